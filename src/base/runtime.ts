@@ -1,0 +1,70 @@
+/**
+ * Time, chance and timers: the only file that touches `performance`, `Date`, `setTimeout` and `Math.random`. Everything else takes
+ * a {@link Clock} and a {@link Random}, so that tests run in virtual time with seeded chance.
+ */
+
+/** A timer that was started; it never keeps the process alive. */
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Monotonic milliseconds since an arbitrary start. */
+  now(): number;
+  /** Wall clock, milliseconds since 1970: for certificates and logs only, since it may jump. */
+  wallNow(): number;
+  /** Calls back once after `delayMs`. */
+  setTimer(callback: () => void, delayMs: number): Timer;
+}
+
+/** A number in [0, 1). */
+export type Random = () => number;
+
+class SystemTimer implements Timer {
+  private readonly handle: NodeJS.Timeout;
+  constructor(callback: () => void, delayMs: number) {
+    this.handle = setTimeout(callback, delayMs).unref();
+  }
+  cancel(): void {
+    clearTimeout(this.handle);
+  }
+}
+
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  wallNow: () => Date.now(),
+  setTimer: (callback, delayMs) => new SystemTimer(callback, delayMs),
+};
+
+export const systemRandom: Random = Math.random;
+
+/** Resolves after `delayMs`; rejects with the signal's reason when it aborts first. */
+export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) {
+      reject(signal.reason as Error);
+      return;
+    }
+    const onAbort = (): void => {
+      timer.cancel();
+      reject(signal!.reason as Error);
+    };
+    const timer = clock.setTimer(() => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve();
+    }, delayMs);
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+/** A small seeded generator (mulberry32) for tests and simulations. */
+export function seededRandom(seed: number): Random {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}

@@ -1,0 +1,105 @@
+import type { Metadata, UpstreamTls, UpstreamTlsMatch } from './tls.ts';
+import type { HealthCheckConfig, OutlierDetectionConfig, CircuitBreakerConfig, LimitsConfig, SlowStartConfig } from './policy.ts';
+
+/** Where an endpoint runs. Source: Envoy `core.v3.Locality`. */
+export interface Locality {
+  readonly region?: string;
+  readonly zone?: string;
+  readonly subZone?: string;
+}
+
+/** The configured address of one instance. */
+export interface EndpointConfig {
+  /** IP address, host name, or absolute path of a unix socket (`port` 0). */
+  readonly address: string;
+  readonly port: number;
+  /** Relative share of traffic, 1 … 2³²−1. Default 1. */
+  readonly weight?: number;
+  readonly metadata?: Metadata;
+  /** Verdict of the control plane. Default `'healthy'`. */
+  readonly health?: 'healthy' | 'degraded' | 'draining' | 'unhealthy';
+  /** Name used for hashing, cookies and logs. Default `address:port`. */
+  readonly hostname?: string;
+  /** TLS of this endpoint alone, where the source says so per endpoint (Linkerd `tls_identity`). */
+  readonly tls?: UpstreamTls;
+}
+
+/** Endpoints of one locality at one priority. */
+export interface LocalityEndpoints {
+  readonly locality: Locality;
+  /** 0 is used first. Priorities are contiguous from 0. */
+  readonly priority: number;
+  /** Share of its priority's traffic; absent = weighted by its endpoints. */
+  readonly weight?: number;
+  readonly endpoints: readonly EndpointConfig[];
+}
+
+/** The endpoints of a cluster, as one resource (Envoy `ClusterLoadAssignment`, Kubernetes EndpointSlices of a Service). */
+export interface EndpointsConfig {
+  readonly name: string;
+  readonly localities: readonly LocalityEndpoints[];
+  /** Envoy `overprovisioning_factor` as percent. Default 140. */
+  readonly overprovisioningPercent?: number;
+  /** Shares of traffic dropped before balancing, by category. */
+  readonly drops?: readonly { readonly category: string; readonly ratio: number }[];
+}
+
+/** Where the endpoints of a cluster come from. */
+export type Discovery =
+  | { readonly kind: 'static'; readonly localities: readonly LocalityEndpoints[] }
+  /** An {@link EndpointsConfig} of this name, delivered by the control plane. */
+  | { readonly kind: 'endpoints'; readonly name: string }
+  /** All addresses of a name (`'all'`, Envoy STRICT_DNS) or one of them at a time (`'one'`, LOGICAL_DNS). `port` absent = SRV. */
+  | { readonly kind: 'dns'; readonly hostname: string; readonly port?: number; readonly use: 'all' | 'one' }
+  /** The first of these clusters that has healthy endpoints. */
+  | { readonly kind: 'aggregate'; readonly clusters: readonly string[] }
+  /** The address that the caller dialled (Envoy ORIGINAL_DST): accepted, never rejected; requests go to the URL's own host. */
+  | { readonly kind: 'original-destination' };
+
+/** A load balancing policy by name, with its own options (see the table in `data-plane/load-balancing`). */
+export interface LoadBalancingConfig {
+  readonly policy: string;
+  readonly options?: Readonly<Record<string, unknown>>;
+}
+
+/** How a set of localities shares traffic. */
+export interface LocalityConfig {
+  readonly mode: 'none' | 'weighted' | 'zone-aware';
+  /** Percent of available hosts below which all are used. Envoy's default is 50. */
+  readonly panicThresholdPercent?: number;
+  readonly failTrafficOnPanic?: boolean;
+  /** Smallest cluster for zone-aware routing; Envoy's default is 6. */
+  readonly zoneAwareMinClusterSize?: number;
+}
+
+/** A named set of a cluster's endpoints: those whose metadata has all these values. */
+export type SubsetConfig = Readonly<Record<string, Metadata>>;
+
+/** Wire protocol to the endpoints. `'auto'` = what ALPN gives, HTTP/1.1 in plaintext. */
+export type UpstreamProtocol = 'http1' | 'http2' | 'auto' | 'same-as-request';
+
+/** A group of endpoints that serve the same thing, and how they are balanced, watched and protected. */
+export interface ClusterConfig {
+  readonly name: string;
+  readonly discovery: Discovery;
+  readonly loadBalancing: LoadBalancingConfig;
+  readonly locality?: LocalityConfig;
+  /** Subsets by name; a route's `subset` names one. */
+  readonly subsets?: SubsetConfig;
+  readonly slowStart?: SlowStartConfig;
+  readonly protocol?: UpstreamProtocol;
+  readonly tls?: UpstreamTls;
+  readonly tlsMatches?: readonly UpstreamTlsMatch[];
+  /** Default 1000 (Envoy's is 5000; a blackholed address is left sooner). */
+  readonly connectTimeoutMs?: number;
+  /** Close a connection that was idle this long. */
+  readonly idleTimeoutMs?: number;
+  readonly maxConnectionAgeMs?: number;
+  readonly maxRequestsPerConnection?: number;
+  readonly limits?: LimitsConfig;
+  readonly circuitBreaker?: CircuitBreakerConfig;
+  readonly outlierDetection?: OutlierDetectionConfig;
+  readonly healthChecks?: readonly HealthCheckConfig[];
+  /** Free form: service labels for telemetry, Istio `services[]`. */
+  readonly metadata?: Metadata;
+}

@@ -1,0 +1,145 @@
+/**
+ * The contracts between the rooms of meshfetch. A control plane, an identity source and a load balancing policy are written
+ * against this file alone; see docs/how-to for a walk through each.
+ */
+import type { Clock, Random } from '../base/runtime.ts';
+import type { Svid, TrustBundle } from './identity.ts';
+import type { Resource, ResourceKey, ResourceKind } from './snapshot.ts';
+
+/** What the data plane asks for: the routes of an authority, and after routing the endpoints of a cluster. */
+export type Demand =
+  | { readonly kind: 'authority'; readonly host: string; readonly port: number }
+  | { readonly kind: 'cluster'; readonly name: string };
+
+/** One thing wrong, or not honoured, in a resource. */
+export interface Problem {
+  readonly key: ResourceKey;
+  /** Path inside the resource, or inside the user's file: `services.orders.retry.on[1]`. */
+  readonly path: string;
+  readonly reason: string;
+}
+
+/** A change. Resources that are not named stay as they are. */
+export interface ConfigUpdate {
+  /** Shown in errors and `status()`; xDS version_info, Consul index, file hash. */
+  readonly version: string;
+  readonly set: readonly Resource[];
+  readonly remove: readonly ResourceKey[];
+  /** Kinds for which `set` is the whole state of the world: what it does not name is removed. */
+  readonly replaces?: readonly ResourceKind[];
+  /** Fields that the translator received and that have no effect: reported in `status()`, never dropped in silence. */
+  readonly unhonoured?: readonly Problem[];
+}
+
+/** Verdict on an update, resource by resource: what xDS calls ACK and NACK. */
+export interface ApplyResult {
+  readonly accepted: readonly ResourceKey[];
+  /** Refused; the last good version of each stays in force. */
+  readonly rejected: readonly Problem[];
+  readonly unhonoured: readonly Problem[];
+}
+
+/** How a control plane is doing; shown by `mesh.status()`. */
+export interface ControlPlaneStatus {
+  readonly state: 'connecting' | 'connected' | 'disconnected' | 'failed';
+  /** Why it is not connected, or what was wrong with the last update, with the remedy. */
+  readonly error?: string;
+  readonly problems?: readonly Problem[];
+}
+
+/** Where a control plane delivers to. */
+export interface ConfigSink {
+  /** Checks and applies what is good of the update; the next request sees it. Work is sliced, hence the promise. */
+  apply(update: ConfigUpdate): Promise<ApplyResult>;
+  /** The demanded thing does not exist (after asking): requests for it stop waiting. */
+  absent(want: Demand, reason: string): void;
+  status(status: ControlPlaneStatus): void;
+}
+
+/** Where an identity source delivers to. Several names may be rotated independently. */
+export interface IdentitySink {
+  /** Refuses (with the reason) a key that does not fit its certificate, an expired or unreadable one; the old one stays. */
+  setSvid(svid: Svid): { readonly ok: true } | { readonly ok: false; readonly reason: string };
+  setTrustBundle(bundle: TrustBundle): { readonly ok: true } | { readonly ok: false; readonly reason: string };
+  remove(name: string): void;
+  status(status: ControlPlaneStatus): void;
+}
+
+/** A source of certificates and trust bundles. `run` resolves when the signal aborts. */
+export interface IdentitySource {
+  readonly name: string;
+  run(sink: IdentitySink, signal: AbortSignal): Promise<void>;
+}
+
+export interface ControlPlaneContext {
+  readonly sink: ConfigSink;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Aborted by `mesh.close()`. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * A source of configuration. `run` connects, applies updates to the sink, reconnects with back-off, and resolves when the signal
+ * aborts; it rejects only for a mistake that waiting cannot mend, before the first update (a file that does not parse).
+ */
+export interface ControlPlane {
+  readonly name: string;
+  run(context: ControlPlaneContext): Promise<void>;
+  /**
+   * Something is wanted; watch it until the signal aborts. Sources that deliver everything at once leave this out; a source
+   * that has it must answer with `apply` or `absent`.
+   */
+  demand?(want: Demand, until: AbortSignal): void;
+  readonly identity?: IdentitySource;
+}
+
+/** What a picker may know of the request. */
+export interface PickContext {
+  /** Hosts that earlier attempts of the request used. */
+  readonly tried: readonly PickableHost[];
+  readonly hash?: bigint;
+  /** Address that session affinity asks for. */
+  readonly override?: string;
+  readonly random: Random;
+  /** Monotonic milliseconds. */
+  readonly now: number;
+}
+
+/** What a picker may know of a host. Load counters live on the host, so a new picker loses nothing. */
+export interface PickableHost {
+  /** `address:port`. */
+  readonly address: string;
+  readonly weight: number;
+  /** Requests whose response body has not ended. */
+  readonly inFlight: number;
+}
+
+/** The hosts that a policy balances over: one priority and locality, already without those that are ejected or open. */
+export type HostSet = readonly PickableHost[];
+
+/** An immutable view over hosts. */
+export interface Picker {
+  /** The host for this attempt, or undefined when the set is empty. Must not allocate. */
+  pick(context: PickContext): PickableHost | undefined;
+}
+
+/** Checks a policy's options and fills in the defaults. Throws an Error that names the path and the remedy. */
+export interface OptionsSchema<C> {
+  parse(options: Readonly<Record<string, unknown>> | undefined, path: string): C;
+  /** For the reference page: name, type, default with its reason. */
+  readonly fields: readonly { readonly name: string; readonly type: string; readonly default: string; readonly doc: string }[];
+}
+
+/** A load balancing policy. */
+export interface LoadBalancingPolicy<C = unknown> {
+  readonly name: string;
+  /** One sentence for the table of policies in the docs. */
+  readonly doc: string;
+  readonly options: OptionsSchema<C>;
+  /**
+   * A picker for this set. Called when hosts, their weights or their availability change; `previous` serves meanwhile and may
+   * hand over its position.
+   */
+  build(hosts: HostSet, options: C, random: Random, previous?: Picker): Picker;
+}

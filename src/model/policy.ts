@@ -1,0 +1,215 @@
+import type { Fraction, StringMatcher, ValueMatcher } from './match.ts';
+
+/** Back-off between attempts: full jitter in [0, min(max, base·(2ⁿ−1))). Source: Envoy retry semantics. */
+export interface BackoffConfig {
+  /** Default 25 (Envoy). */
+  readonly baseMs: number;
+  /** Default 10 × base (Envoy). */
+  readonly maxMs: number;
+}
+
+/** How many retries are allowed beside the first attempts. */
+export type RetryBudgetConfig =
+  /** `ratio` tokens per first attempt, at most max(minTokens, ratio × last second's requests), +1 a second when empty. */
+  | { readonly kind: 'token-bucket'; readonly ratio: number; readonly minTokens: number }
+  /** Concurrent retries ≤ max(minConcurrent, ratio × active and pending requests). */
+  | { readonly kind: 'concurrent'; readonly ratio: number; readonly minConcurrent: number }
+  /** Finagle and Linkerd: deposits live `ttlMs`, plus `minPerSecond`. */
+  | { readonly kind: 'deposit'; readonly ratio: number; readonly minPerSecond: number; readonly ttlMs: number }
+  /** gRPC A6 `retryThrottling`. */
+  | { readonly kind: 'grpc-throttle'; readonly maxTokens: number; readonly tokenRatio: number };
+
+/**
+ * Conditions that allow another attempt. Names are Envoy's `x-envoy-retry-on` values; `reset` includes
+ * `reset-before-request` and `refused-stream`; a request that may have been processed is repeated only when it is idempotent,
+ * unless `nonIdempotent` is `'as-configured'`.
+ */
+export type RetryCondition =
+  | 'connect-failure'
+  | 'refused-stream'
+  | 'reset-before-request'
+  | 'reset'
+  | 'gateway-error'
+  | '5xx'
+  | 'retriable-4xx'
+  | 'retriable-status-codes'
+  | 'retriable-headers'
+  | 'envoy-ratelimited'
+  | 'per-try-timeout'
+  | 'cancelled'
+  | 'deadline-exceeded'
+  | 'internal'
+  | 'resource-exhausted'
+  | 'unavailable';
+
+/** When and how often a request is tried again. */
+export interface RetryConfig {
+  /** Attempts in all, the first included. 1 = never retry. */
+  readonly maxAttempts: number;
+  readonly on: readonly RetryCondition[];
+  readonly statusCodes?: readonly number[];
+  readonly retriableHeaders?: readonly ValueMatcher[];
+  /** Only requests that match are retried. */
+  readonly requestHeaders?: readonly ValueMatcher[];
+  readonly perTryTimeoutMs?: number;
+  readonly perTryIdleTimeoutMs?: number;
+  readonly backoff?: BackoffConfig;
+  /** Response headers that name the wait before the next attempt, in order. */
+  readonly resetHeaders?: readonly { readonly name: string; readonly format: 'seconds' | 'unix-timestamp' }[];
+  /** Longest wait that a reset header may ask for. Default 300 000 (Envoy). */
+  readonly maxResetMs?: number;
+  readonly budget?: RetryBudgetConfig;
+  /** Draw another host than those already tried (Envoy `previous_hosts`). Default true. */
+  readonly avoidTriedHosts?: boolean;
+  readonly hostSelectionAttempts?: number;
+  /** Move to the next priority after this many attempts (Envoy `previous_priorities`). */
+  readonly priorityUpdateFrequency?: number;
+  /** Largest body kept for another attempt. Default 65 536 bytes. */
+  readonly maxBodyBytes?: number;
+  /** Default `'never'`. `'as-configured'` obeys a control plane's explicit policy for POST as Envoy does. */
+  readonly nonIdempotent?: 'never' | 'as-configured';
+}
+
+/** More than one attempt at a time. */
+export interface HedgeConfig {
+  readonly onPerTryTimeout?: boolean;
+  /** gRPC A6. */
+  readonly delayMs?: number;
+  readonly maxAttempts?: number;
+  readonly nonFatalStatuses?: readonly string[];
+}
+
+/** Caps of one cluster, counted per process. Absent = the default of `limits.ts`. */
+export interface LimitsConfig {
+  readonly maxConnections?: number;
+  readonly maxPendingRequests?: number;
+  /** Requests in flight, until the end of their response bodies. */
+  readonly maxRequests?: number;
+  readonly maxRetries?: number;
+  /** Connections of one host. */
+  readonly maxConnectionsPerHost?: number;
+  /** The same limits for requests of high priority (Envoy `RoutingPriority.HIGH`). */
+  readonly highPriority?: Omit<LimitsConfig, 'highPriority'>;
+}
+
+/** Opens the breaker of a host when too many of its requests fail. */
+export interface CircuitBreakerConfig {
+  /** 1 … 100; the breaker opens when at least this share failed. Default 50. */
+  readonly errorThresholdPercent: number;
+  /** Finished requests in the window before the share counts. Default 10. */
+  readonly minimumRequests: number;
+  /** How long it stays open before one probe is let through. Default 5000. */
+  readonly openMs: number;
+  /** Sliding window. Default 10 000. */
+  readonly windowMs: number;
+  /** `'host'` (default), or one breaker for the whole cluster. */
+  readonly scope?: 'host' | 'cluster';
+}
+
+/** Takes a host out that fails while others do not. Fields and defaults: Envoy `OutlierDetection`, gRFC A50. */
+export interface OutlierDetectionConfig {
+  readonly consecutive5xx?: number;
+  readonly consecutiveGatewayFailure?: number;
+  readonly consecutiveLocalOriginFailure?: number;
+  readonly splitLocalOriginErrors?: boolean;
+  readonly intervalMs?: number;
+  /** First ejection; each further one is longer by the same amount. Default 30 000. */
+  readonly baseEjectionMs: number;
+  /** Default 300 000. */
+  readonly maxEjectionMs: number;
+  readonly maxEjectionJitterMs?: number;
+  /** Largest share of hosts out at once. One may always be out. */
+  readonly maxEjectionPercent: number;
+  readonly alwaysEjectOneHost?: boolean;
+  readonly successRate?: {
+    readonly minimumHosts: number;
+    readonly requestVolume: number;
+    readonly stdevFactor: number;
+    readonly enforcingPercent: number;
+  };
+  readonly failurePercentage?: {
+    readonly thresholdPercent: number;
+    readonly minimumHosts: number;
+    readonly requestVolume: number;
+    readonly enforcingPercent: number;
+  };
+  /** Share of detections that are acted on, by detector. Default 100. */
+  readonly enforcing?: Readonly<
+    Partial<Record<'consecutive5xx' | 'consecutiveGatewayFailure' | 'consecutiveLocalOriginFailure', number>>
+  >;
+}
+
+/** Envoy `HealthCheck`. */
+export interface HealthCheckConfig {
+  readonly kind: 'http' | 'tcp' | 'grpc';
+  readonly timeoutMs: number;
+  readonly intervalMs: number;
+  readonly unhealthyThreshold: number;
+  readonly healthyThreshold: number;
+  readonly jitterMs?: number;
+  readonly path?: string;
+  readonly host?: string;
+  readonly method?: string;
+  readonly expectedStatuses?: readonly { readonly start: number; readonly end: number }[];
+  readonly service?: string;
+}
+
+/** Weight of a new host grows over a window (Envoy `SlowStartConfig`). */
+export interface SlowStartConfig {
+  readonly windowMs: number;
+  readonly aggression?: number;
+  readonly minWeightPercent?: number;
+}
+
+/** Delays or answers a share of requests on purpose (Envoy fault filter). */
+export interface FaultConfig {
+  readonly delay?: { readonly fraction: Fraction; readonly fixedMs?: number; readonly byHeader?: boolean };
+  readonly abort?: {
+    readonly fraction: Fraction;
+    readonly httpStatus?: number;
+    readonly grpcStatus?: number;
+    readonly byHeader?: boolean;
+  };
+  readonly maxActive?: number;
+  readonly headers?: readonly ValueMatcher[];
+}
+
+/** Token bucket of this process. */
+export interface LocalRateLimitConfig {
+  readonly maxTokens: number;
+  readonly tokensPerFill: number;
+  readonly fillIntervalMs: number;
+  readonly status?: number;
+}
+
+/** Changes to headers, in this order: remove, set, add, as Gateway API and Envoy's defaults do. */
+export interface HeaderMutation {
+  readonly remove?: readonly string[];
+  readonly set?: readonly (readonly [name: string, value: string])[];
+  readonly add?: readonly (readonly [name: string, value: string])[];
+}
+
+/** What a hashing balancer hashes, in order; a terminal policy ends the list once it gave a hash. */
+export type HashPolicy =
+  | {
+      readonly kind: 'header';
+      readonly name: string;
+      readonly regexRewrite?: { readonly regex: string; readonly substitution: string };
+      readonly terminal?: boolean;
+    }
+  | {
+      readonly kind: 'cookie';
+      readonly name: string;
+      readonly path?: string;
+      readonly ttlMs?: number;
+      readonly terminal?: boolean;
+    }
+  | { readonly kind: 'query'; readonly name: string; readonly terminal?: boolean }
+  | { readonly kind: 'source-ip' | 'channel'; readonly terminal?: boolean };
+
+/** Keeps a client on one endpoint. */
+export type SessionAffinity =
+  | { readonly kind: 'cookie'; readonly name: string; readonly path?: string; readonly ttlMs?: number }
+  | { readonly kind: 'header'; readonly name: string };
+
+export type { StringMatcher };
