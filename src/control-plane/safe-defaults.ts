@@ -1,0 +1,66 @@
+/**
+ * The policy of a host that nobody configured: a service of the file without a key of its own, and a name that only DNS knows.
+ * Each value is safe without knowing the service: it may make a failure shorter or rarer, never a request happen twice.
+ */
+import type { ClusterConfig, LoadBalancingConfig } from '../model/cluster.ts';
+import type { LimitsConfig, OutlierDetectionConfig, RetryConfig } from '../model/policy.ts';
+import type { RequestPolicy } from '../model/route.ts';
+
+/** Two random hosts, the one with fewer requests in flight: needs no tuning, and a slow host gets less (Mitzenmacher 2001). */
+export const safeLoadBalancing = { policy: 'least-request' } as const satisfies LoadBalancingConfig;
+
+/**
+ * One retry, on another host, of a request that was provably not processed, or whose method is idempotent and whose connection broke
+ * before a response began. Responses are never retried: whether a 503 may be repeated is for the owner of the service to say.
+ */
+export const safeRetry = {
+  maxAttempts: 2, // one retry, as Envoy's default `num_retries` of 1
+  on: ['connect-failure', 'refused-stream', 'reset-before-request', 'reset'],
+  backoff: { baseMs: 25, maxMs: 250 }, // Envoy's values
+  // Linkerd and Finagle allow 20 %; 15 % keeps the load of a failing service below 1.2 times its normal one.
+  budget: { kind: 'token-bucket', ratio: 0.15, minTokens: 10 },
+  maxBodyBytes: 65_536, // replayed from memory, so that a thousand requests in flight hold 64 MiB at most
+  nonIdempotent: 'never', // RFC 9110, section 9.2.2
+} as const satisfies RetryConfig;
+
+/** Takes a host out that fails while others do not. Values are Envoy's unless said otherwise. */
+export const safeOutlierDetection = {
+  consecutive5xx: 5,
+  consecutiveGatewayFailure: 5,
+  consecutiveLocalOriginFailure: 5,
+  baseEjectionMs: 30_000,
+  maxEjectionMs: 300_000,
+  maxEjectionPercent: 50, // Envoy's 10 lets only one of three hosts out, even when two are dead
+  alwaysEjectOneHost: true,
+} as const satisfies OutlierDetectionConfig;
+
+/** Envoy's thresholds. No `maxRetries`: the retry budget is the cap, and Envoy's 3 would refuse retries when one of three hosts dies. */
+export const safeLimits = { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024 } as const satisfies LimitsConfig;
+
+/** A blackholed address is left after a second; Envoy's 5 s is longer than most callers wait. */
+export const safeConnectTimeoutMs = 1000;
+
+/** Shorter than the 5 s after which Node's own server closes an idle connection, so that a request rarely meets a closing one. */
+export const safeIdleTimeoutMs = 4000;
+
+/** Envoy's route timeout. */
+export const safeTimeoutMs = 15_000;
+
+/** What a cluster and its requests get when nothing else was said. */
+export interface HostDefaults {
+  readonly cluster: Omit<ClusterConfig, 'name' | 'discovery'>;
+  readonly policy: RequestPolicy;
+}
+
+/** All of the above, in the shape that a translator puts into clusters and virtual hosts. */
+export const safeDefaults: HostDefaults = {
+  cluster: {
+    loadBalancing: safeLoadBalancing,
+    protocol: 'auto',
+    connectTimeoutMs: safeConnectTimeoutMs,
+    idleTimeoutMs: safeIdleTimeoutMs,
+    limits: safeLimits,
+    outlierDetection: safeOutlierDetection,
+  },
+  policy: { timeoutMs: safeTimeoutMs, retry: safeRetry },
+};
