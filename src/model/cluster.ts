@@ -1,5 +1,12 @@
 import type { Metadata, UpstreamTls, UpstreamTlsMatch } from './tls.ts';
-import type { HealthCheckConfig, OutlierDetectionConfig, CircuitBreakerConfig, LimitsConfig, SlowStartConfig } from './policy.ts';
+import type {
+  CircuitBreakerConfig,
+  HealthCheckConfig,
+  LimitsConfig,
+  OutlierDetectionConfig,
+  RetryBudgetConfig,
+  SlowStartConfig,
+} from './policy.ts';
 
 /** Where an endpoint runs. Source: Envoy `core.v3.Locality`. */
 export interface Locality {
@@ -10,7 +17,10 @@ export interface Locality {
 
 /** The configured address of one instance. */
 export interface EndpointConfig {
-  /** IP address, host name, or absolute path of a unix socket (`port` 0). */
+  /**
+   * IP address, absolute path of a unix socket (`port` 0), or host name: that stands for all of its addresses, which share the
+   * endpoint's weight and the rest (so several names at several weights are Envoy's STRICT_DNS).
+   */
   readonly address: string;
   readonly port: number;
   /** Relative share of traffic, 1 … 2³²−1. Default 1. */
@@ -22,6 +32,35 @@ export interface EndpointConfig {
   readonly hostname?: string;
   /** TLS of this endpoint alone, where the source says so per endpoint (Linkerd `tls_identity`). */
   readonly tls?: UpstreamTls;
+  /** Protocol of this endpoint alone (Linkerd `protocol_hint`). */
+  readonly protocol?: UpstreamProtocol;
+  readonly http2?: Http2Config;
+  /** Host that requests to this endpoint name (Linkerd `authority_override`). Default: that of the request. */
+  readonly authority?: string;
+  /** What the connection goes through. Default: straight to the address. */
+  readonly tunnel?: EndpointTunnel;
+}
+
+/** A way in beside the address: HTTP CONNECT over mutual TLS (Istio ambient), or Linkerd's header in front of the stream. */
+export type EndpointTunnel =
+  | { readonly kind: 'hbone'; readonly port: number }
+  | { readonly kind: 'linkerd-transport-header'; readonly inboundPort: number };
+
+/** Parameters of HTTP/2 connections. Absent = those of the transport. */
+export interface Http2Config {
+  readonly maxConcurrentStreams?: number;
+  readonly initialStreamWindowBytes?: number;
+  readonly initialConnectionWindowBytes?: number;
+  readonly maxFrameBytes?: number;
+  /** Pings that find a dead connection. */
+  readonly keepAlive?: { readonly intervalMs: number; readonly timeoutMs: number; readonly whileIdle?: boolean };
+}
+
+/** Probes of the operating system on idle connections; absent = its own values. */
+export interface TcpKeepAliveConfig {
+  readonly probes?: number;
+  readonly idleMs?: number;
+  readonly intervalMs?: number;
 }
 
 /** Endpoints of one locality at one priority. */
@@ -50,7 +89,16 @@ export type Discovery =
   /** An {@link EndpointsConfig} of this name, delivered by the control plane. */
   | { readonly kind: 'endpoints'; readonly name: string }
   /** All addresses of a name (`'all'`, Envoy STRICT_DNS) or one of them at a time (`'one'`, LOGICAL_DNS). `port` absent = SRV. */
-  | { readonly kind: 'dns'; readonly hostname: string; readonly port?: number; readonly use: 'all' | 'one' }
+  | {
+      readonly kind: 'dns';
+      readonly hostname: string;
+      readonly port?: number;
+      readonly use: 'all' | 'one';
+      /** Addresses that are asked for. Default both. */
+      readonly family?: 'both' | 'ipv4' | 'ipv6';
+      /** Resolve again this often, whatever the TTL; absent = by the TTL. */
+      readonly refreshMs?: number;
+    }
   /** The first of these clusters that has healthy endpoints. */
   | { readonly kind: 'aggregate'; readonly clusters: readonly string[] }
   /** The address that the caller dialled (Envoy ORIGINAL_DST): accepted, never rejected; requests go to the URL's own host. */
@@ -70,6 +118,8 @@ export interface LocalityConfig {
   readonly failTrafficOnPanic?: boolean;
   /** Smallest cluster for zone-aware routing; Envoy's default is 6. */
   readonly zoneAwareMinClusterSize?: number;
+  /** Share of requests that zone-aware routing applies to. Default 100 (Envoy). */
+  readonly zoneAwareRoutingPercent?: number;
 }
 
 /** A named set of a cluster's endpoints: those whose metadata has all these values. */
@@ -96,7 +146,11 @@ export interface ClusterConfig {
   readonly idleTimeoutMs?: number;
   readonly maxConnectionAgeMs?: number;
   readonly maxRequestsPerConnection?: number;
+  readonly http2?: Http2Config;
+  readonly tcpKeepAlive?: TcpKeepAliveConfig;
   readonly limits?: LimitsConfig;
+  /** One budget for all requests to this cluster, instead of those of their routes (Envoy `thresholds.retry_budget`). */
+  readonly retryBudget?: RetryBudgetConfig;
   readonly circuitBreaker?: CircuitBreakerConfig;
   readonly outlierDetection?: OutlierDetectionConfig;
   readonly healthChecks?: readonly HealthCheckConfig[];

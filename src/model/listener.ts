@@ -1,7 +1,11 @@
-import type { AuthorizationPolicyConfig, JwtProviderConfig } from './authorization.ts';
+import type { AuthorizationPolicyConfig, ExternalAuthorizerConfig, JwtProviderConfig } from './authorization.ts';
 import type { FaultConfig, LocalRateLimitConfig } from './policy.ts';
 import type { RequestPolicy, RouteTableConfig } from './route.ts';
-import type { SanMatcher, SecretRef } from './tls.ts';
+import type { TelemetryConfig } from './telemetry.ts';
+import type { SanMatcher, SecretRef, TlsVersion } from './tls.ts';
+
+/** What is spoken on a connection. `'detect'` = found out from the first bytes. */
+export type ListenerProtocol = 'detect' | 'http1' | 'http2' | 'grpc' | 'tls' | 'opaque';
 
 /** The way out: which route table serves requests to which port. */
 export interface OutboundListenerConfig {
@@ -9,9 +13,24 @@ export interface OutboundListenerConfig {
   readonly name: string;
   /** Only requests to this port; absent = all ports. A listener of the very port is asked before one of all ports. */
   readonly port?: number;
+  /** Only requests to this address (a virtual IP, or the address that an upstream is bound to); absent = all. */
+  readonly address?: string;
+  /** Only requests in this protocol; absent or `'detect'` = all (Linkerd has routes per protocol). */
+  readonly protocol?: ListenerProtocol;
+  readonly detectTimeoutMs?: number;
   /** Name of a route table, or the table itself. */
   readonly routes: string | RouteTableConfig;
   readonly policy?: RequestPolicy;
+  readonly telemetry?: TelemetryConfig;
+}
+
+/** One form of the path for matching, authorization and the handler. Source: Envoy `HttpConnectionManager`. */
+export interface PathNormalizationConfig {
+  /** Resolves `.` and `..` segments and unreserved escapes (RFC 3986, section 6). */
+  readonly normalize: boolean;
+  readonly mergeSlashes: boolean;
+  /** What is done with `%2F` and `%5C`. */
+  readonly escapedSlashes: 'keep' | 'reject' | 'unescape' | 'redirect';
 }
 
 /** One way a connection may come in. The first chain whose conditions hold is used. */
@@ -22,6 +41,7 @@ export interface FilterChainConfig {
     readonly alpn?: readonly string[];
     readonly serverNames?: readonly string[];
     readonly sourceCidrs?: readonly string[];
+    readonly destinationCidrs?: readonly string[];
   };
   readonly tls?: {
     readonly identity: SecretRef;
@@ -29,10 +49,25 @@ export interface FilterChainConfig {
     readonly requireClientCertificate: boolean;
     readonly peers: readonly SanMatcher[];
     readonly alpn: readonly string[];
+    readonly minVersion?: TlsVersion;
+    readonly maxVersion?: TlsVersion;
   };
+  readonly protocol?: ListenerProtocol;
+  readonly pathNormalization?: PathNormalizationConfig;
+  /** The header `x-forwarded-client-cert`: dropped (default), or handed on with what the peer's certificate says (Envoy). */
+  readonly forwardClientCertificate?: {
+    readonly mode: 'sanitize' | 'forward-only' | 'append-forward' | 'sanitize-set' | 'always-forward-only';
+    readonly fields: readonly ('subject' | 'cert' | 'chain' | 'dns' | 'uri')[];
+  };
+  /** Trusted proxies in front, whose `x-forwarded-for` names the remote address. Default 0. */
+  readonly trustedHops?: number;
+  readonly policy?: RequestPolicy;
+  readonly telemetry?: TelemetryConfig;
   readonly jwt?: readonly JwtProviderConfig[];
   /** Evaluated in order: deny, then allow. */
   readonly authorization: readonly AuthorizationPolicyConfig[];
+  /** The providers that `custom` policies name. */
+  readonly externalAuthorizers?: readonly ExternalAuthorizerConfig[];
   readonly rateLimit?: LocalRateLimitConfig;
   readonly fault?: FaultConfig;
   readonly routes?: RouteTableConfig;
@@ -42,6 +77,9 @@ export interface FilterChainConfig {
 export interface InboundListenerConfig {
   readonly direction: 'inbound';
   readonly name: string;
+  readonly address?: string;
+  /** How long the first bytes of a connection may take. */
+  readonly detectTimeoutMs?: number;
   /** Port of the app; absent = every port of this process that has no listener of its own. */
   readonly port?: number;
   readonly mode: 'disabled' | 'permissive' | 'strict';

@@ -1,4 +1,5 @@
 import type { Fraction, StringMatcher, ValueMatcher } from './match.ts';
+import type { Metadata } from './tls.ts';
 
 /** Back-off between attempts: full jitter in [0, min(max, base·(2ⁿ−1))). Source: Envoy retry semantics. */
 export interface BackoffConfig {
@@ -6,6 +7,8 @@ export interface BackoffConfig {
   readonly baseMs: number;
   /** Default 10 × base (Envoy). */
   readonly maxMs: number;
+  /** Set = the wait is min(max, base·2ⁿ) plus up to this ratio of it (Linkerd `jitter_ratio`); absent = full jitter. */
+  readonly jitterRatio?: number;
 }
 
 /** How many retries are allowed beside the first attempts. */
@@ -62,6 +65,8 @@ export interface RetryConfig {
   /** Draw another host than those already tried (Envoy `previous_hosts`). Default true. */
   readonly avoidTriedHosts?: boolean;
   readonly hostSelectionAttempts?: number;
+  /** Never draw a host with this metadata for a retry (Envoy `omit_host_metadata`). */
+  readonly avoidHostMetadata?: Metadata;
   /** Move to the next priority after this many attempts (Envoy `previous_priorities`). */
   readonly priorityUpdateFrequency?: number;
   /** Largest body kept for another attempt. Default 65 536 bytes. */
@@ -83,6 +88,8 @@ export interface HedgeConfig {
 export interface LimitsConfig {
   readonly maxConnections?: number;
   readonly maxPendingRequests?: number;
+  /** How long a request may be pending before it fails (Linkerd `failfast_timeout`); absent = its own timeout decides. */
+  readonly pendingTimeoutMs?: number;
   /** Requests in flight, until the end of their response bodies. */
   readonly maxRequests?: number;
   readonly maxRetries?: number;
@@ -121,6 +128,18 @@ export interface OutlierDetectionConfig {
   /** Largest share of hosts out at once. One may always be out. */
   readonly maxEjectionPercent: number;
   readonly alwaysEjectOneHost?: boolean;
+  /** Hosts that always stay in (Linkerd `min_ready_endpoints`). */
+  readonly minReadyHosts?: number;
+  /** How a further ejection is longer: by `baseEjectionMs` each (Envoy, default), or twice the last (Linkerd). */
+  readonly ejectionGrowth?: 'linear' | 'exponential';
+  /** Ratio of an ejection that may be added to it at random (Linkerd `jitter_ratio`). */
+  readonly ejectionJitterRatio?: number;
+  /** An ejected host gets one request as a probe, and comes back when that succeeds (Linkerd). Default: comes back whole (Envoy). */
+  readonly returnOnProbe?: boolean;
+  /** A `Retry-After` on the failing response sets the ejection, within base and max (Linkerd). */
+  readonly respectRetryAfter?: boolean;
+  /** Ejects below a success rate, 0…1, that is averaged exponentially (Linkerd `unified`). */
+  readonly successRateAverage?: { readonly threshold: number; readonly decayMs: number; readonly minimumRequests: number };
   readonly successRate?: {
     readonly minimumHosts: number;
     readonly requestVolume: number;
@@ -169,22 +188,52 @@ export interface FaultConfig {
     readonly httpStatus?: number;
     readonly grpcStatus?: number;
     readonly byHeader?: boolean;
+    /** Text of the answer (Linkerd `message`). */
+    readonly message?: string;
   };
   readonly maxActive?: number;
+  /** Slows the response body down (Envoy `response_rate_limit`). */
+  readonly responseBytesPerSecond?: number;
   readonly headers?: readonly ValueMatcher[];
 }
 
-/** Token bucket of this process. */
-export interface LocalRateLimitConfig {
+/** A bucket that starts full; each request takes a token. */
+export interface TokenBucketConfig {
   readonly maxTokens: number;
   readonly tokensPerFill: number;
   readonly fillIntervalMs: number;
-  readonly status?: number;
 }
 
-/** Changes to headers, in this order: remove, set, add, as Gateway API and Envoy's defaults do. */
+/** Token bucket of this process. */
+export interface LocalRateLimitConfig extends TokenBucketConfig {
+  /** Default 429. */
+  readonly status?: number;
+  /** A further bucket for each identity of a peer; those without one share a bucket (Linkerd). */
+  readonly perIdentity?: TokenBucketConfig;
+  /** A bucket that these identities share, instead of `perIdentity`. */
+  readonly overrides?: readonly { readonly identities: readonly StringMatcher[]; readonly bucket: TokenBucketConfig }[];
+}
+
+/** Cross-origin requests that an inbound route answers (Envoy `CorsPolicy`, Gateway API `HTTPCORSFilter`). */
+export interface CorsConfig {
+  readonly allowOrigins: readonly StringMatcher[];
+  readonly allowMethods?: readonly string[];
+  readonly allowHeaders?: readonly string[];
+  readonly exposeHeaders?: readonly string[];
+  readonly maxAgeMs?: number;
+  readonly allowCredentials?: boolean;
+}
+
+/**
+ * Changes to headers, in this order: remove, set, add, as Envoy's defaults do; a source with another order is folded into this one.
+ * Values are literal: a translator resolves Envoy's `%…%` operators or reports them.
+ */
 export interface HeaderMutation {
   readonly remove?: readonly string[];
+  /** Only where the header is not there yet (Envoy `ADD_IF_ABSENT`). */
+  readonly setIfAbsent?: readonly (readonly [name: string, value: string])[];
+  /** Only where the header is there already (Envoy `OVERWRITE_IF_EXISTS`). */
+  readonly setIfPresent?: readonly (readonly [name: string, value: string])[];
   readonly set?: readonly (readonly [name: string, value: string])[];
   readonly add?: readonly (readonly [name: string, value: string])[];
 }
@@ -201,15 +250,26 @@ export type HashPolicy =
       readonly kind: 'cookie';
       readonly name: string;
       readonly path?: string;
+      /** Absent = a missing cookie is not made; 0 = a session cookie is made (Envoy). */
       readonly ttlMs?: number;
       readonly terminal?: boolean;
     }
   | { readonly kind: 'query'; readonly name: string; readonly terminal?: boolean }
   | { readonly kind: 'source-ip' | 'channel'; readonly terminal?: boolean };
 
+/** Bounds of a session. Source: Gateway API `sessionPersistence`, Envoy `stateful_session`. */
+export interface SessionBounds {
+  /** A request whose endpoint is gone fails instead of moving (Envoy `strict`). */
+  readonly strict?: boolean;
+  readonly absoluteTimeoutMs?: number;
+  readonly idleTimeoutMs?: number;
+}
+
 /** Keeps a client on one endpoint. */
-export type SessionAffinity =
-  | { readonly kind: 'cookie'; readonly name: string; readonly path?: string; readonly ttlMs?: number }
-  | { readonly kind: 'header'; readonly name: string };
+export type SessionAffinity = SessionBounds &
+  (
+    | { readonly kind: 'cookie'; readonly name: string; readonly path?: string; readonly ttlMs?: number }
+    | { readonly kind: 'header'; readonly name: string }
+  );
 
 export type { StringMatcher };

@@ -1,5 +1,7 @@
+import type { AuthorizationPolicyConfig, ExternalAuthorizerConfig } from './authorization.ts';
 import type { RouteMatch, Fraction } from './match.ts';
 import type {
+  CorsConfig,
   FaultConfig,
   HashPolicy,
   HeaderMutation,
@@ -18,6 +20,30 @@ export interface WeightedDestination {
   readonly weight: number;
   readonly requestHeaders?: HeaderMutation;
   readonly responseHeaders?: HeaderMutation;
+  /** These win over those of the route for a request that was drawn here (filters of a Gateway API or Linkerd backend). */
+  readonly pathRewrite?: PathRewrite;
+  readonly hostRewrite?: HostRewrite;
+  readonly fault?: FaultConfig;
+  /** Instead of the policy's `timeoutMs` (Consul `RequestTimeout` of a resolver). */
+  readonly timeoutMs?: number;
+  /** Beside the mirrors of the route. */
+  readonly mirror?: readonly MirrorConfig[];
+  /**
+   * Answered without asking the cluster: a redirect of the backend, or the 500 of a Gateway API `backendRef` that does not
+   * resolve (`cluster` is then the name that was asked for).
+   */
+  readonly answer?: RedirectAction | RespondAction;
+}
+
+/** A copy of requests whose responses are thrown away. */
+export interface MirrorConfig {
+  readonly cluster: string;
+  readonly subset?: string;
+  readonly fraction: Fraction;
+  /** Appended to the host name of the copy (Envoy's is `-shadow`). Default none. */
+  readonly hostSuffix?: string;
+  /** Whether copies are traced. Default as the request. */
+  readonly traceSampled?: boolean;
 }
 
 /** How the path is rewritten before it is sent. */
@@ -33,31 +59,50 @@ export type HostRewrite =
   | { readonly kind: 'endpoint' }
   | { readonly kind: 'header'; readonly name: string };
 
+/** How a forwarded request is changed and copied. */
+export interface ForwardOptions {
+  readonly pathRewrite?: PathRewrite;
+  readonly hostRewrite?: HostRewrite;
+  readonly mirror?: readonly MirrorConfig[];
+  readonly hashPolicies?: readonly HashPolicy[];
+}
+
+/** Sends the caller elsewhere. What is absent stays as in the request. */
+export interface RedirectAction {
+  readonly kind: 'redirect';
+  readonly status: 301 | 302 | 303 | 307 | 308;
+  readonly scheme?: string;
+  readonly host?: string;
+  readonly port?: number;
+  readonly path?: string;
+  readonly prefix?: string;
+  readonly regex?: { readonly regex: string; readonly substitution: string };
+  readonly stripQuery?: boolean;
+}
+
+/** Answers without an endpoint. */
+export interface RespondAction {
+  readonly kind: 'respond';
+  readonly status: number;
+  readonly body?: string;
+}
+
 /** What a route does with a request that matches. */
 export type RouteAction =
-  | {
+  | (ForwardOptions & {
       readonly kind: 'forward';
       /** Drawn once per request by weight; a single destination has weight 1. */
       readonly to: readonly WeightedDestination[];
-      readonly pathRewrite?: PathRewrite;
-      readonly hostRewrite?: HostRewrite;
-      readonly mirror?: readonly { readonly cluster: string; readonly subset?: string; readonly fraction: Fraction }[];
-      readonly hashPolicies?: readonly HashPolicy[];
-    }
+      /**
+       * Among which destinations: all of them (default; Envoy), those whose cluster has a usable endpoint, or the first such one
+       * whatever the weights (Linkerd `random_available`, `first_available`).
+       */
+      readonly draw?: 'weighted' | 'weighted-available' | 'first-available';
+    })
   /** The cluster's name is the value of this request header (Envoy `cluster_header`). */
-  | { readonly kind: 'forward-by-header'; readonly header: string }
-  | {
-      readonly kind: 'redirect';
-      readonly status: 301 | 302 | 303 | 307 | 308;
-      readonly scheme?: string;
-      readonly host?: string;
-      readonly port?: number;
-      readonly path?: string;
-      readonly prefix?: string;
-      readonly regex?: { readonly regex: string; readonly substitution: string };
-      readonly stripQuery?: boolean;
-    }
-  | { readonly kind: 'respond'; readonly status: number; readonly body?: string }
+  | (ForwardOptions & { readonly kind: 'forward-by-header'; readonly header: string })
+  | RedirectAction
+  | RespondAction
   /** An action that the source asked for and that this model cannot say: requests that reach it fail, others do not (gRFC A36). */
   | { readonly kind: 'unsupported'; readonly reason: string };
 
@@ -65,6 +110,8 @@ export type RouteAction =
 export interface RequestPolicy {
   /** The whole request with all attempts and waits, until the last byte of the response head. 0 = none. Default 15 000 (Envoy). */
   readonly timeoutMs?: number;
+  /** From the end of the request to the end of the response (Linkerd `timeouts.response`). */
+  readonly responseTimeoutMs?: number;
   /** Longest silence on the stream. */
   readonly idleTimeoutMs?: number;
   /** The whole stream with its body. */
@@ -78,6 +125,18 @@ export interface RequestPolicy {
   readonly responseHeaders?: HeaderMutation;
   readonly sessionAffinity?: SessionAffinity;
   readonly priority?: 'default' | 'high';
+  /** Each attempt carries its number in `x-envoy-attempt-count` (Envoy `include_request_attempt_count`). */
+  readonly includeAttemptCount?: boolean;
+  /** Whose request headers of the caller may change timeouts and retries: `x-envoy-*` or `l5d-*`. Default none. */
+  readonly overrideHeaders?: 'envoy' | 'linkerd';
+  /** Protocols that a request may upgrade to (`websocket`). Absent = any. */
+  readonly upgrades?: readonly string[];
+  /** Inbound. */
+  readonly cors?: CorsConfig;
+  /** Inbound: instead of the policies of the filter chain (Envoy `RBACPerRoute`, authorizations of a Linkerd route). */
+  readonly authorization?: readonly AuthorizationPolicyConfig[];
+  /** Asked before the request goes on (Gateway API `ExternalAuth`). */
+  readonly externalAuthorization?: ExternalAuthorizerConfig;
 }
 
 /** A rule: requests that match take the action under the policy. */
@@ -87,6 +146,8 @@ export interface RouteConfig {
   readonly match: RouteMatch;
   readonly action: RouteAction;
   readonly policy?: RequestPolicy;
+  /** Name of the span (Envoy `decorator.operation`). Default by the method and the service. */
+  readonly operation?: string;
   readonly metadata?: Metadata;
 }
 
@@ -97,6 +158,7 @@ export interface VirtualHostConfig {
   readonly domains: readonly string[];
   readonly routes: readonly RouteConfig[];
   readonly policy?: RequestPolicy;
+  readonly metadata?: Metadata;
 }
 
 /** A named table of virtual hosts. */
@@ -104,4 +166,7 @@ export interface RouteTableConfig {
   readonly name: string;
   readonly virtualHosts: readonly VirtualHostConfig[];
   readonly policy?: RequestPolicy;
+  /** The port of the request's host is dropped before domains are compared (Envoy `ignore_port_in_host_matching`). */
+  readonly ignorePortInHost?: boolean;
+  readonly metadata?: Metadata;
 }

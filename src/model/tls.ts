@@ -7,6 +7,9 @@ export type SanMatcher =
   | { readonly kind: 'dns'; readonly match: 'exact' | 'prefix' | 'suffix' | 'contains' | 'regex'; readonly value: string }
   | { readonly kind: 'ip' | 'email'; readonly match: 'exact'; readonly value: string };
 
+/** Versions that may be spoken; older ones never. */
+export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
+
 /** How connections to a cluster's endpoints are secured. */
 export type UpstreamTls =
   | {
@@ -20,18 +23,25 @@ export type UpstreamTls =
       readonly alpn?: readonly string[];
       /** Any one must match a SAN of the peer. Empty = the certificate must name the `sni` host (RFC 9525). */
       readonly peers: readonly SanMatcher[];
-      readonly minVersion?: 'TLSv1.2' | 'TLSv1.3';
+      readonly minVersion?: TlsVersion;
+      readonly maxVersion?: TlsVersion;
     }
   | { readonly mode: 'disabled' };
 
-/** TLS that applies to endpoints whose metadata matches, first match wins (Envoy `transport_socket_matches`, Istio auto-mTLS). */
+/**
+ * TLS that applies to endpoints whose metadata has all these values, first match wins; `{}` matches all of them (Envoy
+ * `transport_socket_matches`, Istio auto-mTLS).
+ */
 export interface UpstreamTlsMatch {
   readonly name: string;
   readonly metadata: Readonly<Record<string, MetadataValue>>;
   readonly tls: UpstreamTls;
 }
 
-/** Structured metadata of an endpoint, a cluster or a route. */
+/**
+ * Structured metadata of an endpoint, a cluster or a route. What subsets and TLS matches select by (Envoy's `envoy.lb` and
+ * `envoy.transport_socket_match`) lies at the top; other name spaces of the source keep their name as a key.
+ */
 export type MetadataValue =
   | string
   | number
