@@ -1,0 +1,203 @@
+/**
+ * How many retries a cluster may get beside its first attempts. Without a budget three layers that each try three times turn one
+ * failing request into 27; with one, a failing service gets little more than its normal load. One budget serves all routes and
+ * requests of a cluster in this process.
+ */
+import type { RetryBudgetConfig } from '../../model/policy.ts';
+
+export interface RetryBudget {
+  /** A first attempt was made at `now` (monotonic milliseconds). */
+  onRequest(now: number): void;
+  /** Takes the right to one retry. `active` counts requests in flight and pending, retries included. */
+  tryRetry(now: number, active: number): boolean;
+  /** A granted retry has ended. Only the concurrent budget needs to hear it. */
+  onRetryEnd?(): void;
+  /** An attempt ended. Only the gRPC throttle needs to hear it. */
+  onOutcome?(isSuccess: boolean): void;
+  /** Retries that would be granted at once now, `active` as it was last told. For `status()` and `explain()`. */
+  remaining(now: number): number;
+}
+
+export function createRetryBudget(config: RetryBudgetConfig): RetryBudget {
+  switch (config.kind) {
+    case 'token-bucket':
+      return new TokenBucketBudget(config.ratio, config.minTokens);
+    case 'concurrent':
+      return new ConcurrentBudget(config.ratio, config.minConcurrent);
+    case 'deposit':
+      return new DepositBudget(config.ratio, config.minPerSecond, config.ttlMs);
+    case 'grpc-throttle':
+      return new GrpcThrottle(config.maxTokens, config.tokenRatio);
+  }
+}
+
+/**
+ * The default. Each first attempt adds `ratio` tokens, a retry takes one; the bucket holds `minTokens`, or `ratio` of the last
+ * second's requests where that is more. An empty bucket still grants one retry a second, so that a quiet client is not stuck.
+ */
+class TokenBucketBudget implements RetryBudget {
+  private readonly ratio: number;
+  private readonly minTokens: number;
+  private tokens = 0.1;
+  private secondStartMs = 0.1;
+  private inThisSecond = 0;
+  private inLastSecond = 0;
+  private lastSpareMs = Number.NEGATIVE_INFINITY;
+
+  constructor(ratio: number, minTokens: number) {
+    this.ratio = ratio;
+    this.minTokens = minTokens;
+    this.tokens = minTokens;
+  }
+
+  onRequest(now: number): void {
+    if (now - this.secondStartMs >= 1000) this.nextSecond(now);
+    this.inThisSecond++;
+    const capacity = Math.max(this.minTokens, this.ratio * Math.max(this.inLastSecond, this.inThisSecond));
+    this.tokens = Math.min(this.tokens + this.ratio, capacity);
+  }
+
+  tryRetry(now: number): boolean {
+    if (this.tokens >= 1) this.tokens--;
+    else if (now - this.lastSpareMs >= 1000) this.lastSpareMs = now;
+    else return false;
+    return true;
+  }
+
+  remaining(now: number): number {
+    return Math.floor(this.tokens) + (this.tokens < 1 && now - this.lastSpareMs >= 1000 ? 1 : 0);
+  }
+
+  private nextSecond(now: number): void {
+    this.inLastSecond = now - this.secondStartMs < 2000 ? this.inThisSecond : 0;
+    this.inThisSecond = 0;
+    this.secondStartMs = now;
+  }
+}
+
+/** At most max(minConcurrent, ratio × active requests) retries at a time. Source: Envoy `retry_budget` of the circuit breakers. */
+class ConcurrentBudget implements RetryBudget {
+  private readonly ratio: number;
+  private readonly minConcurrent: number;
+  private retries = 0;
+  private lastActive = 0;
+
+  constructor(ratio: number, minConcurrent: number) {
+    this.ratio = ratio;
+    this.minConcurrent = minConcurrent;
+  }
+
+  onRequest(): void {}
+
+  tryRetry(_now: number, active: number): boolean {
+    this.lastActive = active;
+    if (this.retries >= this.allowed()) return false;
+    this.retries++;
+    return true;
+  }
+
+  onRetryEnd(): void {
+    this.retries--;
+  }
+
+  remaining(): number {
+    return Math.max(0, this.allowed() - this.retries);
+  }
+
+  private allowed(): number {
+    return Math.max(this.minConcurrent, Math.floor(this.ratio * this.lastActive));
+  }
+}
+
+/** Slots of the deposit ring: a deposit expires within a tenth of its time to live. */
+const slots = 10;
+
+/**
+ * Each request deposits one, a retry withdraws 1 / ratio; what was put in or taken out is forgotten after `ttlMs`. On top there is
+ * a reserve of `minPerSecond` retries for each second of `ttlMs`. Source: Finagle `RetryBudget`, which Linkerd took over.
+ */
+class DepositBudget implements RetryBudget {
+  private readonly deposit: number;
+  private readonly withdrawal: number;
+  private readonly reserve: number;
+  private readonly slotMs: number;
+  private readonly ring = new Float64Array(slots);
+  private slot = 0;
+  private slotEndMs = 0.1;
+  private balance = 0.1;
+
+  constructor(ratio: number, minPerSecond: number, ttlMs: number) {
+    // With a ratio of 0 only the reserve is left; a withdrawal is then the unit itself.
+    this.withdrawal = ratio > 0 ? 1 / ratio : 1;
+    this.reserve = minPerSecond * (ttlMs / 1000) * this.withdrawal;
+    this.slotMs = ttlMs / slots;
+    this.deposit = ratio > 0 ? 1 : 0;
+    this.balance = 0;
+  }
+
+  onRequest(now: number): void {
+    this.add(this.deposit, now);
+  }
+
+  tryRetry(now: number): boolean {
+    this.expire(now);
+    // Sums of fractions: half a millionth of a withdrawal short is not short.
+    if (this.balance + this.reserve < this.withdrawal * (1 - 1e-6)) return false;
+    this.add(-this.withdrawal, now);
+    return true;
+  }
+
+  remaining(now: number): number {
+    this.expire(now);
+    return Math.max(0, Math.floor((this.balance + this.reserve) / this.withdrawal + 1e-6));
+  }
+
+  private add(amount: number, now: number): void {
+    this.expire(now);
+    this.ring[this.slot]! += amount;
+    this.balance += amount;
+  }
+
+  private expire(now: number): void {
+    if (now < this.slotEndMs) return;
+    const steps = Math.floor((now - this.slotEndMs) / this.slotMs) + 1;
+    if (steps >= slots) {
+      this.ring.fill(0);
+      this.balance = 0;
+    } else {
+      for (let step = 0; step < steps; step++) {
+        this.slot = (this.slot + 1) % slots;
+        this.balance -= this.ring[this.slot]!;
+        this.ring[this.slot] = 0;
+      }
+    }
+    this.slotEndMs += steps * this.slotMs;
+  }
+}
+
+/** A failure takes a token, a success gives `tokenRatio` back; retries are allowed above half. Source: gRFC A6 `retryThrottling`. */
+class GrpcThrottle implements RetryBudget {
+  private readonly maxTokens: number;
+  private readonly tokenRatio: number;
+  private tokens = 0.1;
+
+  constructor(maxTokens: number, tokenRatio: number) {
+    this.maxTokens = maxTokens;
+    this.tokenRatio = tokenRatio;
+    this.tokens = maxTokens;
+  }
+
+  onRequest(): void {}
+
+  tryRetry(): boolean {
+    return this.tokens > this.maxTokens / 2;
+  }
+
+  onOutcome(isSuccess: boolean): void {
+    this.tokens = isSuccess ? Math.min(this.maxTokens, this.tokens + this.tokenRatio) : Math.max(0, this.tokens - 1);
+  }
+
+  remaining(): number {
+    return this.tryRetry() ? Math.ceil(this.tokens - this.maxTokens / 2) : 0;
+  }
+}
