@@ -1,0 +1,120 @@
+/** Why a connection could not be made, for the data plane to turn into a MeshError. */
+export type ConnectFailure =
+  /** Nobody listens there. */
+  | 'refused'
+  /** TCP and TLS together took longer than the connect timeout. */
+  | 'timeout'
+  /** The TLS handshake failed: no TLS there, no common version or cipher, a chain that does not verify, or the peer refused us. */
+  | 'tls'
+  /** The peer's chain is good and its name is not the expected one. */
+  | 'identity'
+  /** We have no certificate or trust bundle to connect with; nothing was sent. */
+  | 'no-identity'
+  /** No route, reset, name not found. */
+  | 'network'
+  /** This process or machine ran out of sockets, ports or memory: not the endpoint's fault, and never to be counted against it. */
+  | 'local-resource';
+
+/** A connection that was not made, or (`afterHandshake`) that the peer closed before it sent anything. */
+export class ConnectError extends Error {
+  override readonly name = 'ConnectError';
+  readonly kind: ConnectFailure;
+  /** Of the system or of OpenSSL: `ECONNREFUSED`, `CERT_HAS_EXPIRED`, … */
+  readonly code: string | undefined;
+  /**
+   * True when a request may already have been written: TLS 1.3 servers judge our certificate after our handshake is done. Retry
+   * as for a reset.
+   */
+  readonly afterHandshake: boolean;
+
+  constructor(kind: ConnectFailure, message: string, options: { cause?: unknown; afterHandshake?: boolean } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.kind = kind;
+    this.code = codeOf(options.cause);
+    this.afterHandshake = options.afterHandshake ?? false;
+  }
+}
+
+const localResourceCodes = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL', 'EAGAIN']);
+const refusedCodes = new Set(['ECONNREFUSED', 'ENOENT']);
+
+/** Classifies what a socket reported while it was connecting. `inTls` = TCP was through. */
+export function connectErrorOf(error: unknown, endpoint: string, inTls: boolean): ConnectError {
+  const code = codeOf(error);
+  const text = messageOf(error);
+  if (code !== undefined && localResourceCodes.has(code)) {
+    return new ConnectError(
+      'local-resource',
+      `this process cannot open another connection (${code}); ${endpoint} was not asked`,
+      {
+        cause: error,
+      },
+    );
+  }
+  if (inTls) return new ConnectError('tls', `TLS with ${endpoint} failed: ${tlsHint(code) ?? text}`, { cause: error });
+  if (code === 'ETIMEDOUT') return new ConnectError('timeout', `${endpoint} did not answer in time`, { cause: error });
+  if (code !== undefined && refusedCodes.has(code)) {
+    return new ConnectError('refused', `${endpoint} refused the connection (${code})`, { cause: error });
+  }
+  return new ConnectError('network', `no connection to ${endpoint}: ${text}`, { cause: error });
+}
+
+/**
+ * Alerts by which a server refuses our certificate or the handshake, as OpenSSL and BoringSSL spell them. In TLS 1.3 they arrive
+ * after `secureConnect`, as the error of the first request on the connection. Source: RFC 8446 section 6.2.
+ */
+const handshakeAlert =
+  /^ERR_SSL_(?:.*_)?ALERT_(?:BAD_CERTIFICATE(?:_HASH_VALUE)?|UNSUPPORTED_CERTIFICATE|CERTIFICATE_(?:REVOKED|EXPIRED|UNKNOWN|REQUIRED)|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE|INSUFFICIENT_SECURITY|PROTOCOL_VERSION|NO_APPLICATION_PROTOCOL|UNRECOGNIZED_NAME)$/;
+
+/**
+ * Whether the peer refused the handshake by a TLS alert (looked for along `cause`): `ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED`,
+ * `ERR_SSL_TLSV1_ALERT_UNKNOWN_CA`, `ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE`, … The peer has then processed no request of this
+ * connection.
+ */
+export function isTlsAlert(error: unknown): boolean {
+  for (let depth = 0, at = error; depth < 8 && at instanceof Error; depth += 1, at = at.cause) {
+    const code = codeOf(at);
+    if (code !== undefined && handshakeAlert.test(code)) return true;
+  }
+  return false;
+}
+
+/** The first system or OpenSSL code of an error; of the first attempt when several addresses were tried. */
+export function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  return error instanceof AggregateError ? codeOf(error.errors[0]) : undefined;
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') return messageOf(error.errors[0]);
+  return error instanceof Error ? error.message : 'unknown error';
+}
+
+/** What the usual codes of OpenSSL mean for the reader. */
+function tlsHint(code: string | undefined): string | undefined {
+  switch (code) {
+    case 'ERR_SSL_WRONG_VERSION_NUMBER':
+    case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
+    case 'ERR_SSL_HTTP_REQUEST':
+      return `the endpoint does not speak TLS on this port (${code})`;
+    case 'ERR_SSL_UNSUPPORTED_PROTOCOL':
+    case 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION':
+      return `the endpoint speaks no TLS version that is allowed; TLS 1.2 is the least (${code})`;
+    case 'CERT_HAS_EXPIRED':
+      return `the endpoint's certificate (or one of its chain) has expired (${code})`;
+    case 'CERT_NOT_YET_VALID':
+      return `the endpoint's certificate is not valid yet; compare the clocks (${code})`;
+    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
+      return `the endpoint's certificate is self-signed and not in the trust bundle (${code})`;
+    case 'SELF_SIGNED_CERT_IN_CHAIN':
+    case 'UNABLE_TO_GET_ISSUER_CERT':
+    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
+    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
+      return `the endpoint's certificate was issued by a CA that is not in the trust bundle (${code})`;
+    case 'ECONNRESET':
+      return `the endpoint closed the connection during the handshake: it may not speak TLS here, or refuse our certificate (${code})`;
+    default:
+      return undefined;
+  }
+}

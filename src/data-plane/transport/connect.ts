@@ -1,0 +1,271 @@
+/**
+ * Makes the sockets of undici Clients. undici has a connector of its own; it overwrites ALPN (Istio tells mesh traffic by it),
+ * builds a TLS context for each connection, resumes sessions across identities, and dials the host of the URL, which in a mesh is
+ * a name of a service. This one dials the endpoint it was made for, with the identity in force at that moment.
+ *
+ * Verification has no switch: the chain is verified against the trust bundle by OpenSSL, then the name against `tls.peers` (or
+ * the host) by us, on every connection, resumed ones included (Node leaves out its check on those). Nothing of a request is
+ * written before both have passed.
+ *
+ * A TLS 1.3 server judges our certificate when we are done and have begun to send. If it refuses us, that shows on the first
+ * request of the connection: as an alert ({@link isTlsAlert}), or, where the server says nothing and closes (Node), as a
+ * {@link ConnectError} with `afterHandshake`. When the close comes as a TCP reset it cannot be told from any other.
+ */
+import { connect as netConnect, isIP, type NetConnectOpts, type Socket } from 'node:net';
+import { connect as tlsConnect, type TLSSocket } from 'node:tls';
+
+import type { buildConnector } from 'undici';
+
+import type { Clock, Timer } from '../../base/runtime.ts';
+import type { UpstreamTls } from '../../model/tls.ts';
+import type { IdentityStore } from '../../security/identity-store.ts';
+import { compilePeerCheck, identityOfPeer, type PeerCheck, type PeerIdentity } from '../../security/peer-identity.ts';
+import { tlsContextOf, type TlsContext } from '../../security/tls-context.ts';
+import { ConnectError, connectErrorOf } from './connect-error.ts';
+
+/** Where to, how secured, how long. */
+export interface ConnectTarget {
+  /** IP address, or a name for the system's resolver. */
+  readonly host: string;
+  readonly port: number;
+  /** Unix domain socket; `host` and `port` are then not dialled. */
+  readonly socketPath?: string;
+  readonly tls?: UpstreamTls;
+  readonly identities: IdentityStore;
+  /** For TCP and TLS together. */
+  readonly connectTimeoutMs: number;
+  readonly clock: Clock;
+  /** `never` = HTTP/1.1; `offer` = HTTP/2 where the peer takes it by ALPN; `prior-knowledge` = HTTP/2 without asking. Default `never`. */
+  readonly h2?: 'never' | 'offer' | 'prior-knowledge';
+}
+
+/** The function that undici's Client takes as `connect`. */
+export interface Connector extends buildConnector.connector {
+  /**
+   * Number of the identity and trust bundle that the next connection will be made with; grows with each rotation. 0 = plaintext,
+   * no identity of ours and the roots of Node, or the identity is missing.
+   */
+  generation(): number;
+}
+
+/** What is known of a connection that was made. */
+export interface ConnectedPeer {
+  /** Number of the identity and trust bundle it was made with. */
+  readonly generation: number;
+  readonly identity: PeerIdentity;
+  /** When the peer's certificate expires, milliseconds since 1970: the connection should not outlive it. */
+  readonly notAfterMs: number;
+}
+
+const peers = new WeakMap<Socket, ConnectedPeer>();
+
+/** Who is at the other end of a socket that a {@link Connector} made; undefined for plaintext. */
+export function peerOf(socket: Socket): ConnectedPeer | undefined {
+  return peers.get(socket);
+}
+
+/** Source: undici's default; dead peers of long idle connections are found by it. */
+const keepAliveInitialDelayMs = 60_000;
+/** Source: undici's default for plaintext. Node hands it on to the stream; its types do not know it. */
+const streamOptions: object = { highWaterMark: 65_536 };
+/**
+ * The timeout is counted in slices, so that a blocked event loop costs one slice at most: the time in which this process looked
+ * away is not the endpoint's. undici counts all of it.
+ */
+const timeoutSlices = 4;
+
+/** Makes the connector of one endpoint. Throws a TypeError or RangeError for settings that can never work. */
+export function createConnector(target: ConnectTarget): Connector {
+  const { port, socketPath, identities, clock } = target;
+  const host = target.host.startsWith('[') ? target.host.slice(1, -1) : target.host;
+  if (socketPath === undefined && !(Number.isInteger(port) && port > 0 && port < 65_536)) {
+    throw new RangeError(`port must be 1…65535, not ${port}`);
+  }
+  if (!(target.connectTimeoutMs > 0)) throw new RangeError(`connectTimeoutMs must be above 0, not ${target.connectTimeoutMs}`);
+  const tls = target.tls?.mode === 'disabled' ? undefined : target.tls;
+  const check = tls && compilePeerCheck(tls.peers);
+  const alpn = tls && applicationProtocols(tls.alpn, target.h2 ?? 'never');
+  const endpoint = socketPath ?? (isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`);
+  const sessions = new SessionSlot();
+  const where: NetConnectOpts =
+    socketPath === undefined ? { host, port, ...(isIP(host) !== 0 && { autoSelectFamily: false }) } : { path: socketPath };
+
+  const connector = (options: buildConnector.Options, callback: buildConnector.Callback): void => {
+    if (tls === undefined || check === undefined || alpn === undefined) {
+      const socket = netConnect({ ...where, ...streamOptions });
+      const attempt = new Attempt(socket, endpoint, target, callback);
+      socket.once('connect', () => {
+        if (target.h2 === 'prior-knowledge') setApplicationProtocol(socket, 'h2');
+        attempt.succeed();
+      });
+      return;
+    }
+    const context = tlsContextOf(identities, tls);
+    if (typeof context === 'string') {
+      const error = new ConnectError('no-identity', `${endpoint} was not asked: ${context}`);
+      // undici must not be answered before the connector has returned.
+      queueMicrotask(() => callback(error, null));
+      return;
+    }
+    const name = tls.sni ?? options.servername ?? options.hostname;
+    const session = sessions.take(context, name);
+    const socket = tlsConnect({
+      ...where,
+      secureContext: context.secureContext,
+      ALPNProtocols: alpn,
+      // RFC 6066 section 3: an IP address is no server name.
+      ...(isIP(bareHost(name)) === 0 && { servername: name }),
+      ...(session && { session }),
+      rejectUnauthorized: true,
+      // Not left out: done in `secureConnect` below, where it also runs for resumed sessions.
+      checkServerIdentity: () => undefined,
+    });
+    const attempt = new Attempt(socket, endpoint, target, callback);
+    socket.once('connect', () => (attempt.isInTls = true));
+    socket.on('session', (ticket: Buffer) => sessions.put(context, name, ticket));
+    socket.once('secureConnect', () => {
+      const problem = peerProblem(socket, check, name, context, clock);
+      if (problem !== undefined) {
+        attempt.fail(new ConnectError(problem.kind, `${endpoint}: ${problem.text}`));
+        return;
+      }
+      if (target.h2 === 'prior-knowledge' && socket.alpnProtocol !== 'http/1.1') setApplicationProtocol(socket, 'h2');
+      if (tls.mode === 'mutual' && socket.getProtocol() === 'TLSv1.3') watchForRefusal(socket, endpoint, context, clock);
+      attempt.succeed();
+    });
+  };
+  return Object.assign(connector, {
+    generation: () => {
+      const context = tls && tlsContextOf(identities, tls);
+      return context === undefined || typeof context === 'string' ? 0 : context.generation;
+    },
+  });
+}
+
+/** One attempt to connect: answers exactly once, and leaves no timer behind. */
+class Attempt {
+  isInTls = false;
+  private readonly socket: Socket;
+  private readonly endpoint: string;
+  private readonly target: ConnectTarget;
+  private callback: buildConnector.Callback | undefined;
+  private timer: Timer | undefined;
+
+  constructor(socket: Socket, endpoint: string, target: ConnectTarget, callback: buildConnector.Callback) {
+    this.socket = socket;
+    this.endpoint = endpoint;
+    this.target = target;
+    this.callback = callback;
+    socket.setNoDelay(true).setKeepAlive(true, keepAliveInitialDelayMs);
+    // Stays for the life of the socket: an error after the answer is the business of whoever has the socket.
+    socket.on('error', (error) => this.fail(connectErrorOf(error, endpoint, this.isInTls)));
+    this.arm(timeoutSlices);
+  }
+
+  succeed(): void {
+    const { callback } = this;
+    this.settle();
+    callback?.(null, this.socket);
+  }
+
+  fail(error: ConnectError): void {
+    const { callback } = this;
+    this.settle();
+    if (callback === undefined) return;
+    this.socket.destroy();
+    callback(error, null);
+  }
+
+  private settle(): void {
+    this.callback = undefined;
+    this.timer?.cancel();
+  }
+
+  private arm(slicesLeft: number): void {
+    const { clock, connectTimeoutMs } = this.target;
+    this.timer = clock.setTimer(() => {
+      if (slicesLeft > 1) {
+        this.arm(slicesLeft - 1);
+        return;
+      }
+      const phase = this.isInTls
+        ? 'accepted the connection and did not finish the TLS handshake'
+        : 'did not accept the connection';
+      this.fail(new ConnectError('timeout', `${this.endpoint} ${phase} within ${connectTimeoutMs} ms`));
+    }, connectTimeoutMs / timeoutSlices);
+  }
+}
+
+/**
+ * The latest TLS session of an endpoint, tied to the context and the server name it was made with. Given out once: RFC 8446
+ * appendix C.4 asks for single use, and a TLS 1.3 server sends two with each connection.
+ */
+class SessionSlot {
+  private context: TlsContext | undefined;
+  private name: string | undefined;
+  private session: Buffer | undefined;
+
+  take(context: TlsContext, name: string): Buffer | undefined {
+    const session = this.context === context && this.name === name ? this.session : undefined;
+    this.session = undefined;
+    return session;
+  }
+
+  put(context: TlsContext, name: string, session: Buffer): void {
+    this.context = context;
+    this.name = name;
+    this.session = session;
+  }
+}
+
+function peerProblem(
+  socket: TLSSocket,
+  check: PeerCheck,
+  host: string,
+  context: TlsContext,
+  clock: Clock,
+): { readonly kind: 'tls' | 'identity'; readonly text: string } | undefined {
+  const certificate = socket.getPeerX509Certificate();
+  if (!socket.authorized || certificate === undefined)
+    return { kind: 'tls', text: 'the endpoint showed no verified certificate' };
+  const notAfterMs = certificate.validToDate.getTime();
+  // OpenSSL looks at the dates in a full handshake only.
+  if (socket.isSessionReused() && clock.wallNow() > notAfterMs) {
+    return { kind: 'tls', text: `the endpoint's certificate has expired ${certificate.validToDate.toISOString()}` };
+  }
+  const problem = check(certificate, host, context.trustDomain);
+  if (problem !== undefined) return { kind: 'identity', text: problem };
+  peers.set(socket, { generation: context.generation, identity: identityOfPeer(certificate), notAfterMs });
+  return undefined;
+}
+
+/** Gives a name to the close of a server that refuses our certificate without a word: it has sent neither data nor a ticket. */
+function watchForRefusal(socket: TLSSocket, endpoint: string, context: TlsContext, clock: Clock): void {
+  let hasTicket = false;
+  socket.once('session', () => (hasTicket = true));
+  socket.once('end', () => {
+    if (hasTicket || socket.bytesRead > 0) return;
+    const { svid } = context;
+    const expired = svid !== undefined && clock.wallNow() > svid.notAfterMs ? ' (it has expired)' : '';
+    const who = svid?.spiffeId ?? svid?.dnsNames[0] ?? 'this process';
+    const text = `${endpoint} closed the connection right after the TLS handshake; it may have refused the certificate of ${who}${expired}`;
+    socket.destroy(new ConnectError('tls', text, { afterHandshake: true }));
+  });
+}
+
+function applicationProtocols(configured: readonly string[] | undefined, h2: 'never' | 'offer' | 'prior-knowledge'): string[] {
+  if (configured !== undefined && configured.length > 0) {
+    const allowed = h2 === 'never' ? configured.filter((protocol) => protocol !== 'h2') : configured;
+    return allowed.length > 0 ? [...allowed] : ['http/1.1'];
+  }
+  return h2 === 'never' ? ['http/1.1'] : h2 === 'offer' ? ['h2', 'http/1.1'] : ['h2'];
+}
+
+/** undici reads the protocol from here, as it does for its own h2c sockets. */
+function setApplicationProtocol(socket: Socket, protocol: string): void {
+  (socket as { alpnProtocol?: string }).alpnProtocol = protocol;
+}
+
+function bareHost(name: string): string {
+  return name.startsWith('[') ? name.slice(1, -1) : name;
+}
