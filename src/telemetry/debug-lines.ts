@@ -1,0 +1,142 @@
+/**
+ * The events as lines for a human at three in the morning:
+ *
+ *   #42 GET orders/api/42 → route "v2" → cluster orders/v2 → 10.0.0.7:7002 → 503 UC; retry 1/2 in 13 ms (reset, budget 9.1 left)
+ *
+ * Whatever comes from outside (paths, names, reasons) has its control and formatting characters escaped and its length capped, so
+ * that no request can forge a line or reverse one.
+ */
+import type { Problem } from '../model/contracts.ts';
+import type { BreakerEvent, EventName, EventPayloads, FailureType, RequestEndEvent, RetryDenial } from './events.ts';
+import { flagsOf } from './failure.ts';
+
+/** Longest value from outside, and longest line, in characters. */
+const maxValueLength = 200;
+const maxLineLength = 1000;
+/** Problems of one update that are printed; the rest is counted. */
+const maxProblems = 5;
+
+const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+
+/** `text` on one line: control, formatting and separator characters as `\u{…}`, cut to `maxLength` characters. */
+export function printable(text: string, maxLength = maxValueLength): string {
+  const cut = text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
+  return cut.replaceAll(unprintable, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
+}
+
+interface Travelled {
+  readonly mesh: string;
+  readonly request: number;
+  readonly method: string;
+  readonly scheme: string;
+  readonly host: string;
+  readonly port: number;
+  readonly path: string;
+  readonly route: string | undefined;
+  readonly cluster: string | undefined;
+  readonly endpoint: string | undefined;
+}
+
+/** `GET orders/api/42 → route "v2" → cluster orders/v2 → 10.0.0.7:7002`, as far as the request came. */
+function way(event: Travelled): string {
+  const isDefaultPort = event.port === (event.scheme === 'https' ? 443 : 80);
+  const steps = [
+    `#${event.request} ${printable(event.method)} ${printable(event.host)}${isDefaultPort ? '' : `:${event.port}`}${printable(event.path)}`,
+  ];
+  if (event.route !== undefined) steps.push(`route "${printable(event.route)}"`);
+  if (event.cluster !== undefined) steps.push(`cluster ${printable(event.cluster)}`);
+  if (event.endpoint !== undefined) steps.push(printable(event.endpoint));
+  return steps.join(' → ');
+}
+
+/** `503 UC`, `UF`, `200`, `cancelled`. */
+function result(status: number | undefined, error: FailureType | undefined, flags: string): string {
+  const words = [];
+  if (status !== undefined) words.push(String(status));
+  if (flags !== '-') words.push(flags);
+  if (error !== undefined) words.push(error);
+  return words.join(' ') || 'no response';
+}
+
+function milliseconds(ms: number): string {
+  return `${ms >= 10 ? Math.round(ms) : Math.round(ms * 10) / 10} ms`;
+}
+
+/** `2026-11-22 15:03:18 UTC` */
+function utc(epochMs: number): string {
+  return `${new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'medium', timeZone: 'UTC' }).format(epochMs)} UTC`;
+}
+
+function left(budget: number | undefined): string {
+  return budget === undefined ? '' : `, budget ${Math.round(budget * 10) / 10} left`;
+}
+
+function problems(list: readonly Problem[]): string {
+  const shown = list.slice(0, maxProblems).map(({ key, path, reason }) => {
+    return `${printable(`${key.kind} ${key.name}`)} at ${printable(path)}: ${printable(reason)}`;
+  });
+  if (list.length > maxProblems) shown.push(`and ${list.length - maxProblems} more`);
+  return shown.join('; ');
+}
+
+const denials: Readonly<Record<RetryDenial, string>> = {
+  budget: 'the retry budget is spent',
+  attempts: 'all attempts are used',
+  method: 'the method is not idempotent and the endpoint may have seen the request',
+  body: 'the body cannot be sent again',
+  deadline: 'no time is left',
+  limit: 'too many retries are running',
+};
+
+function breaker(what: string): (event: BreakerEvent) => string {
+  return (event) => {
+    const whose = event.endpoint === undefined ? '' : ` → ${printable(event.endpoint)}`;
+    const why = event.reason === undefined ? '' : `: ${printable(event.reason)}`;
+    const until = event.openMs === undefined ? '' : `, probe in ${milliseconds(event.openMs)}`;
+    return `breaker of cluster ${printable(event.cluster)}${whose} ${what}${why}${until}`;
+  };
+}
+
+function requestEnd(event: RequestEndEvent): string {
+  const attempts = event.attempts.length === 1 ? '' : ` (${event.attempts.length} attempts)`;
+  return `${way(event)} → ${result(event.status, event.error, event.flags)} in ${milliseconds(event.durationMs)}${attempts}`;
+}
+
+/** The line of each event. `attempt:end` has none: the lines of the request and of its retries say the same. */
+const lines: { readonly [N in Exclude<EventName, 'attempt:end'>]: (event: EventPayloads[N]) => string } = {
+  'request:end': requestEnd,
+  'retry:scheduled': (event) =>
+    `${way(event)} → ${result(event.status, event.error, flagsOf(event.error))}; retry ${event.retry}/${event.maxRetries} in ${milliseconds(event.delayMs)} (${event.reason}${left(event.budgetLeft)})`,
+  'retry:denied': (event) =>
+    `${way(event)} → ${result(event.status, event.error, flagsOf(event.error))}; not retried: ${denials[event.reason]}${left(event.budgetLeft)}`,
+  'host:ejected': (event) =>
+    `cluster ${printable(event.cluster)} → ${printable(event.endpoint)} ejected for ${milliseconds(event.ejectionMs)}: ${printable(event.reason)} (${event.ejectedHosts} of ${event.totalHosts} out)`,
+  'host:returned': (event) =>
+    `cluster ${printable(event.cluster)} → ${printable(event.endpoint)} returned (${event.ejectedHosts} of ${event.totalHosts} out)`,
+  'breaker:opened': breaker('opened'),
+  'breaker:half-open': breaker('is half open: one probe goes through'),
+  'breaker:closed': breaker('closed'),
+  'config:applied': (event) =>
+    `config ${event.version === undefined ? '' : `${printable(event.version)} `}from ${printable(event.source)} applied: ${event.accepted} resources${event.unhonoured.length === 0 ? '' : `; without effect: ${problems(event.unhonoured)}`}`,
+  'config:rejected': (event) =>
+    `config ${event.version === undefined ? '' : `${printable(event.version)} `}from ${printable(event.source)} REJECTED, the last good one stays: ${printable(event.reason)}${event.problems.length === 0 ? '' : `: ${problems(event.problems)}`}`,
+  'identity:rotated': (event) =>
+    `${event.kind} "${printable(event.name)}" of ${printable(event.source)} ${event.change === 'set' ? 'in force' : 'removed'}${event.identity === undefined ? '' : ` as ${printable(event.identity)}`}${event.expiresMs === undefined ? '' : `, expires ${utc(event.expiresMs)}`}`,
+  'identity:rejected': (event) =>
+    `${event.kind} "${printable(event.name)}" of ${printable(event.source)} REJECTED, the old one stays: ${printable(event.reason)}`,
+  'connection:opened': (event) =>
+    `cluster ${printable(event.cluster)} → ${printable(event.endpoint)} connected${event.protocol === undefined ? '' : `, HTTP/${printable(event.protocol)}`}${event.isTls === true ? ` over TLS${event.peer === undefined ? '' : ` to ${printable(event.peer)}`}` : ''}${event.connectMs === undefined ? '' : ` in ${milliseconds(event.connectMs)}`}`,
+  'connection:closed': (event) =>
+    `cluster ${printable(event.cluster)} → ${printable(event.endpoint)} disconnected: ${printable(event.reason)}`,
+  'control-plane:state': (event) =>
+    `control plane ${printable(event.source)} ${event.state}${event.error === undefined ? '' : `: ${printable(event.error)}`}`,
+};
+
+/** The events that have a line. */
+export const printedEvents = Object.keys(lines) as (keyof typeof lines)[];
+
+/** One event as one line, with the name of its mesh in front unless that is `default`. */
+export function debugLine<N extends keyof typeof lines>(name: N, event: EventPayloads[N]): string {
+  const mesh = event.mesh === 'default' ? '' : `${printable(event.mesh)}: `;
+  return printable(`${mesh}${lines[name](event)}`, maxLineLength);
+}

@@ -1,0 +1,23 @@
+import { BoundedNames } from './bounded-names.ts';
+import { createKnownMethods } from './http-method.ts';
+import type { Registration } from './registration.ts';
+
+/**
+ * Distinct services, and clusters, that metrics name: 128 of them with four methods and a few statuses each stay below the 2,000
+ * series at which the OpenTelemetry SDK folds a metric together.
+ */
+const maxNames = 128;
+
+/** What all spans of one mesh share. */
+export class MeshScope {
+  readonly meshName: string;
+  readonly registration: Registration;
+  readonly knownMethods: ReadonlySet<string>;
+  readonly services = new BoundedNames(maxNames);
+  readonly clusters = new BoundedNames(maxNames);
+  constructor(meshName: string, registration: Registration, knownMethods: string | undefined) {
+    this.meshName = meshName;
+    this.registration = registration;
+    this.knownMethods = createKnownMethods(knownMethods);
+  }
+}
