@@ -83,14 +83,15 @@ function encodeRecord(record: DnsRecord): Buffer {
 }
 
 function encodeValue(record: DnsRecord): Buffer {
-  if (record.type === 'A') return Buffer.from(record.address.split('.').map(Number));
-  if (record.type === 'AAAA') return encodeIpv6(record.address);
+  if (record.type === 'SRV') {
+    const numbers = Buffer.alloc(6);
+    numbers.writeUInt16BE(record.priority, 0);
+    numbers.writeUInt16BE(record.weight, 2);
+    numbers.writeUInt16BE(record.port, 4);
+    return Buffer.concat([numbers, encodeName(record.target)]);
+  }
   if (record.type === 'CNAME') return encodeName(record.target);
-  const numbers = Buffer.alloc(6);
-  numbers.writeUInt16BE(record.priority, 0);
-  numbers.writeUInt16BE(record.weight, 2);
-  numbers.writeUInt16BE(record.port, 4);
-  return Buffer.concat([numbers, encodeName(record.target)]);
+  return record.type === 'A' ? Buffer.from(record.address.split('.').map(Number)) : encodeIpv6(record.address);
 }
 
 function encodeName(name: string): Buffer {

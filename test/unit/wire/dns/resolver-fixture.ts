@@ -13,6 +13,8 @@ export interface Fixture {
   readonly resolver: DnsResolver;
   readonly hostsPath: string;
   readonly resolvConfPath: string;
+  /** Waits, in real time, until no look-up is under way. */
+  readonly idle: () => Promise<void>;
 }
 
 /** A resolver in virtual time against a real DNS server, with a hosts file and a resolv.conf of its own. */
@@ -27,8 +29,22 @@ export async function startFixture(
   await Promise.all([writeFile(hostsPath, hosts), writeFile(resolvConfPath, resolvConf)]);
   const server = await startDnsServer();
   const clock = createVirtualClock();
+  const underWay = { count: 0 };
   const resolver = createDnsResolver({
-    clock,
+    clock: {
+      ...clock,
+      setTimer(callback, delayMs) {
+        // Each look-up runs under a timer of `timeoutMs`, which ends with it.
+        if (delayMs !== (options.timeoutMs ?? 5000)) return clock.setTimer(callback, delayMs);
+        underWay.count += 1;
+        const end = (): number => (underWay.count -= 1);
+        const timer = clock.setTimer(() => {
+          end();
+          callback();
+        }, delayMs);
+        return { cancel: () => void (timer.cancel(), end()) };
+      },
+    },
     random: seededRandom(1),
     hostsPath,
     resolvConfPath,
@@ -41,7 +57,7 @@ export async function startFixture(
     await server.close();
     await rm(directory, { recursive: true });
   });
-  return { server, clock, resolver, hostsPath, resolvConfPath };
+  return { server, clock, resolver, hostsPath, resolvConfPath, idle: () => until(() => underWay.count === 0) };
 }
 
 /** Records of type A with one TTL, in seconds. */
@@ -64,4 +80,13 @@ export function plain(
 /** Lets sockets and promises go on, in real time, until the condition holds; the test's own time limit ends a wait in vain. */
 export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await yieldToLoop();
+}
+
+/** Goes on in virtual time, a millisecond a turn of the event loop, until the promise settles. */
+export async function advanceUntil<T>(promise: Promise<T>, clock: VirtualClock): Promise<T> {
+  const state = { isSettled: false };
+  const settle = (): void => void (state.isSettled = true);
+  promise.then(settle, settle);
+  while (!state.isSettled) await clock.advance(1);
+  return promise;
 }
