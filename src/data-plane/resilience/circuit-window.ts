@@ -46,7 +46,9 @@ export class CircuitWindow {
   /** Whether at least `errorThresholdPercent` of at least `minimumRequests` failed. 100 % of failures reach a threshold of 100. */
   isTripped(errorThresholdPercent: number, minimumRequests: number, now: number): boolean {
     const finished = this.finished(now);
-    return this.failedInWindow > 0 && finished >= minimumRequests && this.failedInWindow * 100 >= errorThresholdPercent * finished;
+    return (
+      this.failedInWindow > 0 && finished >= minimumRequests && this.failedInWindow * 100 >= errorThresholdPercent * finished
+    );
   }
 
   /** Forgets everything: after the breaker closed, what came before it opened must not open it again. */

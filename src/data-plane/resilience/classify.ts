@@ -24,19 +24,42 @@ export function classifyError(error: unknown, phase: AttemptPhase): Failure {
   const { name, code, message, kind } = read(error);
   if (name === 'ConnectError') return connectFailure(error, kind, message);
   const fixed = fixedCodes[code];
-  if (fixed !== undefined) return failure(error, phase, fixed.code, `${fixed.reason}${message === '' ? '' : `: ${message}`}`, fixed.ours);
-  if (isOurResource(code)) return failure(error, phase, 'MESH_CONNECT_FAILED', `this process is out of a resource (${code}): ${message}`, true);
+  if (fixed !== undefined)
+    return failure(error, phase, fixed.code, `${fixed.reason}${message === '' ? '' : `: ${message}`}`, fixed.ours);
+  if (isOurResource(code))
+    return failure(error, phase, 'MESH_CONNECT_FAILED', `this process is out of a resource (${code}): ${message}`, true);
   if (/GOAWAY|NGHTTP2_REFUSED_STREAM/.test(message) && !phase.responseStarted) {
-    return { ...failure(error, phase, 'MESH_REFUSED_STREAM', `the endpoint refused the stream: ${message}`, false), mayHaveBeenProcessed: false };
+    return {
+      ...failure(error, phase, 'MESH_REFUSED_STREAM', `the endpoint refused the stream: ${message}`, false),
+      mayHaveBeenProcessed: false,
+    };
   }
   if (isTls(code)) return failure(error, phase, 'MESH_TLS_FAILED', `TLS with the endpoint failed: ${firstLine(message)}`, false);
   if (name === 'HTTPParserError' || isProtocolError(code, message)) {
-    return failure(error, phase, phase.responseStarted ? 'MESH_BODY_ABORTED' : 'MESH_PROTOCOL_ERROR', `the endpoint broke the protocol: ${message}`, false);
+    return failure(
+      error,
+      phase,
+      phase.responseStarted ? 'MESH_BODY_ABORTED' : 'MESH_PROTOCOL_ERROR',
+      `the endpoint broke the protocol: ${message}`,
+      false,
+    );
+  }
+  if (code === 'UND_ERR_DESTROYED' || code === 'UND_ERR_CLOSED') {
+    return failure(
+      error,
+      phase,
+      phase.responseStarted ? 'MESH_BODY_ABORTED' : 'MESH_RESET',
+      'this process closed the connection',
+      true,
+    );
   }
   // Errors of sockets and of undici carry a code; one without is the program's own: its body stream, its handler, its abort.
-  if (code === '') return failure(error, phase, 'MESH_REQUEST_INVALID', `the request was broken off by its own side: ${message}`, true);
-  if (phase.responseStarted) return failure(error, phase, 'MESH_BODY_ABORTED', `the connection broke in the middle of the response: ${message}`, false);
-  if (connectCodes.has(code) && !phase.requestStarted) return failure(error, phase, connectCode(code), `no connection: ${message}`, false);
+  if (code === '')
+    return failure(error, phase, 'MESH_REQUEST_INVALID', `the request was broken off by its own side: ${message}`, true);
+  if (phase.responseStarted)
+    return failure(error, phase, 'MESH_BODY_ABORTED', `the connection broke in the middle of the response: ${message}`, false);
+  if (connectCodes.has(code) && !phase.requestStarted)
+    return failure(error, phase, connectCode(code), `no connection: ${message}`, false);
   return failure(error, phase, 'MESH_RESET', `the connection broke before a response: ${message}`, false);
 }
 
@@ -49,17 +72,27 @@ interface FixedRow {
 /** Codes that mean the same whatever the phase. */
 const fixedCodes: Readonly<Record<string, FixedRow>> = {
   __proto__: null as never,
-  UND_ERR_CONNECT_TIMEOUT: { code: 'MESH_CONNECT_TIMEOUT', reason: 'the endpoint did not accept the connection in time', ours: false },
+  UND_ERR_CONNECT_TIMEOUT: {
+    code: 'MESH_CONNECT_TIMEOUT',
+    reason: 'the endpoint did not accept the connection in time',
+    ours: false,
+  },
   UND_ERR_HEADERS_TIMEOUT: { code: 'MESH_PER_TRY_TIMEOUT', reason: 'the endpoint sent no response in time', ours: false },
   UND_ERR_BODY_TIMEOUT: { code: 'MESH_IDLE_TIMEOUT', reason: 'the response stood still', ours: false },
   UND_ERR_INVALID_ARG: { code: 'MESH_REQUEST_INVALID', reason: 'the request cannot be sent', ours: true },
   UND_ERR_NOT_SUPPORTED: { code: 'MESH_REQUEST_INVALID', reason: 'the request cannot be sent', ours: true },
-  UND_ERR_REQ_CONTENT_LENGTH_MISMATCH: { code: 'MESH_REQUEST_INVALID', reason: 'the body is not as long as the request says', ours: true },
+  UND_ERR_REQ_CONTENT_LENGTH_MISMATCH: {
+    code: 'MESH_REQUEST_INVALID',
+    reason: 'the body is not as long as the request says',
+    ours: true,
+  },
   UND_ERR_ABORTED: { code: 'MESH_REQUEST_INVALID', reason: 'the request was aborted by its own side', ours: true },
   UND_ERR_ABORT: { code: 'MESH_REQUEST_INVALID', reason: 'the request was aborted by its own side', ours: true },
-  UND_ERR_DESTROYED: { code: 'MESH_CLOSED', reason: 'the connection was closed by this process', ours: true },
-  UND_ERR_CLOSED: { code: 'MESH_CLOSED', reason: 'the connection was closed by this process', ours: true },
-  UND_ERR_RES_EXCEEDED_MAX_SIZE: { code: 'MESH_BODY_ABORTED', reason: 'the response is longer than this process allows', ours: true },
+  UND_ERR_RES_EXCEEDED_MAX_SIZE: {
+    code: 'MESH_BODY_ABORTED',
+    reason: 'the response is longer than this process allows',
+    ours: true,
+  },
 };
 
 /** Errors of connect(2) and of the name that mean: no connection. */
@@ -85,7 +118,14 @@ function connectCode(code: string): MeshErrorCode {
 
 /** Sockets, buffers and ports of this machine: the endpoint has nothing to do with it. */
 function isOurResource(code: string): boolean {
-  return code === 'EMFILE' || code === 'ENFILE' || code === 'ENOBUFS' || code === 'ENOMEM' || code === 'EADDRNOTAVAIL' || code === 'EAGAIN';
+  return (
+    code === 'EMFILE' ||
+    code === 'ENFILE' ||
+    code === 'ENOBUFS' ||
+    code === 'ENOMEM' ||
+    code === 'EADDRNOTAVAIL' ||
+    code === 'EAGAIN'
+  );
 }
 
 /** Codes of OpenSSL, of Node's hostname check, and of X.509 verification. */
@@ -140,7 +180,12 @@ function failure(cause: unknown, phase: AttemptPhase, code: MeshErrorCode, reaso
 function read(error: unknown): { name: string; code: string; message: string; kind: string } {
   if (!(error instanceof Error)) return { name: '', code: '', message: String(error), kind: '' };
   const { code, kind } = error as { code?: unknown; kind?: unknown };
-  return { name: error.name, code: typeof code === 'string' ? code : '', message: error.message, kind: typeof kind === 'string' ? kind : '' };
+  return {
+    name: error.name,
+    code: typeof code === 'string' ? code : '',
+    message: error.message,
+    kind: typeof kind === 'string' ? kind : '',
+  };
 }
 
 function firstLine(message: string): string {

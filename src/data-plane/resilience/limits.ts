@@ -86,9 +86,11 @@ export class ClusterLimits {
   reached(): readonly string[] {
     const words: string[] = [];
     if (this.requests >= this.maxRequests) words.push(hit('requests in flight', this.requests, 'maxRequests', this.maxRequests));
-    if (this.pending >= this.maxPending) words.push(hit('requests waiting for a connection', this.pending, 'maxPendingRequests', this.maxPending));
+    if (this.pending >= this.maxPending)
+      words.push(hit('requests waiting for a connection', this.pending, 'maxPendingRequests', this.maxPending));
     if (this.retries >= this.maxRetries) words.push(hit('retries under way', this.retries, 'maxRetries', this.maxRetries));
-    if (this.connections >= this.maxConnections) words.push(hit('connections', this.connections, 'maxConnections', this.maxConnections));
+    if (this.connections >= this.maxConnections)
+      words.push(hit('connections', this.connections, 'maxConnections', this.maxConnections));
     return words;
   }
 }

@@ -19,16 +19,10 @@ export interface RetryBudget {
 }
 
 export function createRetryBudget(config: RetryBudgetConfig): RetryBudget {
-  switch (config.kind) {
-    case 'token-bucket':
-      return new TokenBucketBudget(config.ratio, config.minTokens);
-    case 'concurrent':
-      return new ConcurrentBudget(config.ratio, config.minConcurrent);
-    case 'deposit':
-      return new DepositBudget(config.ratio, config.minPerSecond, config.ttlMs);
-    case 'grpc-throttle':
-      return new GrpcThrottle(config.maxTokens, config.tokenRatio);
-  }
+  if (config.kind === 'token-bucket') return new TokenBucketBudget(config.ratio, config.minTokens);
+  if (config.kind === 'concurrent') return new ConcurrentBudget(config.ratio, config.minConcurrent);
+  if (config.kind === 'deposit') return new DepositBudget(config.ratio, config.minPerSecond, config.ttlMs);
+  return new GrpcThrottle(config.maxTokens, config.tokenRatio);
 }
 
 /**

@@ -18,7 +18,9 @@ const leanOptions: CircuitBreaker.StatusOptions = {
 };
 
 // opossum accepts only an instance of its own class, and hands out that class in no other way.
-const Status = CircuitBreaker.newStatus(leanOptions).constructor as new (options: CircuitBreaker.StatusOptions) => CircuitBreaker.Status;
+const Status = CircuitBreaker.newStatus(leanOptions).constructor as new (
+  options: CircuitBreaker.StatusOptions,
+) => CircuitBreaker.Status;
 
 class RingStatus extends Status {
   private readonly ring: CircuitWindow;

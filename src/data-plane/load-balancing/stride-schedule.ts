@@ -1,0 +1,67 @@
+import type { Random } from '../../base/runtime.ts';
+
+/** Weights are scaled so that the largest is this. */
+const maxScaled = 65_535;
+/** Spreads the hosts of equal weight over the rounds; any odd number near the half will do. */
+const offset = 32_767;
+/** A pick tries hosts in turn until one is due: on average maxWeight / meanWeight of them, so that ratio is bounded. */
+const maxTriesPerPick = 16;
+/** The smallest weight must keep two digits after scaling, or its share would be off by more than a percent. */
+const minScaled = 50;
+
+/**
+ * Turns by weight with no heap and no list: in round g the host i is due when (wᵢ·g + i·offset) mod 65535 ≥ 65535 − wᵢ, which
+ * holds in exactly wᵢ of 65535 rounds. Source: the static stride scheduler of gRFC A58's implementations.
+ */
+export class StrideSchedule {
+  private readonly scaled: Uint16Array;
+  private index: number;
+  private round: number;
+
+  constructor(scaled: Uint16Array, random: Random) {
+    this.scaled = scaled;
+    this.index = Math.floor(random() * scaled.length);
+    this.round = Math.floor(random() * maxScaled);
+  }
+
+  /** Takes over the position of the schedule that this one replaces. */
+  continueAfter(previous: StrideSchedule): void {
+    this.index = previous.index < this.scaled.length ? previous.index : 0;
+    this.round = previous.round;
+  }
+
+  /** The index of the next host. */
+  next(): number {
+    const { scaled } = this;
+    for (;;) {
+      const index = this.index;
+      const weight = scaled[index]!;
+      const isDue = (weight * this.round + index * offset) % maxScaled >= maxScaled - weight;
+      if (index + 1 < scaled.length) this.index = index + 1;
+      else {
+        this.index = 0;
+        // The pattern of a host repeats after 65535 rounds.
+        this.round = this.round + 1 < maxScaled ? this.round + 1 : 0;
+      }
+      if (isDue) return index;
+    }
+  }
+}
+
+/** A schedule for these weights (all above 0), or undefined when they are too far apart for it. */
+export function createStrideSchedule(weights: Float64Array, random: Random): StrideSchedule | undefined {
+  let max = 0;
+  let min = Number.POSITIVE_INFINITY;
+  let sum = 0;
+  for (const weight of weights) {
+    max = Math.max(max, weight);
+    min = Math.min(min, weight);
+    sum += weight;
+  }
+  const isNarrow = (max / sum) * weights.length <= maxTriesPerPick && (min / max) * maxScaled >= minScaled;
+  if (weights.length > 0 && !isNarrow) return undefined;
+  return new StrideSchedule(
+    Uint16Array.from(weights, (weight) => Math.round((weight / max) * maxScaled)),
+    random,
+  );
+}

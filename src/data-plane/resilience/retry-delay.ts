@@ -1,0 +1,62 @@
+import { fullJitter } from '../../base/backoff.ts';
+import type { Clock, Random } from '../../base/runtime.ts';
+import type { RetryConfig } from '../../model/policy.ts';
+import { parseHttpDate } from './http-date.ts';
+import { responseHeader, type Outcome, type ResponseOutcome } from './outcome.ts';
+
+/** Envoy's defaults of `retry_back_off` and `rate_limited_retry_back_off`. */
+const defaultBaseMs = 25;
+const defaultMaxRatio = 10;
+const defaultMaxResetMs = 300_000;
+
+/**
+ * Wait in milliseconds before retry number `retryNumber` (from 1): what the response asks for, else the back-off of the policy. The
+ * caller compares it with the deadline: a wait that ends after it means no retry.
+ */
+export function retryDelayMs(retryNumber: number, retry: RetryConfig, outcome: Outcome, random: Random, clock: Clock): number {
+  const asked = outcome.kind === 'response' ? askedDelayMs(retry, outcome, clock) : undefined;
+  const backoff = backoffMs(retryNumber, retry, random);
+  if (asked === undefined) return backoff;
+  // With configured headers Envoy spreads over half the wait; a plain Retry-After is exact and gets the usual jitter on top.
+  return retry.resetHeaders === undefined ? asked + backoff : asked * (1 + 0.5 * random());
+}
+
+function backoffMs(retryNumber: number, { backoff }: RetryConfig, random: Random): number {
+  const baseMs = backoff?.baseMs ?? defaultBaseMs;
+  const maxMs = backoff?.maxMs ?? baseMs * defaultMaxRatio;
+  if (backoff?.jitterRatio === undefined) return fullJitter(retryNumber, baseMs, maxMs, random);
+  return Math.min(maxMs, baseMs * 2 ** Math.min(retryNumber - 1, 31)) * (1 + backoff.jitterRatio * random());
+}
+
+/**
+ * The wait that the response names: the first of the configured headers whose value can be read and is within `maxResetMs` (Envoy
+ * discards a longer one), else `Retry-After`, which is capped instead: who says "an hour" must not be asked again after 25 ms.
+ */
+function askedDelayMs(retry: RetryConfig, outcome: ResponseOutcome, clock: Clock): number | undefined {
+  const maxResetMs = retry.maxResetMs ?? defaultMaxResetMs;
+  if (retry.resetHeaders === undefined) {
+    const value = responseHeader(outcome, 'retry-after');
+    const delayMs = value === undefined ? undefined : retryAfterMs(value, responseHeader(outcome, 'date'), clock);
+    return delayMs === undefined ? undefined : Math.min(delayMs, maxResetMs);
+  }
+  for (const { name, format } of retry.resetHeaders) {
+    const value = responseHeader(outcome, name);
+    if (value === undefined || !/^\d{1,15}$/.test(value.trim())) continue;
+    const delayMs = format === 'seconds' ? Number(value) * 1000 : Number(value) * 1000 - clock.wallNow();
+    if (delayMs > 0 && delayMs <= maxResetMs) return delayMs;
+  }
+  return undefined;
+}
+
+/**
+ * Milliseconds that a `Retry-After` asks for: seconds, or an HTTP-date that is compared with the response's own `Date`, since the two
+ * clocks may differ. Undefined when it is neither. Source: RFC 9110, section 10.2.3.
+ */
+function retryAfterMs(value: string, date: string | undefined, clock: Clock): number | undefined {
+  const text = value.trim();
+  if (/^\d{1,15}$/.test(text)) return Number(text) * 1000;
+  const until = parseHttpDate(text);
+  if (until === undefined) return undefined;
+  const sentAt = date === undefined ? undefined : parseHttpDate(date);
+  return Math.max(0, until - (sentAt ?? clock.wallNow()));
+}
