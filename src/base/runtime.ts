@@ -1,6 +1,6 @@
 /**
- * Time, chance and timers: the only file that touches `performance`, `Date`, `setTimeout` and `Math.random`. Everything else takes
- * a {@link Clock} and a {@link Random}, so that tests run in virtual time with seeded chance.
+ * Time, chance and timers: the only file that touches `performance`, `Date`, `setTimeout`, `setImmediate` and `Math.random`.
+ * Everything else takes a {@link Clock} and a {@link Random}, so that tests run in virtual time with seeded chance.
  */
 
 /** A timer that was started; it never keeps the process alive. */
@@ -54,6 +54,16 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
       resolve();
     }, delayMs);
     signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+/**
+ * Lets the event loop take one turn: for long work that is cut into slices. The turn is not unref'd, since it ends by itself and
+ * work that was begun should not be lost with the process.
+ */
+export function yieldToLoop(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
   });
 }
 

@@ -1,0 +1,147 @@
+/** Checks of authorization policies, tokens and authorizers. A rule that is not understood refuses its resource: never open by mistake. */
+import type {
+  AuthorizationPolicyConfig,
+  ExternalAuthorizerConfig,
+  JwtProviderConfig,
+  Permission,
+  Principal,
+} from '../../model/authorization.ts';
+import type { PathMatcher, StringMatcher } from '../../model/match.ts';
+import type { Check } from './check.ts';
+import { checkPathMatcher, checkStringMatcher, checkValueMatcher } from './matchers.ts';
+
+/** Checks a set of rules. */
+export function checkAuthorizationPolicy(check: Check, policy: AuthorizationPolicyConfig): void {
+  check.name('name', policy.name);
+  check.oneOf('action', policy.action ?? 'nothing', ['allow', 'deny', 'audit', 'custom']);
+  if (policy.action === 'custom') check.name('provider', policy.provider);
+  check.each('rules', policy.rules, (inner, rule) => {
+    inner.name('name', rule.name);
+    inner.each('principals', rule.principals, checkPrincipal);
+    inner.each('permissions', rule.permissions, checkPermission);
+  });
+}
+
+function checkPrincipal(check: Check, principal: Principal): void {
+  switch (principal.kind) {
+    case 'any':
+    case 'tls':
+      return;
+    case 'identity':
+    case 'namespace':
+    case 'request-principal':
+      check.within('match', principal.match ?? {}, checkStringMatcher);
+      return;
+    case 'claim':
+      if (check.list(principal.path).length === 0) check.reject('must name a claim', 'path');
+      check.within('match', principal.match ?? {}, checkStringMatcher);
+      return;
+    case 'path':
+      check.within('match', principal.match ?? {}, checkPathTest);
+      return;
+    case 'source-ip':
+      check.cidr('cidr', principal.cidr);
+      check.oneOf('which', principal.which ?? 'nothing', ['direct', 'remote']);
+      return;
+    case 'header':
+      check.within('header', principal.header ?? {}, (inner, header) => checkValueMatcher(inner, header, 'header'));
+      return;
+    case 'all':
+    case 'some':
+      check.each('of', principal.of, checkPrincipal);
+      return;
+    case 'not':
+      check.within('of', principal.of ?? {}, checkPrincipal);
+      return;
+    default:
+      check.reject('is no kind of principal that is known here', 'kind');
+  }
+}
+
+function checkPermission(check: Check, permission: Permission): void {
+  switch (permission.kind) {
+    case 'any':
+      return;
+    case 'host':
+    case 'method':
+    case 'sni':
+      check.within('match', permission.match ?? {}, checkStringMatcher);
+      return;
+    case 'path':
+      check.within('match', permission.match ?? {}, checkPathTest);
+      return;
+    case 'port':
+      check.port('start', permission.start ?? null);
+      check.port('end', permission.end ?? null);
+      if (permission.start > permission.end) check.reject('is less than start', 'end');
+      return;
+    case 'destination-ip':
+      check.cidr('cidr', permission.cidr);
+      return;
+    case 'header':
+      check.within('header', permission.header ?? {}, (inner, header) => checkValueMatcher(inner, header, 'header'));
+      return;
+    case 'all':
+    case 'some':
+      check.each('of', permission.of, checkPermission);
+      return;
+    case 'not':
+      check.within('of', permission.of ?? {}, checkPermission);
+      return;
+    default:
+      check.reject('is no kind of permission that is known here', 'kind');
+  }
+}
+
+function checkPathTest(check: Check, match: PathMatcher | StringMatcher): void {
+  if (match.kind === 'segment-prefix' || match.kind === 'template') checkPathMatcher(check, match);
+  else checkStringMatcher(check, match);
+}
+
+/** Checks the tokens that are accepted. */
+export function checkJwtProvider(check: Check, provider: JwtProviderConfig): void {
+  check.name('name', provider.name);
+  check.name('issuer', provider.issuer);
+  check.each('audiences', provider.audiences, (inner, audience) => inner.name('', audience));
+  check.within('jwks', provider.jwks ?? {}, (inner, jwks) => {
+    inner.oneOf('kind', jwks.kind ?? 'nothing', ['inline', 'remote']);
+    if (jwks.kind === 'inline') checkKeySet(inner, jwks.document);
+    else if (jwks.kind === 'remote') {
+      if (!URL.canParse(jwks.url)) inner.reject('is not a URL', 'url');
+      inner.durationMs('cacheMs', jwks.cacheMs);
+    }
+  });
+  check.each('fromHeaders', provider.fromHeaders, (inner, header) => inner.headerName('name', header.name, 'any-case'));
+  check.each('fromQuery', provider.fromQuery, (inner, name) => inner.name('', name));
+  check.each('fromCookies', provider.fromCookies, (inner, name) => inner.name('', name));
+  check.durationMs('clockSkewMs', provider.clockSkewMs);
+  if (provider.payloadHeader !== undefined) check.headerName('payloadHeader', provider.payloadHeader, 'any-case');
+  check.each('claimHeaders', provider.claimHeaders, (inner, { header, claim }) => {
+    inner.headerName('header', header, 'any-case');
+    inner.name('claim', claim);
+  });
+}
+
+/** Keys that do not parse would refuse every token, or worse; what each key says is checked where it is used. */
+function checkKeySet(check: Check, document: unknown): void {
+  if (!check.text('document', document)) return;
+  try {
+    const keys: unknown = JSON.parse(document);
+    if (typeof keys === 'object' && keys !== null && 'keys' in keys && Array.isArray(keys.keys)) return;
+  } catch {
+    // Reported below, in words that do not quote the document.
+  }
+  check.reject('is not a JWK Set: a JSON object with a list `keys` (RFC 7517)', 'document');
+}
+
+/** Checks a service that is asked. */
+export function checkExternalAuthorizer(check: Check, authorizer: ExternalAuthorizerConfig): void {
+  check.name('name', authorizer.name);
+  check.name('cluster', authorizer.cluster);
+  check.oneOf('protocol', authorizer.protocol ?? 'nothing', ['grpc', 'http']);
+  check.durationMs('timeoutMs', authorizer.timeoutMs ?? null);
+  check.whole('statusOnError', authorizer.statusOnError, 200, 599);
+  check.each('requestHeaders', authorizer.requestHeaders, checkStringMatcher);
+  check.each('takenHeaders', authorizer.takenHeaders, checkStringMatcher);
+  check.whole('maxBodyBytes', authorizer.maxBodyBytes, 0);
+}

@@ -1,0 +1,89 @@
+/** Checks of listeners, out and in. */
+import { isIP } from 'node:net';
+import type { FilterChainConfig, ListenerConfig } from '../../model/listener.ts';
+import type { TelemetryConfig } from '../../model/telemetry.ts';
+import { checkAuthorizationPolicy, checkExternalAuthorizer, checkJwtProvider } from './authorization.ts';
+import { printed, type Check } from './check.ts';
+import { checkFraction } from './matchers.ts';
+import type { Sliced } from './plain-data.ts';
+import { checkFault, checkRateLimit, checkRequestPolicy } from './policies.ts';
+import { checkRouteTable } from './route-table.ts';
+import { checkAlpn, checkPeers, checkVersions } from './tls.ts';
+
+const protocols = ['detect', 'http1', 'http2', 'grpc', 'tls', 'opaque'];
+
+/** Checks a listener. */
+export function* checkListener(check: Check, listener: ListenerConfig): Sliced<ListenerConfig> {
+  check.port('port', listener.port, 1);
+  if (listener.address !== undefined && isIP(listener.address) === 0)
+    check.reject(`${printed(listener.address)} is not an IP address`, 'address');
+  check.durationMs('detectTimeoutMs', listener.detectTimeoutMs);
+  if (listener.direction === 'outbound') {
+    check.oneOf('protocol', listener.protocol, protocols);
+    check.within('policy', listener.policy, checkRequestPolicy);
+    check.within('telemetry', listener.telemetry, checkTelemetry);
+    check.enter('routes');
+    if (typeof listener.routes === 'string') check.name('', listener.routes);
+    else if (typeof listener.routes !== 'object') check.reject('must be the name of a route table, or the table itself');
+    else yield* checkRouteTable(check, listener.routes);
+    check.leave();
+  } else if (listener.direction === 'inbound') {
+    check.oneOf('mode', listener.mode ?? 'nothing', ['disabled', 'permissive', 'strict']);
+    check.each('plaintextPaths', listener.plaintextPaths, (inner, path) => inner.name('', path));
+    check.enter('filterChains');
+    for (const [index, chain] of check.list(listener.filterChains).entries()) {
+      check.enter(index);
+      yield* checkFilterChain(check, chain);
+      check.leave();
+    }
+    check.leave();
+  } else check.reject('is neither outbound nor inbound', 'direction');
+  return listener;
+}
+
+function* checkFilterChain(check: Check, chain: FilterChainConfig): Sliced<void> {
+  check.name('name', chain.name);
+  check.within('match', chain.match ?? {}, (inner, match) => {
+    inner.oneOf('transport', match.transport, ['tls', 'plaintext']);
+    checkAlpn(inner, match.alpn);
+    inner.each('serverNames', match.serverNames, (each, name) => each.name('', name));
+    inner.each('sourceCidrs', match.sourceCidrs, (each, cidr) => each.cidr('', cidr));
+    inner.each('destinationCidrs', match.destinationCidrs, (each, cidr) => each.cidr('', cidr));
+  });
+  check.within('tls', chain.tls, (inner, tls) => {
+    inner.name('identity', tls.identity);
+    if (tls.trust !== undefined) inner.name('trust', tls.trust);
+    checkPeers(inner, tls.peers);
+    checkAlpn(inner, tls.alpn);
+    checkVersions(inner, tls);
+  });
+  check.oneOf('protocol', chain.protocol, protocols);
+  check.within('pathNormalization', chain.pathNormalization, (inner, { escapedSlashes }) =>
+    inner.oneOf('escapedSlashes', escapedSlashes ?? 'nothing', ['keep', 'reject', 'unescape', 'redirect']),
+  );
+  check.within('forwardClientCertificate', chain.forwardClientCertificate, (inner, { mode }) =>
+    inner.oneOf('mode', mode ?? 'nothing', ['sanitize', 'forward-only', 'append-forward', 'sanitize-set', 'always-forward-only']),
+  );
+  check.whole('trustedHops', chain.trustedHops, 0);
+  check.each('jwt', chain.jwt, checkJwtProvider);
+  // Left out by mistake, it would let everybody in.
+  if (!Array.isArray(chain.authorization)) check.reject('must be a list; an empty one lets everybody in', 'authorization');
+  check.each('authorization', chain.authorization, checkAuthorizationPolicy);
+  check.each('externalAuthorizers', chain.externalAuthorizers, checkExternalAuthorizer);
+  check.within('rateLimit', chain.rateLimit, checkRateLimit);
+  check.within('fault', chain.fault, checkFault);
+  check.within('policy', chain.policy, checkRequestPolicy);
+  check.within('telemetry', chain.telemetry, checkTelemetry);
+  if (chain.routes !== undefined) {
+    check.enter('routes');
+    yield* checkRouteTable(check, chain.routes);
+    check.leave();
+  }
+}
+
+function checkTelemetry(check: Check, telemetry: TelemetryConfig): void {
+  check.within('traceSampling', telemetry.traceSampling, checkFraction);
+  check.each('accessLogs', telemetry.accessLogs, (inner, { format }) =>
+    inner.oneOf('format', format ?? 'nothing', ['text', 'json']),
+  );
+}

@@ -1,0 +1,63 @@
+/** Checks of matchers: strings, paths, headers, and the conditions of a route. */
+import type { Fraction, PathMatcher, RouteMatch, StringMatcher, ValueMatcher } from '../../model/match.ts';
+import { printed, type Check } from './check.ts';
+
+const stringKinds = ['exact', 'prefix', 'suffix', 'contains', 'regex', 'present'];
+const pathKinds = ['exact', 'prefix', 'segment-prefix', 'regex', 'template'];
+const maxMatchersPerRoute = 1000;
+
+/** Checks a test of a string. */
+export function checkStringMatcher(check: Check, matcher: StringMatcher): void {
+  check.oneOf('kind', matcher.kind ?? 'nothing', stringKinds);
+  if (matcher.kind === 'regex') check.regex('value', matcher.value);
+  else if (matcher.kind !== 'present') check.text('value', matcher.value);
+}
+
+/** Checks a test of a path. */
+export function checkPathMatcher(check: Check, matcher: PathMatcher): void {
+  check.oneOf('kind', matcher.kind ?? 'nothing', pathKinds);
+  if (matcher.kind === 'regex') check.regex('value', matcher.value);
+  else if (check.text('value', matcher.value) && (matcher.kind === 'segment-prefix' || matcher.kind === 'template')) {
+    if (!matcher.value.startsWith('/')) check.reject(`${printed(matcher.value)} does not begin with a slash`, 'value');
+  }
+}
+
+/** Checks a test of a header or, with `'parameter'`, of a query parameter or cookie. */
+export function checkValueMatcher(check: Check, matcher: ValueMatcher, of: 'header' | 'parameter'): void {
+  if (of === 'header') check.headerName('name', matcher.name, 'lower-case');
+  else check.name('name', matcher.name);
+  check.oneOf('whenMissing', matcher.whenMissing, ['no-match', 'empty']);
+  check.within('match', matcher.match ?? {}, (inner, match) => {
+    if (match.kind !== 'range') checkStringMatcher(inner, match);
+    else {
+      inner.whole('start', match.start ?? null, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+      inner.whole('end', match.end ?? null, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+      if (match.start >= match.end) inner.reject('the range is empty: `end` is not part of it', 'end');
+    }
+  });
+}
+
+/** Checks a list of tests of headers. */
+export function checkHeaderMatchers(check: Check, key: string, matchers: readonly ValueMatcher[] | undefined): void {
+  check.each(key, matchers, (inner, matcher) => checkValueMatcher(inner, matcher, 'header'));
+}
+
+/** Checks a share of requests. */
+export function checkFraction(check: Check, fraction: Fraction): void {
+  check.oneOf('denominator', fraction.denominator ?? 'nothing', [100, 10_000, 1_000_000]);
+  check.whole('numerator', fraction.numerator ?? null, 0, fraction.denominator);
+}
+
+/** Checks the conditions of a route; a condition that cannot be said is reported, since its route never matches. */
+export function checkRouteMatch(check: Check, match: RouteMatch): void {
+  check.within('path', match.path, checkPathMatcher);
+  check.each('methods', match.methods, (inner, method) => inner.name('', method));
+  checkHeaderMatchers(check, 'headers', match.headers);
+  check.each('query', match.query, (inner, matcher) => checkValueMatcher(inner, matcher, 'parameter'));
+  check.each('cookies', match.cookies, (inner, matcher) => checkValueMatcher(inner, matcher, 'parameter'));
+  check.within('fraction', match.fraction, checkFraction);
+  const lists = [match.methods, match.headers, match.query, match.cookies];
+  const count = lists.reduce((sum, list) => sum + (list?.length ?? 0), 0);
+  if (count > maxMatchersPerRoute) check.reject(`has ${count} matchers; at most ${maxMatchersPerRoute} are allowed`);
+  for (const condition of check.list(match.unsupported)) check.note(`${condition}: not supported, so the route never matches`);
+}

@@ -1,0 +1,192 @@
+/** Checks of what routes and clusters say about retries, faults, rates, sessions and headers. */
+import type {
+  CorsConfig,
+  FaultConfig,
+  HashPolicy,
+  HeaderMutation,
+  LocalRateLimitConfig,
+  RetryBudgetConfig,
+  RetryConfig,
+  RetryCondition,
+  SessionAffinity,
+  TokenBucketConfig,
+} from '../../model/policy.ts';
+import type { RequestPolicy } from '../../model/route.ts';
+import { checkAuthorizationPolicy, checkExternalAuthorizer } from './authorization.ts';
+import { maxUint32, printed, type Check } from './check.ts';
+import { checkFraction, checkHeaderMatchers, checkStringMatcher } from './matchers.ts';
+
+const retryConditions: readonly RetryCondition[] = [
+  'connect-failure',
+  'refused-stream',
+  'reset-before-request',
+  'reset',
+  'gateway-error',
+  '5xx',
+  'retriable-4xx',
+  'retriable-status-codes',
+  'retriable-headers',
+  'envoy-ratelimited',
+  'per-try-timeout',
+  'cancelled',
+  'deadline-exceeded',
+  'internal',
+  'resource-exhausted',
+  'unavailable',
+];
+const maxRatio = 1000; // Finagle's own bound on the share of retries
+/** These say where a message ends; changing them by configuration would let one request be read as two (RFC 9112, section 11.2). */
+const framingHeaders: ReadonlySet<string> = new Set(['content-length', 'transfer-encoding']);
+
+/** Checks the policy of a route, a virtual host, a table or a listener. */
+export function checkRequestPolicy(check: Check, policy: RequestPolicy): void {
+  for (const key of ['timeoutMs', 'responseTimeoutMs', 'idleTimeoutMs', 'maxStreamDurationMs', 'grpcTimeoutCapMs'] as const) {
+    check.durationMs(key, policy[key]);
+  }
+  check.within('retry', policy.retry, checkRetry);
+  check.within('hedge', policy.hedge, (inner, hedge) => {
+    inner.durationMs('delayMs', hedge.delayMs);
+    inner.whole('maxAttempts', hedge.maxAttempts, 1);
+  });
+  check.within('fault', policy.fault, checkFault);
+  check.within('rateLimit', policy.rateLimit, checkRateLimit);
+  check.within('requestHeaders', policy.requestHeaders, checkHeaderMutation);
+  check.within('responseHeaders', policy.responseHeaders, checkHeaderMutation);
+  check.within('sessionAffinity', policy.sessionAffinity, checkSessionAffinity);
+  check.oneOf('priority', policy.priority, ['default', 'high']);
+  check.oneOf('overrideHeaders', policy.overrideHeaders, ['envoy', 'linkerd']);
+  check.each('upgrades', policy.upgrades, (inner, upgrade) => inner.headerName('', upgrade, 'any-case'));
+  check.within('cors', policy.cors, checkCors);
+  check.each('authorization', policy.authorization, checkAuthorizationPolicy);
+  check.within('externalAuthorization', policy.externalAuthorization, checkExternalAuthorizer);
+}
+
+function checkRetry(check: Check, retry: RetryConfig): void {
+  check.whole('maxAttempts', retry.maxAttempts ?? null, 1);
+  check.enter('on');
+  for (const [index, condition] of check.list(retry.on).entries()) {
+    if (!retryConditions.includes(condition))
+      check.reject(`${printed(condition)} is none of ${retryConditions.join(', ')}`, index);
+  }
+  check.leave();
+  check.each('statusCodes', retry.statusCodes, (inner, status) => inner.whole('', status, 100, 599));
+  checkHeaderMatchers(check, 'retriableHeaders', retry.retriableHeaders);
+  checkHeaderMatchers(check, 'requestHeaders', retry.requestHeaders);
+  for (const key of ['perTryTimeoutMs', 'perTryIdleTimeoutMs', 'maxResetMs'] as const) check.durationMs(key, retry[key]);
+  check.within('backoff', retry.backoff, (inner, backoff) => {
+    inner.durationMs('baseMs', backoff.baseMs ?? null);
+    inner.durationMs('maxMs', backoff.maxMs ?? null);
+    inner.number('jitterRatio', backoff.jitterRatio, 0, maxRatio);
+    if (backoff.maxMs < backoff.baseMs) inner.reject(`is less than baseMs (${backoff.baseMs})`, 'maxMs');
+  });
+  check.each('resetHeaders', retry.resetHeaders, (inner, header) => {
+    inner.headerName('name', header.name, 'any-case');
+    inner.oneOf('format', header.format, ['seconds', 'unix-timestamp']);
+  });
+  check.within('budget', retry.budget, checkRetryBudget);
+  check.whole('hostSelectionAttempts', retry.hostSelectionAttempts, 0);
+  check.whole('priorityUpdateFrequency', retry.priorityUpdateFrequency, 1);
+  check.whole('maxBodyBytes', retry.maxBodyBytes, 0);
+  check.oneOf('nonIdempotent', retry.nonIdempotent, ['never', 'as-configured']);
+}
+
+/** Checks how many retries are allowed. */
+export function checkRetryBudget(check: Check, budget: RetryBudgetConfig): void {
+  check.oneOf('kind', budget.kind ?? 'nothing', ['token-bucket', 'concurrent', 'deposit', 'grpc-throttle']);
+  switch (budget.kind) {
+    case 'token-bucket':
+      check.number('minTokens', budget.minTokens ?? null, 0, maxUint32);
+      break;
+    case 'concurrent':
+      check.whole('minConcurrent', budget.minConcurrent ?? null, 0);
+      break;
+    case 'deposit':
+      check.number('minPerSecond', budget.minPerSecond ?? null, 0, maxUint32);
+      check.durationMs('ttlMs', budget.ttlMs ?? null);
+      break;
+    case 'grpc-throttle':
+      check.number('maxTokens', budget.maxTokens ?? null, 0, 1000); // gRPC A6
+      check.number('tokenRatio', budget.tokenRatio ?? null, 0, maxRatio);
+      return;
+  }
+  check.number('ratio', budget.ratio ?? null, 0, maxRatio);
+}
+
+/** Checks a fault that is made on purpose. */
+export function checkFault(check: Check, fault: FaultConfig): void {
+  check.within('delay', fault.delay, (inner, delay) => {
+    inner.within('fraction', delay.fraction ?? {}, checkFraction);
+    inner.durationMs('fixedMs', delay.fixedMs);
+    if (delay.fixedMs === undefined && delay.byHeader !== true) inner.reject('says neither fixedMs nor byHeader');
+  });
+  check.within('abort', fault.abort, (inner, abort) => {
+    inner.within('fraction', abort.fraction ?? {}, checkFraction);
+    inner.whole('httpStatus', abort.httpStatus, 200, 599);
+    inner.whole('grpcStatus', abort.grpcStatus, 0, 16);
+    if (abort.httpStatus === undefined && abort.grpcStatus === undefined && abort.byHeader !== true) {
+      inner.reject('says none of httpStatus, grpcStatus and byHeader');
+    }
+  });
+  check.whole('maxActive', fault.maxActive, 0);
+  check.number('responseBytesPerSecond', fault.responseBytesPerSecond, 1, Number.MAX_SAFE_INTEGER);
+  checkHeaderMatchers(check, 'headers', fault.headers);
+}
+
+/** Checks the buckets of a rate limit. */
+export function checkRateLimit(check: Check, limit: LocalRateLimitConfig): void {
+  checkBucket(check, limit);
+  check.whole('status', limit.status, 400, 599);
+  check.within('perIdentity', limit.perIdentity, checkBucket);
+  check.each('overrides', limit.overrides, (inner, override) => {
+    inner.each('identities', override.identities, checkStringMatcher);
+    inner.within('bucket', override.bucket ?? {}, checkBucket);
+  });
+}
+
+function checkBucket(check: Check, bucket: TokenBucketConfig): void {
+  check.whole('maxTokens', bucket.maxTokens ?? null, 1);
+  check.whole('tokensPerFill', bucket.tokensPerFill ?? null, 1);
+  check.durationMs('fillIntervalMs', bucket.fillIntervalMs ?? null);
+  if (bucket.fillIntervalMs === 0) check.reject('must be longer than 0 ms', 'fillIntervalMs');
+}
+
+/** Checks changes to headers: real names, values on one line, nothing that says where a message ends. */
+export function checkHeaderMutation(check: Check, mutation: HeaderMutation): void {
+  const checkName = (inner: Check, name: unknown, key: string | number): void => {
+    inner.headerName(key, name, 'any-case');
+    if (typeof name === 'string' && framingHeaders.has(name.toLowerCase()))
+      inner.reject(`${name} frames the message and must not be changed`, key);
+  };
+  check.each('remove', mutation.remove, (inner, name) => checkName(inner, name, ''));
+  for (const key of ['set', 'add', 'setIfAbsent', 'setIfPresent'] as const) {
+    check.each(key, mutation[key], (inner, pair) => {
+      const [name, value] = inner.list<unknown>(pair);
+      checkName(inner, name, 0);
+      // oxlint-disable-next-line no-control-regex -- these are what it must not have: they would begin another header
+      if (typeof value !== 'string' || /[\0\r\n]/.test(value)) inner.reject('must be a text on one line', 1);
+    });
+  }
+}
+
+/** Checks what a hashing balancer hashes. */
+export function checkHashPolicy(check: Check, policy: HashPolicy): void {
+  check.oneOf('kind', policy.kind ?? 'nothing', ['header', 'cookie', 'query', 'source-ip', 'channel']);
+  if (policy.kind === 'header') {
+    check.headerName('name', policy.name, 'lower-case');
+    check.within('regexRewrite', policy.regexRewrite, (inner, rewrite) => inner.regex('regex', rewrite.regex));
+  } else if (policy.kind === 'cookie' || policy.kind === 'query') check.name('name', policy.name);
+  if (policy.kind === 'cookie') check.durationMs('ttlMs', policy.ttlMs);
+}
+
+function checkSessionAffinity(check: Check, affinity: SessionAffinity): void {
+  check.oneOf('kind', affinity.kind ?? 'nothing', ['cookie', 'header']);
+  check.headerName('name', affinity.name, 'any-case'); // the name of a cookie is a token as well (RFC 6265)
+  if (affinity.kind === 'cookie') check.durationMs('ttlMs', affinity.ttlMs);
+  check.durationMs('absoluteTimeoutMs', affinity.absoluteTimeoutMs);
+  check.durationMs('idleTimeoutMs', affinity.idleTimeoutMs);
+}
+
+function checkCors(check: Check, cors: CorsConfig): void {
+  check.each('allowOrigins', cors.allowOrigins, checkStringMatcher);
+  check.durationMs('maxAgeMs', cors.maxAgeMs);
+}
