@@ -8,9 +8,8 @@ export type CheckStatus = 'passing' | 'warning' | 'critical';
 /** One registered instance. */
 export interface Instance {
   readonly id: string;
-  /** IP address, host name, or path of a unix socket. */
+  /** IP address or host name. */
   readonly address: string;
-  /** 0 with a unix socket. */
   readonly port: number;
   readonly status: CheckStatus;
   /** The weight of its status, 0 … 65 535. */
@@ -79,15 +78,9 @@ function readAddress(
   node: Readonly<Record<string, unknown>>,
   report: Report,
 ): { readonly address: string; readonly port: number } | undefined {
-  const socketPath = string(service, 'SocketPath');
-  if (socketPath !== undefined && string(service, 'Address') === undefined) {
-    if (socketPath.startsWith('/')) return { address: socketPath, port: 0 };
-    report('.Service.SocketPath', 'is not an absolute path, so the instance is left out');
-    return undefined;
-  }
   // Source: Consul API, health: "Service.Address … if empty, Node.Address should be used".
   const address = (string(service, 'Address') ?? string(node, 'Address') ?? '').replace(/^\[(.*)\]$/, '$1');
-  if (!/^[\w.:%-]+$/.test(address)) {
+  if (!/^[\w.:%-]{1,253}$/.test(address)) {
     report('.Service.Address', 'and Node.Address hold no IP address or host name, so the instance is left out');
     return undefined;
   }
@@ -178,6 +171,9 @@ function reportUnhonoured(service: Readonly<Record<string, unknown>>, report: Re
       "the instance expects mutual TLS of Consul's service mesh, which this source does not set up",
     );
   }
+  // A path says nothing on another machine, and a registrant must not choose which local socket a client opens.
+  if (string(service, 'SocketPath') !== undefined)
+    report('.Service.SocketPath', 'is not used: instances are reached by address and port');
   for (const [key, value] of Object.entries(service)) {
     if (!knownFields.has(key) && value !== null && value !== '' && value !== 0 && value !== false)
       report(`.Service.${key}`, 'is not known here');

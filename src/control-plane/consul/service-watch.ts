@@ -8,6 +8,7 @@
  *   not see the instances. It is asked again from 0, where Consul says 403, or that ACLs hid something, or that there is no leader.
  * - A confirmed empty answer whose index is lower than that of the instances we hold comes from servers that lost their memory
  *   (restored, replaced, a restarted development agent). The instances are kept until their agents had time to register them anew.
+ * - An answer of which nothing can be used does not empty a good table either.
  * - Any other empty answer is believed: the control plane is well and says that nothing is there.
  */
 import { MeshError } from '../../base/errors.ts';
@@ -129,12 +130,18 @@ export class ServiceWatch {
   }
 
   #takeInstances(body: readonly unknown[], answer: HealthAnswer): string | undefined {
-    this.#hasInstances = true;
-    this.#instancesIndex = answer.index;
+    const { service } = this.#target;
+    const translated = translateInstances(this.#cluster, body, this.#settings);
     this.#keptUntilMs = undefined;
     this.#absentReason = undefined;
-    this.#deliver(translateInstances(this.#cluster, body, this.#settings), answer.index);
-    return this.#someHidden ? `some instances of "${this.#target.service}" are hidden by ACLs: ${aclRemedy}` : undefined;
+    if (translated.unreadable > 0 && translated.endpoints.localities.length === 0 && this.#hasInstances) {
+      const { path, reason } = translated.problems[0]!;
+      return `no instance of "${service}" can be used (${path} ${reason}); the last ones stay`;
+    }
+    this.#hasInstances = true;
+    this.#instancesIndex = answer.index;
+    this.#deliver(translated, answer.index);
+    return this.#someHidden ? `some instances of "${service}" are hidden by ACLs: ${aclRemedy}` : undefined;
   }
 
   #takeEmpty(answer: HealthAnswer, confirmed: boolean): string | undefined {

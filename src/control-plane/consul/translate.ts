@@ -17,6 +17,8 @@ import { clusterNameOf, hostsOf, type ServiceTarget } from './service-target.ts'
 export interface TranslatedInstances {
   /** Instances in the answer, the ill ones included: 0 = nothing is registered. */
   readonly registered: number;
+  /** Of these, the ones that could not be read. */
+  readonly unreadable: number;
   readonly endpoints: EndpointsConfig;
   /** What was received and has no effect, or could not be used. */
   readonly problems: readonly Problem[];
@@ -30,11 +32,13 @@ export function translateInstances(
 ): TranslatedInstances {
   const key = { kind: 'endpoints', name: cluster } as const;
   const problems: Problem[] = [];
+  let unreadable = 0;
   const byAddress = new Map<string, Instance>();
   body.forEach((entry, position) => {
     const report = (field: string, reason: string): unknown =>
       problems.push({ key, path: `${labelOf(entry, position)}${field}`, reason });
     const instance = readInstance(entry, report);
+    if (instance === undefined) unreadable++;
     if (instance === undefined || instance.status === 'critical' || (options.onlyPassing && instance.status === 'warning'))
       return;
     const address = `${instance.address}:${instance.port}`;
@@ -42,7 +46,12 @@ export function translateInstances(
     if (other === undefined) byAddress.set(address, instance);
     else report('', `${address} is already instance "${other.id}"; one of them is stale: deregister it`);
   });
-  return { registered: body.length, endpoints: { name: cluster, localities: localitiesOf(byAddress.values()) }, problems };
+  return {
+    registered: body.length,
+    unreadable,
+    endpoints: { name: cluster, localities: localitiesOf(byAddress.values()) },
+    problems,
+  };
 }
 
 /** By ID, because Consul's order changes. */
