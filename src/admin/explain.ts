@@ -1,0 +1,101 @@
+import type { LiveConfig } from '../data-plane/live-config.ts';
+import type { CompiledDestination, CompiledRoute } from '../data-plane/routing/compile-routes.ts';
+import type { RouteConfig } from '../model/route.ts';
+
+/** One endpoint as `explain` and `status` show it. */
+export interface EndpointView {
+  readonly address: string;
+  readonly weight: number;
+  readonly state: 'healthy' | 'outlier' | 'circuit' | 'control-plane';
+  readonly inFlight: number;
+  readonly zone?: string;
+}
+
+/** Where a request may go. */
+export interface DestinationView {
+  readonly cluster: string;
+  readonly subset?: string;
+  /** Share of the requests that this route takes, 0…100. */
+  readonly percent: number;
+  readonly found: boolean;
+  readonly panic: boolean;
+  readonly endpoints: readonly EndpointView[];
+}
+
+/** What would happen to a request. */
+export interface Explanation {
+  readonly authority: string;
+  readonly source?: string;
+  readonly virtualHost?: string;
+  readonly configVersion?: string;
+  /** Every route that was tried, in order, up to the one that matched. */
+  readonly routes: readonly { readonly name: string; readonly matched: boolean; readonly match: RouteConfig['match'] }[];
+  readonly route?: string;
+  readonly timeoutMs?: number;
+  readonly retry?: CompiledRoute['retry'];
+  readonly destinations: readonly DestinationView[];
+  /** In one sentence: what happens, or why it cannot. */
+  readonly verdict: string;
+}
+
+/** Walks the very code of the request path without sending anything. A route with a random share is taken as matching. */
+export function explain(config: LiveConfig, url: string | URL, init: { method?: string; headers?: Record<string, string> }): Explanation {
+  const parsed = new URL(url);
+  const entry = config.lookup(parsed.origin);
+  const nothing = { authority: parsed.host, routes: [], destinations: [] };
+  if (entry === undefined) return { ...nothing, verdict: 'a control plane has been asked and has not answered yet; the request would wait for it' };
+  const { virtualHost } = entry;
+  if (virtualHost === undefined) return { ...nothing, verdict: 'no control plane knows this host; it goes to the global dispatcher of the program, to DNS, or is refused' };
+  const view = { method: (init.method ?? 'GET').toUpperCase(), path: parsed.pathname + parsed.search, headers: init.headers };
+  const routes: { name: string; matched: boolean; match: RouteConfig['match'] }[] = [];
+  let route: CompiledRoute | undefined;
+  for (const candidate of virtualHost.routes) {
+    const matched = candidate.test(view, () => 0);
+    routes.push({ name: candidate.name, matched, match: candidate.config.match });
+    if (matched) {
+      route = candidate;
+      break;
+    }
+  }
+  const known = { authority: entry.authority, source: virtualHost.source, virtualHost: virtualHost.name, configVersion: virtualHost.version, routes };
+  if (route === undefined) return { ...known, destinations: [], verdict: 'no route matches: the request fails with MESH_NO_ROUTE' };
+  const { destinations, totalWeight, timeoutMs, retry, name } = route;
+  const views = destinations.map((destination) => viewOf(destination, totalWeight));
+  return {
+    ...known,
+    route: name,
+    timeoutMs,
+    ...(retry === undefined ? {} : { retry }),
+    destinations: views,
+    verdict: route.unsupported === undefined ? verdictOf(views) : `the request fails with MESH_NO_ROUTE: ${route.unsupported}`,
+  };
+}
+
+function viewOf({ slot, subset, weight }: CompiledDestination, totalWeight: number): DestinationView {
+  const cluster = slot.cluster?.resolve();
+  const group = cluster?.group(subset);
+  return {
+    cluster: slot.name,
+    ...(subset === '' ? {} : { subset }),
+    percent: totalWeight === 0 ? 0 : (weight / totalWeight) * 100,
+    found: group !== undefined,
+    panic: group?.isPanic ?? false,
+    endpoints: (group?.hosts ?? []).map(endpointView),
+  };
+}
+
+/** One host as the views show it. */
+export function endpointView(host: { address: string; weight: number; out: Exclude<EndpointView['state'], 'healthy'> | undefined; inFlight: number; locality: { zone?: string } }): EndpointView {
+  const { zone } = host.locality;
+  return { address: host.address, weight: host.weight, state: host.out ?? 'healthy', inFlight: host.inFlight, ...(zone === undefined ? {} : { zone }) };
+}
+
+function verdictOf(destinations: readonly DestinationView[]): string {
+  const parts = destinations.map(({ cluster, subset, percent, found, endpoints, panic }) => {
+    const name = subset === undefined ? cluster : `${cluster}/${subset}`;
+    if (!found) return `${percent.toFixed(0)} % to ${name}, which is missing (MESH_NO_CLUSTER)`;
+    const healthy = endpoints.filter(({ state }) => state === 'healthy').length;
+    return `${percent.toFixed(0)} % to ${name}: ${healthy} of ${endpoints.length} endpoints healthy${panic ? ', all are used (panic)' : ''}`;
+  });
+  return parts.join('; ');
+}

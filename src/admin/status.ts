@@ -1,0 +1,66 @@
+import type { Clock } from '../base/runtime.ts';
+import type { ConfigStore } from '../control-plane/store.ts';
+import type { LiveConfig } from '../data-plane/live-config.ts';
+import type { IdentityStore } from '../security/identity-store.ts';
+import { endpointView, type EndpointView } from './explain.ts';
+
+/** One cluster as the mesh knows it. */
+export interface ClusterStatus {
+  readonly name: string;
+  readonly source: string;
+  readonly requestsInFlight: number;
+  readonly panic: boolean;
+  readonly retryBudgetLeft: number;
+  /** Limits that are reached now, in words. */
+  readonly limitsReached: readonly string[];
+  readonly endpoints: readonly (EndpointView & {
+    readonly requests: number;
+    readonly failures: number;
+    readonly latencyMs: number;
+    readonly connections: number;
+    /** Until the host may return; absent while it is in. */
+    readonly outForMs?: number;
+  })[];
+}
+
+/** What the mesh knows now. */
+export interface MeshStatus {
+  readonly name: string;
+  readonly version: string;
+  readonly controlPlanes: ReturnType<ConfigStore['status']>;
+  readonly virtualHosts: ReturnType<LiveConfig['virtualHosts']>;
+  readonly clusters: readonly ClusterStatus[];
+  readonly identities: ReturnType<IdentityStore['statuses']>;
+  /** Fields that were received and have no effect, beside those that the control planes list themselves. */
+  readonly unhonoured: ReturnType<LiveConfig['unhonoured']>;
+}
+
+/** Gathers the status of all parts. No secrets, no side effects. */
+export function meshStatus(mesh: { name: string; config: LiveConfig; store: ConfigStore; identities: IdentityStore; clock: Clock }): MeshStatus {
+  const { name, config, store, identities, clock } = mesh;
+  const now = clock.now();
+  return {
+    name,
+    version: config.version,
+    controlPlanes: store.status(),
+    virtualHosts: config.virtualHosts(),
+    clusters: [...config.clusters()].map((cluster) => ({
+      name: cluster.name,
+      source: cluster.source,
+      requestsInFlight: cluster.limits.requests,
+      panic: cluster.group('')?.isPanic ?? false,
+      retryBudgetLeft: cluster.budgetOf(undefined).remaining(now),
+      limitsReached: cluster.limits.reached(),
+      endpoints: [...cluster.hosts].map((host) => ({
+        ...endpointView(host),
+        requests: host.requests,
+        failures: host.failures,
+        latencyMs: Math.round(host.latencyMs * 100) / 100,
+        connections: [...host.allConnections()].reduce((sum, { size }) => sum + size, 0),
+        ...(host.out === undefined ? {} : { outForMs: Math.max(0, Math.round(host.outUntilMs - now)) }),
+      })),
+    })),
+    identities: identities.statuses(),
+    unhonoured: config.unhonoured(),
+  };
+}

@@ -1,0 +1,44 @@
+#!/usr/bin/env node
+/** `npx meshfetch <command>`: each command is a file beside this one, loaded when it is called. */
+import { MeshError } from '../base/errors.ts';
+import type { CommandIo } from './command.ts';
+
+interface Command {
+  readonly doc: string;
+  readonly load: () => Promise<(args: readonly string[], io: CommandIo) => Promise<number>>;
+}
+
+const commands: Readonly<Record<string, Command>> = {
+  demo: { doc: 'starts a mesh of real processes, breaks it, and shows what happens (about 15 s)', load: async () => (await import('./demo/demo.ts')).demo },
+  validate: { doc: 'checks a mesh.yaml and prints every mistake with its place', load: async () => (await import('./validate.ts')).validate },
+  explain: { doc: 'says which route, endpoints and policy a request would meet, and why', load: async () => (await import('./explain.ts')).explainCommand },
+  certs: { doc: 'makes a development CA and workload certificates', load: async () => (await import('./certs.ts')).certs },
+};
+
+function usage(): string {
+  const width = Math.max(...Object.keys(commands).map((name) => name.length));
+  const rows = Object.entries(commands).map(([name, { doc }]) => `  ${name.padEnd(width)}  ${doc}`);
+  return `Usage: meshfetch <command> [options]\n\nCommands:\n${rows.join('\n')}\n\nmeshfetch <command> --help tells the options of each.\n`;
+}
+
+async function main(args: readonly string[], io: CommandIo): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    (name === undefined ? io.stderr : io.stdout).write(usage());
+    return name === undefined ? 2 : 0;
+  }
+  if (!Object.hasOwn(commands, name)) {
+    io.stderr.write(`meshfetch: there is no command "${name}"\n\n${usage()}`);
+    return 2;
+  }
+  try {
+    return await (await commands[name]!.load())(rest, io);
+  } catch (error) {
+    if (error instanceof MeshError) io.stderr.write(`meshfetch ${name}: ${error.message}\n`);
+    else if (error instanceof TypeError && (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS')) io.stderr.write(`meshfetch ${name}: ${error.message}; see meshfetch ${name} --help\n`);
+    else throw error;
+    return 2;
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2), process);

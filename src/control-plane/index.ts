@@ -1,0 +1,52 @@
+/** Every control plane, by the scheme of its URL. Adding one is its folder and one line here; nothing is loaded until it is named. */
+import { MeshError } from '../base/errors.ts';
+import type { ControlPlane } from '../model/contracts.ts';
+import type { FileSettings, MeshFileInput } from './file/index.ts';
+
+interface Scheme {
+  /** For the reference page. */
+  readonly example: string;
+  readonly load: () => Promise<(url: string) => ControlPlane>;
+}
+
+/** Scheme → loader. */
+export const schemes: Readonly<Record<string, Scheme>> = {
+  consul: {
+    example: 'consul://127.0.0.1:8500',
+    load: async () => {
+      const { consulControlPlane, consulOptionsFromUrl } = await import('./consul/index.ts');
+      return (url) => consulControlPlane(consulOptionsFromUrl(url));
+    },
+  },
+};
+
+/** A control plane, and whether its configuration is there at once: a file or an object. */
+export interface LoadedControlPlane {
+  readonly plane: ControlPlane;
+  readonly isLocal: boolean;
+}
+
+/** Makes the control plane that a path, a URL, an object or a {@link ControlPlane} stands for. Throws for what is none of them. */
+export async function loadControlPlane(input: string | MeshFileInput | ControlPlane, onSettings: (settings: FileSettings) => void): Promise<LoadedControlPlane> {
+  if (typeof input === 'object' && 'run' in input && typeof input.run === 'function') return { plane: input as ControlPlane, isLocal: false };
+  if (typeof input === 'object') {
+    const { fileControlPlane } = await import('./file/index.ts');
+    return { plane: fileControlPlane({ config: input as MeshFileInput, onSettings }), isLocal: true };
+  }
+  const scheme = /^([a-z][a-z0-9+.-]+):/.exec(input)?.[1];
+  if (scheme !== undefined && scheme !== 'file') {
+    if (!Object.hasOwn(schemes, scheme)) {
+      const known = Object.values(schemes).map(({ example }) => example);
+      throw new MeshError('MESH_CONFIG_INVALID', `no control plane has the scheme "${scheme}:" (in "${redacted(input)}"); give a path of a YAML file, or ${known.join(', ')}`);
+    }
+    return { plane: (await schemes[scheme]!.load())(input), isLocal: false };
+  }
+  const { fileControlPlane } = await import('./file/index.ts');
+  const path = scheme === 'file' ? (await import('node:url')).fileURLToPath(input) : input;
+  return { plane: fileControlPlane({ path, onSettings }), isLocal: true };
+}
+
+/** A URL without what may be a secret in it. */
+function redacted(url: string): string {
+  return url.replace(/\/\/[^/@]*@/, '//').replace(/\?.*/, '?…');
+}

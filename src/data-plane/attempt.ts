@@ -1,0 +1,323 @@
+/**
+ * One attempt of a call at one host. It is the handler that undici calls; what it hears goes to the call's handler only while this
+ * attempt is the winner, and everything else ends here. A request is in flight until its response body ended, failed or was
+ * cancelled, not until its headers.
+ */
+import type { Duplex } from 'node:stream';
+import type { Dispatcher } from 'undici';
+import type { AttemptReport, MeshErrorCode } from '../base/errors.ts';
+import type { Deadline, DeadlineTarget } from '../base/deadlines.ts';
+import type { AttemptSpan } from '../telemetry/attempt-span.ts';
+import type { AttemptOutcomeKind } from '../telemetry/events.ts';
+import type { Host } from './cluster/host.ts';
+import { pickHost } from './cluster/pick-host.ts';
+import type { Call } from './outbound.ts';
+import { classifyError } from './resilience/classify.ts';
+import type { Probe } from './resilience/circuit-breaker.ts';
+import type { Failure } from './resilience/outcome.ts';
+import type { Connection, ConnectionWaiter, HostConnections } from './transport/host-connections.ts';
+
+/** Request options as undici's doors pass them, with what Node's fetch adds. */
+export type DispatchOptions = Dispatcher.DispatchOptions & { allowH2?: boolean; servername?: string };
+
+/** Bytes of an unwanted response that are read so that its connection can be used again. */
+const maxDrainBytes = 65_536;
+
+export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, ConnectionWaiter {
+  readonly call: Call;
+  readonly number: number;
+  host: Host | undefined = undefined;
+  probe: Probe | undefined = undefined;
+  startMs = 0.1;
+  status = 0;
+  /** True once nothing more is expected of it: its response ended, failed, or it was never sent. */
+  isOver = false;
+  /** True from `outcome` on: it has been recorded. */
+  isRecorded = false;
+  private isReported = false;
+  private connection: Connection | undefined = undefined;
+  private connections: HostConnections | undefined = undefined;
+  private controller: Dispatcher.DispatchController | undefined = undefined;
+  private deadline: Deadline | undefined = undefined;
+  private span: AttemptSpan | undefined = undefined;
+  private isCancelled = false;
+  private cancelReason: Error | undefined = undefined;
+  private isDraining = false;
+  private drainedBytes = 0;
+  private isWaiting = false;
+  private handlerError: unknown = undefined;
+
+  constructor(call: Call, number: number) {
+    this.call = call;
+    this.number = number;
+  }
+
+  /** Limits, host, connection, send. */
+  start(): void {
+    const { call } = this;
+    const { context, cluster } = call;
+    this.startMs = this.number === 1 ? call.startMs : context.clock.now();
+    const overflow = cluster!.limits.tryAcquireRequest();
+    if (overflow !== undefined) {
+      this.isOver = true;
+      this.failed({ kind: 'failure', code: 'MESH_OVERFLOW', mayHaveBeenProcessed: false, localOrigin: true, ours: true, reason: overflow });
+      return;
+    }
+    const picked = pickHost(cluster!, call.destination!.subset, call.tried, context.random, this.startMs);
+    if (!('host' in picked)) {
+      cluster!.limits.releaseRequest();
+      this.isOver = true;
+      this.failed(picked);
+      return;
+    }
+    const { host } = picked;
+    this.host = host;
+    this.probe = picked.probe;
+    host.inFlight++;
+    call.tried = call.tried.length === 0 ? [host] : [...call.tried, host];
+    const perTryTimeoutMs = call.route!.retry?.perTryTimeoutMs;
+    if (perTryTimeoutMs !== undefined) this.deadline = context.deadlines.arm(this, perTryTimeoutMs, this.startMs);
+    this.connections = cluster!.connectionsOf(host, call.entry!, call.options.allowH2 === false);
+    const connection = this.connections.take();
+    if (connection !== undefined) this.send(connection);
+    else if (cluster!.limits.tryAcquirePending()) {
+      this.isWaiting = true;
+      this.connections.wait(this);
+    } else {
+      this.end(false);
+      const reason = `${host.address} has its ${this.connections.size} connections busy and maxPendingRequests (${cluster!.limits.maxPending}) wait already`;
+      this.failed({ kind: 'failure', code: 'MESH_OVERFLOW', mayHaveBeenProcessed: false, localOrigin: true, ours: true, reason });
+    }
+  }
+
+  onConnection(connection: Connection): void {
+    this.isWaiting = false;
+    this.call.cluster!.limits.releasePending();
+    this.send(connection);
+  }
+
+  private send(connection: Connection): void {
+    const { call } = this;
+    this.connection = connection;
+    if (call.span === undefined) connection.client.dispatch(this.sendOptions(), this);
+    else {
+      const { ip, port, address } = this.host!;
+      this.span = call.span.startAttempt({ number: this.number, address: ip, port, endpoint: address, cluster: call.cluster!.name }, this.startMs);
+      this.span.dispatch(connection.client, this.sendOptions(), this);
+    }
+  }
+
+  /** The caller's own options object where nothing has to be changed. */
+  private sendOptions(): DispatchOptions {
+    const { call } = this;
+    const { options } = call;
+    const entry = call.entry!;
+    const hasOwnName = this.connections!.origin === entry.origin;
+    const traceHeaders = this.span?.headers ?? [];
+    if (hasOwnName && call.replay === undefined && traceHeaders.length === 0 && entry.scheme === 'http') return options;
+    const changed: DispatchOptions = { ...options };
+    if (call.replay !== undefined) changed.body = call.replay.attempt() as unknown as NonNullable<DispatchOptions['body']>;
+    // Without a fixed server name undici takes it from the Host header and reconnects whenever that changes.
+    if (entry.scheme === 'https') changed.servername = entry.host;
+    const added = hasOwnName ? traceHeaders : ['host', entry.authority, ...traceHeaders];
+    if (added.length > 0) changed.headers = withHeaders(options.headers, added);
+    return changed;
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.controller = controller;
+    if (this.isCancelled) controller.abort(this.cancelReason!);
+  }
+
+  onResponseStarted(): void {
+    this.call.handler.onResponseStarted?.();
+  }
+
+  onBodySent(chunk: Buffer): void {
+    this.call.handler.onBodySent?.(chunk);
+  }
+
+  onRequestSent(): void {
+    this.call.handler.onRequestSent?.();
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: Headers, message?: string): void {
+    if (this.isCancelled) return;
+    const { call } = this;
+    if (status < 200) {
+      if (call.winner === undefined && !call.isSettled) this.toHandler(controller, status, headers, message);
+      return;
+    }
+    this.deadline?.cancel();
+    this.status = status;
+    const grpcStatus = headers['grpc-status'] as string | undefined;
+    const decision = call.outcome(this, { kind: 'response', status, grpcStatus, headers });
+    if (decision === 'retry') {
+      this.isDraining = true;
+      this.report('retried', undefined);
+      return;
+    }
+    call.winner = this;
+    this.toHandler(controller, status, headers, message);
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    const { call } = this;
+    if (call.winner === this) {
+      if (call.isSettled) return;
+      try {
+        call.handler.onResponseData?.(call, chunk);
+      } catch (error) {
+        this.handlerError = error;
+        throw error;
+      }
+    } else if (this.isDraining) {
+      this.drainedBytes += chunk.byteLength;
+      if (this.drainedBytes > maxDrainBytes) controller.abort(new Error('the discarded response is too long to read to its end'));
+    }
+  }
+
+  onResponseEnd(controller: Dispatcher.DispatchController, trailers: Headers): void {
+    const { call } = this;
+    this.end(true);
+    if (call.winner !== this || call.isSettled) return;
+    call.rawTrailers = controller.rawTrailers ?? null;
+    this.report('delivered', undefined);
+    call.succeed();
+    call.handler.onResponseEnd?.(call, trailers);
+  }
+
+  onRequestUpgrade(controller: Dispatcher.DispatchController, status: number, headers: Headers, socket: Duplex): void {
+    const { call } = this;
+    this.deadline?.cancel();
+    this.status = status;
+    call.outcome(this, { kind: 'response', status: 200, grpcStatus: undefined, headers });
+    call.winner = this;
+    call.rawHeaders = controller.rawHeaders ?? null;
+    // The socket belongs to the caller now; the host carries it until it closes.
+    socket.once('close', () => this.end(false));
+    this.report('delivered', undefined);
+    call.succeed();
+    call.handler.onRequestUpgrade?.(call, status, headers, socket);
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+    const { call } = this;
+    const hadConnection = this.connection;
+    this.end(hadConnection?.isH2 === true && hadConnection.isConnected);
+    if (call.isSettled || this.isCancelled || this.isDraining) {
+      this.probe?.abandoned();
+      return;
+    }
+    if (this.handlerError !== undefined || error === call.replay?.sourceError) {
+      this.probe?.abandoned();
+      call.fail(error);
+      return;
+    }
+    const isWinner = call.winner === this;
+    const failure = classifyError(error, { requestStarted: this.controller !== undefined, responseStarted: isWinner });
+    if (!isWinner) {
+      this.failed(failure);
+      return;
+    }
+    this.report('failed', failure);
+    call.cluster!.record(this, failure);
+    call.fail(call.error(failure.code, `the response of ${call.entry!.authority} broke off: ${failure.reason} at ${this.host!.address}`, { cause: error, endpoint: this.host!.address, mayHaveBeenProcessed: true }));
+  }
+
+  /** No response head within the time of one attempt. */
+  onDeadline(): void {
+    if (this.isOver || this.isCancelled || this.call.winner === this) return;
+    const failure: Failure = { kind: 'failure', code: 'MESH_PER_TRY_TIMEOUT', mayHaveBeenProcessed: this.controller !== undefined, localOrigin: true, ours: false, reason: `no response within ${this.call.route!.retry!.perTryTimeoutMs} ms` };
+    this.cancel(new Error(failure.reason), failure.code);
+    this.failed(failure);
+  }
+
+  /** Stops it; what undici still says of it is ignored. */
+  cancel(reason: Error, code: MeshErrorCode | undefined): void {
+    if (this.isOver || this.isCancelled) return;
+    this.isCancelled = true;
+    this.cancelReason = reason;
+    this.deadline?.cancel();
+    this.report(code === undefined ? 'abandoned' : 'failed', code === undefined ? undefined : { code, reason: reason.message });
+    if (this.isWaiting) {
+      this.connections!.stopWaiting(this);
+      this.call.cluster!.limits.releasePending();
+      this.end(false);
+    } else this.controller?.abort(reason);
+  }
+
+  pause(): void {
+    this.controller?.pause();
+  }
+
+  resume(): void {
+    this.controller?.resume();
+  }
+
+  private failed(failure: Failure): void {
+    this.report('failed', failure);
+    this.call.outcome(this, failure);
+  }
+
+  private toHandler(controller: Dispatcher.DispatchController, status: number, headers: Headers, message: string | undefined): void {
+    const { call } = this;
+    call.rawHeaders = controller.rawHeaders ?? null;
+    if (call.paused) controller.pause();
+    try {
+      call.handler.onResponseStart?.(call, status, headers, message);
+    } catch (error) {
+      this.handlerError = error;
+      throw error;
+    }
+  }
+
+  /** Gives back what it held, once. */
+  private end(isReusable: boolean): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.deadline?.cancel();
+    const { host, call } = this;
+    if (host !== undefined) host.inFlight--;
+    call.cluster!.limits.releaseRequest();
+    if (this.connection !== undefined) this.connections!.give(this.connection, isReusable);
+  }
+
+  /** Keeps what happened for errors and events, once; a request that succeeds at once keeps nothing. */
+  private report(kind: AttemptOutcomeKind, failure: Pick<Failure, 'code' | 'reason'> | undefined): void {
+    const { call, span } = this;
+    if (this.isReported || (kind === 'delivered' && call.reports === undefined && span === undefined)) return;
+    this.isReported = true;
+    const now = call.context.clock.now();
+    const status = this.status === 0 ? undefined : this.status;
+    span?.end({ kind, status, error: kind === 'abandoned' ? 'cancelled' : failure?.code, reason: failure?.reason, protocol: this.connection?.isH2 === true ? '2' : '1.1' }, now);
+    const report: AttemptReport = {
+      number: this.number,
+      startMs: this.startMs - call.startMs,
+      durationMs: now - this.startMs,
+      ...(this.host === undefined ? {} : { endpoint: this.host.address }),
+      ...(status === undefined ? {} : { status }),
+      ...(failure === undefined ? {} : { error: failure.code, reason: failure.reason }),
+    };
+    (call.reports ??= []).push(report);
+  }
+}
+
+type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2];
+
+/** Adds headers (name, value, …) that the caller has not set, in whichever of undici's forms they came. */
+function withHeaders(headers: DispatchOptions['headers'], added: readonly string[]): Exclude<DispatchOptions['headers'], undefined> {
+  const flat: string[] = [];
+  const names = new Set<string>();
+  const put = (name: string, value: unknown): void => {
+    names.add(name.toLowerCase());
+    for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) flat.push(name, one === null ? '' : String(one));
+  };
+  if (Array.isArray(headers)) for (let index = 0; index + 1 < headers.length; index += 2) put(String(headers[index]), headers[index + 1]);
+  else if (headers !== null && headers !== undefined) {
+    const pairs = Symbol.iterator in headers ? (headers as Iterable<[string, unknown]>) : Object.entries(headers);
+    for (const [name, value] of pairs) put(name, value);
+  }
+  for (let index = 0; index + 1 < added.length; index += 2) if (!names.has(added[index]!)) flat.push(added[index]!, added[index + 1]!);
+  return flat;
+}

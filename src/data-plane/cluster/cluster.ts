@@ -1,0 +1,255 @@
+/**
+ * A cluster as this process knows it: its hosts, the groups that balance over them, its limits and budget, and what its outcomes
+ * say about each host. It lives through every update of its configuration.
+ */
+import { MeshError } from '../../base/errors.ts';
+import type { Clock, Random } from '../../base/runtime.ts';
+import type { LoadBalancingPolicy } from '../../model/contracts.ts';
+import type { ClusterConfig, EndpointsConfig, LocalityEndpoints } from '../../model/cluster.ts';
+import type { RetryBudgetConfig } from '../../model/policy.ts';
+import type { Telemetry } from '../../telemetry/telemetry.ts';
+import type { UpstreamTls } from '../../model/tls.ts';
+import type { DnsResolver } from '../../wire/dns.ts';
+import type { Attempt } from '../attempt.ts';
+import type { OriginEntry } from '../live-config.ts';
+import { ClusterLimits } from '../resilience/limits.ts';
+import type { Outcome } from '../resilience/outcome.ts';
+import { createRetryBudget, type RetryBudget } from '../resilience/retry-budget.ts';
+import type { ConnectionFactory } from '../transport/connection-factory.ts';
+import type { HostConnections } from '../transport/host-connections.ts';
+import { createDnsEndpoints, type DnsEndpoints } from './dns-endpoints.ts';
+import { HostDetection } from './host-detection.ts';
+import { Host, addressOf } from './host.ts';
+import { HostGroup, defaultPanicThresholdPercent, hasMetadata } from './host-group.ts';
+
+/** What every cluster needs of the mesh. */
+export interface ClusterDependencies {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly resolver: DnsResolver;
+  readonly connections: ConnectionFactory;
+  readonly policies: ReadonlyMap<string, LoadBalancingPolicy>;
+  readonly telemetry: Telemetry;
+  /** Asks for the endpoints of a cluster that the control plane delivers on demand. */
+  demandEndpoints(source: string, cluster: string): void;
+}
+
+const defaultBudget: RetryBudgetConfig = { kind: 'token-bucket', ratio: 0.15, minTokens: 10 };
+
+export class Cluster {
+  readonly source: string;
+  name = '';
+  config!: ClusterConfig;
+  limits!: ClusterLimits;
+  detection!: HostDetection;
+  private readonly dependencies: ClusterDependencies;
+  private endpoints: EndpointsConfig | undefined = undefined;
+  private readonly defaultBudget = createRetryBudget(defaultBudget);
+  private readonly budgets = new WeakMap<RetryBudgetConfig, RetryBudget>();
+  private readonly hostsByKey = new Map<string, Host>();
+  private groups = new Map<string, HostGroup>();
+  private dns: DnsEndpoints | undefined = undefined;
+  private children: readonly (Cluster | undefined)[] = [];
+  private waiters: (() => void)[] = [];
+  private hasEndpoints = false;
+
+  constructor(dependencies: ClusterDependencies, source: string) {
+    this.dependencies = dependencies;
+    this.source = source;
+  }
+
+  get hosts(): Iterable<Host> {
+    return this.hostsByKey.values();
+  }
+
+  /** The cluster that serves: itself, or for an aggregate the first child with a usable host (the last one when none has any). */
+  resolve(): Cluster | undefined {
+    if (this.config.discovery.kind !== 'aggregate') return this;
+    const known = this.children.filter((child) => child !== undefined).map((child) => child.resolve());
+    return known.find((child) => child !== undefined && child.hasUsableHost()) ?? known.at(-1);
+  }
+
+  setChildren(children: readonly (Cluster | undefined)[]): void {
+    this.children = children;
+  }
+
+  hasUsableHost(): boolean {
+    for (const host of this.hostsByKey.values()) if (host.out === undefined) return true;
+    return false;
+  }
+
+  /** Applies a configuration and, for `discovery: endpoints`, the endpoints as far as they are known. */
+  update(config: ClusterConfig, endpoints: EndpointsConfig | undefined): void {
+    const before = this.config as ClusterConfig | undefined;
+    if (before === config && this.endpoints === endpoints) return;
+    this.config = config;
+    this.endpoints = endpoints;
+    this.name = config.name;
+    if (before !== config) this.applyConfig(config, before);
+    const { discovery } = config;
+    if (discovery.kind === 'static') this.setLocalities(discovery.localities);
+    else if (discovery.kind === 'endpoints' && endpoints !== undefined) this.setLocalities(endpoints.localities);
+    else if (discovery.kind === 'dns') {
+      if (this.dns === undefined || !this.dns.isFor(discovery)) {
+        this.dns?.close();
+        this.dns = createDnsEndpoints(discovery, this.dependencies.resolver, (localities) => this.setLocalities(localities));
+      }
+    }
+  }
+
+  /** Whether a host can be picked without waiting for its endpoints. Cheap: it is asked on every request. */
+  isReady(nowMs: number): boolean {
+    return this.dns === undefined ? this.hasEndpoints || this.config.discovery.kind !== 'endpoints' : this.dns.isKnown(nowMs);
+  }
+
+  /** Waits for the endpoints. Rejects with MESH_DNS_FAILED or MESH_CONFIG_TIMEOUT. */
+  async whenReady(timeoutMs: number): Promise<void> {
+    if (this.dns !== undefined) return this.dns.whenKnown();
+    this.dependencies.demandEndpoints(this.source, this.name);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const timer = this.dependencies.clock.setTimer(
+      () => reject(new MeshError('MESH_CONFIG_TIMEOUT', `the endpoints of cluster "${this.name}" did not arrive from ${this.source} within ${timeoutMs} ms; see mesh.status()`, { cluster: this.name })),
+      timeoutMs,
+    );
+    this.waiters.push(() => {
+      timer.cancel();
+      resolve();
+    });
+    return promise;
+  }
+
+  /** The group of a subset; `''` is the whole cluster. Undefined when the subset is not declared. */
+  group(subset: string): HostGroup | undefined {
+    return this.groups.get(subset);
+  }
+
+  /** The connections over which requests of this origin go to the host. */
+  connectionsOf(host: Host, entry: OriginEntry, isHttp1Only: boolean): HostConnections {
+    if (host.connections !== undefined && !isHttp1Only && (entry.scheme === 'http' || this.isSecure(host))) return host.connections;
+    return this.dependencies.connections.connectionsOf(this, host, entry, isHttp1Only);
+  }
+
+  /** Whether connections to the host are TLS by configuration, whatever the URL says. */
+  isSecure(host: Host): boolean {
+    return host.tls !== undefined && host.tls.mode !== 'disabled';
+  }
+
+  /** The one place where an outcome is recorded. */
+  record(attempt: Attempt, outcome: Outcome): void {
+    const { host } = attempt;
+    if (host === undefined || attempt.isRecorded) return;
+    attempt.isRecorded = true;
+    const now = this.dependencies.clock.now();
+    host.requests++;
+    if (outcome.kind === 'response') {
+      const elapsed = now - attempt.startMs;
+      host.latencyMs = host.requests === 1 ? elapsed : host.latencyMs + 0.1 * (elapsed - host.latencyMs);
+    }
+    this.detection.record(host, attempt.probe, outcome, now);
+  }
+
+  /** Availability of a host changed: the pickers of its groups are built anew. */
+  refresh(host: Host): void {
+    for (const group of this.groups.values()) if (group.hosts.includes(host)) group.rebuild();
+  }
+
+  /** Stops watching; connections finish what they have. */
+  async close(): Promise<void> {
+    this.dns?.close();
+    const hosts = [...this.hostsByKey.values()];
+    this.hostsByKey.clear();
+    await Promise.all(hosts.map((host) => this.drop(host)));
+  }
+
+  private applyConfig(config: ClusterConfig, before: ClusterConfig | undefined): void {
+    if (before === undefined) {
+      this.limits = new ClusterLimits(config.limits);
+      this.detection = new HostDetection(this, this.dependencies);
+    } else this.limits.update(config.limits);
+    this.detection.update(config);
+    const policy = this.dependencies.policies.get(config.loadBalancing.policy);
+    if (policy === undefined) throw new TypeError(`load balancing policy "${config.loadBalancing.policy}" is not known; the store lets no such cluster pass`);
+    const options = policy.options.parse(config.loadBalancing.options, `clusters.${config.name}.loadBalancing`);
+    const panic = config.locality?.panicThresholdPercent ?? defaultPanicThresholdPercent;
+    this.groups = new Map(['', ...Object.keys(config.subsets ?? {})].map((name) => [name, new HostGroup(name, policy, options, this.dependencies.random, panic)]));
+    // What was learnt stays; only where a connection goes or how it is secured makes new connections.
+    if (before !== undefined && connectionSettings(before) !== connectionSettings(config)) {
+      for (const host of this.hostsByKey.values()) this.dependencies.connections.release(host);
+    }
+    this.assignGroups();
+  }
+
+  /** The budget of a policy: shared by all requests of the cluster whose policy asks for the same. */
+  budgetOf(config: RetryBudgetConfig | undefined): RetryBudget {
+    if (config === undefined) return this.defaultBudget;
+    let budget = this.budgets.get(config);
+    if (budget === undefined) {
+      budget = createRetryBudget(config);
+      this.budgets.set(config, budget);
+    }
+    return budget;
+  }
+
+  private setLocalities(localities: readonly LocalityEndpoints[]): void {
+    const seen = new Set<string>();
+    for (const { locality, priority, endpoints } of localities) {
+      for (const endpoint of endpoints) {
+        const tls = this.tlsOf(endpoint.tls, endpoint.metadata);
+        const key = `${addressOf(endpoint.address, endpoint.port)}|${tlsKey(tls)}`;
+        seen.add(key);
+        let host = this.hostsByKey.get(key);
+        if (host === undefined) {
+          host = new Host(key, endpoint, tls, locality);
+          this.hostsByKey.set(key, host);
+        }
+        host.endpoint = endpoint;
+        host.locality = locality;
+        host.priority = priority;
+        host.weight = endpoint.weight ?? 1;
+        const isUnusable = endpoint.health === 'unhealthy' || endpoint.health === 'draining';
+        if (isUnusable) host.out = 'control-plane';
+        else if (host.out === 'control-plane') host.out = undefined;
+      }
+    }
+    for (const [key, host] of this.hostsByKey) {
+      if (seen.has(key)) continue;
+      this.hostsByKey.delete(key);
+      void this.drop(host);
+    }
+    this.hasEndpoints = true;
+    this.assignGroups();
+    for (const wake of this.waiters.splice(0)) wake();
+  }
+
+  private assignGroups(): void {
+    const hosts = [...this.hostsByKey.values()];
+    for (const [name, group] of this.groups) {
+      const wanted = name === '' ? undefined : this.config.subsets?.[name];
+      group.setHosts(wanted === undefined ? hosts : hosts.filter((host) => hasMetadata(host.endpoint.metadata, wanted)));
+    }
+  }
+
+  private tlsOf(own: UpstreamTls | undefined, metadata: LocalityEndpoints['endpoints'][number]['metadata']): UpstreamTls | undefined {
+    return own ?? this.config.tlsMatches?.find((match) => hasMetadata(metadata, match.metadata))?.tls ?? this.config.tls;
+  }
+
+  private async drop(host: Host): Promise<void> {
+    host.isRemoved = true;
+    this.detection.forget(host);
+    await this.dependencies.connections.release(host);
+  }
+}
+
+function connectionSettings(config: ClusterConfig): string {
+  const { protocol, connectTimeoutMs, idleTimeoutMs, maxConnectionAgeMs, maxRequestsPerConnection, limits } = config;
+  return JSON.stringify([protocol, connectTimeoutMs, idleTimeoutMs, maxConnectionAgeMs, maxRequestsPerConnection, limits?.maxConnectionsPerHost]);
+}
+
+const tlsKeys = new WeakMap<object, string>();
+
+function tlsKey(tls: UpstreamTls | undefined): string {
+  if (tls === undefined || tls.mode === 'disabled') return '';
+  let key = tlsKeys.get(tls);
+  if (key === undefined) tlsKeys.set(tls, (key = JSON.stringify(tls)));
+  return key;
+}

@@ -1,0 +1,58 @@
+import type { EndpointConfig, Locality } from '../../model/cluster.ts';
+import type { UpstreamTls } from '../../model/tls.ts';
+import type { PickableHost } from '../../model/contracts.ts';
+import type { HostConnections } from '../transport/host-connections.ts';
+
+/**
+ * An endpoint as this process knows it: its connections, load and health. Keyed by address and TLS identity alone, so weights and
+ * metadata change in place and nothing learnt is lost. Fields on the request path are initialised with their final type, so that
+ * V8 keeps one shape (a double initialised as integer costs 15 times as much to update).
+ */
+export class Host implements PickableHost {
+  readonly key: string;
+  readonly address: string;
+  readonly ip: string;
+  readonly port: number;
+  readonly tls: UpstreamTls | undefined;
+  weight = 1;
+  endpoint: EndpointConfig;
+  locality: Locality;
+  priority = 0;
+  inFlight = 0;
+  /** Finished attempts. */
+  requests = 0;
+  failures = 0;
+  /** Smoothed time to response head in milliseconds; 0 before the first. */
+  latencyMs = 0.1;
+  /** Why the host is out; undefined while it may be picked. */
+  out: 'outlier' | 'circuit' | 'control-plane' | undefined = undefined;
+  /** Monotonic milliseconds of the end of the ejection, for `status()`. */
+  outUntilMs = 0.1;
+  /** True once the control plane dropped it: it finishes what it has. */
+  isRemoved = false;
+  /** Connections of the usual kind; others (HTTP/1.1 only, TLS asked for by the URL) by name. */
+  connections: HostConnections | undefined = undefined;
+  otherConnections: Map<string, HostConnections> | undefined = undefined;
+
+  constructor(key: string, endpoint: EndpointConfig, tls: UpstreamTls | undefined, locality: Locality) {
+    this.key = key;
+    this.endpoint = endpoint;
+    this.ip = endpoint.address;
+    this.port = endpoint.port;
+    this.address = endpoint.port === 0 ? endpoint.address : addressOf(endpoint.address, endpoint.port);
+    this.tls = tls;
+    this.weight = endpoint.weight ?? 1;
+    this.locality = locality;
+  }
+
+  /** Every stack of connections it has. */
+  *allConnections(): Generator<HostConnections> {
+    if (this.connections !== undefined) yield this.connections;
+    if (this.otherConnections !== undefined) yield* this.otherConnections.values();
+  }
+}
+
+/** `address:port`, with brackets around IPv6. */
+export function addressOf(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}

@@ -1,0 +1,259 @@
+/**
+ * Applies a snapshot: compiles route tables, diffs clusters, and swaps everything in one assignment, so that the next request sees
+ * the whole new configuration or the whole old one. What did not change keeps its object: an unchanged table is not compiled
+ * again, and a cluster keeps its connections, latencies, breakers and ejections through every update of its configuration.
+ */
+import { LRUCache } from 'lru-cache';
+import { MeshError } from '../base/errors.ts';
+import type { Clock } from '../base/runtime.ts';
+import type { Demand, Problem } from '../model/contracts.ts';
+import type { OutboundListenerConfig } from '../model/listener.ts';
+import type { RouteTableConfig } from '../model/route.ts';
+import type { Snapshot, SourceSnapshot } from '../model/snapshot.ts';
+import type { Cluster, ClusterDependencies } from './cluster/cluster.ts';
+import { Cluster as LiveCluster } from './cluster/cluster.ts';
+import { compileRouteTable, type ClusterSlot, type CompiledVirtualHost } from './routing/compile-routes.ts';
+import { createVirtualHostTable, type VirtualHostTable } from './routing/virtual-hosts.ts';
+
+/** An origin that requests name, resolved. Made once per origin and configuration. */
+export interface OriginEntry {
+  readonly origin: string;
+  readonly scheme: 'http' | 'https';
+  readonly host: string;
+  readonly port: number;
+  /** As in the Host header: without the default port. */
+  readonly authority: string;
+  /** Undefined when no source knows the host. */
+  readonly virtualHost: CompiledVirtualHost | undefined;
+}
+
+/** How sources that answer on demand are asked. Implemented by mesh.ts. */
+export interface DemandBook {
+  /** Asks `source` once; `'pending'` while it has not answered, `'absent'` when it has nothing or takes no demands. */
+  ask(source: string, want: Demand): 'pending' | 'absent';
+  /** What the sources say of themselves, for the error of a wait that was in vain. */
+  describe(): string;
+}
+
+interface CompiledSource {
+  readonly name: string;
+  readonly snapshot: SourceSnapshot;
+  /** By port; `0` = all ports. */
+  readonly tables: ReadonlyMap<number, VirtualHostTable<CompiledVirtualHost>>;
+  readonly unhonoured: readonly Problem[];
+  /** Keys of the cluster slots that its routes refer to. */
+  readonly slots: ReadonlySet<string>;
+}
+
+interface Waiter {
+  readonly origin: string;
+  readonly settle: (entry: OriginEntry) => void;
+}
+
+/** Origins that one process talks to; the least recently used are resolved again. */
+const maxOrigins = 2000;
+
+export class LiveConfig {
+  private readonly dependencies: ClusterDependencies;
+  private readonly book: DemandBook;
+  private sources: readonly CompiledSource[] = [];
+  private readonly slots = new Map<string, ClusterSlot>();
+  private readonly liveClusters = new Map<string, Cluster>();
+  private readonly origins = new LRUCache<string, OriginEntry>({ max: maxOrigins });
+  private waiters: Waiter[] = [];
+  version = '';
+
+  constructor(dependencies: ClusterDependencies, book: DemandBook) {
+    this.dependencies = dependencies;
+    this.book = book;
+  }
+
+  /** The entry of an origin, or undefined while a source has yet to answer. Throws MESH_REQUEST_INVALID for what is no HTTP origin. */
+  lookup(origin: string): OriginEntry | undefined {
+    const cached = this.origins.get(origin);
+    if (cached !== undefined) return cached;
+    const url = parseOrigin(origin);
+    for (const source of this.sources) {
+      const virtualHost = source.tables.get(url.port)?.find(url.host, url.port) ?? source.tables.get(0)?.find(url.host, url.port);
+      if (virtualHost !== undefined) {
+        const entry: OriginEntry = { ...url, virtualHost };
+        this.origins.set(origin, entry);
+        return entry;
+      }
+      if (this.book.ask(source.name, { kind: 'authority', host: url.host, port: url.port }) === 'pending') return undefined;
+    }
+    // Not kept: a source may know the host a moment later.
+    return { ...url, virtualHost: undefined };
+  }
+
+  /** The parts of an origin whose virtual host is not known yet. */
+  unresolved(origin: string): OriginEntry {
+    return { ...parseOrigin(origin), virtualHost: undefined };
+  }
+
+  /** Resolves when every source before the answer has spoken; rejects with MESH_CONFIG_TIMEOUT. */
+  whenKnown(origin: string, timeoutMs: number): Promise<OriginEntry> {
+    return new Promise((resolve, reject) => {
+      const timer = this.dependencies.clock.setTimer(() => {
+        this.waiters = this.waiters.filter((other) => other !== waiter);
+        reject(new MeshError('MESH_CONFIG_TIMEOUT', `no configuration for ${origin} within ${timeoutMs} ms; ${this.book.describe()}`));
+      }, timeoutMs);
+      const waiter: Waiter = {
+        origin,
+        settle: (entry) => {
+          timer.cancel();
+          resolve(entry);
+        },
+      };
+      this.waiters.push(waiter);
+      this.settleWaiters();
+    });
+  }
+
+  /** Looks again for those who wait; called when a source said that it has nothing. */
+  settleWaiters(): void {
+    if (this.waiters.length === 0) return;
+    this.waiters = this.waiters.filter((waiter) => {
+      const entry = this.lookup(waiter.origin);
+      if (entry !== undefined) waiter.settle(entry);
+      return entry === undefined;
+    });
+  }
+
+  apply(snapshot: Snapshot): void {
+    const before = new Map(this.sources.map((source) => [source.name, source]));
+    this.sources = snapshot.sources.map((source) => this.compileSource(source, before.get(source.source)));
+    this.version = snapshot.version;
+    for (const key of this.slots.keys()) if (!this.sources.some(({ slots }) => slots.has(key))) this.slots.delete(key);
+    this.fillSlots(snapshot);
+    this.origins.clear();
+    this.settleWaiters();
+  }
+
+  /** Fields that were received and have no effect in the data plane, for `mesh.status()`. */
+  unhonoured(): readonly (Problem & { readonly source: string })[] {
+    return this.sources.flatMap((source) => source.unhonoured.map((problem) => ({ ...problem, source: source.name })));
+  }
+
+  clusters(): Iterable<Cluster> {
+    return this.liveClusters.values();
+  }
+
+  /** Every virtual host, for `mesh.status()`. */
+  virtualHosts(): readonly { readonly source: string; readonly domains: readonly string[]; readonly name: string }[] {
+    return this.sources.flatMap((source) =>
+      outboundListeners(source.snapshot).flatMap((listener) =>
+        (tableOf(listener, source.snapshot)?.virtualHosts ?? []).map(({ name, domains }) => ({ source: source.name, name, domains })),
+      ),
+    );
+  }
+
+  /** Lets every connection finish, then closes it. */
+  async close(): Promise<void> {
+    await Promise.all([...this.liveClusters.values()].map((cluster) => cluster.close()));
+  }
+
+  private compileSource(source: SourceSnapshot, before: CompiledSource | undefined): CompiledSource {
+    const listeners = outboundListeners(source);
+    if (before !== undefined && isSameRouting(before.snapshot, source)) return { ...before, snapshot: source };
+    const unhonoured: Problem[] = [];
+    const slots = new Set<string>();
+    const byPort = new Map<number, { domains: readonly string[]; value: CompiledVirtualHost }[]>();
+    for (const listener of listeners) {
+      const table = tableOf(listener, source);
+      if (table === undefined) continue;
+      const compiled = compileRouteTable(table, listener.policy, {
+        source: source.source,
+        version: source.version,
+        slot: (name) => {
+          slots.add(slotKey(source.source, name));
+          return this.slotOf(source.source, name);
+        },
+        unhonoured: ({ path, reason }) => unhonoured.push({ key: { kind: 'route-table', name: table.name }, path, reason }),
+      });
+      const port = listener.port ?? 0;
+      byPort.set(port, [...(byPort.get(port) ?? []), ...compiled]);
+    }
+    const tables = new Map([...byPort].map(([port, entries]) => [port, createVirtualHostTable(entries)]));
+    return { name: source.source, snapshot: source, tables, unhonoured, slots };
+  }
+
+  private slotOf(source: string, name: string): ClusterSlot {
+    const key = slotKey(source, name);
+    let slot = this.slots.get(key);
+    if (slot === undefined) {
+      slot = { name, cluster: undefined };
+      this.slots.set(key, slot);
+    }
+    return slot;
+  }
+
+  /** A cluster is looked up in the source of the route first, then in the others in order. */
+  private fillSlots(snapshot: Snapshot): void {
+    const used = new Set<string>();
+    const bySource = new Map(snapshot.sources.map((source) => [source.source, source]));
+    const fill = (from: string, name: string): Cluster | undefined => {
+      const own = bySource.get(from);
+      for (const source of own === undefined ? snapshot.sources : [own, ...snapshot.sources]) {
+        const config = source.clusters.get(name);
+        if (config === undefined) continue;
+        const key = slotKey(source.source, name);
+        const isNew = !used.has(key);
+        used.add(key);
+        let cluster = this.liveClusters.get(key);
+        if (cluster === undefined) {
+          cluster = new LiveCluster(this.dependencies, source.source);
+          this.liveClusters.set(key, cluster);
+        }
+        if (isNew) {
+          const { discovery } = config;
+          cluster.update(config, discovery.kind === 'endpoints' ? source.endpoints.get(discovery.name) : undefined);
+          if (discovery.kind === 'aggregate') cluster.setChildren(discovery.clusters.map((child) => fill(source.source, child)));
+        }
+        return cluster;
+      }
+      return undefined;
+    };
+    for (const [key, slot] of this.slots) slot.cluster = fill(key.slice(0, key.indexOf('\n')), slot.name);
+    for (const [key, cluster] of this.liveClusters) {
+      if (used.has(key)) continue;
+      this.liveClusters.delete(key);
+      void cluster.close();
+    }
+  }
+}
+
+function slotKey(source: string, name: string): string {
+  return `${source}\n${name}`;
+}
+
+function outboundListeners(source: SourceSnapshot): OutboundListenerConfig[] {
+  return [...source.listeners.values()].filter((listener) => listener.direction === 'outbound');
+}
+
+function tableOf(listener: OutboundListenerConfig, source: SourceSnapshot): RouteTableConfig | undefined {
+  return typeof listener.routes === 'string' ? source.routeTables.get(listener.routes) : listener.routes;
+}
+
+/** The store keeps the object of what did not change, so identity is enough. */
+function isSameRouting(a: SourceSnapshot, b: SourceSnapshot): boolean {
+  return isSameMap(a.listeners, b.listeners) && isSameMap(a.routeTables, b.routeTables);
+}
+
+function isSameMap<V>(a: ReadonlyMap<string, V>, b: ReadonlyMap<string, V>): boolean {
+  if (a === b) return true;
+  if (a.size !== b.size) return false;
+  for (const [key, value] of a) if (b.get(key) !== value) return false;
+  return true;
+}
+
+function parseOrigin(origin: string): Omit<OriginEntry, 'virtualHost'> {
+  const url = URL.parse(origin);
+  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:' && url.protocol !== 'ws:' && url.protocol !== 'wss:')) {
+    throw new MeshError('MESH_REQUEST_INVALID', `"${origin}" is not an http or https origin; write http://service or https://service`);
+  }
+  const scheme = url.protocol === 'https:' || url.protocol === 'wss:' ? 'https' : 'http';
+  const host = url.hostname.endsWith('.') ? url.hostname.slice(0, -1) : url.hostname;
+  const port = url.port === '' ? (scheme === 'https' ? 443 : 80) : Number(url.port);
+  return { origin: `${scheme}://${url.host}`, scheme, host, port, authority: url.host };
+}

@@ -1,0 +1,65 @@
+import type { Duplex } from 'node:stream';
+import type { Dispatcher } from 'undici';
+import type { Call } from './outbound.ts';
+
+type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2];
+
+/**
+ * A request that the mesh does not route, sent through the global dispatcher that the program had set (a proxy agent, a mock). The
+ * handler keeps the controller it already has.
+ */
+export class PassThrough implements Dispatcher.DispatchHandler {
+  private readonly call: Call;
+  private readonly dispatcher: Dispatcher;
+
+  constructor(call: Call, dispatcher: Dispatcher) {
+    this.call = call;
+    this.dispatcher = dispatcher;
+  }
+
+  dispatch(): void {
+    this.dispatcher.dispatch(this.call.options, this);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.call.attach(controller);
+  }
+
+  onResponseStarted(): void {
+    this.call.handler.onResponseStarted?.();
+  }
+
+  onBodySent(chunk: Buffer): void {
+    this.call.handler.onBodySent?.(chunk);
+  }
+
+  onRequestSent(): void {
+    this.call.handler.onRequestSent?.();
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: Headers, message?: string): void {
+    this.call.rawHeaders = controller.rawHeaders ?? null;
+    this.call.handler.onResponseStart?.(this.call, status, headers, message);
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.call.handler.onResponseData?.(this.call, chunk);
+  }
+
+  onResponseEnd(controller: Dispatcher.DispatchController, trailers: Headers): void {
+    this.call.rawTrailers = controller.rawTrailers ?? null;
+    this.call.succeed();
+    this.call.handler.onResponseEnd?.(this.call, trailers);
+  }
+
+  onRequestUpgrade(controller: Dispatcher.DispatchController, status: number, headers: Headers, socket: Duplex): void {
+    this.call.rawHeaders = controller.rawHeaders ?? null;
+    this.call.succeed();
+    this.call.handler.onRequestUpgrade?.(this.call, status, headers, socket);
+  }
+
+  /** The error is not the mesh's: it passes untouched. */
+  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+    this.call.fail(error);
+  }
+}

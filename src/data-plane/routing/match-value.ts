@@ -1,0 +1,75 @@
+import { RE2JS } from 're2js';
+import type { PathMatcher, StringMatcher, ValueMatcher } from '../../model/match.ts';
+
+/** A compiled test of one string. */
+export type StringTest = (value: string) => boolean;
+
+/**
+ * Compiles a string matcher. Regular expressions run on RE2 syntax in linear time and must match the whole string: patterns come
+ * from a control plane, and `(a+)+$` on a backtracking engine stops the process (measured: 23 s).
+ */
+export function compileString(matcher: StringMatcher): StringTest {
+  if (matcher.kind === 'present') return () => true;
+  if (matcher.kind === 'regex') return compileRegex(matcher.value);
+  const fold = matcher.ignoreCase === true;
+  const wanted = fold ? matcher.value.toLowerCase() : matcher.value;
+  const test: StringTest = {
+    exact: (value: string) => value === wanted,
+    prefix: (value: string) => value.startsWith(wanted),
+    suffix: (value: string) => value.endsWith(wanted),
+    contains: (value: string) => value.includes(wanted),
+  }[matcher.kind];
+  return fold ? (value) => test(value.toLowerCase()) : test;
+}
+
+function compileRegex(pattern: string): StringTest {
+  const compiled = RE2JS.compile(pattern);
+  return (value) => compiled.matches(value);
+}
+
+/** Compiles a path matcher; the path is tested without its query. */
+export function compilePath(matcher: PathMatcher): StringTest {
+  if (matcher.kind === 'template') return compileRegex(templatePattern(matcher.value));
+  if (matcher.kind !== 'segment-prefix') return compileString(matcher);
+  const fold = matcher.ignoreCase === true;
+  const trimmed = matcher.value.endsWith('/') ? matcher.value.slice(0, -1) : matcher.value;
+  const prefix = fold ? trimmed.toLowerCase() : trimmed;
+  return (value) => {
+    const path = fold ? value.toLowerCase() : value;
+    return path.startsWith(prefix) && (path.length === prefix.length || path.charCodeAt(prefix.length) === 47);
+  };
+}
+
+/** `/orders/{id}` as a pattern: `{x}` and `*` are one segment, `{x=**}` and `**` the rest (Envoy's URI template). */
+function templatePattern(template: string): string {
+  return template
+    .split(/(\{[^}]*\}|\*\*|\*)/)
+    .map((part) => {
+      if (part === '**' || /^\{[^=}]*=\*\*\}$/.test(part)) return '.*';
+      if (part === '*' || part.startsWith('{')) return '[^/]+';
+      return RE2JS.quote(part);
+    })
+    .join('');
+}
+
+/** Reads one header, query parameter or cookie of a request; undefined when it is missing. */
+export type ValueReader<R> = (request: R, name: string) => string | undefined;
+
+/** Compiles a test of one named value. */
+export function compileValue<R>(matcher: ValueMatcher, read: ValueReader<R>): (request: R) => boolean {
+  const { name, invert = false, whenMissing = 'no-match' } = matcher;
+  const { match } = matcher;
+  const test: StringTest = match.kind === 'range' ? rangeTest(match.start, match.end) : compileString(match);
+  return (request) => {
+    let value = read(request, name);
+    if (value === undefined) {
+      if (whenMissing === 'no-match' || match.kind === 'present') return invert;
+      value = '';
+    }
+    return test(value) !== invert;
+  };
+}
+
+function rangeTest(start: number, end: number): StringTest {
+  return (value) => /^[+-]?\d+$/.test(value) && Number(value) >= start && Number(value) < end;
+}

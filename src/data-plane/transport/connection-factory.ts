@@ -1,0 +1,103 @@
+/**
+ * Makes the connections of hosts: chooses TLS and protocol, builds the connector, replaces connections when an identity was
+ * rotated.
+ */
+import { AsyncResource } from 'node:async_hooks';
+import type { Clock } from '../../base/runtime.ts';
+import type { UpstreamTls } from '../../model/tls.ts';
+import type { IdentityStore } from '../../security/identity-store.ts';
+import type { Telemetry } from '../../telemetry/telemetry.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Host } from '../cluster/host.ts';
+import type { OriginEntry } from '../live-config.ts';
+import { createConnector } from './connect.ts';
+import { HostConnections } from './host-connections.ts';
+
+export interface ConnectionFactory {
+  /** The stack for requests of this origin; made on first use. */
+  connectionsOf(cluster: Cluster, host: Host, entry: OriginEntry, isHttp1Only: boolean): HostConnections;
+  /** Closes a host's connections as they become idle. */
+  release(host: Host): Promise<void>;
+  /** Replaces every connection that uses this identity or trust bundle. */
+  rotate(secretName: string): void;
+}
+
+/** A blackholed address is left after this long when the cluster does not say. */
+const defaultConnectTimeoutMs = 1000;
+/** Idle connections are kept this long where the peer gives no `Keep-Alive: timeout` of its own. Source: undici's default; below the 5 s of Node's servers. */
+const defaultIdleTimeoutMs = 4000;
+
+export function createConnectionFactory(identities: IdentityStore, clock: Clock, telemetry: Telemetry): ConnectionFactory {
+  const scope = new AsyncResource('MESHFETCH_CONNECTION');
+  const stacks = new Map<HostConnections, readonly string[]>();
+
+  const create = (
+    cluster: Cluster,
+    host: Host,
+    entry: OriginEntry,
+    isHttp1Only: boolean,
+    tls: UpstreamTls | undefined,
+  ): HostConnections => {
+    const { config } = cluster;
+    const isSecure = tls !== undefined && tls.mode !== 'disabled';
+    const protocol = isHttp1Only ? 'http1' : (config.protocol ?? 'auto');
+    const h2 = protocol === 'http1' ? 'never' : isSecure ? 'offer' : protocol === 'http2' ? 'prior-knowledge' : 'never';
+    const connections = new HostConnections({
+      origin: entry.origin,
+      connector: createConnector({
+        host: host.ip,
+        port: host.port,
+        ...(tls === undefined ? {} : { tls }),
+        identities,
+        connectTimeoutMs: config.connectTimeoutMs ?? defaultConnectTimeoutMs,
+        clock,
+        h2,
+      }),
+      allowH2: h2 !== 'never',
+      tryOpen: (openNow) => openNow < cluster.limits.maxConnectionsPerHost && cluster.limits.tryAcquireConnection(),
+      onForgotten: () => cluster.limits.releaseConnection(),
+      idleTimeoutMs: config.idleTimeoutMs ?? defaultIdleTimeoutMs,
+      maxConnectionAgeMs: config.maxConnectionAgeMs ?? 0,
+      maxRequestsPerConnection: config.maxRequestsPerConnection ?? 0,
+      clock,
+      scope,
+      onOpened: (protocol) => telemetry.publish('connection:opened', () => ({ cluster: cluster.name, endpoint: host.address, protocol, isTls: isSecure })),
+      onClosed: (reason) => telemetry.publish('connection:closed', () => ({ cluster: cluster.name, endpoint: host.address, reason })),
+    });
+    stacks.set(connections, isSecure ? [tls.identity, tls.trust].filter((name) => name !== undefined) : []);
+    return connections;
+  };
+
+  return {
+    connectionsOf(cluster, host, entry, isHttp1Only) {
+      const isUsual = !isHttp1Only && (entry.scheme === 'http' || cluster.isSecure(host));
+      if (isUsual) return (host.connections ??= create(cluster, host, entry, false, host.tls));
+      // https in the URL and a plaintext cluster: TLS to the host that the URL names, verified against the system's roots. Never a downgrade.
+      const byUrl = entry.scheme === 'https' && !cluster.isSecure(host);
+      const key = `${isHttp1Only ? 'http1' : ''}|${byUrl ? entry.authority : ''}`;
+      host.otherConnections ??= new Map();
+      let connections = host.otherConnections.get(key);
+      if (connections === undefined) {
+        connections = create(
+          cluster,
+          host,
+          entry,
+          isHttp1Only,
+          byUrl ? { mode: 'simple', peers: [], sni: entry.host } : host.tls,
+        );
+        host.otherConnections.set(key, connections);
+      }
+      return connections;
+    },
+    async release(host) {
+      const all = [...host.allConnections()];
+      host.connections = undefined;
+      host.otherConnections = undefined;
+      for (const connections of all) stacks.delete(connections);
+      await Promise.all(all.map((connections) => connections.close()));
+    },
+    rotate(secretName) {
+      for (const [connections, secrets] of stacks) if (secrets.includes(secretName)) connections.retire();
+    },
+  };
+}

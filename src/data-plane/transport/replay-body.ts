@@ -1,0 +1,101 @@
+/**
+ * A request body that can be sent more than once. Strings, bytes, Blobs and FormData are replayable as they are. A stream or
+ * iterable can be read once: undici destroys it when an attempt fails, so the source is never handed over; what was read is
+ * recorded up to `maxBytes`, and a body that outgrew the record is not sent again (the request then fails with what happened).
+ */
+import type { Dispatcher } from 'undici';
+
+export type RequestBody = Dispatcher.DispatchOptions['body'] | AsyncIterable<Uint8Array | string> | Iterable<Uint8Array | string>;
+
+/** Whether undici can send this body any number of times. */
+export function isReplayable(body: RequestBody): boolean {
+  return (
+    body === null ||
+    body === undefined ||
+    typeof body === 'string' ||
+    ArrayBuffer.isView(body) ||
+    body instanceof ArrayBuffer ||
+    body instanceof Blob ||
+    (body as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] === 'FormData'
+  );
+}
+
+/** Records a one-shot body while it is sent. */
+export class ReplayBody {
+  private readonly source: AsyncIterator<Uint8Array | string> | Iterator<Uint8Array | string>;
+  private readonly owner: { destroy?(error?: Error): unknown };
+  private readonly maxBytes: number;
+  private chunks: (Uint8Array | string)[] = [];
+  /** Position in the body of `chunks[0]`; above 0 once chunks were dropped. */
+  private base = 0;
+  private bytes = 0;
+  private reader = 0;
+  private isEnded = false;
+  private pulling: Promise<void> | undefined = undefined;
+  /** False once more than `maxBytes` have been read. */
+  isReplayable = true;
+  /** What the caller's own stream failed with: never the endpoint's fault. */
+  sourceError: unknown = undefined;
+
+  constructor(body: AsyncIterable<Uint8Array | string> | Iterable<Uint8Array | string>, maxBytes: number) {
+    this.source =
+      Symbol.asyncIterator in body ? body[Symbol.asyncIterator]() : (body as Iterable<Uint8Array | string>)[Symbol.iterator]();
+    this.owner = body as { destroy?(error?: Error): unknown };
+    this.maxBytes = maxBytes;
+  }
+
+  /** The whole body from its start, for the next attempt; the iterator of an earlier attempt ends there. */
+  async *attempt(): AsyncGenerator<Uint8Array | string, void> {
+    const reader = ++this.reader;
+    let position = 0;
+    while (reader === this.reader) {
+      const index = position - this.base;
+      if (index < this.chunks.length) {
+        const chunk = this.chunks[index]!;
+        position++;
+        if (!this.isReplayable) {
+          this.chunks.splice(0, index + 1);
+          this.base = position;
+        }
+        yield chunk;
+      } else if (this.isEnded) return;
+      else await this.pull();
+    }
+  }
+
+  /** The request is over: nothing more will be read. */
+  release(error?: Error): void {
+    this.reader++;
+    this.chunks = [];
+    if (this.isEnded) return;
+    this.isEnded = true;
+    if (typeof this.owner.destroy === 'function') this.owner.destroy(error);
+    else void Promise.resolve(this.source.return?.()).catch(() => {});
+  }
+
+  /** One read at a time, shared by an abandoned attempt and the next, so that no chunk is lost between them. */
+  private pull(): Promise<void> {
+    this.pulling ??= this.read().finally(() => {
+      this.pulling = undefined;
+    });
+    return this.pulling;
+  }
+
+  private async read(): Promise<void> {
+    let next: IteratorResult<Uint8Array | string>;
+    try {
+      next = await this.source.next();
+    } catch (error) {
+      this.isEnded = true;
+      this.sourceError = error;
+      throw error;
+    }
+    if (next.done) {
+      this.isEnded = true;
+      return;
+    }
+    this.bytes += typeof next.value === 'string' ? Buffer.byteLength(next.value) : next.value.byteLength;
+    if (this.bytes > this.maxBytes) this.isReplayable = false;
+    this.chunks.push(next.value);
+  }
+}

@@ -1,0 +1,18 @@
+/** A service mesh inside the Node process. See README.md. */
+export { meshFetch } from './mesh-fetch.ts';
+export { createMesh, type Mesh } from './mesh.ts';
+export type { MeshOptions, ControlPlaneInput } from './options.ts';
+export type { Explanation, DestinationView, EndpointView } from './admin/explain.ts';
+export type { MeshStatus } from './admin/status.ts';
+export { MeshError, isMeshError, errorTable, type MeshErrorCode, type AttemptReport } from './base/errors.ts';
+export type { Clock, Random, Timer } from './base/runtime.ts';
+export type * from './model/contracts.ts';
+export type * from './model/snapshot.ts';
+export type * from './model/cluster.ts';
+export type * from './model/route.ts';
+export type * from './model/listener.ts';
+export type * from './model/match.ts';
+export type * from './model/policy.ts';
+export type * from './model/tls.ts';
+export type * from './model/authorization.ts';
+export { PrivateKey, type Svid, type TrustBundle } from './model/identity.ts';

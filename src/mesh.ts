@@ -1,0 +1,196 @@
+/**
+ * createMesh(): the only file that knows both planes. It makes the parts, connects them, and takes them down in the right order.
+ */
+import { getGlobalDispatcher, type Dispatcher } from 'undici';
+import { explain, type Explanation } from './admin/explain.ts';
+import { meshStatus, type MeshStatus } from './admin/status.ts';
+import { Deadlines } from './base/deadlines.ts';
+import { MeshError } from './base/errors.ts';
+import { systemClock, systemRandom, yieldToLoop } from './base/runtime.ts';
+import { Demands } from './control-plane/demands.ts';
+import { dnsControlPlane } from './control-plane/dns/index.ts';
+import type { FileSettings } from './control-plane/file/index.ts';
+import { loadControlPlane, type LoadedControlPlane } from './control-plane/index.ts';
+import { createConfigStore } from './control-plane/store.ts';
+import { LiveConfig } from './data-plane/live-config.ts';
+import { loadBalancingPolicies } from './data-plane/load-balancing/index.ts';
+import { OutboundDispatcher } from './data-plane/outbound.ts';
+import { createConnectionFactory } from './data-plane/transport/connection-factory.ts';
+import { createFetch } from './fetch/create-fetch.ts';
+import type { ApplyResult, ControlPlane } from './model/contracts.ts';
+import { checkOptions, type MeshOptions } from './options.ts';
+import { createIdentityStore, type IdentityEvent } from './security/identity-store.ts';
+import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts';
+import { createDnsResolver } from './wire/dns.ts';
+
+/** A mesh: the doors through which requests go out, and the views of what it knows. */
+export interface Mesh extends AsyncDisposable {
+  readonly name: string;
+  /** Node's fetch, with the mesh under it. Classes are Node's own. */
+  readonly fetch: typeof globalThis.fetch;
+  /** An undici Dispatcher: `request()`, `stream()`, `setGlobalDispatcher()`, WebSocket, EventSource. */
+  readonly dispatcher: Dispatcher;
+  /** Dry run: which route, cluster, endpoints and policy a request would meet, and why. Nothing is sent. */
+  explain(url: string | URL, init?: { method?: string; headers?: Record<string, string> }): Explanation;
+  /** What the mesh knows now: control planes, services, endpoints with their state, identities, problems. No secrets. */
+  status(): MeshStatus;
+  /** Resolves when every control plane has delivered once or answers on demand. Rejects with what is wrong after `configTimeoutMs`. */
+  ready(): Promise<void>;
+  /** Refuses new requests, lets those under way finish for `drainTimeoutMs`, closes every connection and stops watching. */
+  close(): Promise<void>;
+}
+
+const defaultConfigTimeoutMs = 5000;
+const defaultDrainTimeoutMs = 10_000;
+
+/**
+ * Makes a mesh. Resolves when the configuration of files and objects is in force; remote control planes go on connecting, and a
+ * first request waits for them, bounded. Rejects with MESH_CONFIG_INVALID, MESH_CONFIG_UNREADABLE or MESH_IDENTITY_INVALID, with
+ * every mistake and its place.
+ */
+export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
+  checkOptions(options);
+  const clock = options.clock ?? systemClock;
+  const random = options.random ?? systemRandom;
+  const name = options.name ?? 'mesh';
+  const configTimeoutMs = options.configTimeoutMs ?? defaultConfigTimeoutMs;
+  const drainTimeoutMs = options.drainTimeoutMs ?? defaultDrainTimeoutMs;
+  const stop = new AbortController();
+  const previous = chosenDispatcher(undefined);
+
+  let settings: FileSettings | undefined;
+  const loaded: LoadedControlPlane[] = [];
+  for (const input of listOf(options.controlPlane)) {
+    loaded.push(
+      await loadControlPlane(input, (next) => {
+        settings = next;
+      }),
+    );
+  }
+  const dns = dnsControlPlane({ defaults: () => settings?.hostDefaults });
+  const planes: ControlPlane[] = [...loaded.map(({ plane }) => plane), dns];
+
+  const telemetry = createTelemetry({ meshName: name, clock });
+  const resolver = createDnsResolver({ clock, random });
+  const identities = createIdentityStore({ clock, onEvent: (event) => publishIdentity(telemetry, event) });
+  const connections = createConnectionFactory(identities, clock, telemetry);
+  identities.watch(({ name: secret }) => connections.rotate(secret));
+  const demands = new Demands();
+  for (const plane of planes) demands.add(plane.name, plane);
+
+  const store = createConfigStore({
+    sources: planes.map((plane) => plane.name),
+    clock,
+    policyNames: [...loadBalancingPolicies.keys()],
+    checkPolicyOptions: ({ policy, options: policyOptions }, path) => void loadBalancingPolicies.get(policy)?.options.parse(policyOptions, path),
+    onSnapshot: (snapshot) => config.apply(snapshot),
+    onApplied(source, result, version) {
+      demands.markDelivered(source);
+      publishApplied(telemetry, source, result, version);
+      config.settleWaiters();
+    },
+    onAbsent(source, want) {
+      demands.markAbsent(source, want);
+      config.settleWaiters();
+    },
+    onStatus(source, { state, error }) {
+      telemetry.publish('control-plane:state', () => ({ source, state, error }));
+    },
+  });
+
+  const config = new LiveConfig(
+    { clock, random, resolver, policies: loadBalancingPolicies, connections, telemetry, demandEndpoints: (source, cluster) => void demands.ask(source, { kind: 'cluster', name: cluster }) },
+    {
+      ask(source, want) {
+        if (source === dns.name && ((options.unknownHosts ?? settings?.unknownHosts) === 'refuse' || fallback() !== undefined)) return 'absent';
+        return demands.ask(source, want);
+      },
+      describe: () => describeSources(store.status()),
+    },
+  );
+
+  const dispatcher = new OutboundDispatcher({ config, clock, random, deadlines: new Deadlines(clock), telemetry, configTimeoutMs, fallback });
+
+  /** The global dispatcher that the program has set, unless that is this mesh. */
+  function fallback(): Dispatcher | undefined {
+    return chosenDispatcher(dispatcher) ?? previous;
+  }
+
+  // Identities first: a configuration waits for the one that it brings.
+  const runs = [
+    ...planes.flatMap((plane) => (plane.identity === undefined ? [] : [plane.identity.run(identities.sinkOf(plane.name), stop.signal)])),
+    ...planes.map((plane) => plane.run({ sink: store.sink(plane.name), clock, random, signal: stop.signal })),
+  ];
+  for (const run of runs) run.catch(() => {});
+
+  /** Ends everything that runs beside the requests. */
+  async function stopRunning(): Promise<void> {
+    stop.abort();
+    demands.close();
+    await Promise.allSettled(runs);
+    await config.close();
+    resolver.close();
+    telemetry.close();
+  }
+
+  let closing: Promise<void> | undefined;
+  async function close(): Promise<void> {
+    const drained = dispatcher.close();
+    const { promise: expired, resolve } = Promise.withResolvers<void>();
+    const timer = clock.setTimer(resolve, drainTimeoutMs);
+    await Promise.race([drained, expired]);
+    timer.cancel();
+    await dispatcher.destroy(new MeshError('MESH_CLOSED', `the mesh was closed and the request did not end within ${drainTimeoutMs} ms`));
+    await stopRunning();
+  }
+
+  try {
+    const local = loaded.filter(({ isLocal }) => isLocal).map(({ plane }) => store.firstUpdate(plane.name));
+    // A turn later, so that an identity that failed on the way is heard.
+    await Promise.race([Promise.all(local).then(yieldToLoop), ...runs.map((run) => run.then(() => new Promise<never>(() => {})))]);
+  } catch (error) {
+    await stopRunning();
+    throw error;
+  }
+
+  return {
+    name,
+    fetch: createFetch(dispatcher),
+    dispatcher,
+    explain: (url, init) => explain(config, url, init ?? {}),
+    status: () => meshStatus({ name, config, store, identities, clock }),
+    async ready() {
+      await Promise.all(planes.filter((plane) => plane.demand === undefined).map((plane) => store.firstUpdate(plane.name)));
+    },
+    close: () => (closing ??= close()),
+    [Symbol.asyncDispose]: () => (closing ??= close()),
+  };
+}
+
+function publishIdentity(telemetry: Telemetry, event: IdentityEvent): void {
+  if (event.type === 'identity-changed') telemetry.publish('identity:rotated', () => event);
+  else if (event.type === 'identity-refused') telemetry.publish('identity:rejected', () => event);
+}
+
+function publishApplied(telemetry: Telemetry, source: string, result: ApplyResult, version: string): void {
+  const { accepted, rejected, unhonoured } = result;
+  if (accepted.length > 0) telemetry.publish('config:applied', () => ({ source, version, accepted: accepted.length, changed: accepted.length, removed: 0, unhonoured }));
+  if (rejected.length > 0) {
+    telemetry.publish('config:rejected', () => ({ source, version, reason: rejected.map(({ path, reason }) => `${path}: ${reason}`).join('; '), problems: rejected }));
+  }
+}
+
+/** A dispatcher that somebody chose: anything but undici's own default Agent, which is there without anybody asking. */
+function chosenDispatcher(own: Dispatcher | undefined): Dispatcher | undefined {
+  const current = getGlobalDispatcher();
+  return current === own || current instanceof OutboundDispatcher || current.constructor.name === 'Agent' ? undefined : current;
+}
+
+function listOf<T>(value: T | readonly T[] | undefined): readonly T[] {
+  if (value === undefined) return [];
+  return Array.isArray(value) ? (value as readonly T[]) : [value as T];
+}
+
+function describeSources(statuses: readonly { readonly source: string; readonly state: string; readonly error?: string | undefined }[]): string {
+  return statuses.map(({ source, state, error }) => `${source} is ${state}${error === undefined ? '' : ` (${error})`}`).join(', ');
+}
