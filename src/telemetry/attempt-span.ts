@@ -1,7 +1,7 @@
 import { SpanKind, trace } from '@opentelemetry/api';
 import type { Attributes, Context, Span } from '@opentelemetry/api';
 import { channels } from './channels.ts';
-import type { AttemptEndEvent, AttemptOutcomeKind, FailureType } from './events.ts';
+import type { AttemptOutcomeKind, EventPayloads, FailureType } from './events.ts';
 import { errorType, setFailure } from './failure.ts';
 import { canActivate, headersToInject, isUndiciObserved, suppressed } from './propagation.ts';
 import type { RequestSpan } from './request-span.ts';
@@ -131,7 +131,7 @@ export class AttemptSpan {
     span.end();
   }
 
-  private event(outcome: AttemptOutcome, durationMs: number): AttemptEndEvent {
+  private event(outcome: AttemptOutcome, durationMs: number): EventPayloads['attempt:end'] {
     return {
       ...this.request.eventFields(outcome.status, outcome.error),
       cluster: this.facts.cluster,

@@ -5,7 +5,7 @@
  */
 import { channel, subscribe as subscribeChannel, unsubscribe } from 'node:diagnostics_channel';
 import type { Channel } from 'node:diagnostics_channel';
-import { eventTable } from './events.ts';
+import { eventTable } from './event-table.ts';
 import type { EventName, EventPayloads } from './events.ts';
 
 /** Name of an event → its channel. The reference also keeps the channel from being collected and made anew. */

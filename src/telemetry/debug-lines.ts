@@ -7,7 +7,15 @@
  * that no request can forge a line or reverse one.
  */
 import type { Problem } from '../model/contracts.ts';
-import type { BreakerEvent, EventName, EventPayloads, FailureType, RequestEndEvent, RetryDenial } from './events.ts';
+import type {
+  BreakerEvent,
+  EventName,
+  EventPayloads,
+  FailureType,
+  RequestEndEvent,
+  RequestEvent,
+  RetryDenial,
+} from './events.ts';
 import { flagsOf } from './failure.ts';
 
 /** Longest value from outside, and longest line, in characters. */
@@ -24,21 +32,8 @@ export function printable(text: string, maxLength = maxValueLength): string {
   return cut.replaceAll(unprintable, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
 }
 
-interface Travelled {
-  readonly mesh: string;
-  readonly request: number;
-  readonly method: string;
-  readonly scheme: string;
-  readonly host: string;
-  readonly port: number;
-  readonly path: string;
-  readonly route: string | undefined;
-  readonly cluster: string | undefined;
-  readonly endpoint: string | undefined;
-}
-
 /** `GET orders/api/42 → route "v2" → cluster orders/v2 → 10.0.0.7:7002`, as far as the request came. */
-function way(event: Travelled): string {
+function way(event: RequestEvent): string {
   const isDefaultPort = event.port === (event.scheme === 'https' ? 443 : 80);
   const steps = [
     `#${event.request} ${printable(event.method)} ${printable(event.host)}${isDefaultPort ? '' : `:${event.port}`}${printable(event.path)}`,

@@ -3,9 +3,9 @@ import type { EventFacts, EventName } from './events.ts';
 import type { Instruments } from './instruments.ts';
 import type { MeshScope } from './mesh-scope.ts';
 
-type Count<N extends EventName> = (instruments: Instruments, facts: EventFacts<N>, scope: MeshScope) => void;
+type Count<N extends EventName> = (instruments: Instruments, facts: EventFacts[N], scope: MeshScope) => void;
 
-function countBreaker(state: string): Count<'breaker:opened'> {
+function countBreaker(state: string): Count<'breaker:opened' | 'breaker:half-open' | 'breaker:closed'> {
   return (instruments, facts, scope) =>
     instruments.get('meshfetch.circuit_breaker.transitions').add(1, {
       'meshfetch.cluster': scope.clusters.label(facts.cluster),

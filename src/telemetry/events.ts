@@ -1,6 +1,6 @@
 /**
- * What the mesh tells: typed events on node:diagnostics_channel, each on the channel `meshfetch:<area>:<what>`. The payload types,
- * the words of docs/reference/events.md (tested both ways) and the debug printer all hang on this one list.
+ * What the mesh tells: typed events on node:diagnostics_channel, each on the channel `meshfetch:<area>:<what>`. These are the
+ * payloads; the words for them are in event-table.ts, which the compiler holds to this list.
  */
 import type { AttemptReport, MeshErrorCode } from '../base/errors.ts';
 import type { ControlPlaneStatus, Problem } from '../model/contracts.ts';
@@ -15,11 +15,8 @@ export type AttemptOutcomeKind = 'delivered' | 'retried' | 'failed' | 'abandoned
 /** Why a failed attempt that the policy calls retriable was not followed by another. */
 export type RetryDenial = 'budget' | 'attempts' | 'method' | 'body' | 'deadline' | 'limit';
 
-interface MeshEvent {
-  readonly mesh: string;
-}
-
-interface RequestEvent extends MeshEvent {
+/** What all events of a request say. */
+export interface RequestEvent {
   readonly request: number;
   readonly method: string;
   readonly scheme: string;
@@ -63,7 +60,7 @@ export interface RetryDeniedEvent extends RequestEvent {
   readonly budgetLeft: number | undefined;
 }
 
-export interface HostEjectedEvent extends MeshEvent {
+export interface HostEjectedEvent {
   readonly cluster: string;
   readonly endpoint: string;
   readonly reason: string;
@@ -72,35 +69,35 @@ export interface HostEjectedEvent extends MeshEvent {
   readonly totalHosts: number;
 }
 
-export interface HostReturnedEvent extends MeshEvent {
+export interface HostReturnedEvent {
   readonly cluster: string;
   readonly endpoint: string;
   readonly ejectedHosts: number;
   readonly totalHosts: number;
 }
 
-export interface BreakerEvent extends MeshEvent {
+export interface BreakerEvent {
   readonly cluster: string;
   readonly endpoint?: string | undefined;
   readonly reason?: string | undefined;
   readonly openMs?: number | undefined;
 }
 
-export interface ConfigAppliedEvent extends MeshEvent {
+export interface ConfigAppliedEvent {
   readonly source: string;
   readonly version?: string | undefined;
   readonly accepted: number;
   readonly unhonoured: readonly Problem[];
 }
 
-export interface ConfigRejectedEvent extends MeshEvent {
+export interface ConfigRejectedEvent {
   readonly source: string;
   readonly version?: string | undefined;
   readonly reason: string;
   readonly problems: readonly Problem[];
 }
 
-export interface IdentityRotatedEvent extends MeshEvent {
+export interface IdentityRotatedEvent {
   readonly source: string;
   readonly name: string;
   readonly kind: 'svid' | 'trust-bundle';
@@ -110,14 +107,14 @@ export interface IdentityRotatedEvent extends MeshEvent {
   readonly expiresMs?: number | undefined;
 }
 
-export interface IdentityRejectedEvent extends MeshEvent {
+export interface IdentityRejectedEvent {
   readonly source: string;
   readonly name: string;
   readonly kind: 'svid' | 'trust-bundle';
   readonly reason: string;
 }
 
-export interface ConnectionOpenedEvent extends MeshEvent {
+export interface ConnectionOpenedEvent {
   readonly cluster: string;
   readonly endpoint: string;
   readonly protocol?: string | undefined;
@@ -126,20 +123,20 @@ export interface ConnectionOpenedEvent extends MeshEvent {
   readonly connectMs?: number | undefined;
 }
 
-export interface ConnectionClosedEvent extends MeshEvent {
+export interface ConnectionClosedEvent {
   readonly cluster: string;
   readonly endpoint: string;
   readonly reason: string;
 }
 
-export interface ControlPlaneStateEvent extends MeshEvent {
+export interface ControlPlaneStateEvent {
   readonly source: string;
   readonly state: ControlPlaneStatus['state'];
   readonly error?: string | undefined;
 }
 
-/** Name of each event → what its channel carries. */
-export interface EventPayloads {
+/** Name of each event → what it says, as the rooms of the mesh hand it in. */
+export interface EventFacts {
   readonly 'request:end': RequestEndEvent;
   readonly 'attempt:end': AttemptEndEvent;
   readonly 'retry:scheduled': RetryScheduledEvent;
@@ -158,177 +155,7 @@ export interface EventPayloads {
   readonly 'control-plane:state': ControlPlaneStateEvent;
 }
 
-export type EventName = keyof EventPayloads;
+export type EventName = keyof EventFacts;
 
-/** A payload as the rooms of the mesh hand it in: the mesh's name is added on the way. */
-export type EventFacts<N extends EventName> = Omit<EventPayloads[N], 'mesh'>;
-
-const requestFields = {
-  mesh: 'Name of the mesh.',
-  request: 'Number of the request in this mesh, from 1: ties the events of one request together.',
-  method: 'As the caller wrote it.',
-  scheme: '`http` or `https`, of the URL.',
-  host: 'Host of the URL: the logical service.',
-  port: 'Port of the URL.',
-  path: 'Without its query.',
-  route: 'Name of the matched route.',
-  cluster: 'Cluster that the route chose.',
-  endpoint: '`address:port` of the last attempt; absent when no endpoint was chosen.',
-  status: 'Status of the response; absent when none came.',
-  error: 'Code of the MeshError, or `cancelled`; absent when there was none.',
-} as const;
-
-const breakerFields = {
-  mesh: 'Name of the mesh.',
-  cluster: 'Name of the cluster.',
-  endpoint: '`address:port`; absent when the breaker is that of the whole cluster.',
-  reason: 'Why, in words: `7 of 12 requests failed`.',
-  openMs: 'How long it stays open before a probe.',
-} as const;
-
-type FieldDocs<P> = { readonly [K in keyof P]-?: string };
-
-/** Words for every event and every field: the type makes a missing or a superfluous one an error. */
-export const eventTable: { readonly [N in EventName]: { readonly doc: string; readonly fields: FieldDocs<EventPayloads[N]> } } = {
-  'request:end': {
-    doc: 'A request is over: its response body ended, failed or was cancelled, or there was no response.',
-    fields: {
-      ...requestFields,
-      flags: 'Envoy response flags, comma separated, or `-`.',
-      details: 'Envoy response code details.',
-      attempts: 'Every attempt: number, endpoint, startMs, durationMs, status, error, reason.',
-      durationMs: 'From the call to the end.',
-      configVersion: 'Version of the configuration that the request was routed by.',
-      traceId: 'Trace of the request, when a tracer is registered.',
-    },
-  },
-  'attempt:end': {
-    doc: 'One attempt is over.',
-    fields: {
-      ...requestFields,
-      attempt: 'From 1.',
-      outcome: 'What followed: `delivered`, `retried`, `failed` or `abandoned`.',
-      reason: 'In the words of the transport.',
-      protocol: '`1.1` or `2`.',
-      durationMs: 'From the choice of the endpoint to the end.',
-    },
-  },
-  'retry:scheduled': {
-    doc: 'An attempt failed and another one follows.',
-    fields: {
-      ...requestFields,
-      retry: 'From 1.',
-      maxRetries: 'How many the policy allows.',
-      reason: 'The condition of the retry policy that was met.',
-      delayMs: 'Wait before the next attempt.',
-      budgetLeft: 'Retries left in the budget after this one.',
-    },
-  },
-  'retry:denied': {
-    doc: 'An attempt failed in a way that the policy would retry, and was not retried.',
-    fields: {
-      ...requestFields,
-      reason:
-        '`budget` is spent, all `attempts` are used, the `method` is not idempotent, the `body` cannot be repeated, no time is left before the `deadline`, or the `limit` of concurrent retries is reached.',
-      budgetLeft: 'Retries left in the budget.',
-    },
-  },
-  'host:ejected': {
-    doc: 'Outlier detection took an endpoint out.',
-    fields: {
-      mesh: 'Name of the mesh.',
-      cluster: 'Name of the cluster.',
-      endpoint: '`address:port`.',
-      reason: 'Which detection: `consecutive-5xx`, …',
-      ejectionMs: 'For how long.',
-      ejectedHosts: 'Endpoints of the cluster that are out now.',
-      totalHosts: 'Endpoints of the cluster.',
-    },
-  },
-  'host:returned': {
-    doc: 'The ejection of an endpoint is over.',
-    fields: {
-      mesh: 'Name of the mesh.',
-      cluster: 'Name of the cluster.',
-      endpoint: '`address:port`.',
-      ejectedHosts: 'Endpoints of the cluster that are still out.',
-      totalHosts: 'Endpoints of the cluster.',
-    },
-  },
-  'breaker:opened': { doc: 'A circuit breaker opened.', fields: breakerFields },
-  'breaker:half-open': { doc: 'A circuit breaker lets one probe through.', fields: breakerFields },
-  'breaker:closed': { doc: 'A circuit breaker closed.', fields: breakerFields },
-  'config:applied': {
-    doc: 'An update of the configuration is in force.',
-    fields: {
-      mesh: 'Name of the mesh.',
-      source: 'Control plane that sent it.',
-      version: 'Its version.',
-      accepted: 'Resources of the update that are in force.',
-      unhonoured: 'Fields that were understood and have no effect: key, path, reason.',
-    },
-  },
-  'config:rejected': {
-    doc: 'An update, or part of one, was refused; the last good version of what was refused stays in force.',
-    fields: {
-      mesh: 'Name of the mesh.',
-      source: 'Control plane that sent it.',
-      version: 'Its version, when it could be read.',
-      reason: 'One sentence.',
-      problems: 'Each mistake: key, path, reason.',
-    },
-  },
-  'identity:rotated': {
-    doc: 'A certificate or trust bundle is in force, or is gone.',
-    fields: {
-      mesh: 'Name of the mesh.',
-      source: 'Identity source that sent it.',
-      name: 'Name of the identity or bundle.',
-      kind: '`svid` or `trust-bundle`.',
-      change: '`set` or `removed`.',
-      generation: 'Number of the change: connections are tied to that of the material they were made with.',
-      identity: 'SPIFFE ID or DNS name in the certificate.',
-      expiresMs: 'End of its validity, milliseconds since 1970.',
-    },
-  },
-  'identity:rejected': {
-    doc: 'A certificate or trust bundle was refused; the old one stays in force.',
-    fields: {
-      mesh: 'Name of the mesh.',
-      source: 'Identity source that sent it.',
-      name: 'Name of the identity or bundle.',
-      kind: '`svid` or `trust-bundle`.',
-      reason: 'What is wrong with it.',
-    },
-  },
-  'connection:opened': {
-    doc: 'A connection to an endpoint is ready for use.',
-    fields: {
-      mesh: 'Name of the mesh.',
-      cluster: 'Name of the cluster.',
-      endpoint: '`address:port`.',
-      protocol: '`1.1` or `2`.',
-      isTls: 'Whether it is encrypted.',
-      peer: 'Verified SPIFFE ID or DNS name of the endpoint.',
-      connectMs: 'Time to connect, the TLS handshake included.',
-    },
-  },
-  'connection:closed': {
-    doc: 'A connection to an endpoint closed.',
-    fields: {
-      mesh: 'Name of the mesh.',
-      cluster: 'Name of the cluster.',
-      endpoint: '`address:port`.',
-      reason: 'Why, in the words of the transport or of the mesh.',
-    },
-  },
-  'control-plane:state': {
-    doc: 'A control plane connected, lost its connection or failed.',
-    fields: {
-      mesh: 'Name of the mesh.',
-      source: 'Name of the control plane.',
-      state: '`connecting`, `connected`, `disconnected` or `failed`.',
-      error: 'Why it is not connected, with the remedy.',
-    },
-  },
-};
+/** Name of each event → what its channel carries: the facts, and the name of the mesh. */
+export type EventPayloads = { readonly [N in EventName]: EventFacts[N] & { readonly mesh: string } };

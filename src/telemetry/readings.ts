@@ -31,6 +31,12 @@ export interface TelemetrySource {
   identities?(): Iterable<IdentityExpiry>;
 }
 
+interface Sum {
+  active: number;
+  idle: number;
+  readonly labels: Readonly<Record<string, string | number>>;
+}
+
 /** Reads all sources into the observable instruments of whichever SDK is registered. */
 export class Readings {
   private readonly sources = new Set<TelemetrySource>();
@@ -38,6 +44,7 @@ export class Readings {
   private readonly clock: Clock;
   private instruments: Instruments | undefined = undefined;
   private isClosed = false;
+  private reported: ReadonlyMap<string, Sum> = new Map();
   private readonly readConnections = (result: ObservableResult): void => this.connections(result);
   private readonly readIdentities = (result: ObservableResult): void => this.identities(result);
 
@@ -70,7 +77,7 @@ export class Readings {
 
   private connections(result: ObservableResult): void {
     // Summed first: of two observations with the same labels the SDK keeps the last one.
-    const sums = new Map<string, { active: number; idle: number; readonly labels: Record<string, string | number> }>();
+    const sums = new Map<string, Sum>();
     for (const source of this.sources) {
       for (const open of source.openConnections?.() ?? []) {
         const labels = {
@@ -86,6 +93,10 @@ export class Readings {
         sums.set(key, sum);
       }
     }
+    // The SDK repeats the last value of labels that are no longer observed: a cluster that is gone has to be
+    // taken to zero, and stay there for every reader. The labels are bounded, so what is kept is.
+    for (const [key, { labels }] of this.reported) if (!sums.has(key)) sums.set(key, { active: 0, idle: 0, labels });
+    this.reported = sums;
     for (const { active, idle, labels } of sums.values()) {
       result.observe(active, { ...labels, 'http.connection.state': 'active' });
       result.observe(idle, { ...labels, 'http.connection.state': 'idle' });

@@ -6,7 +6,7 @@ import { AttemptSpan } from './attempt-span.ts';
 import type { AttemptFacts, AttemptOutcome, Dispatching } from './attempt-span.ts';
 import { otherName } from './bounded-names.ts';
 import { channels } from './channels.ts';
-import type { EventName, FailureType, RequestEndEvent, RetryDeniedEvent, RetryDenial, RetryScheduledEvent } from './events.ts';
+import type { EventName, EventPayloads, FailureType, RequestEvent, RetryDenial } from './events.ts';
 import { detailsOf, errorType, flagsOf, setFailure } from './failure.ts';
 import { methodLabel } from './http-method.ts';
 import type { Instruments } from './instruments.ts';
@@ -155,7 +155,7 @@ export class RequestSpan {
       'meshfetch.mesh.name': this.scope.meshName,
     });
     if (!retryScheduled.hasSubscribers && !this.isRecording()) return;
-    const event: RetryScheduledEvent = {
+    const event: EventPayloads['retry:scheduled'] = {
       ...this.eventFields(facts.status, facts.error),
       retry: facts.retry,
       maxRetries: facts.maxRetries,
@@ -176,7 +176,7 @@ export class RequestSpan {
       });
     }
     if (!retryDenied.hasSubscribers && !this.isRecording()) return;
-    const event: RetryDeniedEvent = { ...this.eventFields(status, error), reason, budgetLeft };
+    const event: EventPayloads['retry:denied'] = { ...this.eventFields(status, error), reason, budgetLeft };
     this.addSpanEvent('retry:denied', event);
     retryDenied.publish(event);
   }
@@ -192,7 +192,7 @@ export class RequestSpan {
     this.measure(outcome, failure, durationMs);
     if (this.span !== undefined) this.endSpan(this.span, outcome, failure, flags, details);
     if (!requestEnd.hasSubscribers) return;
-    const event: RequestEndEvent = {
+    const event: EventPayloads['request:end'] = {
       ...this.eventFields(outcome.status, outcome.error),
       flags,
       details,
@@ -230,7 +230,7 @@ export class RequestSpan {
   }
 
   /** @internal What every event of this request carries. */
-  eventFields(status: number | undefined, error: FailureType | undefined): Omit<RetryDeniedEvent, 'reason' | 'budgetLeft'> {
+  eventFields(status: number | undefined, error: FailureType | undefined): RequestEvent & { readonly mesh: string } {
     const query = this.path.indexOf('?');
     return {
       mesh: this.scope.meshName,

@@ -66,7 +66,7 @@ export class Telemetry {
    * Something happened outside the life of a request: counts it, and tells the subscribers. `facts` is called only when somebody
    * wants to know. With `request`, the span of the request whose outcome led to it notes it too.
    */
-  publish<N extends EventName>(name: N, facts: () => EventFacts<N>, request?: RequestSpan): void {
+  publish<N extends EventName>(name: N, facts: () => EventFacts[N], request?: RequestSpan): void {
     const channel = channels[name];
     this.registration.check();
     const instruments = this.countedBy(name);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { afterEach, describe, it } from 'node:test';
 import { metrics, trace } from '@opentelemetry/api';
+import type { MetricsAPI, TraceAPI } from '@opentelemetry/api';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { TracerProvider } from '@opentelemetry/sdk-trace';
 import { createTelemetry } from '../../../src/telemetry/telemetry.ts';
@@ -13,7 +14,7 @@ import { someRequest } from './some-request.ts';
 
 const require = createRequire(import.meta.url);
 /** The CommonJS build is a copy of the API with a state of its own, as another version in node_modules would be. */
-const otherCopy = require('@opentelemetry/api') as typeof import('@opentelemetry/api');
+const otherCopy = require('@opentelemetry/api') as { readonly trace: TraceAPI; readonly metrics: MetricsAPI };
 
 const create = (): ReturnType<typeof createTelemetry> => createTelemetry({ meshName: 'web', clock: createVirtualClock() });
 
