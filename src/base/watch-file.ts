@@ -1,11 +1,11 @@
 /**
  * Tells when files change, without losing a change. Directories are watched rather than files, since a file that is replaced by a
- * rename (editors, `kubectl` mounts that swap a `..data` link, certbot) takes its watch with it. What counts as a change is the
- * identity of the file behind all links (device, inode, size, times), so an event for a neighbour says nothing, and a change for
- * which no event came (network file systems, a link whose target was rewritten, a directory that did not exist yet) is found by
- * a slow poll.
+ * rename (editors, `kubectl` mounts that swap a `..data` link, certbot) takes its watch with it: that of the path, and that of the
+ * file behind its links. What counts as a change is the identity of the file behind all links (device, inode, size, times), so an
+ * event for a neighbour says nothing, and a change for which no event came (network file systems, a directory that was replaced
+ * or did not exist yet, a link in the middle of the path) is found by a slow poll.
  */
-import { statSync, watch, type FSWatcher } from 'node:fs';
+import { realpathSync, statSync, watch, type FSWatcher } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 
@@ -14,7 +14,9 @@ import type { Clock, Timer } from './runtime.ts';
 /** Events come in bursts (truncate, write, rename): look once they have been quiet for this long. */
 const settleMs = 50;
 /** A poll costs one `stat` a file; it is the safety net, not the way that changes are usually found. */
-const pollMs = 5000;
+const pollMs = 2000;
+/** Two writes within one tick of the file system's clock (4 ms on Linux, 15 ms on Windows) may look alike. */
+const tickMs = 20;
 
 /**
  * Calls `onChange` with those of `paths` that were created, replaced, written or removed since the call (or since the last
@@ -23,8 +25,7 @@ const pollMs = 5000;
  */
 export function watchFiles(paths: readonly string[], onChange: (changed: readonly string[]) => void, clock: Clock): () => void {
   const seen = new Map(paths.map((path) => [path, fingerprintSync(path)]));
-  const directories = new Set(paths.map((path) => dirname(resolve(path))));
-  const watchers = new Map<string, FSWatcher>();
+  const watchers = new Map<string, WatchedDirectory>();
   let stopped = false;
   let looking = false;
   let lookAgain = false;
@@ -40,14 +41,20 @@ export function watchFiles(paths: readonly string[], onChange: (changed: readonl
     do {
       lookAgain = false;
       const changed: string[] = [];
+      let isFresh = false;
       for (const path of seen.keys()) {
         const now = await fingerprint(path);
-        if (now !== seen.get(path)) {
-          seen.set(path, now);
-          changed.push(path);
-        }
+        if (now?.text === seen.get(path)) continue;
+        // Written a moment ago: should another write of the same tick follow, it would look the same. Seen again, it counts again.
+        const age = clock.wallNow() - (now?.changedMs ?? 0);
+        const isUnsettled = age >= 0 && age < tickMs;
+        isFresh ||= isUnsettled;
+        seen.set(path, isUnsettled ? 'written within the tick of the look' : now?.text);
+        changed.push(path);
       }
       if (stopped) return;
+      watchDirectories();
+      if (isFresh) onEvent();
       if (changed.length > 0) onChange(changed);
     } while (lookAgain);
     looking = false;
@@ -59,10 +66,16 @@ export function watchFiles(paths: readonly string[], onChange: (changed: readonl
     }, settleMs);
   };
   const watchDirectories = (): void => {
-    for (const directory of directories) {
+    const wanted = new Set(paths.flatMap(directoriesOf));
+    for (const [directory, { watcher, inode }] of watchers) {
+      if (wanted.has(directory) && inode === inodeOf(directory)) continue;
+      watcher.close();
+      watchers.delete(directory);
+    }
+    for (const directory of wanted) {
       if (watchers.has(directory)) continue;
-      const watcher = watchDirectory(directory, onEvent, () => watchers.delete(directory));
-      if (watcher !== undefined) watchers.set(directory, watcher);
+      const watched = watchDirectory(directory, onEvent, () => watchers.delete(directory));
+      if (watched !== undefined) watchers.set(directory, watched);
     }
   };
   const poll = (): void => {
@@ -79,22 +92,43 @@ export function watchFiles(paths: readonly string[], onChange: (changed: readonl
     stopped = true;
     settling?.cancel();
     polling?.cancel();
-    for (const watcher of watchers.values()) watcher.close();
+    for (const { watcher } of watchers.values()) watcher.close();
   };
 }
 
-/** Undefined when the directory cannot be watched (it does not exist, no watches are left): the poll goes on and tries again. */
-function watchDirectory(directory: string, onEvent: () => void, onGone: () => void): FSWatcher | undefined {
+interface WatchedDirectory {
+  readonly watcher: FSWatcher;
+  /** A directory that was replaced has another one; its watch is dead and says nothing of it. */
+  readonly inode: bigint | undefined;
+}
+
+/** The directory that names the file, and the one that holds it. */
+function directoriesOf(path: string): string[] {
+  const named = dirname(resolve(path));
   try {
+    return [named, dirname(realpathSync(path))];
+  } catch {
+    return [named];
+  }
+}
+
+/** Undefined when the directory cannot be watched (it does not exist, no watches are left): the poll goes on and tries again. */
+function watchDirectory(directory: string, onEvent: () => void, onGone: () => void): WatchedDirectory | undefined {
+  try {
+    const inode = inodeOf(directory);
     const watcher = watch(directory, { persistent: false }, onEvent);
     watcher.on('error', () => {
       watcher.close();
       onGone();
     });
-    return watcher;
+    return { watcher, inode };
   } catch {
     return undefined;
   }
+}
+
+function inodeOf(directory: string): bigint | undefined {
+  return statSync(directory, { bigint: true, throwIfNoEntry: false })?.ino;
 }
 
 interface Fingerprinted {
@@ -114,9 +148,10 @@ function fingerprintSync(path: string): string | undefined {
   return file && fingerprintOf(file);
 }
 
-async function fingerprint(path: string): Promise<string | undefined> {
+async function fingerprint(path: string): Promise<{ readonly text: string; readonly changedMs: number } | undefined> {
   try {
-    return fingerprintOf(await stat(path, { bigint: true }));
+    const file = await stat(path, { bigint: true });
+    return { text: fingerprintOf(file), changedMs: Number(file.ctimeNs / 1_000_000n) };
   } catch {
     return undefined;
   }

@@ -26,8 +26,7 @@ export const safeRetry = {
 /** Takes a host out that fails while others do not. Values are Envoy's unless said otherwise. */
 export const safeOutlierDetection = {
   consecutive5xx: 5,
-  consecutiveGatewayFailure: 5,
-  consecutiveLocalOriginFailure: 5,
+  consecutiveGatewayFailure: 5, // Envoy counts to 5 too, and by default does nothing about it
   baseEjectionMs: 30_000,
   maxEjectionMs: 300_000,
   maxEjectionPercent: 50, // Envoy's 10 lets only one of three hosts out, even when two are dead

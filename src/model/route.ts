@@ -154,7 +154,10 @@ export interface RouteConfig {
 /** The routes of one set of hosts, tried in order: the first that matches wins. */
 export interface VirtualHostConfig {
   readonly name: string;
-  /** Exact (`orders`, `orders:80`), suffix (`*.example.org`), prefix (`orders.*`) or `*`; the most specific wins (Envoy's order). */
+  /**
+   * Exact (`orders`, `orders:80`), suffix (`*.example.org`), prefix (`orders.*`) or `*`; the most specific wins (Envoy's order). A
+   * domain without a port means every port; one with a port is asked first.
+   */
   readonly domains: readonly string[];
   readonly routes: readonly RouteConfig[];
   readonly policy?: RequestPolicy;

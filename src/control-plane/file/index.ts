@@ -1,0 +1,184 @@
+/** The file control plane: configuration from an object, or from a YAML file that is read again whenever it changes. */
+import { basename, dirname, resolve } from 'node:path';
+import { isMeshError, type MeshError } from '../../base/errors.ts';
+import { sleep, type Clock } from '../../base/runtime.ts';
+import type { ConfigSink, ControlPlane, ControlPlaneContext, Problem } from '../../model/contracts.ts';
+import type { HostDefaults } from '../safe-defaults.ts';
+import { readConfigFile, versionOf } from './client.ts';
+import { ConfiguredIdentity, type IdentityPaths } from './configured-identity.ts';
+import { FileChanges } from './file-changes.ts';
+import type { ReportedProblem } from './file-problem.ts';
+import { checkMeshObject, parseMeshFile } from './parse-mesh-file.ts';
+import type { IdentityFile, MeshFile, MeshFileInput } from './schema.ts';
+import { hostDefaultsFromFile, resourceKeyOf, translateMeshFile } from './translate.ts';
+
+export { parseMeshFile };
+export type { MeshFile, MeshFileInput };
+
+/** What a file says that is no resource. */
+export interface FileSettings {
+  /** What happens to a host that no control plane knows. */
+  readonly unknownHosts: 'dns' | 'refuse';
+  /** The policy of such a host under `'dns'`: the `defaults` of the file, `tls` excepted. */
+  readonly hostDefaults: HostDefaults;
+  /** Whether the file has an `identity`; without one the identity source stays silent. */
+  readonly hasIdentity: boolean;
+}
+
+export type FileControlPlaneOptions = (
+  | { /** Path of a YAML or JSON file. */ readonly path: string }
+  | {
+      readonly config: MeshFileInput;
+      /** Where relative paths of `identity` start. Default: the working directory of the process. */
+      readonly baseDirectory?: string;
+    }
+) & {
+  /** Default `file`, or `object`. */
+  readonly name?: string;
+  /** Called with the first good configuration and with each later one, before its resources are applied. */
+  readonly onSettings?: (settings: FileSettings) => void;
+};
+
+/**
+ * Configuration from an object or a file. `run` rejects with `MESH_CONFIG_INVALID` or `MESH_CONFIG_UNREADABLE` when the first one is
+ * no good; on a reload the last good one stays in force and `status()` shows what is wrong.
+ */
+export function fileControlPlane(options: FileControlPlaneOptions): ControlPlane {
+  const identity = new ConfiguredIdentity(options.name ?? ('path' in options ? 'file' : 'object'));
+  return {
+    name: identity.name,
+    identity,
+    run: (context) => ('path' in options ? runFile(options, identity, context) : runObject(options, identity, context)),
+  };
+}
+
+type Options<K extends 'path' | 'config'> = Extract<FileControlPlaneOptions, Readonly<Record<K, unknown>>>;
+
+async function runObject(options: Options<'config'>, identity: ConfiguredIdentity, context: ControlPlaneContext): Promise<void> {
+  const file = checkMeshObject(options.config, 'the configuration');
+  const version = versionOf(JSON.stringify(file));
+  await applyFile({ file, version, directory: resolve(options.baseDirectory ?? '.') }, options, identity, context);
+  await untilAborted(context.signal);
+}
+
+/** A good configuration and where it comes from. */
+interface Loaded {
+  readonly file: MeshFile;
+  readonly version: string;
+  /** Where relative paths start. */
+  readonly directory: string;
+}
+
+async function runFile(options: Options<'path'>, identity: ConfiguredIdentity, context: ControlPlaneContext): Promise<void> {
+  const { clock, signal, sink } = context;
+  const path = resolve(options.path);
+  const changes = new FileChanges(path, clock);
+  try {
+    const first = await load(path);
+    if ('error' in first) throw first.error;
+    await applyFile(first, options, identity, context);
+    let applied = first.version;
+    let reported = first.version;
+    for (;;) {
+      await changes.next(signal);
+      const next = await loadSettled(path, clock, signal);
+      // The same bytes again, good or bad: nothing to say.
+      if (next.version === reported) continue;
+      reported = next.version;
+      if ('error' in next) sink.status(failedStatus(next.error));
+      else if (next.version === applied) sink.status({ state: 'connected' });
+      else {
+        await applyFile(next, options, identity, context);
+        applied = next.version;
+      }
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    changes.close();
+  }
+}
+
+async function applyFile(
+  loaded: Loaded,
+  options: FileControlPlaneOptions,
+  identity: ConfiguredIdentity,
+  context: ControlPlaneContext,
+): Promise<void> {
+  const { file, version, directory } = loaded;
+  const { resources, unhonoured } = translateMeshFile(file);
+  // First the identity, so that no cluster asks for one that is not there yet.
+  await identity.use(identityPaths(file.identity, directory), context.clock);
+  options.onSettings?.({
+    unknownHosts: file.unknownHosts,
+    hostDefaults: hostDefaultsFromFile(file),
+    hasIdentity: file.identity !== undefined,
+  });
+  const replaces = ['listener', 'route-table', 'cluster', 'endpoints'] as const;
+  const { rejected } = await context.sink.apply({ version, set: resources, remove: [], replaces, unhonoured });
+  reportConnected(context.sink, rejected);
+}
+
+function reportConnected(sink: ConfigSink, rejected: readonly Problem[]): void {
+  if (rejected.length === 0) sink.status({ state: 'connected' });
+  else {
+    const list = rejected.map(({ path, reason }) => `${path}: ${reason}`).join('; ');
+    sink.status({
+      state: 'connected',
+      error: `parts of the configuration were refused, their last good version stays: ${list}`,
+      problems: rejected,
+    });
+  }
+}
+
+/** What a look at the file gave; the version of a file that cannot be read is its error. */
+type LoadResult = Loaded | { readonly error: MeshError; readonly version: string };
+
+async function load(path: string): Promise<LoadResult> {
+  let version = '';
+  try {
+    const content = await readConfigFile(path);
+    version = content.version;
+    return { file: parseMeshFile(content.text, basename(path)), version, directory: dirname(path) };
+  } catch (error) {
+    if (!isMeshError(error)) throw error;
+    return { error, version: version === '' ? error.message : version };
+  }
+}
+
+/** A writer that truncates first and writes then is given this long before what is read counts as a mistake. */
+const settleMs = 200;
+const maxSettleRounds = 5;
+
+async function loadSettled(path: string, clock: Clock, signal: AbortSignal): Promise<LoadResult> {
+  let result = await load(path);
+  for (let round = 0; 'error' in result && round < maxSettleRounds; round++) {
+    await sleep(clock, settleMs, signal);
+    const again = await load(path);
+    if (again.version === result.version) return again;
+    result = again;
+  }
+  return result;
+}
+
+function failedStatus(error: MeshError) {
+  const reported = error.details['problems'] as readonly ReportedProblem[] | undefined;
+  const problems = reported?.map(({ path, service, reason }): Problem => ({ key: resourceKeyOf(service), path, reason }));
+  return {
+    state: 'failed',
+    error: `${error.message}\nThe last good configuration stays in force.`,
+    ...(problems !== undefined && { problems }),
+  } as const;
+}
+
+function identityPaths(identity: IdentityFile | undefined, directory: string): IdentityPaths | undefined {
+  if (identity === undefined) return undefined;
+  return Object.fromEntries(Object.entries(identity).map(([key, path]) => [key, resolve(directory, path)]));
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (signal.aborted) resolve();
+  else signal.addEventListener('abort', () => resolve(), { once: true });
+  return promise;
+}

@@ -1,0 +1,40 @@
+/**
+ * The known name that the reader most likely meant, or undefined. Case, `-` and `_` do not count (`max_attempts`); beyond that two
+ * names are near when at most 40 % of the letters differ (Levenshtein).
+ */
+export function nearestName(unknown: string, known: readonly string[]): string | undefined {
+  if (unknown.length > maxNameLength) return undefined;
+  const wanted = folded(unknown);
+  let best: string | undefined;
+  let bestDistance = Math.round(wanted.length * 0.4) + 1;
+  for (const name of known) {
+    const distance = levenshtein(wanted, folded(name), bestDistance);
+    if (distance < bestDistance) {
+      best = name;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+/** Longer names are not compared: the work is quadratic, and nobody mistypes a key of this length. */
+const maxNameLength = 64;
+
+function folded(name: string): string {
+  return name.toLowerCase().replaceAll(/[-_]/g, '');
+}
+
+/** Insertions, deletions and replacements that make `a` into `b`; `limit` when it is not less than that. */
+function levenshtein(a: string, b: string, limit: number): number {
+  if (Math.abs(a.length - b.length) >= limit) return limit;
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replace = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replace, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return Math.min(row[b.length]!, limit);
+}

@@ -1,0 +1,74 @@
+import { isHostName } from './address.ts';
+import { checkSchema } from './check-schema.ts';
+import { serviceProblems } from './check-services.ts';
+import { configInvalid, pathText, type FileProblem, type ReportedProblem } from './file-problem.ts';
+import { parseYaml, type TextPlace } from './parse-yaml.ts';
+import { isMapping, plainFromObject, type PlainValue } from './plain-value.ts';
+import type { MeshFile } from './schema.ts';
+
+/**
+ * The checked configuration of a YAML (or JSON) text, with all defaults. Throws `MESH_CONFIG_INVALID` that lists every mistake with
+ * its path and its line in `source`.
+ */
+export function parseMeshFile(text: string, source: string): MeshFile {
+  const { value, problems, syntax, locate } = parseYaml(text);
+  if (syntax.length > 0)
+    throw configInvalid(
+      source,
+      syntax.map((problem) => ({ path: '', ...problem })),
+    );
+  if (value === null && problems.length === 0) {
+    throw configInvalid(source, [
+      { path: '', reason: 'it is empty; begin with `services:`, or write `{}` for the defaults alone' },
+    ]);
+  }
+  return checkedOrThrow(value, problems, source, locate);
+}
+
+/** The same for an object. It is copied; later changes of it have no effect. */
+export function checkMeshObject(value: unknown, source: string): MeshFile {
+  const problems: FileProblem[] = [];
+  return checkedOrThrow(plainFromObject(value, problems), problems, source, () => undefined);
+}
+
+function checkedOrThrow(
+  value: PlainValue,
+  earlier: readonly FileProblem[],
+  source: string,
+  locate: (path: FileProblem['path'], atKey: boolean) => TextPlace | undefined,
+): MeshFile {
+  const report = ({ path, reason, atKey = false }: FileProblem): ReportedProblem => ({
+    path: pathText(path),
+    ...serviceOf(path),
+    reason,
+    ...locate(path, atKey),
+  });
+  // What could not be read as plain data would be reported a second time by the schema.
+  if (earlier.length > 0) throw configInvalid(source, earlier.map(report));
+  const { file, problems } = checkSchema(value);
+  const services = isMapping(value) && isMapping(value['services']) ? Object.keys(value['services']) : [];
+  const badNames = services.filter((name) => !isHostName(name));
+  const all: FileProblem[] = [
+    ...problems,
+    ...badNames.map((name) => ({ path: ['services', name], reason: serviceNameReason, atKey: true })),
+  ];
+  const isUsable =
+    isMapping(value) && !all.some(({ path }) => path.length === 0 || (path[0] === 'services' && path.length === 1));
+  if (isUsable) {
+    const unsound = new Set(all.flatMap(({ path }) => (path[0] === 'services' ? [path[1]] : [])));
+    all.push(...serviceProblems(file, services, (name) => !unsound.has(name)));
+  }
+  if (all.length > 0) throw configInvalid(source, all.map(report).sort(inOrderOfText));
+  return file;
+}
+
+const serviceNameReason =
+  'the name of a service is the host of its URLs: letters, digits, `-`, `_` and `.`, without scheme or port; put further forms under `hosts`';
+
+function serviceOf([first, name]: FileProblem['path']): { service?: string } {
+  return first === 'services' && typeof name === 'string' ? { service: name } : {};
+}
+
+function inOrderOfText(a: ReportedProblem, b: ReportedProblem): number {
+  return (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0);
+}

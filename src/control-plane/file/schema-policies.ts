@@ -1,0 +1,322 @@
+/** The policies that a service and `defaults` share. Every default is one of `safe-defaults.ts`; its reason stands in the description. */
+import * as v from 'valibot';
+import { parseSpiffeId, spiffeIdProblem } from '../../security/spiffe-id.ts';
+import { safeLimits, safeOutlierDetection, safeRetry } from '../safe-defaults.ts';
+import { isHostName } from './address.ts';
+import { durationMs, flag, hostName, list, mapping, oneOf, percent, ratio, wholeNumber } from './schema-values.ts';
+
+const maxCount = 4_294_967_295; // uint32, as in Envoy
+
+/** `loadBalancing`. */
+export const loadBalancing = v.pipe(
+  mapping({
+    policy: v.pipe(
+      oneOf(['least-request', 'round-robin', 'weighted-round-robin', 'random']),
+      v.description(
+        '`least-request`: of two random endpoints, the one with fewer requests in flight. `round-robin`: in turn. `weighted-round-robin`: in turn, well mixed. `random`: by chance. All of them heed `weight`.',
+      ),
+    ),
+    choiceCount: v.pipe(
+      v.exactOptional(wholeNumber(2, 10)),
+      v.description(
+        'Only for `least-request`: how many endpoints are drawn and compared. 2 by default; more follow the load closer.',
+      ),
+    ),
+  }),
+  v.forward(
+    v.check(
+      ({ policy, choiceCount }) => policy === 'least-request' || choiceCount === undefined,
+      'it has an effect with `policy: least-request` only; remove it',
+    ),
+    ['choiceCount'],
+  ),
+  v.description(
+    'How the endpoint of a request is chosen. Least-request by default: it needs no tuning, and a slow endpoint gets less.',
+  ),
+);
+
+/** Conditions of `retry.on`. */
+export const retryConditions = [
+  'connect-failure',
+  'refused-stream',
+  'reset-before-request',
+  'reset',
+  'gateway-error',
+  '5xx',
+  'retriable-4xx',
+  'retriable-status-codes',
+  'envoy-ratelimited',
+  'per-try-timeout',
+  'cancelled',
+  'deadline-exceeded',
+  'internal',
+  'resource-exhausted',
+  'unavailable',
+] as const;
+
+const backoff = v.pipe(
+  mapping({
+    baseMs: v.pipe(
+      v.optional(durationMs(1), safeRetry.backoff.baseMs),
+      v.description("The wait before the n-th retry is drawn from 0 … baseMs·(2ⁿ−1). Envoy's value."),
+    ),
+    maxMs: v.pipe(
+      v.optional(durationMs(1), safeRetry.backoff.maxMs),
+      v.description("Longest wait. Envoy's value, 10 times the base."),
+    ),
+  }),
+  v.check(
+    ({ baseMs, maxMs }) => baseMs <= maxMs,
+    ({ input }) => `\`baseMs\` (${input.baseMs}) must not be larger than \`maxMs\` (${input.maxMs})`,
+  ),
+  v.description(
+    'Waits between attempts. All of the wait is random, so that the clients of a failing endpoint do not come back together.',
+  ),
+);
+
+const budget = v.pipe(
+  mapping({
+    ratio: v.pipe(
+      v.optional(ratio(), safeRetry.budget.ratio),
+      v.description(
+        'Retries allowed for each first attempt. 0.15 keeps the load of a failing service below 1.2 times its normal one.',
+      ),
+    ),
+    minTokens: v.pipe(
+      v.optional(wholeNumber(0, maxCount), safeRetry.budget.minTokens),
+      v.description('Retries that a service with little traffic may make all the same; 10 covers a restart of one endpoint.'),
+    ),
+  }),
+  v.description(
+    'How many retries a service gets beside the first attempts: without it, retries multiply the load of a service that is failing already.',
+  ),
+);
+
+/** `retry`. */
+export const retry = v.pipe(
+  mapping({
+    maxAttempts: v.pipe(
+      v.optional(wholeNumber(1, 100), safeRetry.maxAttempts),
+      v.description('Attempts in all, the first included; 1 = never retry. One retry by default, as in Envoy.'),
+    ),
+    on: v.pipe(
+      v.optional(list(oneOf(retryConditions)), [...safeRetry.on]),
+      v.description(
+        "What is retried, in Envoy's words; `reset` includes `reset-before-request` and `refused-stream`. The default holds no response: whether a 503 may be repeated is for the owner of the service to say.",
+      ),
+    ),
+    statusCodes: v.pipe(v.exactOptional(list(wholeNumber(100, 599))), v.description('The statuses of `retriable-status-codes`.')),
+    perTryTimeoutMs: v.pipe(
+      v.exactOptional(durationMs(1)),
+      v.description('Limit of one attempt, until its response head. None by default: `timeoutMs` covers all attempts.'),
+    ),
+    backoff: v.optional(backoff, {}),
+    budget: v.optional(budget, {}),
+    maxBodyBytes: v.pipe(
+      v.optional(wholeNumber(0, 67_108_864), safeRetry.maxBodyBytes),
+      v.description(
+        'Largest request body kept for another attempt; a request with a larger one is not retried once its body was sent. 64 KiB: a thousand requests in flight hold 64 MiB at most.',
+      ),
+    ),
+    nonIdempotent: v.pipe(
+      v.optional(oneOf(['never', 'as-configured']), safeRetry.nonIdempotent),
+      v.description(
+        'Whether a POST or PATCH that the endpoint may have processed is sent again. `never` (RFC 9110, section 9.2.2); `as-configured` does what `on` says, as Envoy does, for services that recognise a repeated request.',
+      ),
+    ),
+  }),
+  v.forward(
+    v.check(
+      ({ on, statusCodes }) => statusCodes === undefined || on.includes('retriable-status-codes'),
+      'it has no effect unless `on` holds `retriable-status-codes`: add it there, or remove `statusCodes`',
+    ),
+    ['statusCodes'],
+  ),
+  v.forward(
+    v.check(
+      ({ on, statusCodes }) => statusCodes !== undefined || !on.includes('retriable-status-codes'),
+      '`retriable-status-codes` needs the list `statusCodes` beside `on`',
+    ),
+    ['on'],
+  ),
+  v.description('When and how often a request is tried again, on another endpoint where there is one.'),
+);
+
+/** `circuitBreaker`. */
+export const circuitBreaker = v.pipe(
+  mapping({
+    errorThresholdPercent: v.pipe(
+      v.optional(percent(), 50),
+      v.description(
+        'The breaker opens when at least this share of the window failed. Half: a lower one opens on the noise of a busy minute.',
+      ),
+    ),
+    minimumRequests: v.pipe(
+      v.optional(wholeNumber(1, maxCount), 10),
+      v.description('Finished requests in the window before the share counts: one failure of one request is no evidence.'),
+    ),
+    openMs: v.pipe(
+      v.optional(durationMs(1), 5000),
+      v.description('How long it stays open before one probe is let through. 5 s: about a restart of a process.'),
+    ),
+    windowMs: v.pipe(v.optional(durationMs(1), 10_000), v.description('Sliding window in which requests count.')),
+  }),
+  v.description(
+    'Stops sending to an endpoint while too many of its requests fail. One breaker per endpoint; none unless this key is there.',
+  ),
+);
+
+const consecutive = (fallback: number, of: string) =>
+  v.pipe(
+    v.optional(wholeNumber(0, maxCount), fallback),
+    v.description(`${of} in a row that eject an endpoint; 0 = never. Envoy's value.`),
+  );
+
+/** `outlierDetection`. */
+export const outlierDetection = v.pipe(
+  mapping({
+    consecutive5xx: consecutive(safeOutlierDetection.consecutive5xx, 'Responses 500 … 599, failed connections and resets'),
+    consecutiveGatewayFailure: consecutive(
+      safeOutlierDetection.consecutiveGatewayFailure,
+      'Responses 502, 503 and 504, failed connections and resets',
+    ),
+    splitLocalOriginErrors: v.pipe(
+      v.optional(flag(), false),
+      v.description(
+        'Whether failures without a response (refused, reset, timed out) are counted apart, and no longer as 503. Off, as in Envoy.',
+      ),
+    ),
+    consecutiveLocalOriginFailure: v.pipe(
+      v.exactOptional(wholeNumber(0, maxCount)),
+      v.description(
+        'Such failures in a row that eject an endpoint; 0 = never. Only with `splitLocalOriginErrors`, 5 then, as in Envoy.',
+      ),
+    ),
+    baseEjectionMs: v.pipe(
+      v.optional(durationMs(1), safeOutlierDetection.baseEjectionMs),
+      v.description("First ejection; each further one is longer by as much. Envoy's value."),
+    ),
+    maxEjectionMs: v.pipe(
+      v.optional(durationMs(1), safeOutlierDetection.maxEjectionMs),
+      v.description("Longest ejection. Envoy's value."),
+    ),
+    maxEjectionPercent: v.pipe(
+      v.optional(percent(), safeOutlierDetection.maxEjectionPercent),
+      v.description(
+        "Largest share of endpoints out at once. 50: Envoy's 10 would let only one of three out, even when two are dead.",
+      ),
+    ),
+    alwaysEjectOneHost: v.pipe(
+      v.optional(flag(), safeOutlierDetection.alwaysEjectOneHost),
+      v.description(
+        'Whether one endpoint may be out whatever the share says: with two endpoints, a dead one must be able to go.',
+      ),
+    ),
+  }),
+  v.forward(
+    v.check(
+      ({ splitLocalOriginErrors, consecutiveLocalOriginFailure: count }) => splitLocalOriginErrors || count === undefined,
+      'it has an effect with `splitLocalOriginErrors: true` only; add that, or remove it',
+    ),
+    ['consecutiveLocalOriginFailure'],
+  ),
+  v.check(
+    ({ baseEjectionMs, maxEjectionMs }) => baseEjectionMs <= maxEjectionMs,
+    ({ input }) =>
+      `\`baseEjectionMs\` (${input.baseEjectionMs}) must not be larger than \`maxEjectionMs\` (${input.maxEjectionMs})`,
+  ),
+  v.description(
+    'Takes an endpoint out that fails while others do not. On by default, so that a dead endpoint costs a handful of requests.',
+  ),
+);
+
+const limit = (fallback: number, of: string) =>
+  v.pipe(v.optional(wholeNumber(1, maxCount), fallback), v.description(`${of} Envoy's value.`));
+
+/** `limits`. */
+export const limits = v.pipe(
+  mapping({
+    maxConnections: limit(safeLimits.maxConnections, 'Connections to all endpoints of the service.'),
+    maxPendingRequests: limit(safeLimits.maxPendingRequests, 'Requests that wait for a connection.'),
+    maxRequests: limit(safeLimits.maxRequests, 'Requests in flight, until the end of their response bodies.'),
+    maxRetries: v.pipe(
+      v.exactOptional(wholeNumber(1, maxCount)),
+      v.description('Retries in flight. None by default: `retry.budget` is the cap that grows with the traffic.'),
+    ),
+  }),
+  v.description('Caps per service and process. A request above a cap fails at once instead of waiting without end.'),
+);
+
+function isPeerName(value: string): boolean {
+  return value.includes(':') ? spiffeIdProblem(value) === undefined && parseSpiffeId(value).path !== '' : isHostName(value);
+}
+
+const peerName =
+  'a SPIFFE ID such as spiffe://example.org/orders (lower-case trust domain, with a path) or a DNS name, without wildcards';
+
+/** `tls`. */
+export const tls = v.pipe(
+  mapping({
+    mode: v.pipe(
+      oneOf(['disabled', 'simple', 'mutual']),
+      v.description(
+        '`disabled`: plaintext. `simple`: the endpoint shows a certificate. `mutual`: we show ours too, that of `identity`.',
+      ),
+    ),
+    peers: v.pipe(
+      v.exactOptional(list(v.pipe(v.string(peerName), v.check(isPeerName, peerName)))),
+      v.description(
+        'SPIFFE IDs and DNS names, one of which the certificate of the endpoint must hold. Without them it must name the `sni` host (RFC 9525).',
+      ),
+    ),
+    sni: v.pipe(
+      v.exactOptional(hostName()),
+      v.description('Server name sent in the handshake. By default the name under `dns`, else the host of the URL.'),
+    ),
+  }),
+  v.forward(
+    v.check(
+      ({ mode, peers }) => mode !== 'disabled' || peers === undefined,
+      'it has no effect with `mode: disabled`: remove it, or use `simple` or `mutual`',
+    ),
+    ['peers'],
+  ),
+  v.forward(
+    v.check(
+      ({ mode, sni }) => mode !== 'disabled' || sni === undefined,
+      'it has no effect with `mode: disabled`: remove it, or use `simple` or `mutual`',
+    ),
+    ['sni'],
+  ),
+  v.description('How connections to the endpoints are secured. Without this key the scheme of the URL decides.'),
+);
+
+/** Wire protocol. */
+export const protocol = v.pipe(
+  oneOf(['auto', 'http1', 'http2']),
+  v.description(
+    '`auto`: what the TLS handshake agrees on (ALPN), HTTP/1.1 in plaintext. `http2` in plaintext is HTTP/2 with prior knowledge.',
+  ),
+);
+
+/** Route timeout. */
+export const timeoutMs = v.pipe(
+  durationMs(0),
+  v.description(
+    "Limit of the whole request with all attempts and waits, until the response head; 0 = none. Envoy's 15 s by default.",
+  ),
+);
+
+/** Limit of a connection attempt. */
+export const connectTimeoutMs = v.pipe(
+  durationMs(1),
+  v.description("Limit of TCP and TLS handshake. 1 s by default: a blackholed address is left sooner than with Envoy's 5 s."),
+);
+
+/** Idle limit of a connection. */
+export const idleTimeoutMs = v.pipe(
+  durationMs(1),
+  v.description(
+    "A connection that was idle this long is closed. 4 s by default: shorter than the 5 s after which Node's own server closes it, so that a request rarely meets a closing connection.",
+  ),
+);

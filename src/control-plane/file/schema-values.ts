@@ -1,0 +1,130 @@
+/**
+ * The single values of the file. The message of each schema completes "found …; expected …", so that a mistake reads the same
+ * wherever the value stands.
+ */
+import { RE2JS } from 're2js';
+import * as v from 'valibot';
+import { isDomain, isHostName, parseAddress } from './address.ts';
+
+/** An object of these keys and no others. Its message is the one for a value that is no object at all. */
+export function mapping<const E extends v.ObjectEntries>(entries: E, expected = 'a mapping') {
+  return v.strictObject(entries, expected);
+}
+
+/** A list of at least one item: an empty one says nothing that leaving the key out does not say. */
+export function list<const S extends v.GenericSchema>(item: S) {
+  return v.pipe(v.array(item, 'a list'), v.minLength(1, 'at least one item'));
+}
+
+/** Own keys to values of one kind. */
+export function dictionary<const S extends v.GenericSchema>(value: S) {
+  return v.record(v.string(), value, 'a mapping');
+}
+
+/** A whole number of this range. */
+export function wholeNumber(min: number, max: number, unit = '') {
+  const expected = `a whole number${unit}, ${min} … ${max}`;
+  return v.pipe(v.number(expected), v.integer(expected), v.minValue(min, expected), v.maxValue(max, expected));
+}
+
+/** The longest timer of Node, 24.8 days: a longer one would fire at once. */
+export const maxDurationMs = 2_147_483_647;
+
+/** The largest weight, and the largest sum of weights, of Envoy. */
+export const maxWeight = 4_294_967_295;
+
+/** Milliseconds from `min`. */
+export function durationMs(min: 0 | 1) {
+  return wholeNumber(min, maxDurationMs, ' of milliseconds');
+}
+
+/** 1 … 100. */
+export function percent() {
+  return wholeNumber(1, 100);
+}
+
+/** 0 … 1. */
+export function ratio() {
+  const expected = 'a number, 0 … 1';
+  return v.pipe(v.number(expected), v.minValue(0, expected), v.maxValue(1, expected));
+}
+
+const maxTextLength = 1024;
+
+/** A string that is not empty and short enough for a log line. */
+export function text(expected: string) {
+  return v.pipe(
+    v.string(expected),
+    v.minLength(1, expected),
+    v.maxLength(maxTextLength, `${expected} of at most ${maxTextLength} characters`),
+  );
+}
+
+/** One of these words. */
+export function oneOf<const T extends readonly string[]>(words: T) {
+  return v.picklist(words, `one of ${words.join(', ')}`);
+}
+
+/** `true` or `false`. */
+export function flag() {
+  return v.boolean('true or false');
+}
+
+/** Port of TCP. */
+export function port() {
+  return wholeNumber(1, 65_535);
+}
+
+/** `host:port` or `host`. */
+export function hostAndPort() {
+  const expected = 'host:port such as 127.0.0.1:7001 or [::1]:7001, without a scheme or path, the port 1 … 65535';
+  return v.pipe(
+    v.string(expected),
+    v.check((value) => parseAddress(value) !== undefined, expected),
+  );
+}
+
+/** A DNS name. */
+export function hostName() {
+  const expected = 'a host name such as orders.example.org';
+  return v.pipe(v.string(expected), v.check(isHostName, expected));
+}
+
+/** Host of a URL, with or without port or wildcard. */
+export function domain() {
+  const expected = 'a host such as orders, orders:8080, *.example.org or *, without a scheme or path';
+  return v.pipe(v.string(expected), v.check(isDomain, expected));
+}
+
+/** A path of the file system; PEM text that was pasted in place of one is refused without being repeated in the message. */
+export function filePath() {
+  const expected = 'the path of a PEM file';
+  return v.pipe(
+    v.string(expected),
+    v.minLength(1, expected),
+    v.check((value) => !value.includes('-----BEGIN') && !value.includes('\0'), expected),
+  );
+}
+
+const maxProgramSize = 1000; // instructions; with the 1024 characters of `text` it bounds memory and time of a match
+
+/** A pattern in RE2 syntax. */
+export function re2() {
+  return v.pipe(
+    text('a regular expression in RE2 syntax'),
+    v.check(
+      (value) => regexMistake(value) === undefined,
+      ({ input }) => `a regular expression in RE2 syntax (no look-around, no back-references): ${regexMistake(input)}`,
+    ),
+  );
+}
+
+function regexMistake(pattern: string): string | undefined {
+  if (pattern.length > maxTextLength) return undefined; // reported already, and not worth compiling
+  try {
+    const size = RE2JS.compile(pattern).programSize();
+    return size > maxProgramSize ? `it compiles to ${size} instructions, ${maxProgramSize} are allowed` : undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}

@@ -1,0 +1,208 @@
+/**
+ * The one schema of `mesh.yaml`: the type, the check, the defaults, `schema/mesh.schema.json` and docs/reference/configuration.md all
+ * come from it. A key is described once, where it is declared; what several keys must agree on is in `check-services.ts`.
+ */
+import * as v from 'valibot';
+import { safeConnectTimeoutMs, safeIdleTimeoutMs, safeLoadBalancing, safeTimeoutMs } from '../safe-defaults.ts';
+import {
+  circuitBreaker,
+  connectTimeoutMs,
+  idleTimeoutMs,
+  limits,
+  loadBalancing,
+  outlierDetection,
+  protocol,
+  retry,
+  timeoutMs,
+  tls,
+} from './schema-policies.ts';
+import { destination, pathMatch, route, routeMatch, stringMatch } from './schema-routes.ts';
+import {
+  dictionary,
+  domain,
+  filePath,
+  flag,
+  hostAndPort,
+  list,
+  mapping,
+  maxWeight,
+  oneOf,
+  port,
+  text,
+  wholeNumber,
+} from './schema-values.ts';
+
+const metadata = v.record(
+  v.string(),
+  v.union(
+    [v.string('a text'), v.pipe(v.number('a number'), v.finite('a finite number')), flag()],
+    'a text, a number, true or false',
+  ),
+  'a mapping',
+);
+
+/** An item of `endpoints`, written out. */
+export const endpoint = v.pipe(
+  mapping({
+    address: v.pipe(hostAndPort(), v.description('`host:port`, or the host alone where the service has a `port`.')),
+    weight: v.pipe(
+      v.optional(wholeNumber(1, maxWeight), 1),
+      v.description('Share of the traffic relative to the other endpoints.'),
+    ),
+    zone: v.pipe(
+      v.exactOptional(text('the name of a zone')),
+      v.description('Where the endpoint runs; shown in `mesh.status()`.'),
+    ),
+    metadata: v.pipe(v.exactOptional(metadata), v.description('Labels, which `subsets` select by.')),
+  }),
+  v.description('One instance of a service.'),
+);
+
+/** `services.<name>`. */
+export const service = v.pipe(
+  mapping({
+    endpoints: v.pipe(
+      v.exactOptional(list(v.union([hostAndPort(), endpoint], 'host:port, or a mapping with `address`'))),
+      v.description(
+        'The instances, as `host:port` or written out. Either this or `dns`; neither where all `routes` lead to other services.',
+      ),
+    ),
+    dns: v.pipe(
+      v.exactOptional(hostAndPort()),
+      v.description('A name whose addresses are the endpoints: `host:port`, or `host` for the SRV records of the name.'),
+    ),
+    port: v.pipe(
+      v.exactOptional(port()),
+      v.description('Port of the endpoints that name none, and of `dns` without one (which is then not asked for SRV records).'),
+    ),
+    hosts: v.pipe(
+      v.exactOptional(list(domain())),
+      v.description(
+        'Further hosts of URLs that mean this service, beside its name: `orders.example.org`, `orders:8080`, `*.example.org`. One without a port means every port.',
+      ),
+    ),
+    subsets: v.pipe(
+      v.exactOptional(dictionary(metadata)),
+      v.description(
+        'Named sets of the endpoints: those whose `metadata` has all these values. A route sends to one with `subset`.',
+      ),
+    ),
+    loadBalancing: v.exactOptional(loadBalancing),
+    timeoutMs: v.exactOptional(timeoutMs),
+    connectTimeoutMs: v.exactOptional(connectTimeoutMs),
+    idleTimeoutMs: v.exactOptional(idleTimeoutMs),
+    protocol: v.exactOptional(protocol),
+    retry: v.exactOptional(retry),
+    circuitBreaker: v.exactOptional(circuitBreaker),
+    outlierDetection: v.exactOptional(outlierDetection),
+    limits: v.exactOptional(limits),
+    tls: v.exactOptional(tls),
+    routes: v.pipe(
+      v.exactOptional(list(route)),
+      v.description('Rules in order, the first that matches wins. Default: one that takes every request to all endpoints.'),
+    ),
+  }),
+  v.metadata({ not: { required: ['endpoints', 'dns'] } }),
+  v.description('One service. Its name is the host of the URL: `http://orders/…` is served by `services.orders`, on any port.'),
+);
+
+/** `defaults`. */
+export const defaults = v.pipe(
+  mapping({
+    loadBalancing: v.optional(loadBalancing, { ...safeLoadBalancing }),
+    timeoutMs: v.optional(timeoutMs, safeTimeoutMs),
+    connectTimeoutMs: v.optional(connectTimeoutMs, safeConnectTimeoutMs),
+    idleTimeoutMs: v.optional(idleTimeoutMs, safeIdleTimeoutMs),
+    protocol: v.optional(protocol, 'auto'),
+    retry: v.optional(retry, {}),
+    circuitBreaker: v.exactOptional(circuitBreaker),
+    outlierDetection: v.optional(outlierDetection, {}),
+    limits: v.optional(limits, {}),
+    tls: v.exactOptional(tls),
+  }),
+  v.description(
+    'Policies of every service that does not set the key itself, and, `tls` excepted, of unknown hosts. A key that a service sets replaces the one here as a whole.',
+  ),
+);
+
+/** `identity`. */
+export const identity = v.pipe(
+  mapping({
+    certificate: v.pipe(v.exactOptional(filePath()), v.description('Our certificate chain, leaf first.')),
+    privateKey: v.pipe(v.exactOptional(filePath()), v.description('Its private key.')),
+    trustBundle: v.pipe(
+      v.exactOptional(filePath()),
+      v.description('Roots that the certificates of endpoints must end in. Default: the roots of the system.'),
+    ),
+  }),
+  v.minEntries(1, 'at least one of certificate, privateKey, trustBundle'),
+  v.forward(
+    v.check(
+      ({ certificate, privateKey }) => certificate !== undefined || privateKey === undefined,
+      '`privateKey` needs the `certificate` that belongs to it',
+    ),
+    ['privateKey'],
+  ),
+  v.forward(
+    v.check(
+      ({ certificate, privateKey }) => privateKey !== undefined || certificate === undefined,
+      '`certificate` needs its `privateKey`',
+    ),
+    ['certificate'],
+  ),
+  v.description(
+    'PEM files of this process, read again when they change. Relative paths start at the folder of this file. Alone it changes nothing on the wire: a service asks for it with `tls`.',
+  ),
+);
+
+/** The whole file. */
+export const meshFile = v.pipe(
+  mapping({
+    services: v.pipe(v.optional(dictionary(service), {}), v.description('Services by name.')),
+    defaults: v.optional(defaults, {}),
+    unknownHosts: v.pipe(
+      v.optional(oneOf(['dns', 'refuse']), 'dns'),
+      v.description(
+        'What happens to a host that is no service: `dns` resolves it and applies `defaults`, so that a program keeps working when it is put on the mesh; `refuse` fails the request.',
+      ),
+    ),
+    identity: v.exactOptional(identity),
+  }),
+  v.description('Configuration of a mesh: `mesh.yaml`, or the object given to `createMesh`.'),
+);
+
+/** Schemas with a name of their own in the JSON Schema and a section of their own on the reference page, in its order. */
+export const namedSchemas = {
+  service,
+  endpoint,
+  route,
+  routeMatch,
+  pathMatch,
+  stringMatch,
+  destination,
+  loadBalancing,
+  retry,
+  circuitBreaker,
+  outlierDetection,
+  limits,
+  tls,
+  defaults,
+  identity,
+} as const;
+
+type DeepReadonly<T> = T extends readonly (infer I)[]
+  ? readonly DeepReadonly<I>[]
+  : T extends object
+    ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
+    : T;
+
+/** What may be written: `mesh.yaml`, or the same as an object. */
+export type MeshFileInput = DeepReadonly<v.InferInput<typeof meshFile>>;
+/** A checked file with all defaults filled in. */
+export type MeshFile = DeepReadonly<v.InferOutput<typeof meshFile>>;
+export type ServiceFile = MeshFile['services'][string];
+export type RouteFile = NonNullable<ServiceFile['routes']>[number];
+export type DefaultsFile = MeshFile['defaults'];
+export type RetryFile = DefaultsFile['retry'];
+export type TlsFile = NonNullable<ServiceFile['tls']>;
+export type IdentityFile = NonNullable<MeshFile['identity']>;

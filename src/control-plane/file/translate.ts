@@ -1,0 +1,104 @@
+/** Pure: a checked file → resources of the model. One listener, one route table with a virtual host per service, one cluster per service. */
+import type { Problem } from '../../model/contracts.ts';
+import type { VirtualHostConfig } from '../../model/route.ts';
+import type { Resource, ResourceKey } from '../../model/snapshot.ts';
+import type { HostDefaults } from '../safe-defaults.ts';
+import { canonicalDomain } from './address.ts';
+import { clusterFromService, clusterPolicies, portIsUsed } from './translate-cluster.ts';
+import { retryFromFile, routesFromService } from './translate-routes.ts';
+import type { MeshFile, RouteFile, ServiceFile } from './schema.ts';
+
+const listenerName = 'outbound';
+const routeTableName = 'services';
+
+/** What a file says, in the words of the model. */
+export interface TranslatedFile {
+  readonly resources: readonly Resource[];
+  /** Keys that are written and have no effect as the others are. */
+  readonly unhonoured: readonly Problem[];
+}
+
+/** Translates a checked file. Paths in `unhonoured` are those of the file. */
+export function translateMeshFile(file: MeshFile): TranslatedFile {
+  const unhonoured: Problem[] = [];
+  const clusters: Resource[] = [];
+  const virtualHosts: VirtualHostConfig[] = [];
+  for (const [name, service] of Object.entries(file.services)) {
+    const cluster = clusterFromService(file, name, service);
+    if (cluster !== undefined) clusters.push({ kind: 'cluster', name, value: cluster });
+    virtualHosts.push(virtualHostFromService(file, name, service));
+    unhonoured.push(...withoutEffect(file, name, service));
+  }
+  return {
+    resources: [
+      { kind: 'listener', name: listenerName, value: { direction: 'outbound', name: listenerName, routes: routeTableName } },
+      { kind: 'route-table', name: routeTableName, value: { name: routeTableName, virtualHosts } },
+      ...clusters,
+    ],
+    unhonoured,
+  };
+}
+
+/**
+ * What unknown hosts get: `defaults` without `tls`, since a certificate meant for the mesh is not shown to the internet, and whether
+ * a host outside is secured is for the scheme of its URL to say.
+ */
+export function hostDefaultsFromFile({ defaults }: MeshFile): HostDefaults {
+  return {
+    cluster: clusterPolicies(defaults),
+    policy: { timeoutMs: defaults.timeoutMs, retry: retryFromFile(defaults.retry) },
+  };
+}
+
+/** The resource that a mistake is reported with: that of the service, or the listener for what belongs to no service. */
+export function resourceKeyOf(service: string | undefined): ResourceKey {
+  return service === undefined ? { kind: 'listener', name: listenerName } : { kind: 'cluster', name: service };
+}
+
+function virtualHostFromService(file: MeshFile, name: string, service: ServiceFile): VirtualHostConfig {
+  const { timeoutMs = file.defaults.timeoutMs, retry = file.defaults.retry } = service;
+  return {
+    name,
+    domains: [name, ...(service.hosts ?? [])].map(canonicalDomain),
+    routes: routesFromService(name, service),
+    policy: { timeoutMs, retry: retryFromFile(retry) },
+  };
+}
+
+function withoutEffect(file: MeshFile, name: string, service: ServiceFile): Problem[] {
+  const key: ResourceKey = { kind: 'cluster', name };
+  const problems: Problem[] = [];
+  if (service.port !== undefined && !portIsUsed(service)) {
+    problems.push({ key, path: `services.${name}.port`, reason: 'every address names its own port' });
+  }
+  const { timeoutMs = file.defaults.timeoutMs, retry = file.defaults.retry, routes = [] } = service;
+  const last = routes.findIndex(matchesEverything);
+  routes.forEach((route, index) => {
+    const path = `services.${name}.routes[${index}]`;
+    if (last !== -1 && index > last) problems.push({ key, path, reason: `never reached: routes[${last}] takes every request` });
+    else problems.push(...tryWithoutEffect(key, path, route.timeoutMs ?? timeoutMs, route.retry ?? retry));
+  });
+  if (routes.length === 0) problems.push(...tryWithoutEffect(key, `services.${name}`, timeoutMs, retry));
+  return problems;
+}
+
+function matchesEverything({ match }: RouteFile): boolean {
+  return match === undefined || Object.keys(match).length === 0;
+}
+
+/** Envoy ignores a limit of one attempt that is longer than that of all of them; so does this mesh. */
+function tryWithoutEffect(
+  key: ResourceKey,
+  path: string,
+  timeoutMs: number,
+  { perTryTimeoutMs = 0 }: MeshFile['defaults']['retry'],
+): Problem[] {
+  if (timeoutMs === 0 || perTryTimeoutMs <= timeoutMs) return [];
+  return [
+    {
+      key,
+      path,
+      reason: `perTryTimeoutMs (${perTryTimeoutMs}) is longer than timeoutMs (${timeoutMs}), which covers all attempts`,
+    },
+  ];
+}
