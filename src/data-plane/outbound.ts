@@ -374,15 +374,13 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     if (this.isSettled) return;
     const timeoutMs = this.route!.timeoutMs;
     const attempt = this.current;
-    const isBody = this.winner !== undefined;
-    if (attempt !== undefined && !attempt.isOver) this.cluster?.record(attempt, { kind: 'failure', code: 'MESH_TIMEOUT', mayHaveBeenProcessed: true, localOrigin: true, ours: false, reason: 'route timeout' });
-    const error = this.error(
-      'MESH_TIMEOUT',
-      isBody ? `the response of ${this.entry!.authority} did not end within ${timeoutMs} ms` : `no response of ${this.entry!.authority} within ${timeoutMs} ms, in ${this.attempts} attempt${this.attempts === 1 ? '' : 's'}`,
-      { mayHaveBeenProcessed: true },
-    );
-    attempt?.cancel(error, 'MESH_TIMEOUT');
-    this.fail(error);
+    const { authority } = this.entry!;
+    if (attempt !== undefined && !attempt.isOver) {
+      this.cluster?.record(attempt, { kind: 'failure', code: 'MESH_TIMEOUT', mayHaveBeenProcessed: true, localOrigin: true, ours: false, reason: 'route timeout' });
+      attempt.cancel(new Error(`the route's ${timeoutMs} ms are over`), 'MESH_TIMEOUT');
+    }
+    const what = this.winner === undefined ? `no response of ${authority} within ${timeoutMs} ms, in ${countOf(this.attempts, 'attempt')}` : `the response of ${authority} did not end within ${timeoutMs} ms`;
+    this.fail(this.error('MESH_TIMEOUT', what, { mayHaveBeenProcessed: true }));
   }
 
   /** The response is over. */
@@ -454,13 +452,17 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     const where = attempt.host === undefined ? '' : ` at ${attempt.host.address}`;
     if (outcome.kind === 'response') return this.error('MESH_PROTOCOL_ERROR', `${who}: status ${outcome.status}${where}`);
     const isExhausted = this.attempts > 1 && this.attempts >= (this.route?.retry?.maxAttempts ?? 1);
-    return this.error(outcome.code, `${who}: ${outcome.reason}${where}${this.attempts > 1 ? `, after ${this.attempts} attempts` : ''}`, {
+    return this.error(outcome.code, `${who}: ${outcome.reason}${where}${this.attempts > 1 ? `, after ${countOf(this.attempts, 'attempt')}` : ''}`, {
       cause: outcome.cause,
       ...(attempt.host === undefined ? {} : { endpoint: attempt.host.address }),
       mayHaveBeenProcessed: outcome.mayHaveBeenProcessed,
       retriesExhausted: isExhausted,
     });
   }
+}
+
+function countOf(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 function outcomeOf(error: Error, status: number | undefined): RequestOutcome {

@@ -108,7 +108,7 @@ export type RouteAction =
 
 /** Policy that a route, a virtual host or a route table may set; the nearest one wins, field by field. */
 export interface RequestPolicy {
-  /** The whole request with all attempts and waits, until the last byte of the response head. 0 = none. Default 15 000 (Envoy). */
+  /** The whole request with all attempts and the waits between them, until the last byte of the response body, as in Envoy. 0 = none (default). */
   readonly timeoutMs?: number;
   /** From the end of the request to the end of the response (Linkerd `timeouts.response`). */
   readonly responseTimeoutMs?: number;

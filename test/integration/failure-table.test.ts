@@ -18,6 +18,8 @@ interface Row {
   readonly details: string;
   readonly code: string;
   readonly attempts: number;
+  /** Requests that are under way already. */
+  readonly before?: number;
   readonly isBody?: boolean;
   readonly path?: string;
 }
@@ -33,7 +35,7 @@ const rows: readonly Row[] = [
   { name: 'peer-closes-before-headers', server: () => startTcpServer((socket) => socket.once('data', () => socket.destroy())), service: one(), status: 503, flags: 'UC', details: 'upstream_reset_before_response_started{connection_termination}', code: 'MESH_RESET', attempts: 1 },
   { name: 'route-timeout', server: silent, service: one({ timeoutMs: 60 }), status: 504, flags: 'UT', details: 'response_timeout', code: 'MESH_TIMEOUT', attempts: 1 },
   { name: 'per-try-timeout-with-retries', server: silent, service: one(thrice(['gateway-error'], { perTryTimeoutMs: 30 })), status: 504, flags: 'URX,UT', details: 'upstream_per_try_timeout', code: 'MESH_PER_TRY_TIMEOUT', attempts: 3 },
-  { name: 'limit-of-requests', server: silent, service: one({ limits: { maxRequests: 0 } }), status: 503, flags: 'UO', details: 'upstream_reset_before_response_started{overflow}', code: 'MESH_OVERFLOW', attempts: 1 },
+  { name: 'limit-of-requests', server: silent, service: one({ limits: { maxRequests: 1 } }), before: 1, status: 503, flags: 'UO', details: 'upstream_reset_before_response_started{overflow}', code: 'MESH_OVERFLOW', attempts: 1 },
   { name: 'garbage-from-the-peer', server: () => startTcpServer((socket) => socket.once('data', () => socket.end('SSH-2.0-nonsense\r\n\r\n'))), service: one(), status: 502, flags: 'UPE', details: 'upstream_reset_before_response_started{protocol_error}', code: 'MESH_PROTOCOL_ERROR', attempts: 1 },
   { name: 'reset-in-the-body', server: () => startServer((_request, response) => { response.writeHead(200, { 'content-length': '100' }); response.write('partial'); setImmediate(() => response.socket?.resetAndDestroy()); }), service: one(), status: 200, flags: 'UPE', details: 'upstream_reset_after_response_started{protocol_error}', code: 'MESH_BODY_ABORTED', attempts: 1, isBody: true },
   { name: 'tls-to-a-plaintext-port', server: () => startServer(() => {}), service: one({ tls: { mode: 'simple', peers: ['spiffe://example.org/orders'] } }), status: 503, flags: 'UF', details: 'upstream_reset_before_response_started{remote_connection_failure|TLS_error}', code: 'MESH_TLS_FAILED', attempts: 1 },
@@ -47,7 +49,8 @@ describe('the golden failure table', () => {
   for (const row of rows) {
     it(row.name, async () => {
       const { address } = await row.server();
-      await using mesh = await createMesh({ controlPlane: { services: { orders: row.service(address) } } as never });
+      await using mesh = await createMesh({ controlPlane: { services: { orders: row.service(address) } } as never, drainTimeoutMs: 0 });
+      for (let index = 0; index < (row.before ?? 0); index++) request('http://orders/', { dispatcher: mesh.dispatcher }).catch(() => {});
       const error = await request(`http://orders${row.path ?? '/'}`, { dispatcher: mesh.dispatcher }).then(
         async (response) => {
           assert.equal(row.isBody, true, `expected a failure, got ${response.statusCode}`);
