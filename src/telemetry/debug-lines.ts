@@ -130,8 +130,11 @@ const lines: { readonly [N in Exclude<EventName, 'attempt:end'>]: (event: EventP
 /** The events that have a line. */
 export const printedEvents = Object.keys(lines) as (keyof typeof lines)[];
 
-/** One event as one line, with the name of its mesh in front unless that is `default`. */
+/** The name of a mesh that was given none. */
+const defaultMeshName = 'mesh';
+
+/** One event as one line, with the name of its mesh in front where it was given one. */
 export function debugLine<N extends keyof typeof lines>(name: N, event: EventPayloads[N]): string {
-  const mesh = event.mesh === 'default' ? '' : `${printable(event.mesh)}: `;
+  const mesh = event.mesh === defaultMeshName ? '' : `${printable(event.mesh)}: `;
   return printable(`${mesh}${lines[name](event)}`, maxLineLength);
 }

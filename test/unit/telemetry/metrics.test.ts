@@ -209,7 +209,7 @@ describe('the metrics', () => {
     assert.equal(attempts.find((point) => point.attributes['meshfetch.cluster'] === '_other')?.value, 12); // 140 − 128
   });
 
-  it('count a meshful of invented methods as _OTHER', async () => {
+  it('count invented methods as _OTHER', async () => {
     const sdk = registerMetrics();
     const telemetry = createSome();
     for (const method of ['FROB', 'NICATE', 'get']) {
