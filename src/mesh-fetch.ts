@@ -8,7 +8,8 @@ let starting: Promise<Mesh> | undefined;
 function startDefaultMesh(): Promise<Mesh> {
   starting ??= (async () => {
     const configured = process.env['MESHFETCH_CONFIG'];
-    const controlPlane = configured !== undefined && configured !== '' ? configured : existsSync('mesh.yaml') ? 'mesh.yaml' : undefined;
+    const controlPlane =
+      configured !== undefined && configured !== '' ? configured : existsSync('mesh.yaml') ? 'mesh.yaml' : undefined;
     mesh = await createMesh({ name: 'default', ...(controlPlane === undefined ? {} : { controlPlane }) });
     return mesh;
   })();

@@ -82,7 +82,8 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     sources: planes.map((plane) => plane.name),
     clock,
     policyNames: [...loadBalancingPolicies.keys()],
-    checkPolicyOptions: ({ policy, options: policyOptions }, path) => void loadBalancingPolicies.get(policy)?.options.parse(policyOptions, path),
+    checkPolicyOptions: ({ policy, options: policyOptions }, path) =>
+      void loadBalancingPolicies.get(policy)?.options.parse(policyOptions, path),
     onSnapshot: (snapshot) => config.apply(snapshot),
     onApplied(source, result, version) {
       demands.markDelivered(source);
@@ -99,17 +100,34 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
   });
 
   const config = new LiveConfig(
-    { clock, random, resolver, policies: loadBalancingPolicies, connections, telemetry, demandEndpoints: (source, cluster) => void demands.ask(source, { kind: 'cluster', name: cluster }) },
+    {
+      clock,
+      random,
+      resolver,
+      policies: loadBalancingPolicies,
+      connections,
+      telemetry,
+      demandEndpoints: (source, cluster) => void demands.ask(source, { kind: 'cluster', name: cluster }),
+    },
     {
       ask(source, want) {
-        if (source === dns.name && ((options.unknownHosts ?? settings?.unknownHosts) === 'refuse' || fallback() !== undefined)) return 'absent';
+        if (source === dns.name && ((options.unknownHosts ?? settings?.unknownHosts) === 'refuse' || fallback() !== undefined))
+          return 'absent';
         return demands.ask(source, want);
       },
       describe: () => describeSources(store.status()),
     },
   );
 
-  const dispatcher = new OutboundDispatcher({ config, clock, random, deadlines: new Deadlines(clock), telemetry, configTimeoutMs, fallback });
+  const dispatcher = new OutboundDispatcher({
+    config,
+    clock,
+    random,
+    deadlines: new Deadlines(clock),
+    telemetry,
+    configTimeoutMs,
+    fallback,
+  });
 
   /** The global dispatcher that the program has set, unless that is this mesh. */
   function fallback(): Dispatcher | undefined {
@@ -118,7 +136,9 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
 
   // Identities first: a configuration waits for the one that it brings.
   const runs = [
-    ...planes.flatMap((plane) => (plane.identity === undefined ? [] : [plane.identity.run(identities.sinkOf(plane.name), stop.signal)])),
+    ...planes.flatMap((plane) =>
+      plane.identity === undefined ? [] : [plane.identity.run(identities.sinkOf(plane.name), stop.signal)],
+    ),
     ...planes.map((plane) => plane.run({ sink: store.sink(plane.name), clock, random, signal: stop.signal })),
   ];
   for (const run of runs) run.catch(() => {});
@@ -140,14 +160,19 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     const timer = clock.setTimer(resolve, drainTimeoutMs);
     await Promise.race([drained, expired]);
     timer.cancel();
-    await dispatcher.destroy(new MeshError('MESH_CLOSED', `the mesh was closed and the request did not end within ${drainTimeoutMs} ms`));
+    await dispatcher.destroy(
+      new MeshError('MESH_CLOSED', `the mesh was closed and the request did not end within ${drainTimeoutMs} ms`),
+    );
     await stopRunning();
   }
 
   try {
     const local = loaded.filter(({ isLocal }) => isLocal).map(({ plane }) => store.firstUpdate(plane.name));
     // A turn later, so that an identity that failed on the way is heard.
-    await Promise.race([Promise.all(local).then(yieldToLoop), ...runs.map((run) => run.then(() => new Promise<never>(() => {})))]);
+    await Promise.race([
+      Promise.all(local).then(yieldToLoop),
+      ...runs.map((run) => run.then(() => new Promise<never>(() => {}))),
+    ]);
   } catch (error) {
     await stopRunning();
     throw error;
@@ -174,9 +199,22 @@ function publishIdentity(telemetry: Telemetry, event: IdentityEvent): void {
 
 function publishApplied(telemetry: Telemetry, source: string, result: ApplyResult, version: string): void {
   const { accepted, rejected, unhonoured } = result;
-  if (accepted.length > 0) telemetry.publish('config:applied', () => ({ source, version, accepted: accepted.length, changed: accepted.length, removed: 0, unhonoured }));
+  if (accepted.length > 0)
+    telemetry.publish('config:applied', () => ({
+      source,
+      version,
+      accepted: accepted.length,
+      changed: accepted.length,
+      removed: 0,
+      unhonoured,
+    }));
   if (rejected.length > 0) {
-    telemetry.publish('config:rejected', () => ({ source, version, reason: rejected.map(({ path, reason }) => `${path}: ${reason}`).join('; '), problems: rejected }));
+    telemetry.publish('config:rejected', () => ({
+      source,
+      version,
+      reason: rejected.map(({ path, reason }) => `${path}: ${reason}`).join('; '),
+      problems: rejected,
+    }));
   }
 }
 
@@ -191,6 +229,10 @@ function listOf<T>(value: T | readonly T[] | undefined): readonly T[] {
   return Array.isArray(value) ? (value as readonly T[]) : [value as T];
 }
 
-function describeSources(statuses: readonly { readonly source: string; readonly state: string; readonly error?: string | undefined }[]): string {
-  return statuses.map(({ source, state, error }) => `${source} is ${state}${error === undefined ? '' : ` (${error})`}`).join(', ');
+function describeSources(
+  statuses: readonly { readonly source: string; readonly state: string; readonly error?: string | undefined }[],
+): string {
+  return statuses
+    .map(({ source, state, error }) => `${source} is ${state}${error === undefined ? '' : ` (${error})`}`)
+    .join(', ');
 }

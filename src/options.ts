@@ -35,25 +35,54 @@ interface OptionRule {
   readonly expected: string;
 }
 
-const isDuration = (value: unknown): boolean => typeof value === 'number' && Number.isFinite(value) && value >= 0 && value <= 86_400_000;
+const isDuration = (value: unknown): boolean =>
+  typeof value === 'number' && Number.isFinite(value) && value >= 0 && value <= 86_400_000;
 
 /** One row for each option: the check, its words, and the reference page. */
 export const optionTable: { readonly [K in keyof Required<MeshOptions>]: OptionRule } = {
-  name: { doc: 'Shown on events and metrics. Default `mesh`.', isValid: (value) => typeof value === 'string' && value !== '', expected: 'a text that is not empty' },
-  controlPlane: { doc: 'Path, URL, object or ControlPlane; or a list of them in order of precedence. Default none: DNS.', isValid: (value) => typeof value === 'string' || (typeof value === 'object' && value !== null), expected: 'a path, a URL, an object or a list of them' },
-  unknownHosts: { doc: 'Hosts that no control plane knows: `dns` or `refuse`. Default `dns`; a file may say it too.', isValid: (value) => value === 'dns' || value === 'refuse', expected: '"dns" or "refuse"' },
-  configTimeoutMs: { doc: 'Longest wait of a first request for the configuration of its service. Default 5000.', isValid: isDuration, expected: 'milliseconds, 0 to 86400000' },
-  drainTimeoutMs: { doc: 'How long `close()` lets requests finish. Default 10000.', isValid: isDuration, expected: 'milliseconds, 0 to 86400000' },
+  name: {
+    doc: 'Shown on events and metrics. Default `mesh`.',
+    isValid: (value) => typeof value === 'string' && value !== '',
+    expected: 'a text that is not empty',
+  },
+  controlPlane: {
+    doc: 'Path, URL, object or ControlPlane; or a list of them in order of precedence. Default none: DNS.',
+    isValid: (value) => typeof value === 'string' || (typeof value === 'object' && value !== null),
+    expected: 'a path, a URL, an object or a list of them',
+  },
+  unknownHosts: {
+    doc: 'Hosts that no control plane knows: `dns` or `refuse`. Default `dns`; a file may say it too.',
+    isValid: (value) => value === 'dns' || value === 'refuse',
+    expected: '"dns" or "refuse"',
+  },
+  configTimeoutMs: {
+    doc: 'Longest wait of a first request for the configuration of its service. Default 5000.',
+    isValid: isDuration,
+    expected: 'milliseconds, 0 to 86400000',
+  },
+  drainTimeoutMs: {
+    doc: 'How long `close()` lets requests finish. Default 10000.',
+    isValid: isDuration,
+    expected: 'milliseconds, 0 to 86400000',
+  },
   clock: { doc: 'Time, for tests.', isValid: (value) => typeof value === 'object' && value !== null, expected: 'a Clock' },
-  random: { doc: 'Chance, for tests.', isValid: (value) => typeof value === 'function', expected: 'a function that gives a number in [0, 1)' },
+  random: {
+    doc: 'Chance, for tests.',
+    isValid: (value) => typeof value === 'function',
+    expected: 'a function that gives a number in [0, 1)',
+  },
 };
 
 /** Throws a TypeError that names the option, what was found and what is right. */
 export function checkOptions(options: unknown): asserts options is MeshOptions {
-  if (typeof options !== 'object' || options === null) throw new TypeError('createMesh takes an object of options; see docs/reference/options.md');
+  if (typeof options !== 'object' || options === null)
+    throw new TypeError('createMesh takes an object of options; see docs/reference/options.md');
   for (const [key, value] of Object.entries(options)) {
     if (!Object.hasOwn(optionTable, key)) {
-      const hint = key === 'services' ? `; put it under controlPlane: { services: … }` : `; options are ${Object.keys(optionTable).join(', ')}`;
+      const hint =
+        key === 'services'
+          ? `; put it under controlPlane: { services: … }`
+          : `; options are ${Object.keys(optionTable).join(', ')}`;
       throw new TypeError(`createMesh has no option "${key}"${hint}`);
     }
     const rule = optionTable[key as keyof MeshOptions];

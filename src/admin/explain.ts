@@ -39,13 +39,22 @@ export interface Explanation {
 }
 
 /** Walks the very code of the request path without sending anything. A route with a random share is taken as matching. */
-export function explain(config: LiveConfig, url: string | URL, init: { method?: string; headers?: Record<string, string> }): Explanation {
+export function explain(
+  config: LiveConfig,
+  url: string | URL,
+  init: { method?: string; headers?: Record<string, string> },
+): Explanation {
   const parsed = new URL(url);
   const entry = config.lookup(parsed.origin);
   const nothing = { authority: parsed.host, routes: [], destinations: [] };
-  if (entry === undefined) return { ...nothing, verdict: 'a control plane has been asked and has not answered yet; the request would wait for it' };
+  if (entry === undefined)
+    return { ...nothing, verdict: 'a control plane has been asked and has not answered yet; the request would wait for it' };
   const { virtualHost } = entry;
-  if (virtualHost === undefined) return { ...nothing, verdict: 'no control plane knows this host; it goes to the global dispatcher of the program, to DNS, or is refused' };
+  if (virtualHost === undefined)
+    return {
+      ...nothing,
+      verdict: 'no control plane knows this host; it goes to the global dispatcher of the program, to DNS, or is refused',
+    };
   const view = { method: (init.method ?? 'GET').toUpperCase(), path: parsed.pathname + parsed.search, headers: init.headers };
   const routes: { name: string; matched: boolean; match: RouteConfig['match'] }[] = [];
   let route: CompiledRoute | undefined;
@@ -57,8 +66,15 @@ export function explain(config: LiveConfig, url: string | URL, init: { method?: 
       break;
     }
   }
-  const known = { authority: entry.authority, source: virtualHost.source, virtualHost: virtualHost.name, configVersion: virtualHost.version, routes };
-  if (route === undefined) return { ...known, destinations: [], verdict: 'no route matches: the request fails with MESH_NO_ROUTE' };
+  const known = {
+    authority: entry.authority,
+    source: virtualHost.source,
+    virtualHost: virtualHost.name,
+    configVersion: virtualHost.version,
+    routes,
+  };
+  if (route === undefined)
+    return { ...known, destinations: [], verdict: 'no route matches: the request fails with MESH_NO_ROUTE' };
   const { destinations, totalWeight, timeoutMs, retry, name } = route;
   const views = destinations.map((destination) => viewOf(destination, totalWeight));
   return {
@@ -85,9 +101,21 @@ function viewOf({ slot, subset, weight }: CompiledDestination, totalWeight: numb
 }
 
 /** One host as the views show it. */
-export function endpointView(host: { address: string; weight: number; out: Exclude<EndpointView['state'], 'healthy'> | undefined; inFlight: number; locality: { zone?: string } }): EndpointView {
+export function endpointView(host: {
+  address: string;
+  weight: number;
+  out: Exclude<EndpointView['state'], 'healthy'> | undefined;
+  inFlight: number;
+  locality: { zone?: string };
+}): EndpointView {
   const { zone } = host.locality;
-  return { address: host.address, weight: host.weight, state: host.out ?? 'healthy', inFlight: host.inFlight, ...(zone === undefined ? {} : { zone }) };
+  return {
+    address: host.address,
+    weight: host.weight,
+    state: host.out ?? 'healthy',
+    inFlight: host.inFlight,
+    ...(zone === undefined ? {} : { zone }),
+  };
 }
 
 function verdictOf(destinations: readonly DestinationView[]): string {

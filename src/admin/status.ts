@@ -36,7 +36,13 @@ export interface MeshStatus {
 }
 
 /** Gathers the status of all parts. No secrets, no side effects. */
-export function meshStatus(mesh: { name: string; config: LiveConfig; store: ConfigStore; identities: IdentityStore; clock: Clock }): MeshStatus {
+export function meshStatus(mesh: {
+  name: string;
+  config: LiveConfig;
+  store: ConfigStore;
+  identities: IdentityStore;
+  clock: Clock;
+}): MeshStatus {
   const { name, config, store, identities, clock } = mesh;
   const now = clock.now();
   return {

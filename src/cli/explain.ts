@@ -14,7 +14,13 @@ export async function explainCommand(args: readonly string[], io: CommandIo): Pr
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: { config: { type: 'string', default: 'mesh.yaml' }, method: { type: 'string', default: 'GET' }, header: { type: 'string', multiple: true }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+    options: {
+      config: { type: 'string', default: 'mesh.yaml' },
+      method: { type: 'string', default: 'GET' },
+      header: { type: 'string', multiple: true },
+      json: { type: 'boolean' },
+      help: { type: 'boolean', short: 'h' },
+    },
   });
   const [url] = positionals;
   if (values.help || url === undefined) {
@@ -24,7 +30,9 @@ export async function explainCommand(args: readonly string[], io: CommandIo): Pr
   const headers = Object.fromEntries(
     (values.header ?? []).map((header) => {
       const colon = header.indexOf(':');
-      return colon === -1 ? [header.trim().toLowerCase(), ''] : [header.slice(0, colon).trim().toLowerCase(), header.slice(colon + 1).trim()];
+      return colon === -1
+        ? [header.trim().toLowerCase(), '']
+        : [header.slice(0, colon).trim().toLowerCase(), header.slice(colon + 1).trim()];
     }),
   );
   await using mesh = await createMesh({ controlPlane: values.config });
@@ -36,13 +44,17 @@ export async function explainCommand(args: readonly string[], io: CommandIo): Pr
 
 function render(request: string, explanation: Explanation): string {
   const lines = [request];
-  if (explanation.virtualHost !== undefined) lines.push(`  virtual host  ${explanation.virtualHost} (from ${explanation.source}, version ${explanation.configVersion})`);
+  if (explanation.virtualHost !== undefined)
+    lines.push(`  virtual host  ${explanation.virtualHost} (from ${explanation.source}, version ${explanation.configVersion})`);
   for (const { name, matched } of explanation.routes) lines.push(`  route         ${matched ? '✓' : '✗'} ${name}`);
-  if (explanation.timeoutMs !== undefined) lines.push(`  timeout       ${explanation.timeoutMs === 0 ? 'none' : `${explanation.timeoutMs} ms`}`);
-  if (explanation.retry !== undefined) lines.push(`  retry         up to ${explanation.retry.maxAttempts} attempts on ${explanation.retry.on.join(', ')}`);
+  if (explanation.timeoutMs !== undefined)
+    lines.push(`  timeout       ${explanation.timeoutMs === 0 ? 'none' : `${explanation.timeoutMs} ms`}`);
+  if (explanation.retry !== undefined)
+    lines.push(`  retry         up to ${explanation.retry.maxAttempts} attempts on ${explanation.retry.on.join(', ')}`);
   for (const { cluster, subset, percent, endpoints } of explanation.destinations) {
     lines.push(`  destination   ${percent.toFixed(0)} % → ${cluster}${subset === undefined ? '' : `/${subset}`}`);
-    for (const { address, state, weight, zone } of endpoints) lines.push(`                  ${address}  ${state}  weight ${weight}${zone === undefined ? '' : `  zone ${zone}`}`);
+    for (const { address, state, weight, zone } of endpoints)
+      lines.push(`                  ${address}  ${state}  weight ${weight}${zone === undefined ? '' : `  zone ${zone}`}`);
   }
   lines.push(`  ${explanation.verdict}`);
   return `${lines.join('\n')}\n`;

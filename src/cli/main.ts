@@ -9,9 +9,18 @@ interface Command {
 }
 
 const commands: Readonly<Record<string, Command>> = {
-  demo: { doc: 'starts a mesh of real processes, breaks it, and shows what happens (about 15 s)', load: async () => (await import('./demo/demo.ts')).demo },
-  validate: { doc: 'checks a mesh.yaml and prints every mistake with its place', load: async () => (await import('./validate.ts')).validate },
-  explain: { doc: 'says which route, endpoints and policy a request would meet, and why', load: async () => (await import('./explain.ts')).explainCommand },
+  demo: {
+    doc: 'starts a mesh of real processes, breaks it, and shows what happens (about 15 s)',
+    load: async () => (await import('./demo/demo.ts')).demo,
+  },
+  validate: {
+    doc: 'checks a mesh.yaml and prints every mistake with its place',
+    load: async () => (await import('./validate.ts')).validate,
+  },
+  explain: {
+    doc: 'says which route, endpoints and policy a request would meet, and why',
+    load: async () => (await import('./explain.ts')).explainCommand,
+  },
   certs: { doc: 'makes a development CA and workload certificates', load: async () => (await import('./certs.ts')).certs },
 };
 
@@ -32,10 +41,13 @@ async function main(args: readonly string[], io: CommandIo): Promise<number> {
     return 2;
   }
   try {
-    return await (await commands[name]!.load())(rest, io);
+    return await (
+      await commands[name]!.load()
+    )(rest, io);
   } catch (error) {
     if (error instanceof MeshError) io.stderr.write(`meshfetch ${name}: ${error.message}\n`);
-    else if (error instanceof TypeError && (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS')) io.stderr.write(`meshfetch ${name}: ${error.message}; see meshfetch ${name} --help\n`);
+    else if (error instanceof TypeError && (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS'))
+      io.stderr.write(`meshfetch ${name}: ${error.message}; see meshfetch ${name} --help\n`);
     else throw error;
     return 2;
   }

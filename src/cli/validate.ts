@@ -11,7 +11,11 @@ Checks a mesh.yaml (default: mesh.yaml) without starting anything. Exit status 0
 
 /** `meshfetch validate`. */
 export async function validate(args: readonly string[], io: CommandIo): Promise<number> {
-  const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options: { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } });
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+  });
   if (values.help) {
     io.stdout.write(help);
     return 0;
@@ -26,11 +30,19 @@ export async function validate(args: readonly string[], io: CommandIo): Promise<
   try {
     const parsed = parseMeshFile(text, file);
     const services = Object.keys(parsed.services ?? {});
-    io.stdout.write(values.json ? `${JSON.stringify({ file, ok: true, services })}\n` : `${file}: good, ${services.length} service${services.length === 1 ? '' : 's'}: ${services.join(', ')}\n`);
+    io.stdout.write(
+      values.json
+        ? `${JSON.stringify({ file, ok: true, services })}\n`
+        : `${file}: good, ${services.length} service${services.length === 1 ? '' : 's'}: ${services.join(', ')}\n`,
+    );
     return 0;
   } catch (error) {
     if (!isMeshError(error)) throw error;
-    io.stdout.write(values.json ? `${JSON.stringify({ file, ok: false, error: error.message, problems: error.details['problems'] ?? [] })}\n` : `${error.message}\n`);
+    io.stdout.write(
+      values.json
+        ? `${JSON.stringify({ file, ok: false, error: error.message, problems: error.details['problems'] ?? [] })}\n`
+        : `${error.message}\n`,
+    );
     return 1;
   }
 }

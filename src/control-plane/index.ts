@@ -27,8 +27,11 @@ export interface LoadedControlPlane {
 }
 
 /** Makes the control plane that a path, a URL, an object or a {@link ControlPlane} stands for. Throws for what is none of them. */
-export async function loadControlPlane(input: string | MeshFileInput | ControlPlane, onSettings: (settings: FileSettings) => void): Promise<LoadedControlPlane> {
-  if (typeof input === 'object' && 'run' in input && typeof input.run === 'function') return { plane: input as ControlPlane, isLocal: false };
+export async function loadControlPlane(
+  input: string | MeshFileInput | ControlPlane,
+  onSettings: (settings: FileSettings) => void,
+): Promise<LoadedControlPlane> {
+  if (typeof input === 'object' && 'run' in input && typeof input.run === 'function') return { plane: input, isLocal: false };
   if (typeof input === 'object') {
     const { fileControlPlane } = await import('./file/index.ts');
     return { plane: fileControlPlane({ config: input as MeshFileInput, onSettings }), isLocal: true };
@@ -37,7 +40,10 @@ export async function loadControlPlane(input: string | MeshFileInput | ControlPl
   if (scheme !== undefined && scheme !== 'file') {
     if (!Object.hasOwn(schemes, scheme)) {
       const known = Object.values(schemes).map(({ example }) => example);
-      throw new MeshError('MESH_CONFIG_INVALID', `no control plane has the scheme "${scheme}:" (in "${redacted(input)}"); give a path of a YAML file, or ${known.join(', ')}`);
+      throw new MeshError(
+        'MESH_CONFIG_INVALID',
+        `no control plane has the scheme "${scheme}:" (in "${redacted(input)}"); give a path of a YAML file, or ${known.join(', ')}`,
+      );
     }
     return { plane: (await schemes[scheme]!.load())(input), isLocal: false };
   }

@@ -60,7 +60,14 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     const overflow = cluster!.limits.tryAcquireRequest();
     if (overflow !== undefined) {
       this.isOver = true;
-      this.failed({ kind: 'failure', code: 'MESH_OVERFLOW', mayHaveBeenProcessed: false, localOrigin: true, ours: true, reason: overflow });
+      this.failed({
+        kind: 'failure',
+        code: 'MESH_OVERFLOW',
+        mayHaveBeenProcessed: false,
+        localOrigin: true,
+        ours: true,
+        reason: overflow,
+      });
       return;
     }
     const picked = pickHost(cluster!, call.destination!.subset, call.tried, context.random, this.startMs);
@@ -102,7 +109,10 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     if (call.span === undefined) connection.client.dispatch(this.sendOptions(), this);
     else {
       const { ip, port, address } = this.host!;
-      this.span = call.span.startAttempt({ number: this.number, address: ip, port, endpoint: address, cluster: call.cluster!.name }, this.startMs);
+      this.span = call.span.startAttempt(
+        { number: this.number, address: ip, port, endpoint: address, cluster: call.cluster!.name },
+        this.startMs,
+      );
       this.span.dispatch(connection.client, this.sendOptions(), this);
     }
   }
@@ -222,13 +232,26 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     }
     this.report('failed', failure);
     call.cluster!.record(this, failure);
-    call.fail(call.error(failure.code, `the response of ${call.entry!.authority} broke off: ${failure.reason} at ${this.host!.address}`, { cause: error, endpoint: this.host!.address, mayHaveBeenProcessed: true }));
+    call.fail(
+      call.error(failure.code, `the response of ${call.entry!.authority} broke off: ${failure.reason} at ${this.host!.address}`, {
+        cause: error,
+        endpoint: this.host!.address,
+        mayHaveBeenProcessed: true,
+      }),
+    );
   }
 
   /** No response head within the time of one attempt. */
   onDeadline(): void {
     if (this.isOver || this.isCancelled || this.call.winner === this) return;
-    const failure: Failure = { kind: 'failure', code: 'MESH_PER_TRY_TIMEOUT', mayHaveBeenProcessed: this.controller !== undefined, localOrigin: true, ours: false, reason: `no response within ${this.call.route!.retry!.perTryTimeoutMs} ms` };
+    const failure: Failure = {
+      kind: 'failure',
+      code: 'MESH_PER_TRY_TIMEOUT',
+      mayHaveBeenProcessed: this.controller !== undefined,
+      localOrigin: true,
+      ours: false,
+      reason: `no response within ${this.call.route!.retry!.perTryTimeoutMs} ms`,
+    };
     this.cancel(new Error(failure.reason), failure.code);
     this.failed(failure);
   }
@@ -260,7 +283,12 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     this.call.outcome(this, failure);
   }
 
-  private toHandler(controller: Dispatcher.DispatchController, status: number, headers: Headers, message: string | undefined): void {
+  private toHandler(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Headers,
+    message: string | undefined,
+  ): void {
     const { call } = this;
     call.rawHeaders = controller.rawHeaders ?? null;
     if (call.paused) controller.pause();
@@ -290,7 +318,16 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     this.isReported = true;
     const now = call.context.clock.now();
     const status = this.status === 0 ? undefined : this.status;
-    span?.end({ kind, status, error: kind === 'abandoned' ? 'cancelled' : failure?.code, reason: failure?.reason, protocol: this.connection?.isH2 === true ? '2' : '1.1' }, now);
+    span?.end(
+      {
+        kind,
+        status,
+        error: kind === 'abandoned' ? 'cancelled' : failure?.code,
+        reason: failure?.reason,
+        protocol: this.connection?.isH2 === true ? '2' : '1.1',
+      },
+      now,
+    );
     const report: AttemptReport = {
       number: this.number,
       startMs: this.startMs - call.startMs,
@@ -306,18 +343,24 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
 type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2];
 
 /** Adds headers (name, value, …) that the caller has not set, in whichever of undici's forms they came. */
-function withHeaders(headers: DispatchOptions['headers'], added: readonly string[]): Exclude<DispatchOptions['headers'], undefined> {
+function withHeaders(
+  headers: DispatchOptions['headers'],
+  added: readonly string[],
+): Exclude<DispatchOptions['headers'], undefined> {
   const flat: string[] = [];
   const names = new Set<string>();
   const put = (name: string, value: unknown): void => {
     names.add(name.toLowerCase());
-    for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) flat.push(name, one === null ? '' : String(one));
+    for (const one of Array.isArray(value) ? value : [value])
+      if (one !== undefined) flat.push(name, one === null ? '' : String(one));
   };
-  if (Array.isArray(headers)) for (let index = 0; index + 1 < headers.length; index += 2) put(String(headers[index]), headers[index + 1]);
+  if (Array.isArray(headers))
+    for (let index = 0; index + 1 < headers.length; index += 2) put(String(headers[index]), headers[index + 1]);
   else if (headers !== null && headers !== undefined) {
     const pairs = Symbol.iterator in headers ? (headers as Iterable<[string, unknown]>) : Object.entries(headers);
     for (const [name, value] of pairs) put(name, value);
   }
-  for (let index = 0; index + 1 < added.length; index += 2) if (!names.has(added[index]!)) flat.push(added[index]!, added[index + 1]!);
+  for (let index = 0; index + 1 < added.length; index += 2)
+    if (!names.has(added[index]!)) flat.push(added[index]!, added[index + 1]!);
   return flat;
 }

@@ -5,7 +5,6 @@
  */
 import { LRUCache } from 'lru-cache';
 import { MeshError } from '../base/errors.ts';
-import type { Clock } from '../base/runtime.ts';
 import type { Demand, Problem } from '../model/contracts.ts';
 import type { OutboundListenerConfig } from '../model/listener.ts';
 import type { RouteTableConfig } from '../model/route.ts';
@@ -96,7 +95,9 @@ export class LiveConfig {
     return new Promise((resolve, reject) => {
       const timer = this.dependencies.clock.setTimer(() => {
         this.waiters = this.waiters.filter((other) => other !== waiter);
-        reject(new MeshError('MESH_CONFIG_TIMEOUT', `no configuration for ${origin} within ${timeoutMs} ms; ${this.book.describe()}`));
+        reject(
+          new MeshError('MESH_CONFIG_TIMEOUT', `no configuration for ${origin} within ${timeoutMs} ms; ${this.book.describe()}`),
+        );
       }, timeoutMs);
       const waiter: Waiter = {
         origin,
@@ -143,7 +144,11 @@ export class LiveConfig {
   virtualHosts(): readonly { readonly source: string; readonly domains: readonly string[]; readonly name: string }[] {
     return this.sources.flatMap((source) =>
       outboundListeners(source.snapshot).flatMap((listener) =>
-        (tableOf(listener, source.snapshot)?.virtualHosts ?? []).map(({ name, domains }) => ({ source: source.name, name, domains })),
+        (tableOf(listener, source.snapshot)?.virtualHosts ?? []).map(({ name, domains }) => ({
+          source: source.name,
+          name,
+          domains,
+        })),
       ),
     );
   }
@@ -249,8 +254,14 @@ function isSameMap<V>(a: ReadonlyMap<string, V>, b: ReadonlyMap<string, V>): boo
 
 function parseOrigin(origin: string): Omit<OriginEntry, 'virtualHost'> {
   const url = URL.parse(origin);
-  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:' && url.protocol !== 'ws:' && url.protocol !== 'wss:')) {
-    throw new MeshError('MESH_REQUEST_INVALID', `"${origin}" is not an http or https origin; write http://service or https://service`);
+  if (
+    url === null ||
+    (url.protocol !== 'http:' && url.protocol !== 'https:' && url.protocol !== 'ws:' && url.protocol !== 'wss:')
+  ) {
+    throw new MeshError(
+      'MESH_REQUEST_INVALID',
+      `"${origin}" is not an http or https origin; write http://service or https://service`,
+    );
   }
   const scheme = url.protocol === 'https:' || url.protocol === 'wss:' ? 'https' : 'http';
   const host = url.hostname.endsWith('.') ? url.hostname.slice(0, -1) : url.hostname;

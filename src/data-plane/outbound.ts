@@ -94,7 +94,8 @@ export class OutboundDispatcher extends Dispatcher {
   override destroy(error?: Error | null): Promise<void>;
   override destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> | void {
     this.isClosed = true;
-    const reason = error instanceof Error ? error : new MeshError('MESH_CLOSED', 'the mesh was destroyed while the request was under way');
+    const reason =
+      error instanceof Error ? error : new MeshError('MESH_CLOSED', 'the mesh was destroyed while the request was under way');
     for (const call of this.calls) call.fail(reason);
     const done = typeof error === 'function' ? error : callback;
     if (done === undefined) return Promise.resolve();
@@ -110,7 +111,9 @@ export class OutboundDispatcher extends Dispatcher {
 type RawHeaders = Exclude<Dispatcher.DispatchController['rawHeaders'], undefined>;
 
 /** Node's built-in fetch of Node 24 hands over handlers of undici's older interface; undici's types do not know the converter. */
-const { wrapHandler } = Dispatcher1Wrapper as unknown as { wrapHandler(handler: object): Dispatcher.DispatchHandler };
+const { wrapHandler } = Dispatcher1Wrapper as unknown as {
+  readonly wrapHandler: (this: void, handler: object) => Dispatcher.DispatchHandler;
+};
 
 /** What follows an outcome. */
 type Decision = 'deliver' | 'retry' | 'fail';
@@ -229,7 +232,13 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     if (entry.virtualHost === undefined) {
       const fallback = context.fallback();
       if (fallback !== undefined) new PassThrough(this, fallback).dispatch();
-      else this.fail(new MeshError('MESH_UNKNOWN_HOST', `no control plane knows ${entry.authority}, and unknownHosts is "refuse"; declare the service, or set unknownHosts: dns`));
+      else
+        this.fail(
+          new MeshError(
+            'MESH_UNKNOWN_HOST',
+            `no control plane knows ${entry.authority}, and unknownHosts is "refuse"; declare the service, or set unknownHosts: dns`,
+          ),
+        );
       return;
     }
     this.span ??= context.telemetry.startRequest(this, this.startMs);
@@ -251,7 +260,12 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     const destination = chooseDestination(route, this.context.random);
     const cluster = destination?.slot.cluster?.resolve();
     if (destination === undefined || cluster === undefined) {
-      this.fail(this.error('MESH_NO_CLUSTER', `the route "${route.name}" sends to "${destination?.slot.name ?? ''}", which no control plane has delivered; see mesh.status()`));
+      this.fail(
+        this.error(
+          'MESH_NO_CLUSTER',
+          `the route "${route.name}" sends to "${destination?.slot.name ?? ''}", which no control plane has delivered; see mesh.status()`,
+        ),
+      );
       return;
     }
     this.destination = destination;
@@ -275,7 +289,10 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     this.budget = cluster.budgetOf(retry?.budget);
     this.budget.onRequest(this.startMs);
     if (retry !== undefined && retry.maxAttempts > 1 && !isReplayable(options.body)) {
-      this.replay = new ReplayBody(options.body as unknown as AsyncIterable<Uint8Array>, retry.maxBodyBytes ?? defaultMaxBodyBytes);
+      this.replay = new ReplayBody(
+        options.body as unknown as AsyncIterable<Uint8Array>,
+        retry.maxBodyBytes ?? defaultMaxBodyBytes,
+      );
     }
     this.attempt();
   }
@@ -313,12 +330,22 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     const giveUp: Decision = outcome.kind === 'response' ? 'deliver' : 'fail';
     const { route, cluster, context } = this;
     const retry = route?.retry;
-    if (retry === undefined || cluster === undefined || this.isSettled || this.options.upgrade || this.options.method === 'CONNECT') return giveUp;
+    if (
+      retry === undefined ||
+      cluster === undefined ||
+      this.isSettled ||
+      this.options.upgrade ||
+      this.options.method === 'CONNECT'
+    )
+      return giveUp;
     if (outcome.kind === 'response' && !mayRetryResponse(retry, outcome.status)) return giveUp;
     const verdict = decideRetry(
       {
         method: this.options.method,
-        isIdempotent: this.options.idempotent === true || idempotentMethods.has(this.options.method) || headerOf(this.options, 'idempotency-key') !== undefined,
+        isIdempotent:
+          this.options.idempotent === true ||
+          idempotentMethods.has(this.options.method) ||
+          headerOf(this.options, 'idempotency-key') !== undefined,
         isReplayable: this.replay?.isReplayable ?? true,
         header: (name) => headerOf(this.options, name),
       },
@@ -346,7 +373,13 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
       return giveUp;
     }
     this.retryDelayMs = delayMs;
-    this.span?.retryScheduled({ retry: this.attempts, maxRetries: retry.maxAttempts - 1, reason: verdict.condition, delayMs, budgetLeft: this.budget!.remaining(now) });
+    this.span?.retryScheduled({
+      retry: this.attempts,
+      maxRetries: retry.maxAttempts - 1,
+      reason: verdict.condition,
+      delayMs,
+      budgetLeft: this.budget!.remaining(now),
+    });
     return 'retry';
   }
 
@@ -376,10 +409,20 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     const attempt = this.current;
     const { authority } = this.entry!;
     if (attempt !== undefined && !attempt.isOver) {
-      this.cluster?.record(attempt, { kind: 'failure', code: 'MESH_TIMEOUT', mayHaveBeenProcessed: true, localOrigin: true, ours: false, reason: 'route timeout' });
+      this.cluster?.record(attempt, {
+        kind: 'failure',
+        code: 'MESH_TIMEOUT',
+        mayHaveBeenProcessed: true,
+        localOrigin: true,
+        ours: false,
+        reason: 'route timeout',
+      });
       attempt.cancel(new Error(`the route's ${timeoutMs} ms are over`), 'MESH_TIMEOUT');
     }
-    const what = this.winner === undefined ? `no response of ${authority} within ${timeoutMs} ms, in ${countOf(this.attempts, 'attempt')}` : `the response of ${authority} did not end within ${timeoutMs} ms`;
+    const what =
+      this.winner === undefined
+        ? `no response of ${authority} within ${timeoutMs} ms, in ${countOf(this.attempts, 'attempt')}`
+        : `the response of ${authority} did not end within ${timeoutMs} ms`;
     this.fail(this.error('MESH_TIMEOUT', what, { mayHaveBeenProcessed: true }));
   }
 
@@ -437,7 +480,17 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   }
 
   /** An error with all that is known of this call. */
-  error(code: MeshErrorCode, message: string, more: { cause?: unknown; endpoint?: string; mayHaveBeenProcessed?: boolean; retriesExhausted?: boolean; details?: Record<string, unknown> } = {}): MeshError {
+  error(
+    code: MeshErrorCode,
+    message: string,
+    more: {
+      cause?: unknown;
+      endpoint?: string;
+      mayHaveBeenProcessed?: boolean;
+      retriesExhausted?: boolean;
+      details?: Record<string, unknown>;
+    } = {},
+  ): MeshError {
     return new MeshError(code, message, {
       ...more,
       attempts: this.reports ?? [],
@@ -452,12 +505,16 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     const where = attempt.host === undefined ? '' : ` at ${attempt.host.address}`;
     if (outcome.kind === 'response') return this.error('MESH_PROTOCOL_ERROR', `${who}: status ${outcome.status}${where}`);
     const isExhausted = this.attempts > 1 && this.attempts >= (this.route?.retry?.maxAttempts ?? 1);
-    return this.error(outcome.code, `${who}: ${outcome.reason}${where}${this.attempts > 1 ? `, after ${countOf(this.attempts, 'attempt')}` : ''}`, {
-      cause: outcome.cause,
-      ...(attempt.host === undefined ? {} : { endpoint: attempt.host.address }),
-      mayHaveBeenProcessed: outcome.mayHaveBeenProcessed,
-      retriesExhausted: isExhausted,
-    });
+    return this.error(
+      outcome.code,
+      `${who}: ${outcome.reason}${where}${this.attempts > 1 ? `, after ${countOf(this.attempts, 'attempt')}` : ''}`,
+      {
+        cause: outcome.cause,
+        ...(attempt.host === undefined ? {} : { endpoint: attempt.host.address }),
+        mayHaveBeenProcessed: outcome.mayHaveBeenProcessed,
+        retriesExhausted: isExhausted,
+      },
+    );
   }
 }
 

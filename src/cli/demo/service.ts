@@ -23,7 +23,9 @@ export interface ServiceOptions {
 }
 
 /** What a service tells the parent. */
-export type ServiceMessage = { readonly kind: 'ready' } | { readonly kind: 'event'; readonly event: string; readonly payload: Readonly<Record<string, unknown>> };
+export type ServiceMessage =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'event'; readonly event: string; readonly payload: Readonly<Record<string, unknown>> };
 
 const options = JSON.parse(process.argv[2] ?? '{}') as ServiceOptions;
 const tell = (message: ServiceMessage): void => void process.send?.(message);
@@ -35,11 +37,21 @@ process.on('message', (message: { slowMs?: number }) => {
 // The parent is gone: nobody is left to stop this process.
 process.on('disconnect', () => process.exit(0));
 
-for (const event of ['retry:scheduled', 'host:ejected', 'host:returned', 'config:applied', 'identity:rotated', 'breaker:opened']) {
+for (const event of [
+  'retry:scheduled',
+  'host:ejected',
+  'host:returned',
+  'config:applied',
+  'identity:rotated',
+  'breaker:opened',
+]) {
   subscribe(`meshfetch:${event}`, (payload) => tell({ kind: 'event', event, payload: payload as Record<string, unknown> }));
 }
 
-const mesh: Mesh | undefined = options.config === undefined ? undefined : await createMesh({ name: options.name, controlPlane: options.config, unknownHosts: 'refuse' });
+const mesh: Mesh | undefined =
+  options.config === undefined
+    ? undefined
+    : await createMesh({ name: options.name, controlPlane: options.config, unknownHosts: 'refuse' });
 
 /** Where a role sends its requests on, and what it answers itself. */
 async function answer(path: string, peer: string, serial: string): Promise<object> {
@@ -51,7 +63,11 @@ async function answer(path: string, peer: string, serial: string): Promise<objec
   return { by: name, version, peer, serial, [role === 'frontend' ? 'orders' : 'inventory']: await response.json() };
 }
 
-const material = () => ({ cert: readFileSync(options.certificate), key: readFileSync(options.privateKey), ca: readFileSync(options.trustBundle) });
+const material = () => ({
+  cert: readFileSync(options.certificate),
+  key: readFileSync(options.privateKey),
+  ca: readFileSync(options.trustBundle),
+});
 const server = createServer({ ...material(), requestCert: true, rejectUnauthorized: true }, (request, response) => {
   const certificate = (request.socket as TLSSocket).getPeerX509Certificate();
   const peer = certificate?.subjectAltName?.replace(/^URI:/, '').split(', ')[0] ?? 'nobody';

@@ -108,7 +108,14 @@ export class Cluster {
     this.dependencies.demandEndpoints(this.source, this.name);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timer = this.dependencies.clock.setTimer(
-      () => reject(new MeshError('MESH_CONFIG_TIMEOUT', `the endpoints of cluster "${this.name}" did not arrive from ${this.source} within ${timeoutMs} ms; see mesh.status()`, { cluster: this.name })),
+      () =>
+        reject(
+          new MeshError(
+            'MESH_CONFIG_TIMEOUT',
+            `the endpoints of cluster "${this.name}" did not arrive from ${this.source} within ${timeoutMs} ms; see mesh.status()`,
+            { cluster: this.name },
+          ),
+        ),
       timeoutMs,
     );
     this.waiters.push(() => {
@@ -125,7 +132,8 @@ export class Cluster {
 
   /** The connections over which requests of this origin go to the host. */
   connectionsOf(host: Host, entry: OriginEntry, isHttp1Only: boolean): HostConnections {
-    if (host.connections !== undefined && !isHttp1Only && (entry.scheme === 'http' || this.isSecure(host))) return host.connections;
+    if (host.connections !== undefined && !isHttp1Only && (entry.scheme === 'http' || this.isSecure(host)))
+      return host.connections;
     return this.dependencies.connections.connectionsOf(this, host, entry, isHttp1Only);
   }
 
@@ -168,13 +176,21 @@ export class Cluster {
     } else this.limits.update(config.limits);
     this.detection.update(config);
     const policy = this.dependencies.policies.get(config.loadBalancing.policy);
-    if (policy === undefined) throw new TypeError(`load balancing policy "${config.loadBalancing.policy}" is not known; the store lets no such cluster pass`);
+    if (policy === undefined)
+      throw new TypeError(
+        `load balancing policy "${config.loadBalancing.policy}" is not known; the store lets no such cluster pass`,
+      );
     const options = policy.options.parse(config.loadBalancing.options, `clusters.${config.name}.loadBalancing`);
     const panic = config.locality?.panicThresholdPercent ?? defaultPanicThresholdPercent;
-    this.groups = new Map(['', ...Object.keys(config.subsets ?? {})].map((name) => [name, new HostGroup(name, policy, options, this.dependencies.random, panic)]));
+    this.groups = new Map(
+      ['', ...Object.keys(config.subsets ?? {})].map((name) => [
+        name,
+        new HostGroup(name, policy, options, this.dependencies.random, panic),
+      ]),
+    );
     // What was learnt stays; only where a connection goes or how it is secured makes new connections.
     if (before !== undefined && connectionSettings(before) !== connectionSettings(config)) {
-      for (const host of this.hostsByKey.values()) this.dependencies.connections.release(host);
+      for (const host of this.hostsByKey.values()) void this.dependencies.connections.release(host);
     }
     this.assignGroups();
   }
@@ -229,7 +245,10 @@ export class Cluster {
     }
   }
 
-  private tlsOf(own: UpstreamTls | undefined, metadata: LocalityEndpoints['endpoints'][number]['metadata']): UpstreamTls | undefined {
+  private tlsOf(
+    own: UpstreamTls | undefined,
+    metadata: LocalityEndpoints['endpoints'][number]['metadata'],
+  ): UpstreamTls | undefined {
     return own ?? this.config.tlsMatches?.find((match) => hasMetadata(metadata, match.metadata))?.tls ?? this.config.tls;
   }
 
@@ -242,7 +261,14 @@ export class Cluster {
 
 function connectionSettings(config: ClusterConfig): string {
   const { protocol, connectTimeoutMs, idleTimeoutMs, maxConnectionAgeMs, maxRequestsPerConnection, limits } = config;
-  return JSON.stringify([protocol, connectTimeoutMs, idleTimeoutMs, maxConnectionAgeMs, maxRequestsPerConnection, limits?.maxConnectionsPerHost]);
+  return JSON.stringify([
+    protocol,
+    connectTimeoutMs,
+    idleTimeoutMs,
+    maxConnectionAgeMs,
+    maxRequestsPerConnection,
+    limits?.maxConnectionsPerHost,
+  ]);
 }
 
 const tlsKeys = new WeakMap<object, string>();

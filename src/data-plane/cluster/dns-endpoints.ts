@@ -16,8 +16,15 @@ export interface DnsEndpoints {
 const maxStaleMs = 60_000;
 
 /** Follows a name: delivers its addresses whenever they change. Weights of SRV records are kept. */
-export function createDnsEndpoints(discovery: DnsDiscovery, resolver: DnsResolver, deliver: (localities: readonly LocalityEndpoints[]) => void): DnsEndpoints {
-  const question: DnsQuestion = { hostname: discovery.hostname, ...(discovery.port === undefined ? {} : { port: discovery.port }) };
+export function createDnsEndpoints(
+  discovery: DnsDiscovery,
+  resolver: DnsResolver,
+  deliver: (localities: readonly LocalityEndpoints[]) => void,
+): DnsEndpoints {
+  const question: DnsQuestion = {
+    hostname: discovery.hostname,
+    ...(discovery.port === undefined ? {} : { port: discovery.port }),
+  };
   let answer: DnsAnswer | undefined;
   let version = -1;
   let freshUntilMs = -1;
@@ -35,7 +42,11 @@ export function createDnsEndpoints(discovery: DnsDiscovery, resolver: DnsResolve
         // SRV: only the targets of the lowest priority are used, a weight of 0 means "rarely" (RFC 2782).
         endpoints: addresses
           .filter(({ priority }) => (priority ?? 0) === lowest)
-          .map(({ address, port, weight }) => ({ address, port, ...(weight === undefined ? {} : { weight: Math.max(1, weight) }) })),
+          .map(({ address, port, weight }) => ({
+            address,
+            port,
+            ...(weight === undefined ? {} : { weight: Math.max(1, weight) }),
+          })),
       },
     ]);
   };

@@ -49,7 +49,10 @@ export class HostDetection {
   private detector: OutlierDetector | undefined = undefined;
   private circuit: CircuitBreakerConfig | undefined = undefined;
 
-  constructor(cluster: DetectedCluster, dependencies: { readonly clock: Clock; readonly random: Random; readonly telemetry: Telemetry }) {
+  constructor(
+    cluster: DetectedCluster,
+    dependencies: { readonly clock: Clock; readonly random: Random; readonly telemetry: Telemetry },
+  ) {
     this.cluster = cluster;
     this.clock = dependencies.clock;
     this.random = dependencies.random;
@@ -60,7 +63,8 @@ export class HostDetection {
   update(config: ClusterConfig): void {
     this.detector = config.outlierDetection === undefined ? undefined : new OutlierDetector(config.outlierDetection, this.random);
     const windowMs = config.circuitBreaker?.windowMs ?? defaultWindowMs;
-    if (this.circuit !== undefined && this.circuit.windowMs !== windowMs) for (const record of this.records.values()) record.window = new CircuitWindow(windowMs);
+    if (this.circuit !== undefined && this.circuit.windowMs !== windowMs)
+      for (const record of this.records.values()) record.window = new CircuitWindow(windowMs);
     this.circuit = config.circuitBreaker;
   }
 
@@ -123,10 +127,13 @@ export class HostDetection {
     const record = this.records.get(host);
     if (outcome.kind === 'failure' && outcome.ours) probe.abandoned();
     else if (!isFailure) probe.succeeded();
-    else {
-      const byOutlier = record?.breaker?.openedBy === 'outlier';
-      probe.failed(byOutlier ? (this.detector?.ejectAgain(record!.outlier) ?? defaultReopenMs) : (this.circuit?.openMs ?? defaultReopenMs));
-    }
+    else probe.failed(this.reopenMs(record));
+  }
+
+  /** How long a host stays out whose probe failed. */
+  private reopenMs(record: HostRecord | undefined): number {
+    if (record?.breaker?.openedBy === 'outlier') return this.detector?.ejectAgain(record.outlier) ?? defaultReopenMs;
+    return this.circuit?.openMs ?? defaultReopenMs;
   }
 
   private takeOut(record: HostRecord, forMs: number, by: OpenedBy, reason: string): void {
@@ -139,8 +146,21 @@ export class HostDetection {
       onChange: (state) => this.onBreaker(record, state),
     });
     record.breaker.open(forMs, by);
-    if (by === 'outlier') this.telemetry.publish('host:ejected', () => ({ cluster: this.cluster.name, endpoint: host.address, reason, ejectionMs: forMs, ...this.eventCounts() }));
-    else this.telemetry.publish('breaker:opened', () => ({ cluster: this.cluster.name, endpoint: host.address, reason, openMs: forMs }));
+    if (by === 'outlier')
+      this.telemetry.publish('host:ejected', () => ({
+        cluster: this.cluster.name,
+        endpoint: host.address,
+        reason,
+        ejectionMs: forMs,
+        ...this.eventCounts(),
+      }));
+    else
+      this.telemetry.publish('breaker:opened', () => ({
+        cluster: this.cluster.name,
+        endpoint: host.address,
+        reason,
+        openMs: forMs,
+      }));
   }
 
   private onBreaker(record: HostRecord, state: BreakerState): void {

@@ -47,7 +47,9 @@ export class HostGroup {
 
 /** Whether `metadata` has all values of `wanted`. */
 export function hasMetadata(metadata: Metadata | undefined, wanted: Metadata): boolean {
-  return Object.keys(wanted).every((key) => metadata !== undefined && Object.hasOwn(metadata, key) && isEqual(metadata[key]!, wanted[key]!));
+  return Object.keys(wanted).every(
+    (key) => metadata !== undefined && Object.hasOwn(metadata, key) && isEqual(metadata[key]!, wanted[key]!),
+  );
 }
 
 function isEqual(a: MetadataValue, b: MetadataValue): boolean {

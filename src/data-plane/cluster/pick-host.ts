@@ -19,7 +19,13 @@ const context: { -readonly [K in keyof PickContext]: PickContext[K] } = { tried:
  * would never come back. Ejected hosts and open breakers are not in the picker's set (host-group.ts); hosts tried before are avoided
  * while there are others.
  */
-export function pickHost(cluster: Cluster, subset: string, tried: readonly Host[], random: Random, now: number): PickedHost | Failure {
+export function pickHost(
+  cluster: Cluster,
+  subset: string,
+  tried: readonly Host[],
+  random: Random,
+  now: number,
+): PickedHost | Failure {
   const group = cluster.group(subset);
   if (group === undefined) return failure('MESH_NO_CLUSTER', `the cluster "${cluster.name}" has no subset "${subset}"`);
   if (cluster.detection.isProbing) {
@@ -34,7 +40,11 @@ export function pickHost(cluster: Cluster, subset: string, tried: readonly Host[
   const name = subset === '' ? `"${cluster.name}"` : `subset "${subset}" of "${cluster.name}"`;
   if (group.hosts.length === 0) return failure('MESH_NO_HEALTHY_ENDPOINT', `${name} has no endpoints`);
   const byBreaker = group.hosts.filter((other) => other.out === 'circuit').length;
-  if (byBreaker > 0) return failure('MESH_CIRCUIT_OPEN', `the circuit breakers of ${byBreaker} of the ${group.hosts.length} hosts of ${name} are open`);
+  if (byBreaker > 0)
+    return failure(
+      'MESH_CIRCUIT_OPEN',
+      `the circuit breakers of ${byBreaker} of the ${group.hosts.length} hosts of ${name} are open`,
+    );
   return failure('MESH_NO_HEALTHY_ENDPOINT', `all ${group.hosts.length} hosts of ${name} are out; see mesh.status()`);
 }
 

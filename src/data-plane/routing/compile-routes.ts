@@ -67,7 +67,9 @@ export function compileVirtualHost(
     name: host.name,
     source: compilation.source,
     version: compilation.version,
-    routes: host.routes.map((route, index) => compileRoute(route, { ...policy, ...route.policy }, `${path}.routes[${index}]`, compilation)),
+    routes: host.routes.map((route, index) =>
+      compileRoute(route, { ...policy, ...route.policy }, `${path}.routes[${index}]`, compilation),
+    ),
   };
 }
 
@@ -81,11 +83,23 @@ export function compileRouteTable(table: RouteTableConfig, outer: RequestPolicy 
 }
 
 /** Policies that the model can say and that this version does not carry out. */
-const notYet = ['hedge', 'fault', 'rateLimit', 'requestHeaders', 'responseHeaders', 'sessionAffinity', 'maxStreamDurationMs', 'idleTimeoutMs', 'grpcTimeoutCapMs', 'priority'] as const;
+const notYet = [
+  'hedge',
+  'fault',
+  'rateLimit',
+  'requestHeaders',
+  'responseHeaders',
+  'sessionAffinity',
+  'maxStreamDurationMs',
+  'idleTimeoutMs',
+  'grpcTimeoutCapMs',
+  'priority',
+] as const;
 
 function compileRoute(route: RouteConfig, policy: RequestPolicy, path: string, compilation: RouteCompilation): CompiledRoute {
   for (const field of notYet) {
-    if (policy[field] !== undefined) compilation.unhonoured({ path: `${path}.policy.${field}`, reason: 'not carried out by this version' });
+    if (policy[field] !== undefined)
+      compilation.unhonoured({ path: `${path}.policy.${field}`, reason: 'not carried out by this version' });
   }
   for (const condition of route.match.unsupported ?? []) {
     compilation.unhonoured({ path: `${path}.match`, reason: `${condition}: not supported, so the route never matches` });

@@ -24,7 +24,7 @@ export function headerOf(request: RequestView, name: string): string | undefined
   let found: string | undefined;
   const take = (value: unknown): void => {
     if (value === undefined) return;
-    const text = Array.isArray(value) ? value.join(',') : String(value);
+    const text = Array.isArray(value) ? value.join(',') : `${value as string}`;
     found = found === undefined ? text : `${found},${text}`;
   };
   if (Array.isArray(headers)) {
@@ -52,7 +52,11 @@ export function cookieOf(request: RequestView, name: string): string | undefined
   if (cookies === undefined) return undefined;
   for (const pair of cookies.split(/[;,]/)) {
     const separator = pair.indexOf('=');
-    if (separator !== -1 && pair.slice(0, separator).trim() === name) return pair.slice(separator + 1).trim().replace(/^"(.*)"$/, '$1');
+    if (separator !== -1 && pair.slice(0, separator).trim() === name)
+      return pair
+        .slice(separator + 1)
+        .trim()
+        .replace(/^"(.*)"$/, '$1');
   }
   return undefined;
 }

@@ -15,7 +15,9 @@ export interface VirtualHostTable<V> {
 }
 
 /** Builds the table. The first of two equal domains wins. */
-export function createVirtualHostTable<V>(entries: Iterable<{ readonly domains: readonly string[]; readonly value: V }>): VirtualHostTable<V> {
+export function createVirtualHostTable<V>(
+  entries: Iterable<{ readonly domains: readonly string[]; readonly value: V }>,
+): VirtualHostTable<V> {
   const table: DomainTable<V> = { exact: new Map(), suffixes: [], prefixes: [], catchAll: undefined };
   for (const { domains, value } of entries) for (const domain of domains) addDomain(table, domain.toLowerCase(), value);
   const longestFirst = (a: { text: string }, b: { text: string }): number => b.text.length - a.text.length;

@@ -61,8 +61,15 @@ export function createConnectionFactory(identities: IdentityStore, clock: Clock,
       maxRequestsPerConnection: config.maxRequestsPerConnection ?? 0,
       clock,
       scope,
-      onOpened: (protocol) => telemetry.publish('connection:opened', () => ({ cluster: cluster.name, endpoint: host.address, protocol, isTls: isSecure })),
-      onClosed: (reason) => telemetry.publish('connection:closed', () => ({ cluster: cluster.name, endpoint: host.address, reason })),
+      onOpened: (protocol) =>
+        telemetry.publish('connection:opened', () => ({
+          cluster: cluster.name,
+          endpoint: host.address,
+          protocol,
+          isTls: isSecure,
+        })),
+      onClosed: (reason) =>
+        telemetry.publish('connection:closed', () => ({ cluster: cluster.name, endpoint: host.address, reason })),
     });
     stacks.set(connections, isSecure ? [tls.identity, tls.trust].filter((name) => name !== undefined) : []);
     return connections;

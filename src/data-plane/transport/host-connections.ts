@@ -183,7 +183,7 @@ export class HostConnections {
       allowH2,
       pipelining: 1,
       keepAliveTimeout: idleTimeoutMs,
-    } as Client.Options);
+    });
     const connection = new Connection(client, this.epoch, clock.now());
     this.all.add(connection);
     client.on('connect', () => {

@@ -38,8 +38,7 @@ export class ReplayBody {
   sourceError: unknown = undefined;
 
   constructor(body: AsyncIterable<Uint8Array | string> | Iterable<Uint8Array | string>, maxBytes: number) {
-    this.source =
-      Symbol.asyncIterator in body ? body[Symbol.asyncIterator]() : (body as Iterable<Uint8Array | string>)[Symbol.iterator]();
+    this.source = Symbol.asyncIterator in body ? body[Symbol.asyncIterator]() : body[Symbol.iterator]();
     this.owner = body as { destroy?(error?: Error): unknown };
     this.maxBytes = maxBytes;
   }
