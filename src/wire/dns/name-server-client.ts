@@ -13,7 +13,7 @@ export type RecordAnswer<R> =
   /** Nothing is known: the answer may be another one next time. */
   | { readonly kind: 'failed'; readonly code: string; readonly cause: unknown };
 
-/** An SRV record; `target` is absolute. */
+/** An SRV record; `target` is absolute, and empty where the service is decidedly not there (RFC 2782, target "."). */
 export interface ServiceRecord {
   readonly target: string;
   readonly port: number;
@@ -62,8 +62,7 @@ export function createNameServerClient(
       answerOf(async () => {
         const found = await resolver.resolveSrv(`${name}.`);
         const records = found.map(({ name: target, port, weight, priority }) => ({ target, port, weight, priority }));
-        // A target of "." says that the service is decidedly not there (RFC 2782).
-        return { records: records.filter(({ target }) => target !== '' && target !== '.'), ttlMs: Number.POSITIVE_INFINITY };
+        return { records, ttlMs: Number.POSITIVE_INFINITY };
       }),
     cancel: () => resolver.cancel(),
   };

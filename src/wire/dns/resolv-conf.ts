@@ -24,7 +24,7 @@ export function parseResolvConf(text: string): ResolvConf {
       .replace(/[#;].*/, '')
       .trim()
       .split(/\s+/);
-    if (keyword === 'nameserver' && values[0] !== undefined && isIP(values[0]) !== 0) servers.push(values[0]);
+    if (keyword === 'nameserver' && isServer(values[0] ?? '')) servers.push(values[0]!);
     if (keyword === 'search') searchDomains = values.map((domain) => withoutDot(domain)).filter((domain) => domain !== '');
     if (keyword === 'domain' && values[0] !== undefined) searchDomains = [withoutDot(values[0])];
     if (keyword === 'options') {
@@ -56,6 +56,11 @@ export function candidateNames(name: HostName, conf: Pick<ResolvConf, 'searchDom
     .filter((full) => full.length <= 253);
   const dots = name.text.split('.').length - 1;
   return dots >= conf.ndots ? [name.text, ...searched] : [...searched, name.text];
+}
+
+/** An address, or `[address]:port` as BSD and c-ares have it. */
+function isServer(text: string): boolean {
+  return isIP(/^\[([^\]]*)\]:\d{1,5}$/.exec(text)?.[1] ?? text) !== 0;
 }
 
 function withoutDot(domain: string): string {

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { MeshError } from '../../../../src/base/errors.ts';
 import type { DnsAnswer } from '../../../../src/wire/dns.ts';
@@ -185,6 +188,25 @@ describe('a failed refresh', timeLimit, () => {
   });
 });
 
+describe('a family that goes on failing', timeLimit, () => {
+  it('loses its last good addresses once they have been stale for staleMs', async (t) => {
+    const { server, clock, resolver, idle } = await startFixture(t, { random: () => 0 });
+    server.set('orders.test', 'A', a(10, '192.0.2.1'));
+    server.set('orders.test', 'AAAA', aaaa(10, '2001:db8::1'));
+    await resolver.resolve(orders);
+    server.set('orders.test', 'AAAA', 'SERVFAIL');
+    const kept: number[] = [];
+    for (let second = 10; second <= 100; second += 10) {
+      await clock.advance(10_000);
+      resolver.peek(orders);
+      await idle();
+      if (resolver.peek(orders)!.alternates.length > 0) kept.push(second);
+    }
+    // Expired at 10 s, and 60 s more.
+    assert.deepEqual(kept, [10, 20, 30, 40, 50, 60]);
+  });
+});
+
 describe('an authoritative change', timeLimit, () => {
   for (const [name, behaviour] of [
     ['NXDOMAIN', 'NXDOMAIN'],
@@ -365,6 +387,16 @@ describe('a closed resolver', timeLimit, () => {
     await waiting;
     await assert.rejects(resolver.resolve(orders), { code: 'MESH_CLOSED' });
     assert.equal(resolver.peek(orders), undefined);
+  });
+
+  it('lets the program end at once, though a name server has yet to answer', async () => {
+    const child = spawn(process.execPath, ['--conditions=meshfetch-source', join(import.meta.dirname, 'closing-program.ts')]);
+    const output: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
+    await once(child, 'close');
+    const { code, afterCloseMs } = JSON.parse(Buffer.concat(output).toString()) as { code: string; afterCloseMs: number };
+    assert.equal(code, 'MESH_CLOSED');
+    assert.ok(afterCloseMs < 1000, `it took ${afterCloseMs} ms; the tries of the question would take 3000`);
   });
 
   it('refreshes nothing any more', async (t) => {

@@ -17,12 +17,18 @@ export interface Fixture {
   readonly idle: () => Promise<void>;
 }
 
+export interface FixtureOptions extends Omit<Partial<DnsResolverOptions>, 'servers'> {
+  /** Text of the hosts file. */
+  readonly hosts?: string;
+  /** Text of resolv.conf. */
+  readonly resolvConf?: string;
+  /** Default the test's server; undefined = those of resolv.conf. */
+  readonly servers?: readonly string[] | undefined;
+}
+
 /** A resolver in virtual time against a real DNS server, with a hosts file and a resolv.conf of its own. */
-export async function startFixture(
-  t: TestContext,
-  options: Partial<DnsResolverOptions> & { readonly hosts?: string; readonly resolvConf?: string } = {},
-): Promise<Fixture> {
-  const { hosts = '', resolvConf = '', ...resolverOptions } = options;
+export async function startFixture(t: TestContext, options: FixtureOptions = {}): Promise<Fixture> {
+  const { hosts = '', resolvConf = '', servers, ...resolverOptions } = options;
   const directory = await mkdtemp(join(tmpdir(), 'meshfetch-dns-'));
   const hostsPath = join(directory, 'hosts');
   const resolvConfPath = join(directory, 'resolv.conf');
@@ -48,9 +54,9 @@ export async function startFixture(
     random: seededRandom(1),
     hostsPath,
     resolvConfPath,
-    servers: [server.address],
     localAddresses: () => ['192.0.2.10'],
     ...resolverOptions,
+    ...('servers' in options ? servers !== undefined && { servers } : { servers: [server.address] }),
   });
   t.after(async () => {
     resolver.close();

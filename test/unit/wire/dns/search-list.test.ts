@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { isMeshError } from '../../../../src/base/errors.ts';
+import { startDnsServer } from '../../../support/dns-server.ts';
 import { a, plain, startFixture } from './resolver-fixture.ts';
 
 const pod = 'search shop.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n';
@@ -111,6 +112,20 @@ describe('the search list', timeLimit, () => {
     await writeFile(resolvConfPath, 'search new.test\n');
     await clock.advance(1000);
     assert.deepEqual(plain(await resolver.resolve({ hostname: 'cart', port: 80 })), ['192.0.2.2']);
+  });
+
+  it('and the name servers are those of the changed resolv.conf', async (t) => {
+    const other = await startDnsServer();
+    t.after(() => other.close());
+    other.set('cart.test', 'A', a(1, '192.0.2.2'));
+    const bracketed = (address: string): string => address.replace(/^(.*):(\d+)$/, 'nameserver [$1]:$2\n');
+    const { server, clock, resolver, resolvConfPath } = await startFixture(t, { servers: undefined });
+    await writeFile(resolvConfPath, bracketed(server.address));
+    server.set('orders.test', 'A', a(1, '192.0.2.1'));
+    assert.deepEqual(plain(await resolver.resolve({ hostname: 'orders.test', port: 80 })), ['192.0.2.1']);
+    await writeFile(resolvConfPath, bracketed(other.address));
+    await clock.advance(1000);
+    assert.deepEqual(plain(await resolver.resolve({ hostname: 'cart.test', port: 80 })), ['192.0.2.2']);
   });
 
   it('is told in the error, name by name, with what came back and what to do', async (t) => {
