@@ -8,6 +8,9 @@ export interface RequestView {
   readonly headers?: Dispatcher.DispatchOptions['headers'];
 }
 
+/** What undici takes as the value of a header. */
+type HeaderValue = string | number | readonly string[];
+
 /** The path without its query. */
 export function pathOnly(path: string): string {
   const query = path.indexOf('?');
@@ -22,9 +25,9 @@ export function headerOf(request: RequestView, name: string): string | undefined
   const { headers } = request;
   if (headers === null || headers === undefined) return undefined;
   let found: string | undefined;
-  const take = (value: unknown): void => {
+  const take = (value: HeaderValue | undefined): void => {
     if (value === undefined) return;
-    const text = Array.isArray(value) ? value.join(',') : `${value as string}`;
+    const text = Array.isArray(value) ? value.join(',') : String(value);
     found = found === undefined ? text : `${found},${text}`;
   };
   if (Array.isArray(headers)) {
@@ -32,7 +35,7 @@ export function headerOf(request: RequestView, name: string): string | undefined
       if (String(headers[index]).toLowerCase() === name) take(headers[index + 1]);
     }
   } else if (Symbol.iterator in headers) {
-    for (const [key, value] of headers as Iterable<[string, unknown]>) if (key.toLowerCase() === name) take(value);
+    for (const [key, value] of headers as Iterable<[string, HeaderValue]>) if (key.toLowerCase() === name) take(value);
   } else {
     for (const key of Object.keys(headers)) if (key.length === name.length && key.toLowerCase() === name) take(headers[key]);
   }
