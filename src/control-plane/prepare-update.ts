@@ -2,13 +2,15 @@
  * Checks an update resource by resource and prepares what it changes, beside what is in force. Nothing is put in force here, so that
  * a source may go away in the middle of it. Order: removals first, then what is set; a resource that is named in both stays.
  */
+import { isPatternEngineLoaded, loadPatternEngine } from '../base/pattern.ts';
 import { yieldToLoop, type Clock } from '../base/runtime.ts';
 import type { ConfigUpdate, Problem } from '../model/contracts.ts';
 import type { RouteTableConfig } from '../model/route.ts';
 import type { Resource, ResourceKey, ResourceKind, ResourceTypes } from '../model/snapshot.ts';
 import { Draft, keyText, type SourceState } from './source-state.ts';
+import type { KnownPolicies } from './validate/cluster.ts';
 import { equalData, freezeData, type Sliced } from './validate/plain-data.ts';
-import { checkResource, resourceKinds, type Knowledge, type Verdict } from './validate/resource.ts';
+import { checkResource, resourceKinds, type Verdict } from './validate/resource.ts';
 
 /** One resource that is not what it was. */
 export interface ChangedResource extends ResourceKey {
@@ -34,7 +36,7 @@ const maxRoutes = 100_000; // of one source
 export async function prepareUpdate(
   state: SourceState,
   update: ConfigUpdate,
-  knowledge: Knowledge,
+  policies: KnownPolicies,
   clock: Clock,
 ): Promise<PreparedUpdate> {
   const draft = new Draft(state.resources);
@@ -65,7 +67,7 @@ export async function prepareUpdate(
       continue;
     }
     const before = resourceKinds.includes(resource.kind) ? state.resources[resource.kind].get(resource.name) : undefined;
-    const verdict = await run(judge(resource, before, state.notes.get(text) ?? [], knowledge));
+    const verdict = await judge(resource, before, state.notes.get(text) ?? [], policies, run);
     for (const problem of verdict.problems) rejected.push({ key, ...problem });
     if (verdict.problems.length > 0) continue;
     if (resource.kind === 'route-table') {
@@ -111,21 +113,28 @@ export async function prepareUpdate(
   };
 }
 
+type Run = <T>(work: Sliced<T>) => Promise<T>;
+
 /** The verdict on a resource; one that equals the version in force needs no check and keeps its object. */
-function* judge(
+async function judge(
   resource: Resource,
   before: ResourceTypes[ResourceKind] | undefined,
   notes: Verdict['notes'],
-  knowledge: Knowledge,
-): Sliced<Verdict> {
-  if (before !== undefined && (yield* equalData(before, resource.value))) return { problems: [], notes, value: before };
-  const verdict = yield* checkResource(resource, knowledge);
+  policies: KnownPolicies,
+  run: Run,
+): Promise<Verdict> {
+  if (before !== undefined && (await run(equalData(before, resource.value)))) return { problems: [], notes, value: before };
+  let verdict = await run(checkResource(resource, policies));
+  if (verdict.hasPatterns && !isPatternEngineLoaded()) {
+    await loadPatternEngine();
+    verdict = await run(checkResource(resource, policies));
+  }
   if (verdict.problems.length > 0) return verdict;
   // Repeated endpoints that were taken out again may leave what is in force.
-  if (verdict.value !== resource.value && before !== undefined && (yield* equalData(before, verdict.value))) {
+  if (verdict.value !== resource.value && before !== undefined && (await run(equalData(before, verdict.value)))) {
     return { ...verdict, value: before };
   }
-  yield* freezeData(verdict.value);
+  await run(freezeData(verdict.value));
   return verdict;
 }
 
@@ -160,15 +169,17 @@ function shortened(name: unknown): string {
 }
 
 /** Runs sliced work, with a turn of the event loop whenever a slice is over. */
-function slicer(clock: Clock): <T>(work: Sliced<T>) => Promise<T> {
+function slicer(clock: Clock): Run {
   let endMs = clock.now() + sliceMs;
   return async (work) => {
     for (;;) {
+      // Also before the first step: ten thousand small resources are as long as one large one.
+      if (clock.now() >= endMs) {
+        await yieldToLoop();
+        endMs = clock.now() + sliceMs;
+      }
       const step = work.next();
       if (step.done) return step.value;
-      if (clock.now() < endMs) continue;
-      await yieldToLoop();
-      endMs = clock.now() + sliceMs;
     }
   };
 }

@@ -19,8 +19,7 @@ import type { ResourceKind, Snapshot } from '../model/snapshot.ts';
 import { prepareUpdate, type ChangedResource, type PreparedUpdate } from './prepare-update.ts';
 import { keyText, snapshotOf, SourceState } from './source-state.ts';
 import { danglingReferences } from './validate/dangling.ts';
-import { loadPatternTest } from './validate/patterns.ts';
-import { resourceKinds, type Knowledge } from './validate/resource.ts';
+import { resourceKinds } from './validate/resource.ts';
 
 export type { ChangedResource } from './prepare-update.ts';
 
@@ -82,7 +81,7 @@ export function createConfigStore(options: ConfigStoreOptions): ConfigStore {
   if (states.size !== options.sources.length)
     throw new RangeError(`two control planes have the same name: ${options.sources.join(', ')}`);
   const waiters = new Map<SourceState, PromiseWithResolvers<void>>();
-  let knowledge: Promise<Knowledge> | undefined;
+  const policies = { policyNames: options.policyNames, checkPolicyOptions: options.checkPolicyOptions ?? (() => {}) };
   let current = snapshotFrom(states.values());
 
   function stateOf(source: string): SourceState {
@@ -92,8 +91,7 @@ export function createConfigStore(options: ConfigStoreOptions): ConfigStore {
   }
 
   async function apply(state: SourceState, update: ConfigUpdate): Promise<ApplyResult> {
-    knowledge ??= loadKnowledge(options);
-    const prepared = await prepareUpdate(state, update, await knowledge, clock);
+    const prepared = await prepareUpdate(state, update, policies, clock);
     const { accepted, rejected, changed, unhonoured } = prepared;
     // An update of which nothing was good leaves the version that is in force.
     const isGood = accepted.length > 0 || changed.length > 0 || rejected.length === 0;
@@ -177,11 +175,6 @@ export function createConfigStore(options: ConfigStoreOptions): ConfigStore {
       await waiter.promise;
     },
   };
-}
-
-/** What the checks need to know; the pattern engine comes with the first update. */
-async function loadKnowledge({ policyNames, checkPolicyOptions }: ConfigStoreOptions): Promise<Knowledge> {
-  return { patternFault: await loadPatternTest(), policyNames, checkPolicyOptions: checkPolicyOptions ?? (() => {}) };
 }
 
 function failureOf({ name, status }: SourceState): MeshError {

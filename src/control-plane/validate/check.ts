@@ -6,6 +6,8 @@
  * what a control plane written in JavaScript hands over.
  */
 import { isIP } from 'node:net';
+import { LRUCache } from 'lru-cache';
+import { compilePattern, isPatternEngineLoaded } from '../../base/pattern.ts';
 
 /** A place inside a resource and what is to be said about it. */
 export interface Finding {
@@ -13,15 +15,15 @@ export interface Finding {
   readonly reason: string;
 }
 
-/** Tells why a pattern may not be used, or undefined when it may. */
-export type PatternTest = (pattern: string) => string | undefined;
-
 /** Longest name of anything, in UTF-8 bytes. */
 export const maxNameBytes = 1024;
 const maxFindings = 20; // enough to mend a file by; a broken translator would otherwise report every endpoint
 const maxDurationMs = 31_536_000_000; // one year
 /** Largest weight, and largest sum of the weights that are drawn from. */
 export const maxUint32 = 4_294_967_295;
+
+/** The same few patterns come again with every update; compiling costs a hundred times a look-up. */
+const passedPatterns = new LRUCache<string, true>({ max: 10_000 });
 
 const headerName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/; // RFC 9110, section 5.1
 const hostLabel = /^[0-9A-Za-z_]([0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?$/; // RFC 1123, and the underscore that Kubernetes and SRV names have
@@ -32,12 +34,9 @@ export class Check {
   readonly problems: Finding[] = [];
   /** Parts that are accepted and have no effect. */
   readonly notes: Finding[] = [];
-  readonly patternFault: PatternTest;
+  /** Whether a pattern was met. Without the engine it could not be checked: load it and check again. */
+  hasPatterns = false;
   private readonly trail: (string | number)[] = [];
-
-  constructor(patternFault: PatternTest) {
-    this.patternFault = patternFault;
-  }
 
   /** Refuses the resource. `key` is the field at the present place, absent = the place itself. */
   reject(reason: string, key?: string | number): void {
@@ -139,11 +138,17 @@ export class Check {
     this.whole(key, value, min, 65_535);
   }
 
-  /** RE2 syntax, at most 1 KiB, and cheap enough to run on every request. */
+  /** A pattern that base/pattern.ts takes. */
   regex(key: string, value: unknown): void {
     if (!this.text(key, value)) return;
-    const fault = this.patternFault(value);
-    if (fault !== undefined) this.reject(fault, key);
+    this.hasPatterns = true;
+    if (!isPatternEngineLoaded() || passedPatterns.has(value)) return;
+    try {
+      compilePattern(value);
+      passedPatterns.set(value, true);
+    } catch (error) {
+      this.reject(error instanceof Error ? error.message : 'is no pattern', key);
+    }
   }
 
   headerName(key: string | number, value: unknown, wanted: 'lower-case' | 'any-case'): void {

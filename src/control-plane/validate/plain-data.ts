@@ -15,7 +15,7 @@ const forbiddenKeys: ReadonlySet<string> = new Set(['__proto__', 'constructor', 
 interface Place {
   readonly value: unknown;
   readonly depth: number;
-  readonly key: string;
+  readonly key: string | number;
   readonly parent: Place | undefined;
 }
 
@@ -28,10 +28,14 @@ export function* plainDataFault(root: unknown): Sliced<{ readonly path: string; 
   for (let place = stack.pop(); place !== undefined; place = stack.pop()) {
     const { value, depth } = place;
     if (typeof value !== 'object' || value === null) continue;
-    for (const key of Object.keys(value)) {
+    const keys = Array.isArray(value) ? undefined : Object.keys(value);
+    const size = keys?.length ?? (value as readonly unknown[]).length;
+    for (let index = 0; index < size; index++) {
       if (++count % nodesPerSlice === 0) yield;
-      const child: unknown = (value as Record<string, unknown>)[key];
-      const reason = forbiddenKeys.has(key) ? `the key ${key} is not allowed` : faultOf(child, depth + 1);
+      const key = keys?.[index] ?? index;
+      const child = (value as Record<string | number, unknown>)[key];
+      const reason =
+        typeof key === 'string' && forbiddenKeys.has(key) ? `the key ${key} is not allowed` : faultOf(child, depth + 1);
       if (reason !== undefined) return { path: pathOf({ value: child, depth, key, parent: place }), reason };
       if (typeof child === 'object' && child !== null) stack.push({ value: child, depth: depth + 1, key, parent: place });
     }
@@ -66,8 +70,9 @@ function faultOf(value: unknown, depth: number): string | undefined {
 function pathOf(place: Place): string {
   const keys: string[] = [];
   for (let at: Place | undefined = place; at?.parent !== undefined; at = at.parent) {
-    const inList = Array.isArray(at.parent.value);
-    keys.unshift(inList ? `[${at.key}]` : `${at.parent.parent === undefined ? '' : '.'}${at.key.slice(0, 64)}`);
+    keys.unshift(
+      typeof at.key === 'number' ? `[${at.key}]` : `${at.parent.parent === undefined ? '' : '.'}${at.key.slice(0, 64)}`,
+    );
   }
   return keys.join('');
 }
@@ -77,17 +82,26 @@ export function* equalData(before: unknown, after: unknown): Sliced<boolean> {
   const stack: unknown[] = [before, after];
   let count = 0;
   while (stack.length > 0) {
-    if (++count % nodesPerSlice === 0) yield;
     const b = stack.pop();
     const a = stack.pop();
     if (a === b) continue;
     if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
-    if (Array.isArray(a) !== Array.isArray(b)) return false;
+    if (Array.isArray(a)) {
+      if (!Array.isArray(b) || a.length !== b.length) return false;
+      for (let index = 0; index < a.length; index++) {
+        if (++count % nodesPerSlice === 0) yield;
+        if (a[index] !== b[index]) stack.push(a[index], b[index]);
+      }
+      continue;
+    }
+    if (Array.isArray(b)) return false;
     const keys = Object.keys(a);
     if (keys.length !== Object.keys(b).length) return false;
     for (const key of keys) {
+      if (++count % nodesPerSlice === 0) yield;
       if (!Object.hasOwn(b, key)) return false;
-      stack.push((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]);
+      const [left, right] = [(a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]];
+      if (left !== right) stack.push(left, right);
     }
   }
   return true;
@@ -98,18 +112,17 @@ export function* freezeData(root: unknown): Sliced<void> {
   const stack: unknown[] = [root];
   let count = 0;
   while (stack.length > 0) {
-    if (++count % nodesPerSlice === 0) yield;
     const value = stack.pop();
     if (typeof value !== 'object' || value === null) continue;
     Object.freeze(value);
-    for (const child of Object.values(value)) if (typeof child === 'object' && child !== null) stack.push(child);
+    for (const child of childrenOf(value)) {
+      if (++count % nodesPerSlice === 0) yield;
+      if (typeof child === 'object' && child !== null) stack.push(child);
+    }
   }
 }
 
-/** Runs sliced work to its end without a pause: for small values. */
-export function runWhole<T>(work: Sliced<T>): T {
-  for (;;) {
-    const step = work.next();
-    if (step.done) return step.value;
-  }
+/** A list itself, since a copy of a hundred thousand elements would be a slice of its own. */
+function childrenOf(value: object): readonly unknown[] {
+  return Array.isArray(value) ? value : Object.values(value);
 }
