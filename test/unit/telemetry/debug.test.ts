@@ -41,7 +41,7 @@ describe('the debug lines', () => {
 
   const rows: readonly {
     readonly name: string;
-    act(telemetry: ReturnType<typeof createTelemetry>): void;
+    readonly act: (telemetry: ReturnType<typeof createTelemetry>) => void;
     readonly line: string;
   }[] = [
     {

@@ -30,6 +30,7 @@ describe('the headers of an attempt', () => {
     { name: 'flat-array-value-is-no-name', headers: ['x-note', 'traceparent'], added: ['traceparent', 'baggage'] },
     { name: 'empty-array', headers: [], added: ['traceparent', 'baggage'] },
     { name: 'pairs', headers: [['traceparent', 'mine']], added: ['baggage'] },
+    { name: 'pairs-undefined', headers: [['traceparent', undefined]], added: ['traceparent', 'baggage'] },
     { name: 'map', headers: new Map([['traceparent', 'mine']]), added: ['baggage'] },
     { name: 'fetch-headers', headers: new Headers({ Traceparent: 'mine' }), added: ['baggage'] },
   ];
