@@ -143,7 +143,8 @@ export class OutlierDetector {
     if (host.isEjected || !this.mayEject(counts)) return undefined;
     const enforcedPercent = this.config.enforcing?.[detector] ?? 100;
     if (enforcedPercent < 100 && this.random() * 100 >= enforcedPercent) return undefined;
-    const quietIntervals = Math.floor((now - host.returnedMs) / (this.config.intervalMs ?? defaultIntervalMs));
+    const quietMs = Math.max(0, now - host.returnedMs);
+    const quietIntervals = Math.floor(quietMs / (this.config.intervalMs ?? defaultIntervalMs));
     host.ejections = Math.max(0, host.ejections - quietIntervals) + 1;
     host.isEjected = true;
     return { forMs: this.durationMs(host.ejections), reason };

@@ -26,11 +26,18 @@ export interface RetriableRequest {
   header(name: string): string | undefined;
 }
 
-export interface RetryVerdict {
-  readonly retry: boolean;
-  /** In words, for events and `explain()`. */
-  readonly reason: string;
-}
+export type RetryVerdict =
+  | {
+      readonly retry: true;
+      readonly condition: RetryCondition;
+      /** In words, for events and `explain()`. */ readonly reason: string;
+    }
+  | {
+      readonly retry: false;
+      readonly reason: string;
+      /** What stood in the way of an outcome that the policy would retry; absent when it would not. */
+      readonly denial?: 'attempts' | 'method' | 'body';
+    };
 
 /** Decides after attempt `attemptNumber` (from 1). */
 export function decideRetry(
@@ -39,17 +46,17 @@ export function decideRetry(
   attemptNumber: number,
   outcome: Outcome,
 ): RetryVerdict {
-  if (attemptNumber >= retry.maxAttempts) return no(`attempt ${attemptNumber} of ${retry.maxAttempts} was the last`);
   const policy = compiled(retry);
   const met = outcome.kind === 'response' ? metByResponse(policy, outcome) : metByFailure(policy, outcome);
   if (met === undefined) return no(`${describe(outcome)} is none of ${retry.on.join(', ') || 'no conditions'}`);
+  if (attemptNumber >= retry.maxAttempts) return no(`attempt ${attemptNumber} of ${retry.maxAttempts} was the last`, 'attempts');
   if (policy.requestTests.length > 0 && !policy.requestTests.some((test) => test(request)))
     return no('the request has none of the headers in retry.requestHeaders');
-  if (!request.isReplayable) return no('the body is too long, or of a kind that cannot be sent again');
+  if (!request.isReplayable) return no('the body is too long, or of a kind that cannot be sent again', 'body');
   const isAllowed = request.isIdempotent || !mayHaveBeenProcessed(outcome) || retry.nonIdempotent === 'as-configured';
   const isGrpcPolicy = grpcConditions.has(met) && retry.nonIdempotent !== 'never';
-  if (!isAllowed && !isGrpcPolicy) return no(`${request.method} without idempotency-key may have been processed`);
-  return { retry: true, reason: `${describe(outcome)} meets ${met}` };
+  if (!isAllowed && !isGrpcPolicy) return no(`${request.method} without idempotency-key may have been processed`, 'method');
+  return { retry: true, condition: met, reason: `${describe(outcome)} meets ${met}` };
 }
 
 /**
@@ -191,6 +198,6 @@ function describe(outcome: Outcome): string {
     : `status ${outcome.status}, grpc-status ${outcome.grpcStatus}`;
 }
 
-function no(reason: string): RetryVerdict {
-  return { retry: false, reason };
+function no(reason: string, denial?: 'attempts' | 'method' | 'body'): RetryVerdict {
+  return { retry: false, reason, ...(denial === undefined ? {} : { denial }) };
 }

@@ -1,0 +1,306 @@
+import assert from 'node:assert/strict';
+import { createHook } from 'node:async_hooks';
+import { EventEmitter } from 'node:events';
+import { describe, it, mock, type TestContext } from 'node:test';
+import CircuitBreaker from 'opossum';
+import { HostBreaker, type BreakerState } from '../../../../src/data-plane/resilience/circuit-breaker.ts';
+import { CircuitWindow } from '../../../../src/data-plane/resilience/circuit-window.ts';
+import { createVirtualClock } from '../../../../src/testing/virtual-clock.ts';
+
+const probeLimitMs = 1000;
+
+/** A breaker in virtual time: opossum's timer is Node's, mocked; the limit on a probe runs on the clock. */
+function breakerIn(t: TestContext) {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const clock = createVirtualClock();
+  const window = new CircuitWindow(10_000);
+  const changes: BreakerState[] = [];
+  const breaker = new HostBreaker({
+    name: 'orders/192.0.2.1:80',
+    clock,
+    window,
+    probeLimitMs,
+    onChange: (state) => changes.push(state),
+  });
+  t.after(() => breaker.dispose());
+  const advance = async (ms: number): Promise<void> => {
+    t.mock.timers.tick(ms);
+    await clock.advance(ms);
+  };
+  return { breaker, clock, window, changes, advance };
+}
+
+/** Lets opossum hear a verdict. */
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+function naive(options: CircuitBreaker.Options = {}): CircuitBreaker<[() => Promise<void>], void> {
+  return new CircuitBreaker((action: () => Promise<void>) => action(), { timeout: false, resetTimeout: 1000, ...options });
+}
+
+const fails = (): Promise<void> => Promise.reject(new Error('failed'));
+
+describe('HostBreaker', () => {
+  it('opens for the time it is told, then becomes half-open', async (t) => {
+    const { breaker, changes, advance } = breakerIn(t);
+    breaker.open(5000, 'outlier');
+    assert.deepEqual([breaker.state, breaker.openedBy, breaker.openUntilMs], ['open', 'outlier', 5000]);
+    await advance(4999);
+    assert.equal(breaker.state, 'open');
+    await advance(1);
+    assert.equal(breaker.state, 'half-open');
+    assert.deepEqual(changes, ['open', 'half-open']);
+  });
+
+  it('lets exactly one probe through, and only when half-open', async (t) => {
+    const { breaker, advance } = breakerIn(t);
+    assert.equal(breaker.tryProbe(), undefined);
+    breaker.open(100, 'circuit');
+    assert.equal(breaker.tryProbe(), undefined);
+    await advance(100);
+    assert.notEqual(breaker.tryProbe(), undefined);
+    assert.equal(breaker.tryProbe(), undefined);
+  });
+
+  it('closes when the probe succeeds, and forgets what came before', async (t) => {
+    const { breaker, window, changes, advance } = breakerIn(t);
+    window.record(true, 0);
+    breaker.open(100, 'circuit');
+    await advance(100);
+    breaker.tryProbe()!.succeeded();
+    assert.equal(breaker.tryProbe(), undefined);
+    await settled();
+    assert.equal(breaker.state, 'closed');
+    assert.deepEqual(changes, ['open', 'half-open', 'closed']);
+    assert.equal(window.finished(100), 0);
+  });
+
+  it('opens again for the time that the failed probe names', async (t) => {
+    const { breaker, advance } = breakerIn(t);
+    breaker.open(100, 'outlier');
+    await advance(100);
+    breaker.tryProbe()!.failed(700);
+    await settled();
+    assert.deepEqual([breaker.state, breaker.openUntilMs], ['open', 800]);
+    await advance(699);
+    assert.equal(breaker.state, 'open');
+    await advance(1);
+    assert.equal(breaker.state, 'half-open');
+    assert.notEqual(breaker.tryProbe(), undefined);
+  });
+
+  it('lets the next request probe when a probe was abandoned', async (t) => {
+    const { breaker, advance } = breakerIn(t);
+    breaker.open(100, 'circuit');
+    await advance(100);
+    const abandoned = breaker.tryProbe()!;
+    abandoned.abandoned();
+    const probe = breaker.tryProbe();
+    assert.notEqual(probe, undefined);
+    abandoned.failed(1);
+    probe!.succeeded();
+    await settled();
+    assert.equal(breaker.state, 'closed');
+  });
+
+  it('hears only the first verdict of a probe', async (t) => {
+    const { breaker, advance } = breakerIn(t);
+    breaker.open(100, 'circuit');
+    await advance(100);
+    const probe = breaker.tryProbe()!;
+    probe.failed(500);
+    probe.succeeded();
+    await settled();
+    assert.equal(breaker.state, 'open');
+  });
+
+  it('stays open for the longer of two times, without a word of it', async (t) => {
+    const { breaker, changes, advance } = breakerIn(t);
+    breaker.open(5000, 'circuit');
+    breaker.open(1000, 'outlier');
+    assert.deepEqual([breaker.openedBy, breaker.openUntilMs], ['circuit', 5000]);
+    breaker.open(30_000, 'outlier');
+    assert.deepEqual([breaker.openedBy, breaker.openUntilMs], ['outlier', 30_000]);
+    await advance(29_999);
+    assert.equal(breaker.state, 'open');
+    await advance(1);
+    assert.deepEqual(changes, ['open', 'half-open']);
+  });
+
+  it('counts epochs, so that an attempt can tell that it is of yesterday', async (t) => {
+    const { breaker, advance } = breakerIn(t);
+    const before = breaker.epoch;
+    breaker.open(100, 'circuit');
+    const open = breaker.epoch;
+    await advance(100);
+    breaker.tryProbe()!.succeeded();
+    await settled();
+    assert.equal(new Set([before, open, breaker.epoch]).size, 3);
+  });
+
+  it('stays open for longer than a Node timer can wait', async (t) => {
+    const { breaker, advance } = breakerIn(t);
+    breaker.open(Number.POSITIVE_INFINITY, 'outlier');
+    await advance(86_400_000);
+    assert.equal(breaker.state, 'open');
+  });
+
+  it('has no timer left after dispose, even with a probe under way', async (t) => {
+    const { breaker, changes, advance } = breakerIn(t);
+    breaker.open(100, 'circuit');
+    await advance(100);
+    const probe = breaker.tryProbe()!;
+    breaker.dispose();
+    await advance(10 * probeLimitMs);
+    probe.succeeded();
+    await settled();
+    assert.deepEqual(changes, ['open', 'half-open']);
+    breaker.open(100, 'circuit');
+    assert.equal(breaker.tryProbe(), undefined);
+  });
+});
+
+describe('the traps of a naive opossum breaker', () => {
+  it('(a) a probe that hangs does not keep the breaker half-open for ever', async (t) => {
+    const { breaker, advance } = breakerIn(t);
+    const plain = naive();
+    plain.open();
+    t.mock.timers.tick(1000);
+    void plain.fire(() => new Promise(() => {}));
+    t.mock.timers.tick(3_600_000);
+    await assert.rejects(
+      plain.fire(() => Promise.resolve()),
+      { code: 'EOPENBREAKER' },
+    );
+    plain.shutdown();
+
+    breaker.open(100, 'circuit');
+    await advance(100);
+    const hung = breaker.tryProbe()!;
+    await advance(probeLimitMs);
+    await settled();
+    assert.equal(breaker.state, 'open');
+    await advance(100);
+    const next = breaker.tryProbe()!;
+    hung.succeeded();
+    await settled();
+    assert.equal(breaker.state, 'half-open');
+    next.succeeded();
+    await settled();
+    assert.equal(breaker.state, 'closed');
+  });
+
+  it('(b) the late success of an old request, or of an old probe, does not close a half-open breaker', async (t) => {
+    const { breaker, advance } = breakerIn(t);
+    const plain = naive();
+    const old = Promise.withResolvers<void>();
+    const answered = plain.fire(() => old.promise);
+    plain.open();
+    t.mock.timers.tick(1000);
+    old.resolve();
+    await answered;
+    assert.equal(plain.closed, true);
+    plain.shutdown();
+
+    breaker.open(100, 'circuit');
+    await advance(100);
+    const oldProbe = breaker.tryProbe()!;
+    breaker.open(100, 'outlier');
+    await advance(100);
+    oldProbe.succeeded();
+    await settled();
+    assert.equal(breaker.state, 'half-open');
+    assert.notEqual(breaker.tryProbe(), undefined);
+  });
+
+  it('(c) requests in flight do not dilute the error rate', async (t) => {
+    t.mock.timers.enable({ apis: ['setInterval'] });
+    const plain = naive({ volumeThreshold: 10 });
+    for (let index = 0; index < 90; index++) void plain.fire(() => new Promise(() => {}));
+    for (let index = 0; index < 60; index++) await plain.fire(fails).catch(() => {});
+    assert.equal(plain.opened, false); // 60 / 150 = 40 %, although every finished one failed
+    plain.shutdown();
+
+    const window = new CircuitWindow(10_000);
+    for (let index = 0; index < 60; index++) window.record(true, 0);
+    assert.equal(window.isTripped(50, 10, 0), true);
+  });
+
+  it('(d) a threshold of 100 % is reached when everything fails', async (t) => {
+    t.mock.timers.enable({ apis: ['setInterval'] });
+    const plain = naive({ errorThresholdPercentage: 100 });
+    for (let index = 0; index < 50; index++) await plain.fire(fails).catch(() => {});
+    assert.equal(plain.opened, false);
+    plain.shutdown();
+
+    const window = new CircuitWindow(10_000);
+    for (let index = 0; index < 50; index++) window.record(true, 0);
+    assert.equal(window.isTripped(100, 10, 0), true);
+  });
+
+  it('(e) one request that takes too long does not abort the others of the host', async (t) => {
+    const { breaker, advance } = breakerIn(t);
+    const abortController = new AbortController();
+    const plain = naive({ timeout: 100, abortController });
+    const slow = plain.fire(() => new Promise(() => {}));
+    t.mock.timers.tick(100);
+    await assert.rejects(slow, { code: 'ETIMEDOUT' });
+    assert.equal(abortController.signal.aborted, true); // the one signal that all requests were given
+    plain.shutdown();
+
+    const abort = t.mock.method(AbortController.prototype, 'abort');
+    breaker.open(100, 'circuit');
+    await advance(100);
+    breaker.tryProbe();
+    await advance(probeLimitMs);
+    assert.equal(abort.mock.callCount(), 0);
+  });
+
+  it('(f) many breakers do not run into the listener limit of a shared emitter', async (t) => {
+    const { clock } = breakerIn(t);
+    const warned = t.mock.method(process, 'emitWarning', () => {});
+    const rotateBucketController = new EventEmitter();
+    const plain = Array.from({ length: 20 }, (_, index) =>
+      naive({ name: `${index}`, enableSnapshots: false, rotateBucketController }),
+    );
+    assert.ok(warned.mock.callCount() > 0, 'MaxListenersExceededWarning');
+    for (const breaker of plain) breaker.shutdown();
+    warned.mock.resetCalls();
+
+    const lean = Array.from(
+      { length: 200 },
+      (_, index) => new HostBreaker({ name: `${index}`, clock, window: new CircuitWindow(10_000), probeLimitMs }),
+    );
+    assert.equal(warned.mock.callCount(), 0);
+    for (const breaker of lean) breaker.dispose();
+  });
+
+  it('(g) making a breaker draws no random numbers', (t) => {
+    const { clock } = breakerIn(t);
+    const drawn = mock.method(Math, 'random');
+    t.after(() => drawn.mock.restore());
+    new CircuitBreaker(async () => {}, { enableSnapshots: false, rotateBucketController: new EventEmitter() }).shutdown();
+    assert.ok(drawn.mock.callCount() > 10, `${drawn.mock.callCount()} draws by a breaker without a name`);
+    drawn.mock.resetCalls();
+    new HostBreaker({ name: 'orders/192.0.2.1:80', clock, window: new CircuitWindow(10_000), probeLimitMs }).dispose();
+    assert.equal(drawn.mock.callCount(), 0);
+  });
+
+  it('keeps no timer while it is idle: 500 breakers start none, 500 of opossum start 1000', (t) => {
+    const clock = createVirtualClock();
+    let timers = 0;
+    const hook = createHook({
+      init: (_id, type) => {
+        if (type === 'Timeout') timers++;
+      },
+    }).enable();
+    t.after(() => hook.disable());
+    const lean = Array.from(
+      { length: 500 },
+      (_, index) => new HostBreaker({ name: `${index}`, clock, window: new CircuitWindow(10_000), probeLimitMs }),
+    );
+    assert.equal(timers, 0);
+    const plain = Array.from({ length: 500 }, (_, index) => naive({ name: `${index}` }));
+    assert.equal(timers, 1000); // one to rotate its buckets, one for its snapshots
+    for (const breaker of [...lean.map((one) => () => one.dispose()), ...plain.map((one) => () => one.shutdown())]) breaker();
+  });
+});
