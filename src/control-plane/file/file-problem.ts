@@ -39,8 +39,10 @@ export function shown(value: unknown): string {
   if (value === undefined || value === null) return 'nothing';
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : `a list of ${value.length}`;
   if (typeof value === 'object') {
-    const keys = Object.keys(value);
-    return keys.length === 0 ? 'an empty mapping' : `a mapping with ${shown(keys[0])}${keys.length > 1 ? ' and others' : ''}`;
+    const keys = Object.keys(value).slice(0, 3).map(shown);
+    return keys.length === 0
+      ? 'an empty mapping'
+      : `a mapping with ${keys.join(', ')}${Object.keys(value).length > 3 ? ' …' : ''}`;
   }
   if (typeof value !== 'string') return `${value as number | boolean | bigint}`;
   if (value.includes('-----BEGIN')) return 'PEM text';

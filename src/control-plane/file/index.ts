@@ -107,8 +107,9 @@ async function applyFile(
 ): Promise<void> {
   const { file, version, directory } = loaded;
   const { resources, unhonoured } = translateMeshFile(file);
-  // First the identity, so that no cluster asks for one that is not there yet.
-  await identity.use(identityPaths(file.identity, directory), context.clock);
+  const paths = identityPaths(file.identity, directory);
+  // A new identity comes before the clusters that ask for it, and one that is given up goes after them.
+  if (paths !== undefined) await identity.use(paths, context.clock);
   options.onSettings?.({
     unknownHosts: file.unknownHosts,
     hostDefaults: hostDefaultsFromFile(file),
@@ -116,6 +117,7 @@ async function applyFile(
   });
   const replaces = ['listener', 'route-table', 'cluster', 'endpoints'] as const;
   const { rejected } = await context.sink.apply({ version, set: resources, remove: [], replaces, unhonoured });
+  if (paths === undefined) await identity.use(undefined, context.clock);
   reportConnected(context.sink, rejected);
 }
 

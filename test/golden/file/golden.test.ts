@@ -1,0 +1,51 @@
+/**
+ * Golden pairs: `<case>.in.yaml` is a configuration file, `<case>.out.json` what it says in the words of the model.
+ * `UPDATE_GOLDEN=1` writes the `.out.json` anew and deletes those without an input; read the difference before you commit it.
+ */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { parseMeshFile } from '../../../src/control-plane/file/parse-mesh-file.ts';
+import { translateMeshFile } from '../../../src/control-plane/file/translate.ts';
+import { systemClock } from '../../../src/base/runtime.ts';
+import { createConfigStore } from '../../../src/control-plane/store.ts';
+
+const folder = new URL('./', import.meta.url);
+const update = process.env['UPDATE_GOLDEN'] === '1';
+const files = readdirSync(folder);
+const cases = files.filter((file) => file.endsWith('.in.yaml')).map((file) => file.slice(0, -'.in.yaml'.length));
+
+function translated(name: string) {
+  return translateMeshFile(parseMeshFile(readFileSync(new URL(`${name}.in.yaml`, folder), 'utf8'), `${name}.in.yaml`));
+}
+
+describe('a configuration file, in the words of the model', () => {
+  for (const name of cases) {
+    it(name, () => {
+      const result: unknown = JSON.parse(JSON.stringify(translated(name)));
+      const golden = new URL(`${name}.out.json`, folder);
+      if (update) writeFileSync(golden, `${JSON.stringify(result, undefined, 2)}\n`);
+      assert.deepEqual(result, JSON.parse(readFileSync(golden, 'utf8')));
+    });
+
+    it(`${name} is accepted whole by the store`, async () => {
+      const store = createConfigStore({
+        sources: ['file'],
+        clock: systemClock,
+        policyNames: ['least-request', 'round-robin', 'weighted-round-robin', 'random'],
+        onSnapshot: () => {},
+      });
+      const { resources } = translated(name);
+      const result = await store.sink('file').apply({ version: '1', set: resources, remove: [] });
+      assert.deepEqual(result, { accepted: resources.map(({ kind, name }) => ({ kind, name })), rejected: [], unhonoured: [] });
+    });
+  }
+
+  it('has an input for every output', () => {
+    for (const file of files) {
+      if (!file.endsWith('.out.json') || cases.includes(file.slice(0, -'.out.json'.length))) continue;
+      if (update) rmSync(new URL(file, folder));
+      else assert.fail(`${file} has no input; delete it`);
+    }
+  });
+});
