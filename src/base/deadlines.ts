@@ -9,9 +9,11 @@ export interface DeadlineTarget {
   onDeadline(deadline: Deadline): void;
 }
 
-/** One armed deadline. `cancel()` is idempotent. */
+/** One armed deadline; `cancel()` may be called any number of times. */
 export class Deadline {
   /** @internal */ next: Deadline | undefined = undefined;
+  /** @internal */ previous: Deadline | undefined = undefined;
+  /** @internal */ lane: Lane | undefined = undefined;
   /** @internal */ target: DeadlineTarget | undefined;
   /** Monotonic milliseconds at which it fires. */
   readonly dueMs: number;
@@ -21,33 +23,57 @@ export class Deadline {
   }
   cancel(): void {
     this.target = undefined;
+    this.lane?.remove(this);
   }
 }
 
+/** The deadlines of one duration, in order of time because all have the same duration; cancelled ones leave at once. */
 class Lane {
   head: Deadline | undefined = undefined;
-  tail: Deadline | undefined = undefined;
-  timer: Timer | undefined = undefined;
-  readonly fire: () => void;
-  constructor(clock: Clock, onIdle: (lane: Lane) => void) {
-    this.fire = () => {
-      this.timer = undefined;
-      const now = clock.now();
-      // Timers may fire a fraction early; a deadline due within half a millisecond counts as due.
-      while (this.head !== undefined && (this.head.target === undefined || this.head.dueMs <= now + 0.5)) {
-        const due = this.head;
-        this.head = due.next;
-        due.next = undefined;
-        const target = due.target;
-        due.target = undefined;
-        target?.onDeadline(due);
-      }
-      if (this.head === undefined) {
-        this.tail = undefined;
-        onIdle(this);
-      } else if (this.timer === undefined) this.timer = clock.setTimer(this.fire, Math.max(1, this.head.dueMs - now));
-    };
+  private tail: Deadline | undefined = undefined;
+  private timer: Timer | undefined = undefined;
+  private readonly clock: Clock;
+  private readonly durationMs: number;
+  constructor(clock: Clock, durationMs: number) {
+    this.clock = clock;
+    this.durationMs = durationMs;
   }
+
+  add(deadline: Deadline): void {
+    deadline.lane = this;
+    if (this.tail === undefined) this.head = deadline;
+    else {
+      this.tail.next = deadline;
+      deadline.previous = this.tail;
+    }
+    this.tail = deadline;
+    // The timer stays when its deadline is cancelled, and looks for the next one when it fires.
+    this.timer ??= this.clock.setTimer(this.fire, this.durationMs);
+  }
+
+  remove(deadline: Deadline): void {
+    const { next, previous } = deadline;
+    if (previous === undefined) this.head = next;
+    else previous.next = next;
+    if (next === undefined) this.tail = previous;
+    else next.previous = previous;
+    deadline.lane = undefined;
+    deadline.next = undefined;
+    deadline.previous = undefined;
+  }
+
+  private readonly fire = (): void => {
+    this.timer = undefined;
+    const now = this.clock.now();
+    // Timers may fire a fraction early; a deadline due within half a millisecond counts as due.
+    while (this.head !== undefined && this.head.dueMs <= now + 0.5) {
+      const due = this.head;
+      const { target } = due;
+      due.cancel();
+      target?.onDeadline(due);
+    }
+    if (this.head !== undefined) this.timer ??= this.clock.setTimer(this.fire, Math.max(1, this.head.dueMs - now));
+  };
 }
 
 /** At most this many distinct durations have a list of their own; the rest use a plain timer each. */
@@ -74,16 +100,12 @@ export class Deadlines {
         }, duration);
         return deadline;
       }
-      lane = new Lane(this.clock, (idle) => {
-        if (idle.head === undefined && this.lanes.size > maxLanes / 2) this.lanes.delete(duration);
-      });
+      for (const [other, idle] of this.lanes)
+        if (idle.head === undefined && this.lanes.size > maxLanes / 2) this.lanes.delete(other);
+      lane = new Lane(this.clock, duration);
       this.lanes.set(duration, lane);
     }
-    // A lane is in order of time because all its deadlines have the same duration.
-    if (lane.tail === undefined || lane.head === undefined) lane.head = deadline;
-    else lane.tail.next = deadline;
-    lane.tail = deadline;
-    lane.timer ??= this.clock.setTimer(lane.fire, duration);
+    lane.add(deadline);
     return deadline;
   }
 }

@@ -70,18 +70,15 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
       });
       return;
     }
-    const picked = pickHost(cluster!, call.destination!.subset, call.tried, context.random, this.startMs);
-    if (!('host' in picked)) {
+    const nobody = pickHost(this, cluster!, call.destination!.subset, call.tried, context.random, this.startMs);
+    if (nobody !== undefined) {
       cluster!.limits.releaseRequest();
       this.isOver = true;
-      this.failed(picked);
+      this.failed(nobody);
       return;
     }
-    const { host } = picked;
-    this.host = host;
-    this.probe = picked.probe;
+    const host = this.host!;
     host.inFlight++;
-    call.tried = call.tried.length === 0 ? [host] : [...call.tried, host];
     const perTryTimeoutMs = call.route!.retry?.perTryTimeoutMs;
     if (perTryTimeoutMs !== undefined) this.deadline = context.deadlines.arm(this, perTryTimeoutMs, this.startMs);
     this.connections = cluster!.connectionsOf(host, call.entry!, call.options.allowH2 === false);
@@ -160,9 +157,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     }
     this.deadline?.cancel();
     this.status = status;
-    const grpcStatus = headers['grpc-status'] as string | undefined;
-    const decision = call.outcome(this, { kind: 'response', status, grpcStatus, headers });
-    if (decision === 'retry') {
+    if (call.answered(this, status, headers) === 'retry') {
       this.isDraining = true;
       this.report('retried', undefined);
       return;
@@ -201,7 +196,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     const { call } = this;
     this.deadline?.cancel();
     this.status = status;
-    call.outcome(this, { kind: 'response', status: 200, grpcStatus: undefined, headers });
+    call.answered(this, 200, headers);
     call.winner = this;
     call.rawHeaders = controller.rawHeaders ?? null;
     // The socket belongs to the caller now; the host carries it until it closes.

@@ -21,11 +21,12 @@ import type { Deadline, Deadlines, DeadlineTarget } from '../base/deadlines.ts';
 import type { RequestFacts, RequestOutcome, RequestSpan } from '../telemetry/request-span.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { Attempt, type DispatchOptions } from './attempt.ts';
+import { CallList } from './call-list.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import type { Host } from './cluster/host.ts';
 import type { LiveConfig, OriginEntry } from './live-config.ts';
 import { PassThrough } from './pass-through.ts';
-import type { Outcome } from './resilience/outcome.ts';
+import type { Outcome, ResponseOutcome } from './resilience/outcome.ts';
 import type { RetryBudget } from './resilience/retry-budget.ts';
 import { decideRetry, mayRetryResponse, retryDelayMs } from './resilience/retry.ts';
 import { chooseDestination, findRoute, type CompiledDestination, type CompiledRoute } from './routing/compile-routes.ts';
@@ -52,8 +53,7 @@ const defaultMaxBodyBytes = 65_536;
 
 export class OutboundDispatcher extends Dispatcher {
   private readonly context: OutboundContext;
-  private readonly calls = new Set<Call>();
-  private closing: (() => void) | undefined = undefined;
+  private readonly calls = new CallList();
   private isClosed = false;
 
   constructor(context: OutboundContext) {
@@ -63,7 +63,7 @@ export class OutboundDispatcher extends Dispatcher {
 
   override dispatch(options: DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     const call = new Call(this.context, options, wrapHandler(handler), this.calls);
-    if (this.isClosed) call.fail(new MeshError('MESH_CLOSED', 'the mesh was closed; make requests before close()'));
+    if (this.isClosed) call.refuse(new MeshError('MESH_CLOSED', 'the mesh was closed; make requests before close()'));
     else call.begin();
     return true;
   }
@@ -73,17 +73,7 @@ export class OutboundDispatcher extends Dispatcher {
   override close(callback: () => void): void;
   override close(callback?: () => void): Promise<void> | void {
     this.isClosed = true;
-    const drained = new Promise<void>((resolve) => {
-      if (this.calls.size === 0) resolve();
-      else {
-        const before = this.closing;
-        this.closing = () => {
-          before?.();
-          resolve();
-        };
-        for (const call of this.calls) call.onSettled = this.onSettled;
-      }
-    });
+    const drained = this.calls.empty();
     if (callback === undefined) return drained;
     void drained.then(callback);
   }
@@ -94,17 +84,13 @@ export class OutboundDispatcher extends Dispatcher {
   override destroy(error?: Error | null): Promise<void>;
   override destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> | void {
     this.isClosed = true;
-    const reason =
-      error instanceof Error ? error : new MeshError('MESH_CLOSED', 'the mesh was destroyed while the request was under way');
-    for (const call of this.calls) call.fail(reason);
+    this.calls.failAll(
+      error instanceof Error ? error : new MeshError('MESH_CLOSED', 'the mesh was destroyed while the request was under way'),
+    );
     const done = typeof error === 'function' ? error : callback;
     if (done === undefined) return Promise.resolve();
     queueMicrotask(done);
   }
-
-  private readonly onSettled = (): void => {
-    if (this.calls.size === 0) this.closing?.();
-  };
 }
 
 /** Headers as the parser gave them. */
@@ -126,8 +112,11 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   readonly context: OutboundContext;
   readonly options: DispatchOptions;
   readonly handler: Dispatcher.DispatchHandler;
-  private readonly calls: Set<Call>;
-  onSettled: (() => void) | undefined = undefined;
+  private readonly calls: CallList;
+  /** @internal Neighbours in the list of calls. */
+  next: Call | undefined = undefined;
+  /** @internal */
+  previous: Call | undefined = undefined;
 
   startMs = 0.1;
   span: RequestSpan | undefined = undefined;
@@ -157,7 +146,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   rawHeaders: RawHeaders = null;
   rawTrailers: RawHeaders = null;
 
-  constructor(context: OutboundContext, options: DispatchOptions, handler: Dispatcher.DispatchHandler, calls: Set<Call>) {
+  constructor(context: OutboundContext, options: DispatchOptions, handler: Dispatcher.DispatchHandler, calls: CallList) {
     super('MESHFETCH_REQUEST');
     this.context = context;
     this.options = options;
@@ -183,6 +172,12 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   }
   get headers(): RequestFacts['headers'] {
     return this.options.headers as RequestFacts['headers'];
+  }
+
+  /** Ends it before it began. */
+  refuse(error: Error): void {
+    this.isSettled = true;
+    this.handler.onResponseError?.(this, error);
   }
 
   begin(): void {
@@ -304,6 +299,17 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     attempt.start();
   }
 
+  /** A response head came. Nearly all need no decision and are delivered; what makes one is in `outcome`. */
+  answered(attempt: Attempt, status: number, headers: ResponseOutcome['headers']): Decision {
+    const grpcStatus = headers['grpc-status'] as string | undefined;
+    if (status < 400 && grpcStatus === undefined && !this.route!.retriesSuccess) {
+      this.cluster!.recordSuccess(attempt);
+      this.nextSettled?.resolve();
+      return 'deliver';
+    }
+    return this.outcome(attempt, { kind: 'response', status, grpcStatus, headers });
+  }
+
   /**
    * One place for what an attempt came to, before its response reaches the handler. Returns what to do with a response; a failure
    * is settled here.
@@ -393,6 +399,8 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   again(): Promise<void> {
     this.cluster!.limits.releaseRetry();
     this.nextSettled = Promise.withResolvers();
+    const host = this.current?.host;
+    if (host !== undefined) this.tried = [...this.tried, host];
     this.attempt();
     return this.nextSettled.promise;
   }
@@ -448,8 +456,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   private settle(): void {
     this.isSettled = true;
     this.deadline?.cancel();
-    this.calls.delete(this);
-    this.onSettled?.();
+    this.calls.remove(this);
   }
 
   /** The caller gave up. Its own reason passes untouched. */

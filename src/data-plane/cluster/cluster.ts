@@ -142,17 +142,24 @@ export class Cluster {
     return host.tls !== undefined && host.tls.mode !== 'disabled';
   }
 
+  /** A response that nothing has to be decided about. */
+  recordSuccess(attempt: Attempt): void {
+    const { host } = attempt;
+    if (host === undefined || attempt.isRecorded) return;
+    attempt.isRecorded = true;
+    const now = this.dependencies.clock.now();
+    host.recordLatency(now - attempt.startMs);
+    this.detection.recordSuccess(host, attempt.probe, now);
+  }
+
   /** The one place where an outcome is recorded. */
   record(attempt: Attempt, outcome: Outcome): void {
     const { host } = attempt;
     if (host === undefined || attempt.isRecorded) return;
     attempt.isRecorded = true;
     const now = this.dependencies.clock.now();
-    host.requests++;
-    if (outcome.kind === 'response') {
-      const elapsed = now - attempt.startMs;
-      host.latencyMs = host.requests === 1 ? elapsed : host.latencyMs + 0.1 * (elapsed - host.latencyMs);
-    }
+    if (outcome.kind === 'response') host.recordLatency(now - attempt.startMs);
+    else host.requests++;
     this.detection.record(host, attempt.probe, outcome, now);
   }
 

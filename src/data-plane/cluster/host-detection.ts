@@ -12,7 +12,7 @@ import { CircuitWindow } from '../resilience/circuit-window.ts';
 import { OutlierDetector, OutlierState } from '../resilience/outlier-detection.ts';
 import type { Outcome } from '../resilience/outcome.ts';
 import type { Host } from './host.ts';
-import type { PickedHost } from './pick-host.ts';
+import type { HostSeeker } from './pick-host.ts';
 
 /** What detection keeps of one host. */
 class HostRecord {
@@ -33,6 +33,8 @@ interface DetectedCluster {
   refresh(host: Host): void;
 }
 
+/** Any response that nothing has to be decided about. */
+const success: Outcome = { kind: 'response', status: 200, grpcStatus: undefined, headers: {} };
 const defaultWindowMs = 10_000;
 /** A probe that takes longer has failed. */
 const probeLimitMs = 10_000;
@@ -73,17 +75,25 @@ export class HostDetection {
     return this.halfOpen.size > 0;
   }
 
-  /** The right to probe one of these hosts, if any waits for it. */
-  takeProbe(hosts: readonly Host[], tried: readonly Host[]): PickedHost | undefined {
+  /** Gives the right to probe one of these hosts, if any waits for it. */
+  takeProbe(seeker: HostSeeker, hosts: readonly Host[], tried: readonly Host[]): boolean {
     for (const { host, breaker } of this.halfOpen) {
       if (tried.includes(host) || !hosts.includes(host)) continue;
       const probe = breaker?.tryProbe();
-      if (probe !== undefined) return { host, probe };
+      if (probe === undefined) continue;
+      seeker.host = host;
+      seeker.probe = probe;
+      return true;
     }
-    return undefined;
+    return false;
   }
 
-  /** Counts an outcome of a host; success costs a few writes. */
+  /** Counts a success: a few writes, and none at all for a host that never failed. */
+  recordSuccess(host: Host, probe: Probe | undefined, now: number): void {
+    if (probe !== undefined || this.circuit !== undefined || this.records.size > 0) this.record(host, probe, success, now);
+  }
+
+  /** Counts an outcome of a host. */
   record(host: Host, probe: Probe | undefined, outcome: Outcome, now: number): void {
     const isFailure = outcome.kind === 'failure' ? !outcome.ours : outcome.status >= 500;
     if (isFailure) host.failures++;

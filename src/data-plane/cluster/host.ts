@@ -45,6 +45,12 @@ export class Host implements PickableHost {
     this.locality = locality;
   }
 
+  /** A response head came after so long. */
+  recordLatency(elapsedMs: number): void {
+    this.requests++;
+    this.latencyMs = this.requests === 1 ? elapsedMs : this.latencyMs + 0.1 * (elapsedMs - this.latencyMs);
+  }
+
   /** Every stack of connections it has. */
   *allConnections(): Generator<HostConnections> {
     if (this.connections !== undefined) yield this.connections;

@@ -5,10 +5,10 @@ import type { Failure } from '../resilience/outcome.ts';
 import type { Cluster } from './cluster.ts';
 import type { Host } from './host.ts';
 
-/** A host for one attempt; `probe` is set when the attempt decides whether the host returns. */
-export interface PickedHost {
-  readonly host: Host;
-  readonly probe: Probe | undefined;
+/** Who wants a host; gets it, and the right to probe it when the outcome decides whether the host returns. */
+export interface HostSeeker {
+  host: Host | undefined;
+  probe: Probe | undefined;
 }
 
 /** Written anew for each pick, which is synchronous, so that picking allocates nothing of its own. */
@@ -17,26 +17,24 @@ const context: { -readonly [K in keyof PickContext]: PickContext[K] } = { tried:
 /**
  * The host of an attempt. A host whose time out is over gets one request as its probe before the balancer is asked: otherwise it
  * would never come back. Ejected hosts and open breakers are not in the picker's set (host-group.ts); hosts tried before are avoided
- * while there are others.
+ * while there are others. Returns why there is none.
  */
 export function pickHost(
+  seeker: HostSeeker,
   cluster: Cluster,
   subset: string,
   tried: readonly Host[],
   random: Random,
   now: number,
-): PickedHost | Failure {
+): Failure | undefined {
   const group = cluster.group(subset);
   if (group === undefined) return failure('MESH_NO_CLUSTER', `the cluster "${cluster.name}" has no subset "${subset}"`);
-  if (cluster.detection.isProbing) {
-    const probed = cluster.detection.takeProbe(group.hosts, tried);
-    if (probed !== undefined) return probed;
-  }
+  if (cluster.detection.isProbing && cluster.detection.takeProbe(seeker, group.hosts, tried)) return undefined;
   context.tried = tried;
   context.random = random;
   context.now = now;
-  const host = group.picker.pick(context) as Host | undefined;
-  if (host !== undefined) return { host, probe: undefined };
+  seeker.host = group.picker.pick(context) as Host | undefined;
+  if (seeker.host !== undefined) return undefined;
   const name = subset === '' ? `"${cluster.name}"` : `subset "${subset}" of "${cluster.name}"`;
   if (group.hosts.length === 0) return failure('MESH_NO_HEALTHY_ENDPOINT', `${name} has no endpoints`);
   const byBreaker = group.hosts.filter((other) => other.out === 'circuit').length;

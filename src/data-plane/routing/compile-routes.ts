@@ -6,6 +6,7 @@ import type { RequestPolicy, RouteConfig, RouteTableConfig, VirtualHostConfig, W
 import type { RetryConfig } from '../../model/policy.ts';
 import type { Random } from '../../base/runtime.ts';
 import type { Cluster } from '../cluster/cluster.ts';
+import { mayRetryResponse } from '../resilience/retry.ts';
 import { compileMatch, type RouteTest } from './match-route.ts';
 import type { RequestView } from './request-view.ts';
 
@@ -31,6 +32,8 @@ export interface CompiledRoute {
   /** 0 = none. */
   readonly timeoutMs: number;
   readonly retry: RetryConfig | undefined;
+  /** Whether a response below 400 could call for a retry, by a header or a status code of the policy. */
+  readonly retriesSuccess: boolean;
   /** Set when requests that reach the route cannot be served. */
   readonly unsupported: string | undefined;
 }
@@ -119,6 +122,11 @@ function compileRoute(route: RouteConfig, policy: RequestPolicy, path: string, c
     unsupported = action.kind === 'unsupported' ? action.reason : `the action ${action.kind} is not carried out by this version`;
     compilation.unhonoured({ path: `${path}.action`, reason: unsupported });
   }
+  // A policy of one attempt still has its per-try timeout.
+  const retry =
+    policy.retry !== undefined && (policy.retry.maxAttempts > 1 || policy.retry.perTryTimeoutMs !== undefined)
+      ? policy.retry
+      : undefined;
   return {
     name: route.name,
     config: route,
@@ -126,14 +134,11 @@ function compileRoute(route: RouteConfig, policy: RequestPolicy, path: string, c
     destinations,
     totalWeight: destinations.reduce((sum, { weight }) => sum + weight, 0),
     timeoutMs: policy.timeoutMs ?? 0,
-    retry: policy.retry !== undefined && policy.retry.maxAttempts > 1 ? policy.retry : undefinedOrPerTry(policy.retry),
+    retry,
+    retriesSuccess:
+      retry !== undefined && (mayRetryResponse(retry, 200) || (retry.statusCodes ?? []).some((status) => status < 400)),
     unsupported,
   };
-}
-
-/** A policy of one attempt still has its per-try timeout. */
-function undefinedOrPerTry(retry: RetryConfig | undefined): RetryConfig | undefined {
-  return retry?.perTryTimeoutMs === undefined ? undefined : retry;
 }
 
 function compileDestination(to: WeightedDestination, compilation: RouteCompilation): CompiledDestination {

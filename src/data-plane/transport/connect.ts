@@ -11,6 +11,7 @@
  * request of the connection: as an alert ({@link isTlsAlert}), or, where the server says nothing and closes (Node), as a
  * {@link ConnectError} with `afterHandshake`. When the close comes as a TCP reset it cannot be told from any other.
  */
+import type { X509Certificate } from 'node:crypto';
 import { connect as netConnect, isIP, type NetConnectOpts, type Socket } from 'node:net';
 import { connect as tlsConnect, type TLSSocket } from 'node:tls';
 
@@ -108,27 +109,38 @@ export function createConnector(target: ConnectTarget): Connector {
       return;
     }
     const name = tls.sni ?? options.servername ?? options.hostname;
-    const session = sessions.take(context, name);
+    const resumable = sessions.take(context, name);
     const socket = tlsConnect({
       ...where,
       secureContext: context.secureContext,
       ALPNProtocols: alpn,
       // RFC 6066 section 3: an IP address is no server name.
       ...(isIP(bareHost(name)) === 0 && { servername: name }),
-      ...(session && { session }),
+      ...(resumable && { session: resumable.session }),
       rejectUnauthorized: true,
       // Not left out: done in `secureConnect` below, where it also runs for resumed sessions.
       checkServerIdentity: () => undefined,
     });
     const attempt = new Attempt(socket, endpoint, target, callback);
+    let ticket: Buffer | undefined;
+    let verified: X509Certificate | undefined;
+    const keepSession = (): void => {
+      if (ticket !== undefined && verified !== undefined) sessions.put({ context, name, session: ticket, certificate: verified });
+    };
     socket.once('connect', () => (attempt.isInTls = true));
-    socket.on('session', (ticket: Buffer) => sessions.put(context, name, ticket));
+    socket.on('session', (session: Buffer) => {
+      ticket = session;
+      keepSession();
+    });
     socket.once('secureConnect', () => {
-      const problem = peerProblem(socket, check, name, context, clock);
+      const certificate = socket.isSessionReused() ? resumable?.certificate : socket.getPeerX509Certificate();
+      const problem = peerProblem(socket, certificate, check, name, context, clock);
       if (problem !== undefined) {
         attempt.fail(new ConnectError(problem.kind, `${endpoint}: ${problem.text}`));
         return;
       }
+      verified = certificate;
+      keepSession();
       if (target.h2 === 'prior-knowledge' && socket.alpnProtocol !== 'http/1.1') setApplicationProtocol(socket, 'h2');
       if (tls.mode === 'mutual' && socket.getProtocol() === 'TLSv1.3') watchForRefusal(socket, endpoint, context, clock);
       attempt.succeed();
@@ -197,35 +209,39 @@ class Attempt {
 }
 
 /**
- * The latest TLS session of an endpoint, tied to the context and the server name it was made with. Given out once: RFC 8446
- * appendix C.4 asks for single use, and a TLS 1.3 server sends two with each connection.
+ * The latest TLS session of an endpoint, tied to the context and the server name it was made with. It brings the certificate that
+ * was verified in the handshake which began it: Node has none for a resumed connection, and only that server can resume it. Given
+ * out once: RFC 8446 appendix C.4 asks for single use, and a TLS 1.3 server sends two with each connection.
  */
 class SessionSlot {
-  private context: TlsContext | undefined;
-  private name: string | undefined;
-  private session: Buffer | undefined;
+  private kept: KeptSession | undefined;
 
-  take(context: TlsContext, name: string): Buffer | undefined {
-    const session = this.context === context && this.name === name ? this.session : undefined;
-    this.session = undefined;
-    return session;
+  take(context: TlsContext, name: string): KeptSession | undefined {
+    const { kept } = this;
+    this.kept = undefined;
+    return kept?.context === context && kept.name === name ? kept : undefined;
   }
 
-  put(context: TlsContext, name: string, session: Buffer): void {
-    this.context = context;
-    this.name = name;
-    this.session = session;
+  put(session: KeptSession): void {
+    this.kept = session;
   }
+}
+
+interface KeptSession {
+  readonly context: TlsContext;
+  readonly name: string;
+  readonly session: Buffer;
+  readonly certificate: X509Certificate;
 }
 
 function peerProblem(
   socket: TLSSocket,
+  certificate: X509Certificate | undefined,
   check: PeerCheck,
   host: string,
   context: TlsContext,
   clock: Clock,
 ): { readonly kind: 'tls' | 'identity'; readonly text: string } | undefined {
-  const certificate = socket.getPeerX509Certificate();
   if (!socket.authorized || certificate === undefined)
     return { kind: 'tls', text: 'the endpoint showed no verified certificate' };
   const notAfterMs = certificate.validToDate.getTime();
