@@ -3,6 +3,7 @@
  */
 import { getGlobalDispatcher, type Dispatcher } from 'undici';
 import { explain, type Explanation } from './admin/explain.ts';
+import { gaugesOf } from './admin/readings.ts';
 import { meshStatus, type MeshStatus } from './admin/status.ts';
 import { Deadlines } from './base/deadlines.ts';
 import { MeshError } from './base/errors.ts';
@@ -59,15 +60,16 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
   const previous = chosenDispatcher(undefined);
 
   let settings: FileSettings | undefined;
+  const dns = dnsControlPlane({ defaults: () => settings?.hostDefaults });
   const loaded: LoadedControlPlane[] = [];
   for (const input of listOf(options.controlPlane)) {
     loaded.push(
       await loadControlPlane(input, (next) => {
         settings = next;
+        dns.defaultsChanged();
       }),
     );
   }
-  const dns = dnsControlPlane({ defaults: () => settings?.hostDefaults });
   const planes: ControlPlane[] = [...loaded.map(({ plane }) => plane), dns];
 
   const telemetry = createTelemetry({ meshName: name, clock });
@@ -119,6 +121,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     },
   );
 
+  telemetry.observe(gaugesOf(config, identities));
   const dispatcher = new OutboundDispatcher({
     config,
     clock,
@@ -193,8 +196,9 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
 }
 
 function publishIdentity(telemetry: Telemetry, event: IdentityEvent): void {
-  if (event.type === 'identity-changed') telemetry.publish('identity:rotated', () => event);
-  else if (event.type === 'identity-refused') telemetry.publish('identity:rejected', () => event);
+  const { type, ...facts } = event;
+  if (event.type === 'identity-changed') telemetry.publish('identity:rotated', () => facts as typeof event);
+  else if (event.type === 'identity-refused') telemetry.publish('identity:rejected', () => facts as typeof event);
 }
 
 function publishApplied(telemetry: Telemetry, source: string, result: ApplyResult, version: string): void {

@@ -18,6 +18,7 @@ import { Dispatcher, Dispatcher1Wrapper } from 'undici';
 import { isMeshError, MeshError, type AttemptReport, type MeshErrorCode } from '../base/errors.ts';
 import { sleep, type Clock, type Random } from '../base/runtime.ts';
 import type { Deadline, Deadlines, DeadlineTarget } from '../base/deadlines.ts';
+import type { RetryDenial } from '../telemetry/events.ts';
 import type { RequestFacts, RequestOutcome, RequestSpan } from '../telemetry/request-span.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { Attempt, type DispatchOptions } from './attempt.ts';
@@ -136,6 +137,9 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   private passThrough: Dispatcher.DispatchController | undefined = undefined;
   private deadline: Deadline | undefined = undefined;
   private retryDelayMs = 0.1;
+  private isRetrying = false;
+  /** Retries that the budget granted and that have not ended. */
+  private grantedRetries = 0;
   private retryAbort: AbortController | undefined = undefined;
   private nextSettled: PromiseWithResolvers<void> | undefined = undefined;
 
@@ -304,6 +308,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     const grpcStatus = headers['grpc-status'] as string | undefined;
     if (status < 400 && grpcStatus === undefined && !this.route!.retriesSuccess) {
       this.cluster!.recordSuccess(attempt);
+      this.budget!.onOutcome?.(true);
       this.nextSettled?.resolve();
       return 'deliver';
     }
@@ -315,8 +320,9 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
    * is settled here.
    */
   outcome(attempt: Attempt, outcome: Outcome): Decision {
-    const cluster = this.cluster!;
-    cluster.record(attempt, outcome);
+    this.cluster!.record(attempt, outcome);
+    if (attempt.number > 1) this.endRetry();
+    this.budget?.onOutcome?.(outcome.kind === 'response' && outcome.status < 500);
     const decision = this.decide(outcome);
     if (decision === 'deliver') {
       this.nextSettled?.resolve();
@@ -360,24 +366,26 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
       outcome,
     );
     if (!verdict.retry) {
-      if (verdict.denial !== undefined) this.span?.retryDenied(verdict.denial);
+      if (verdict.denial !== undefined) this.denied(verdict.denial, outcome);
       return giveUp;
     }
     const now = context.clock.now();
     const delayMs = retryDelayMs(this.attempts, retry, outcome, context.random, context.clock);
     if (this.deadline !== undefined && now + delayMs >= this.deadline.dueMs) {
-      this.span?.retryDenied('deadline');
+      this.denied('deadline', outcome);
       return giveUp;
     }
-    if (!cluster.limits.tryAcquireRetry()) {
-      this.span?.retryDenied('limit');
+    if (!this.isRetrying && !cluster.limits.tryAcquireRetry()) {
+      this.denied('limit', outcome);
       return giveUp;
     }
+    // Held until the call is over, so that a retry counts while it waits and while it runs.
+    this.isRetrying = true;
     if (!this.budget!.tryRetry(now, cluster.limits.requests)) {
-      cluster.limits.releaseRetry();
-      this.span?.retryDenied('budget', this.budget!.remaining(now));
+      this.denied('budget', outcome);
       return giveUp;
     }
+    this.grantedRetries++;
     this.retryDelayMs = delayMs;
     this.span?.retryScheduled({
       retry: this.attempts,
@@ -385,8 +393,15 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
       reason: verdict.condition,
       delayMs,
       budgetLeft: this.budget!.remaining(now),
+      ...resultOf(outcome),
     });
     return 'retry';
+  }
+
+  private denied(reason: RetryDenial, outcome: Outcome): void {
+    if (this.span === undefined) return;
+    const { status, error } = resultOf(outcome);
+    this.span.retryDenied(reason, this.budget?.remaining(this.context.clock.now()), status, error);
   }
 
   /** From the second attempt on p-retry drives: it counts, waits, keeps the caller's context and obeys the abort. */
@@ -397,7 +412,6 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
 
   /** @internal Called by p-retry for attempt 2 and later. */
   again(): Promise<void> {
-    this.cluster!.limits.releaseRetry();
     this.nextSettled = Promise.withResolvers();
     const host = this.current?.host;
     if (host !== undefined) this.tried = [...this.tried, host];
@@ -457,6 +471,16 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     this.isSettled = true;
     this.deadline?.cancel();
     this.calls.remove(this);
+    if (!this.isRetrying) return;
+    this.isRetrying = false;
+    this.cluster!.limits.releaseRetry();
+    while (this.grantedRetries > 0) this.endRetry();
+  }
+
+  private endRetry(): void {
+    if (this.grantedRetries === 0) return;
+    this.grantedRetries--;
+    this.budget!.onRetryEnd?.();
   }
 
   /** The caller gave up. Its own reason passes untouched. */
@@ -523,6 +547,11 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
       },
     );
   }
+}
+
+function resultOf(outcome: Outcome): { status: number | undefined; error: MeshErrorCode | undefined } {
+  if (outcome.kind === 'failure') return { status: undefined, error: outcome.code };
+  return { status: outcome.status, error: undefined };
 }
 
 function countOf(count: number, noun: string): string {

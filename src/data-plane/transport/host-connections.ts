@@ -78,6 +78,11 @@ export class HostConnections {
     return this.all.size;
   }
 
+  /** Those without a request on them. */
+  get idleCount(): number {
+    return this.idle.length;
+  }
+
   get waiting(): number {
     return this.waiters.length;
   }
