@@ -75,10 +75,14 @@ interface Template {
 const leafUsages: readonly KeyUsage[] = ['digitalSignature'];
 const authorityUsages: readonly KeyUsage[] = ['keyCertSign', 'cRLSign'];
 
-/** A new self-signed root. */
-export async function createCertificateAuthority(names: SubjectNames, validity: Validity): Promise<CertificateAuthority> {
+/** A new self-signed root. `overrides` make a certificate that is none: for tests of what must be refused. */
+export async function createCertificateAuthority(
+  names: SubjectNames,
+  validity: Validity,
+  overrides: AuthorityOverrides = {},
+): Promise<CertificateAuthority> {
   const keys = await generateKeys();
-  const template: Template = { names, validity, isAuthority: true, keyUsages: authorityUsages, hash: 'SHA-256' };
+  const template: Template = { names, validity, isAuthority: true, keyUsages: authorityUsages, hash: 'SHA-256', ...overrides };
   const itself: Signer = { subject: subjectOf(names), publicKey: keys.publicKey, signingKey: keys.privateKey };
   const certificate = await signCertificate(template, keys.publicKey, itself);
   return authority(pemText(certificate), await exportKey(keys.privateKey), undefined);

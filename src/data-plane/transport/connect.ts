@@ -142,7 +142,10 @@ export function createConnector(target: ConnectTarget): Connector {
       verified = certificate;
       keepSession();
       if (target.h2 === 'prior-knowledge' && socket.alpnProtocol !== 'http/1.1') setApplicationProtocol(socket, 'h2');
-      if (tls.mode === 'mutual' && socket.getProtocol() === 'TLSv1.3') watchForRefusal(socket, endpoint, context, clock);
+      // A server that resumes a session has accepted our certificate before.
+      if (tls.mode === 'mutual' && socket.getProtocol() === 'TLSv1.3' && !socket.isSessionReused()) {
+        watchForRefusal(socket, endpoint, context, clock);
+      }
       attempt.succeed();
     });
   };
