@@ -45,6 +45,21 @@ describe('watching files', { timeout: 30_000 }, () => {
     });
   }
 
+  /** The system's clock, but the poll comes when the test says so, and no write is so fresh that it is reported twice. */
+  function pollByHand(): { readonly clock: Clock; readonly poll: () => void } {
+    let due: () => void = () => {};
+    const clock: Clock = {
+      ...systemClock,
+      wallNow: () => systemClock.wallNow() + 3_600_000,
+      setTimer(callback, delayMs) {
+        if (delayMs < 1000) return systemClock.setTimer(callback, delayMs);
+        due = callback;
+        return { cancel: () => {} };
+      },
+    };
+    return { clock, poll: () => due() };
+  }
+
   it('names the file that changed, and not its neighbour', async () => {
     await writeFile(path('a'), '1');
     await writeFile(path('b'), '1');
@@ -72,34 +87,39 @@ describe('watching files', { timeout: 30_000 }, () => {
     await reported('a', before + 1);
   });
 
-  it('sees a change behind a link to another directory', async () => {
+  it('sees a change behind a link to another directory, by an event', async () => {
     await mkdir(path('shared'));
     await mkdir(path('app'));
     await writeFile(path('shared/a'), '1');
     await symlink('../shared/a', path('app/a'));
-    watch(['app/a']);
+    watch(['app/a'], pollByHand().clock);
     await writeFile(path('shared/new'), '2');
     await rename(path('shared/new'), path('shared/a'));
     await reported('app/a');
   });
 
   it('finds by its poll what no event told of: a directory that did not exist', async () => {
-    // The poll's timer fires when the test says so; no directory can be watched when the watch begins.
-    const timers: { callback: () => void; delayMs: number }[] = [];
-    const clock: Clock = {
-      ...systemClock,
-      setTimer(callback, delayMs) {
-        const timer = { callback, delayMs };
-        timers.push(timer);
-        return { cancel: () => void timers.splice(timers.indexOf(timer), 1) };
-      },
-    };
+    const { clock, poll } = pollByHand();
     watch(['late/a'], clock);
     await mkdir(path('late'));
     await writeFile(path('late/a'), '1');
-    const poll = timers.find(({ delayMs }) => delayMs > 1000);
-    poll?.callback();
+    poll();
     await reported('late/a');
+  });
+
+  it('watches a directory that was replaced from the next poll on', async () => {
+    const { clock, poll } = pollByHand();
+    await mkdir(path('conf'));
+    await writeFile(path('conf/a'), '1');
+    watch(['conf/a'], clock);
+    await rename(path('conf'), path('conf.old'));
+    await mkdir(path('conf'));
+    await writeFile(path('conf/a'), '2');
+    poll();
+    await reported('conf/a');
+    const before = reports.length;
+    await writeFile(path('conf/a'), '3');
+    await reported('conf/a', before + 1);
   });
 
   it('reports nothing after it was stopped', async () => {

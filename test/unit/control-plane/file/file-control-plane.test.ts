@@ -3,7 +3,8 @@ import { mkdir, mkdtemp, rename, rm, symlink, unlink, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { systemClock, systemRandom } from '../../../../src/base/runtime.ts';
+import { systemClock, systemRandom, type Clock } from '../../../../src/base/runtime.ts';
+import { watchFiles } from '../../../../src/base/watch-file.ts';
 import { fileControlPlane, type FileSettings, type MeshFileInput } from '../../../../src/control-plane/file/index.ts';
 import { versionOf } from '../../../../src/control-plane/file/client.ts';
 import type { ConfigUpdate } from '../../../../src/model/contracts.ts';
@@ -41,9 +42,9 @@ describe('the file control plane on a real directory', { timeout: 30_000 }, () =
   });
 
   /** Runs on a file, with its first configuration applied. */
-  async function start(file: string): Promise<void> {
+  async function start(file: string, clock: Clock = systemClock): Promise<void> {
     const plane = fileControlPlane({ path: file, onSettings: (next) => settings.push(next) });
-    running = plane.run({ sink, clock: systemClock, random: systemRandom, signal: stop.signal });
+    running = plane.run({ sink, clock, random: systemRandom, signal: stop.signal });
     await Promise.race([running, sink.until(({ updates }) => updates.length > 0)]);
   }
 
@@ -197,12 +198,23 @@ describe('the file control plane on a real directory', { timeout: 30_000 }, () =
     await inForce('b');
   });
 
-  it('says nothing of a file that is gone for a moment, as when an editor deletes and writes it', async () => {
+  it('says nothing of a file that is half written for a moment, as when an editor truncates it first', async () => {
     await writeFile(path('mesh.yaml'), withService('a'));
-    await start(path('mesh.yaml'));
-    await unlink(path('mesh.yaml'));
-    await writeFile(path('mesh.yaml'), withService('b'));
+    // The rest is written while the plane waits for what it read to settle.
+    let writes = 0;
+    const clock: Clock = {
+      ...systemClock,
+      setTimer(callback, delayMs) {
+        if (delayMs !== 200) return systemClock.setTimer(callback, delayMs);
+        writes += 1;
+        void writeFile(path('mesh.yaml'), withService('b')).then(callback);
+        return { cancel: () => {} };
+      },
+    };
+    await start(path('mesh.yaml'), clock);
+    await writeFile(path('mesh.yaml'), 'services: {');
     await inForce('b');
+    assert.equal(writes, 1);
     assert.deepEqual(
       sink.statuses.filter(({ state }) => state === 'failed'),
       [],
@@ -212,8 +224,12 @@ describe('the file control plane on a real directory', { timeout: 30_000 }, () =
   it('says nothing of a file that is written with the same content, nor of its neighbours', async () => {
     await writeFile(path('mesh.yaml'), withService('a'));
     await start(path('mesh.yaml'));
+    const seen = Promise.withResolvers<void>();
+    const unwatch = watchFiles([path('mesh.yaml')], () => seen.resolve(), systemClock);
     await writeFile(path('neighbour.log'), 'x');
     await writeFile(path('mesh.yaml'), withService('a'));
+    await seen.promise;
+    unwatch();
     await writeFile(path('new'), withService('b'));
     await rename(path('new'), path('mesh.yaml'));
     await inForce('b');
