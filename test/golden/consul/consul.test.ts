@@ -5,9 +5,11 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { Publisher } from '../../../src/control-plane/consul/publisher.ts';
 import { clusterNameOf, serviceTargetFromHost } from '../../../src/control-plane/consul/service-target.ts';
 import { translateInstances } from '../../../src/control-plane/consul/translate.ts';
+import { safeDefaults } from '../../../src/control-plane/safe-defaults.ts';
 import { RecordingSink } from '../../support/recording-sink.ts';
 
 interface Input {
@@ -28,7 +30,16 @@ async function translated({ host, onlyPassing = false, index, answer }: Input): 
   const sink = new RecordingSink();
   const instances = translateInstances(clusterNameOf(target), answer, { onlyPassing });
   await new Publisher('consul', 'consul', sink).put(target, instances, BigInt(index));
-  return JSON.parse(JSON.stringify(sink.updates[0])) as unknown;
+  return JSON.parse(JSON.stringify(sink.updates[0], withoutDefaults)) as unknown;
+}
+
+/** The safe defaults are tested where they are made; here only that they are there. */
+function withoutDefaults(key: string, value: unknown): unknown {
+  if (key === 'policy' && isDeepStrictEqual(value, safeDefaults.policy)) return 'safe defaults';
+  if (typeof value !== 'object' || value === null || !('discovery' in value)) return value;
+  const entries = Object.entries(value).filter(([name, field]) => !isDeepStrictEqual(field, Reflect.get(safeDefaults.cluster, name)));
+  const defaults = Object.keys(safeDefaults.cluster).every((name) => name in value && !entries.some(([other]) => other === name));
+  return { ...Object.fromEntries(entries), ...(defaults && { theRest: 'safe defaults' }) };
 }
 
 describe('what Consul answers, in the words of the model', () => {
