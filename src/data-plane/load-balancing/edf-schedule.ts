@@ -9,9 +9,12 @@ export class EdfSchedule {
   private readonly deadlines: Float64Array;
   private readonly heap: Int32Array;
 
-  /** First deadlines are drawn within one period, or all clients would begin with the heaviest host. */
+  /**
+   * First deadlines are drawn, or all clients would begin with the heaviest host. Drawn from an exponential distribution, a host is
+   * first with a chance in proportion to its weight: a schedule that is built anew for each pick is still fair.
+   */
   constructor(weights: Float64Array, random: Random) {
-    this.deadlines = weights.map((weight) => random() / weight);
+    this.deadlines = weights.map((weight) => -Math.log(1 - random()) / weight);
     this.heap = Int32Array.from(weights, (_, index) => index).sort((a, b) => this.deadlines[a]! - this.deadlines[b]!);
   }
 

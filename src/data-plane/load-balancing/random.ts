@@ -12,28 +12,21 @@ export const random: LoadBalancingPolicy<undefined> = {
   build: (hosts) => (hasEqualWeights(hosts) ? new UniformPicker(hosts) : new WeightedPicker(hosts)),
 };
 
-abstract class RandomPicker implements Picker {
-  protected readonly hosts: HostSet;
+class UniformPicker implements Picker {
+  private readonly hosts: HostSet;
   constructor(hosts: HostSet) {
     this.hosts = hosts;
   }
 
-  protected abstract draw(random: Random): number;
-
   pick(context: PickContext): PickableHost | undefined {
     const { hosts } = this;
-    if (hosts.length === 0) return undefined;
-    let index = this.draw(context.random);
-    if (context.tried.length === 0) return hosts[index];
-    for (let draws = 0; draws < redraws && isTried(context.tried, hosts[index]!); draws++) index = this.draw(context.random);
+    let index = Math.floor(context.random() * hosts.length);
+    if (context.tried.length === 0 || hosts.length === 0) return hosts[index];
+    for (let draws = 0; draws < redraws && isTried(context.tried, hosts[index]!); draws++) {
+      index = Math.floor(context.random() * hosts.length);
+    }
     const untried = nextUntried(hosts, index, context.tried);
     return hosts[untried === -1 ? index : untried];
-  }
-}
-
-class UniformPicker extends RandomPicker {
-  protected draw(random: Random): number {
-    return Math.floor(random() * this.hosts.length);
   }
 }
 
@@ -41,12 +34,13 @@ class UniformPicker extends RandomPicker {
  * The alias method: each column is one host up to a threshold and another above it, so a draw is one lookup however many hosts
  * there are. Source: Walker 1974, built as in Vose 1991.
  */
-class WeightedPicker extends RandomPicker {
+class WeightedPicker implements Picker {
+  private readonly hosts: HostSet;
   private readonly threshold: Float64Array;
   private readonly alias: Int32Array;
 
   constructor(hosts: HostSet) {
-    super(hosts);
+    this.hosts = hosts;
     const weights = weightsOf(hosts);
     const mean = weights.reduce((sum, weight) => sum + weight, 0) / weights.length;
     this.threshold = weights.map((weight) => weight / mean);
@@ -65,7 +59,16 @@ class WeightedPicker extends RandomPicker {
     for (const index of [...below, ...above]) this.threshold[index] = 1;
   }
 
-  protected draw(random: Random): number {
+  pick(context: PickContext): PickableHost | undefined {
+    const { hosts } = this;
+    let index = this.draw(context.random);
+    if (context.tried.length === 0) return hosts[index];
+    for (let draws = 0; draws < redraws && isTried(context.tried, hosts[index]!); draws++) index = this.draw(context.random);
+    const untried = nextUntried(hosts, index, context.tried);
+    return hosts[untried === -1 ? index : untried];
+  }
+
+  private draw(random: Random): number {
     const point = random() * this.hosts.length;
     const column = Math.floor(point);
     return point - column < this.threshold[column]! ? column : this.alias[column]!;
