@@ -1,6 +1,7 @@
 /** `routes` of a service: which requests go where, under which policy. */
 import * as v from 'valibot';
-import { retry, timeoutMs } from './schema-policies.ts';
+import { timeoutMs } from './schema-policies.ts';
+import { retry } from './schema-retry.ts';
 import { flag, list, mapping, maxWeight, re2, text, wholeNumber } from './schema-values.ts';
 
 /** A mapping of which one key is set: the kind of test, with the text that it compares. */

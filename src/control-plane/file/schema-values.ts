@@ -30,6 +30,9 @@ export function wholeNumber(min: number, max: number, unit = '') {
 /** The longest timer of Node, 24.8 days: a longer one would fire at once. */
 export const maxDurationMs = 2_147_483_647;
 
+/** The largest count: uint32, as in Envoy. */
+export const maxCount = 4_294_967_295;
+
 /** The largest weight, and the largest sum of weights, of Envoy. */
 export const maxWeight = 4_294_967_295;
 

@@ -12,10 +12,10 @@ import {
   loadBalancing,
   outlierDetection,
   protocol,
-  retry,
   timeoutMs,
   tls,
 } from './schema-policies.ts';
+import { retry } from './schema-retry.ts';
 import { destination, pathMatch, route, routeMatch, stringMatch } from './schema-routes.ts';
 import {
   dictionary,

@@ -45,19 +45,37 @@ describe('watching files', { timeout: 30_000 }, () => {
     });
   }
 
-  /** The system's clock, but the poll comes when the test says so, and no write is so fresh that it is reported twice. */
-  function pollByHand(): { readonly clock: Clock; readonly poll: () => void } {
+  /**
+   * The system's clock, but the poll comes when the test says so, and no write is so fresh that it is reported twice. `settled`
+   * resolves when no event is waiting to be looked at.
+   */
+  function pollByHand(): { readonly clock: Clock; readonly poll: () => void; readonly settled: () => Promise<void> } {
     let due: () => void = () => {};
+    let waiting = 0;
+    let onSettled: () => void = () => {};
     const clock: Clock = {
       ...systemClock,
       wallNow: () => systemClock.wallNow() + 3_600_000,
       setTimer(callback, delayMs) {
-        if (delayMs < 1000) return systemClock.setTimer(callback, delayMs);
+        if (delayMs < 1000) {
+          waiting += 1;
+          return systemClock.setTimer(() => {
+            callback();
+            waiting -= 1;
+            if (waiting === 0) onSettled();
+          }, delayMs);
+        }
         due = callback;
         return { cancel: () => {} };
       },
     };
-    return { clock, poll: () => due() };
+    const settled = (): Promise<void> => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      if (waiting === 0) resolve();
+      else onSettled = resolve;
+      return promise;
+    };
+    return { clock, poll: () => due(), settled };
   }
 
   it('names the file that changed, and not its neighbour', async () => {
@@ -108,7 +126,7 @@ describe('watching files', { timeout: 30_000 }, () => {
   });
 
   it('watches a directory that was replaced from the next poll on', async () => {
-    const { clock, poll } = pollByHand();
+    const { clock, poll, settled } = pollByHand();
     await mkdir(path('conf'));
     await writeFile(path('conf/a'), '1');
     watch(['conf/a'], clock);
@@ -117,6 +135,7 @@ describe('watching files', { timeout: 30_000 }, () => {
     await writeFile(path('conf/a'), '2');
     poll();
     await reported('conf/a');
+    await settled();
     const before = reports.length;
     await writeFile(path('conf/a'), '3');
     await reported('conf/a', before + 1);

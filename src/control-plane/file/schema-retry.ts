@@ -1,0 +1,111 @@
+/** `retry`: when and how often a request is tried again. The defaults are those of `safe-defaults.ts`. */
+import * as v from 'valibot';
+import { safeRetry } from '../safe-defaults.ts';
+import { durationMs, list, mapping, maxCount, oneOf, ratio, wholeNumber } from './schema-values.ts';
+
+/** Conditions of `retry.on`. */
+export const retryConditions = [
+  'connect-failure',
+  'refused-stream',
+  'reset-before-request',
+  'reset',
+  'gateway-error',
+  '5xx',
+  'retriable-4xx',
+  'retriable-status-codes',
+  'envoy-ratelimited',
+  'per-try-timeout',
+  'cancelled',
+  'deadline-exceeded',
+  'internal',
+  'resource-exhausted',
+  'unavailable',
+] as const;
+
+const backoff = v.pipe(
+  mapping({
+    baseMs: v.pipe(
+      v.optional(durationMs(1), safeRetry.backoff.baseMs),
+      v.description("The wait before the n-th retry is drawn from 0 … baseMs·(2ⁿ−1). Envoy's value."),
+    ),
+    maxMs: v.pipe(
+      v.optional(durationMs(1), safeRetry.backoff.maxMs),
+      v.description("Longest wait. Envoy's value, 10 times the base."),
+    ),
+  }),
+  v.check(
+    ({ baseMs, maxMs }) => baseMs <= maxMs,
+    ({ input }) => `\`baseMs\` (${input.baseMs}) must not be larger than \`maxMs\` (${input.maxMs})`,
+  ),
+  v.description(
+    'Waits between attempts. All of the wait is random, so that the clients of a failing endpoint do not come back together.',
+  ),
+);
+
+const budget = v.pipe(
+  mapping({
+    ratio: v.pipe(
+      v.optional(ratio(), safeRetry.budget.ratio),
+      v.description(
+        'Retries allowed for each first attempt. 0.15 keeps the load of a failing service below 1.2 times its normal one.',
+      ),
+    ),
+    minTokens: v.pipe(
+      v.optional(wholeNumber(0, maxCount), safeRetry.budget.minTokens),
+      v.description('Retries that a service with little traffic may make all the same; 10 covers a restart of one endpoint.'),
+    ),
+  }),
+  v.description(
+    'How many retries a service gets beside the first attempts: without it, retries multiply the load of a service that is failing already.',
+  ),
+);
+
+/** `retry`. */
+export const retry = v.pipe(
+  mapping({
+    maxAttempts: v.pipe(
+      v.optional(wholeNumber(1, 100), safeRetry.maxAttempts),
+      v.description('Attempts in all, the first included; 1 = never retry. One retry by default, as in Envoy.'),
+    ),
+    on: v.pipe(
+      v.optional(list(oneOf(retryConditions)), [...safeRetry.on]),
+      v.description(
+        "What is retried, in Envoy's words; `reset` includes `reset-before-request` and `refused-stream`. The default holds no response: whether a 503 may be repeated is for the owner of the service to say.",
+      ),
+    ),
+    statusCodes: v.pipe(v.exactOptional(list(wholeNumber(100, 599))), v.description('The statuses of `retriable-status-codes`.')),
+    perTryTimeoutMs: v.pipe(
+      v.exactOptional(durationMs(1)),
+      v.description('Limit of one attempt, until its response head. None by default: `timeoutMs` covers all attempts.'),
+    ),
+    backoff: v.optional(backoff, {}),
+    budget: v.optional(budget, {}),
+    maxBodyBytes: v.pipe(
+      v.optional(wholeNumber(0, 67_108_864), safeRetry.maxBodyBytes),
+      v.description(
+        'Largest request body kept for another attempt; a request with a larger one is not retried once its body was sent. 64 KiB: a thousand requests in flight hold 64 MiB at most.',
+      ),
+    ),
+    nonIdempotent: v.pipe(
+      v.optional(oneOf(['never', 'as-configured']), safeRetry.nonIdempotent),
+      v.description(
+        'Whether a POST or PATCH that the endpoint may have processed is sent again. `never` (RFC 9110, section 9.2.2); `as-configured` does what `on` says, as Envoy does, for services that recognise a repeated request.',
+      ),
+    ),
+  }),
+  v.forward(
+    v.check(
+      ({ on, statusCodes }) => statusCodes === undefined || on.includes('retriable-status-codes'),
+      'it has no effect unless `on` holds `retriable-status-codes`: add it there, or remove `statusCodes`',
+    ),
+    ['statusCodes'],
+  ),
+  v.forward(
+    v.check(
+      ({ on, statusCodes }) => statusCodes !== undefined || !on.includes('retriable-status-codes'),
+      '`retriable-status-codes` needs the list `statusCodes` beside `on`',
+    ),
+    ['on'],
+  ),
+  v.description('When and how often a request is tried again, on another endpoint where there is one.'),
+);
