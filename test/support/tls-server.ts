@@ -40,7 +40,6 @@ export async function startTlsServer(options: TlsOptions): Promise<TlsTestServer
     socket.on('error', () => undefined);
     socket.on('data', () => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'));
   });
-  server.on('tlsClientError', (_error, socket) => socket.destroy());
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {

@@ -22,8 +22,8 @@ export class ConnectError extends Error {
   /** Of the system or of OpenSSL: `ECONNREFUSED`, `CERT_HAS_EXPIRED`, … */
   readonly code: string | undefined;
   /**
-   * True when a request may already have been written: TLS 1.3 servers judge our certificate after our handshake is done. Retry
-   * as for a reset.
+   * True when a request may already have been written: TLS 1.3 servers judge our certificate after our handshake is done. With
+   * {@link isTlsAlert} the peer has certainly not processed it; otherwise retry as for a reset.
    */
   readonly afterHandshake: boolean;
 
@@ -77,6 +77,12 @@ export function isTlsAlert(error: unknown): boolean {
     if (code !== undefined && handshakeAlert.test(code)) return true;
   }
   return false;
+}
+
+/** An alert of that kind on a connection that was handed out already. */
+export function refusedByAlert(error: Error, endpoint: string): ConnectError {
+  const text = `${endpoint} refused this process after the TLS handshake, most likely for its certificate (${codeOf(error)})`;
+  return new ConnectError('tls', text, { cause: error, afterHandshake: true });
 }
 
 /** The first system or OpenSSL code of an error; of the first attempt when several addresses were tried. */

@@ -8,8 +8,9 @@
  * written before both have passed.
  *
  * A TLS 1.3 server judges our certificate when we are done and have begun to send. If it refuses us, that shows on the first
- * request of the connection: as an alert ({@link isTlsAlert}), or, where the server says nothing and closes (Node), as a
- * {@link ConnectError} with `afterHandshake`. When the close comes as a TCP reset it cannot be told from any other.
+ * request of the connection as a {@link ConnectError} with `afterHandshake`: caused by an alert, which is certain
+ * ({@link isTlsAlert}), or guessed, where the server says nothing and closes (Node). When the close comes as a TCP reset it cannot
+ * be told from any other.
  */
 import type { X509Certificate } from 'node:crypto';
 import { connect as netConnect, isIP, type NetConnectOpts, type Socket } from 'node:net';
@@ -22,7 +23,7 @@ import type { UpstreamTls } from '../../model/tls.ts';
 import type { IdentityStore } from '../../security/identity-store.ts';
 import { compilePeerCheck, identityOfPeer, type PeerCheck, type PeerIdentity } from '../../security/peer-identity.ts';
 import { tlsContextOf, type TlsContext } from '../../security/tls-context.ts';
-import { ConnectError, connectErrorOf } from './connect-error.ts';
+import { ConnectError, connectErrorOf, isTlsAlert, refusedByAlert } from './connect-error.ts';
 
 /** Where to, how secured, how long. */
 export interface ConnectTarget {
@@ -143,7 +144,7 @@ export function createConnector(target: ConnectTarget): Connector {
       keepSession();
       if (target.h2 === 'prior-knowledge' && socket.alpnProtocol !== 'http/1.1') setApplicationProtocol(socket, 'h2');
       // A server that resumes a session has accepted our certificate before.
-      if (tls.mode === 'mutual' && socket.getProtocol() === 'TLSv1.3' && !socket.isSessionReused()) {
+      if (socket.getProtocol() === 'TLSv1.3' && !socket.isSessionReused()) {
         watchForRefusal(socket, endpoint, context, clock);
       }
       attempt.succeed();
@@ -172,8 +173,11 @@ class Attempt {
     this.target = target;
     this.callback = callback;
     socket.setNoDelay(true).setKeepAlive(true, keepAliveInitialDelayMs);
-    // Stays for the life of the socket: an error after the answer is the business of whoever has the socket.
-    socket.on('error', (error) => this.fail(connectErrorOf(error, endpoint, this.isInTls)));
+    socket.on('error', (error) => {
+      if (this.callback !== undefined) this.fail(connectErrorOf(error, endpoint, this.isInTls));
+      // Node reports an alert without closing; undici would go on to report the close that follows, and forget why.
+      else if (isTlsAlert(error)) socket.destroy(refusedByAlert(error, endpoint));
+    });
     this.arm(timeoutSlices);
   }
 
@@ -266,8 +270,11 @@ function watchForRefusal(socket: TLSSocket, endpoint: string, context: TlsContex
     if (hasTicket || socket.bytesRead > 0) return;
     const { svid } = context;
     const expired = svid !== undefined && clock.wallNow() > svid.notAfterMs ? ' (it has expired)' : '';
-    const who = svid?.spiffeId ?? svid?.dnsNames[0] ?? 'this process';
-    const text = `${endpoint} closed the connection right after the TLS handshake; it may have refused the certificate of ${who}${expired}`;
+    const guess =
+      svid === undefined
+        ? 'it may want a certificate of ours (`tls.mode: mutual`)'
+        : `it may have refused the certificate of ${svid.spiffeId ?? svid.dnsNames[0] ?? 'this process'}${expired}`;
+    const text = `${endpoint} closed the connection right after the TLS handshake; ${guess}`;
     socket.destroy(new ConnectError('tls', text, { afterHandshake: true }));
   });
 }
