@@ -20,12 +20,15 @@ class UniformPicker implements Picker {
 
   pick(context: PickContext): PickableHost | undefined {
     const { hosts } = this;
-    let index = Math.floor(context.random() * hosts.length);
-    if (context.tried.length === 0 || hosts.length === 0) return hosts[index];
-    for (let draws = 0; draws < redraws && isTried(context.tried, hosts[index]!); draws++) {
-      index = Math.floor(context.random() * hosts.length);
-    }
-    const untried = nextUntried(hosts, index, context.tried);
+    if (context.tried.length === 0 || hosts.length === 0) return hosts[Math.floor(context.random() * hosts.length)];
+    return this.pickUntried(context);
+  }
+
+  private pickUntried({ tried, random }: PickContext): PickableHost | undefined {
+    const { hosts } = this;
+    let index = Math.floor(random() * hosts.length);
+    for (let draws = 0; draws < redraws && isTried(tried, hosts[index]!); draws++) index = Math.floor(random() * hosts.length);
+    const untried = nextUntried(hosts, index, tried);
     return hosts[untried === -1 ? index : untried];
   }
 }
@@ -60,11 +63,14 @@ class WeightedPicker implements Picker {
   }
 
   pick(context: PickContext): PickableHost | undefined {
+    return context.tried.length === 0 ? this.hosts[this.draw(context.random)] : this.pickUntried(context);
+  }
+
+  private pickUntried({ tried, random }: PickContext): PickableHost | undefined {
     const { hosts } = this;
-    let index = this.draw(context.random);
-    if (context.tried.length === 0) return hosts[index];
-    for (let draws = 0; draws < redraws && isTried(context.tried, hosts[index]!); draws++) index = this.draw(context.random);
-    const untried = nextUntried(hosts, index, context.tried);
+    let index = this.draw(random);
+    for (let draws = 0; draws < redraws && isTried(tried, hosts[index]!); draws++) index = this.draw(random);
+    const untried = nextUntried(hosts, index, tried);
     return hosts[untried === -1 ? index : untried];
   }
 

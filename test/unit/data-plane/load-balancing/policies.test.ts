@@ -96,10 +96,27 @@ describe('weighted-round-robin', () => {
     }
   });
 
-  it('serves every host of a set with one that outweighs the rest', () => {
-    const hosts = hostsOf({ weight: 1_000_000 }, ...Array.from({ length: 9 }, () => ({ weight: 1 })));
-    const turns = picks(weightedRoundRobin.build(hosts, undefined, seededRandom(4)), 100_000);
-    assert.ok(count(turns, 'a') > 99_980 && count(turns, 'a') <= 100_000, `${count(turns, 'a')}`);
+  it('does not serve light hosts in a bunch', () => {
+    const hosts = hostsOf(
+      ...Array.from({ length: 5 }, () => ({ weight: 1 })),
+      ...Array.from({ length: 5 }, () => ({ weight: 5 })),
+    );
+    const turns = picks(weightedRoundRobin.build(hosts, undefined, seededRandom(4)), 3000);
+    assert.doesNotMatch(turns, /[a-e]{3}/);
+  });
+
+  it('serves every host of a set with one that outweighs the rest by far', () => {
+    const hosts = hostsOf({ weight: 200_000 }, ...Array.from({ length: 9 }, () => ({ weight: 1 })));
+    const picker = weightedRoundRobin.build(hosts, undefined, seededRandom(4));
+    const counts = new Map<string, number>();
+    const context = contextOf(seededRandom(1));
+    for (let pick = 0; pick < 2_000_000; pick++) {
+      const { address } = picker.pick(context)!;
+      counts.set(address, (counts.get(address) ?? 0) + 1);
+    }
+    // Ten periods, less those that its first turn was drawn late.
+    for (const letter of 'bcdefghij')
+      assert.ok(counts.get(letter)! > 5 && counts.get(letter)! <= 11, `${letter}: ${counts.get(letter)}`);
   });
 
   it('takes a weight that is unknown for the mean of the others', () => {
@@ -137,10 +154,13 @@ describe('least-request', () => {
     assert.ok(Math.abs(count(turns, 'a') - 2000) < 200, `${count(turns, 'a')}`);
   });
 
-  it('takes it more often with more draws: 5 of 10', () => {
-    const hosts = hostsOf({}, ...Array.from({ length: 9 }, () => ({ inFlight: 5 })));
-    const turns = picks(leastRequest.build(hosts, { ...defaults, choiceCount: 5 }, seededRandom(1)), 10_000);
-    assert.ok(Math.abs(count(turns, 'a') - 5000) < 250, `${count(turns, 'a')}`);
+  it('takes it more often with more draws, which are all different: 5 of 10, wherever it stands', () => {
+    for (const letter of 'aej') {
+      const hosts = hostsOf(...Array.from({ length: 10 }, () => ({ inFlight: 5 })));
+      hosts.find((host) => host.address === letter)!.inFlight = 0;
+      const turns = picks(leastRequest.build(hosts, { ...defaults, choiceCount: 5 }, seededRandom(1)), 10_000);
+      assert.ok(Math.abs(count(turns, letter) - 5000) < 250, `${letter}: ${count(turns, letter)}`);
+    }
   });
 
   it('takes it always with a full scan, and breaks ties by chance', () => {
