@@ -42,8 +42,8 @@ export const safeConnectTimeoutMs = 1000;
 /** Shorter than the 5 s after which Node's own server closes an idle connection, so that a request rarely meets a closing one. */
 export const safeIdleTimeoutMs = 4000;
 
-/** Envoy's route timeout. */
-export const safeTimeoutMs = 15_000;
+/** None, as in Istio. Envoy's 15 s cover the whole response and would cut streams, long polls and large downloads of hosts that nobody described. */
+export const safeTimeoutMs = 0;
 
 /** What a cluster and its requests get when nothing else was said. */
 export interface HostDefaults {

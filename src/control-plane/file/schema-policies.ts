@@ -194,7 +194,7 @@ export const protocol = v.pipe(
 export const timeoutMs = v.pipe(
   durationMs(0),
   v.description(
-    "Limit of the whole request with all attempts and waits, until the response head; 0 = none. Envoy's 15 s by default.",
+    'Limit of the whole request with all attempts and waits, until the end of the response body. 0 = none, the default, so that streams and long polls are not cut; a service that has neither should set it.',
   ),
 );
 

@@ -1,6 +1,6 @@
 /**
  * Golden pairs: `<case>.in.json` is a host with the body that Consul answered, `<case>.out.json` the update that follows from it.
- * `MESHFETCH_GOLDEN_UPDATE=1` writes the `.out.json` anew and deletes those without an input; read the difference before you commit it.
+ * `UPDATE_GOLDEN=1` writes the `.out.json` anew and deletes those without an input; read the difference before you commit it.
  */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -20,7 +20,7 @@ interface Input {
 }
 
 const folder = new URL('./', import.meta.url);
-const update = process.env['MESHFETCH_GOLDEN_UPDATE'] === '1';
+const update = process.env['UPDATE_GOLDEN'] === '1';
 const files = readdirSync(folder);
 const cases = files.filter((file) => file.endsWith('.in.json')).map((file) => file.slice(0, -'.in.json'.length));
 
