@@ -39,6 +39,8 @@ export type RetryCondition =
   | 'retriable-headers'
   | 'envoy-ratelimited'
   | 'per-try-timeout'
+  /** No endpoint of the drawn cluster could be used, or its queue was full (Linkerd: fail-fast). */
+  | 'no-endpoint'
   | 'cancelled'
   | 'deadline-exceeded'
   | 'internal'
@@ -56,6 +58,8 @@ export interface RetryConfig {
   readonly requestHeaders?: readonly ValueMatcher[];
   readonly perTryTimeoutMs?: number;
   readonly perTryIdleTimeoutMs?: number;
+  /** The last allowed attempt has no `perTryTimeoutMs` (Linkerd). */
+  readonly lastTryUntimed?: boolean;
   readonly backoff?: BackoffConfig;
   /** Response headers that name the wait before the next attempt, in order. */
   readonly resetHeaders?: readonly { readonly name: string; readonly format: 'seconds' | 'unix-timestamp' }[];

@@ -95,7 +95,7 @@ export type RouteAction =
       readonly to: readonly WeightedDestination[];
       /**
        * Among which destinations: all of them (default; Envoy), those whose cluster has a usable endpoint, or the first such one
-       * whatever the weights (Linkerd `random_available`, `first_available`).
+       * whatever the weights (Linkerd `random_available`, `first_available`). The latter two are drawn anew for each attempt.
        */
       readonly draw?: 'weighted' | 'weighted-available' | 'first-available';
     })

@@ -28,6 +28,7 @@ const retryConditions: readonly RetryCondition[] = [
   'retriable-headers',
   'envoy-ratelimited',
   'per-try-timeout',
+  'no-endpoint',
   'cancelled',
   'deadline-exceeded',
   'internal',

@@ -91,6 +91,7 @@ const bit = {
   internal: 8192,
   'resource-exhausted': 16_384,
   unavailable: 32_768,
+  'no-endpoint': 65_536,
 } as const satisfies Record<RetryCondition, number>;
 
 /** gRPC status codes by the condition that names them. */
