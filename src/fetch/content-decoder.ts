@@ -57,14 +57,14 @@ class Inflate extends Transform {
   private inner: Transform | undefined = undefined;
 
   override _transform(chunk: Buffer, encoding: BufferEncoding, done: () => void): void {
-    if (chunk.byteLength === 0) {
-      done();
-      return;
+    if (this.inner === undefined && chunk.byteLength > 0) {
+      this.inner = this.start(
+        (chunk[0]! & 0x0f) === 8 ? zlib.createInflate(inflateOptions) : zlib.createInflateRaw(inflateOptions),
+      );
     }
-    this.inner ??= this.start(
-      (chunk[0]! & 0x0f) === 8 ? zlib.createInflate(inflateOptions) : zlib.createInflateRaw(inflateOptions),
-    );
-    this.inner.write(chunk, encoding, done);
+    // What follows the end of the compressed data is ignored.
+    if (this.inner === undefined || this.inner.readableEnded) done();
+    else this.inner.write(chunk, encoding, done);
   }
 
   private start(inner: Transform): Transform {
@@ -81,7 +81,7 @@ class Inflate extends Transform {
   }
 
   override _flush(done: () => void): void {
-    if (this.inner === undefined) done();
+    if (this.inner === undefined || this.inner.readableEnded) done();
     else this.inner.once('end', done).end();
   }
 
@@ -101,6 +101,7 @@ export class ContentDecoder implements BodySource {
   private readonly onFailure: (error: unknown) => void;
   private encodedBytes = 0;
   private decodedBytes = 0;
+  private destroyed = false;
 
   /** `onFailure` is told once when the bytes are not what the codings say. */
   constructor(
@@ -130,15 +131,11 @@ export class ContentDecoder implements BodySource {
   }
 
   end(): void {
-    // zlib calls nothing at all a broken stream; for fetch it is an empty body.
-    if (this.encodedBytes > 0) this.first.end();
-    else {
-      this.destroy();
-      this.body.end();
-    }
+    this.first.end();
   }
 
   destroy(): void {
+    this.destroyed = true;
     this.first.destroy();
     this.last.destroy();
   }
@@ -168,6 +165,8 @@ export class ContentDecoder implements BodySource {
   }
 
   private fail(error: unknown): void {
+    // A pipeline that is destroyed calls that an error.
+    if (this.destroyed) return;
     this.destroy();
     this.onFailure(error);
   }

@@ -29,7 +29,7 @@ export function createFetch(dispatcher: Dispatcher, options: FetchOptions = {}):
   for (const [name, limit] of Object.entries(limits)) {
     if (!(limit > 0)) throw new RangeError(`decompression.${name} is ${limit}; give a number above 0, or Infinity for no limit`);
   }
-  return function fetch(input, init) {
+  return function fetch(input, init = undefined) {
     if (arguments.length === 0) return (nodeFetch as () => Promise<Response>)();
     const request = commonRequest(input, init);
     return request === undefined ? fetchOverNode(dispatcher, input, init) : leanFetch(dispatcher, request, limits);

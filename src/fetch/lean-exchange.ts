@@ -72,9 +72,9 @@ export class LeanExchange implements Dispatcher.DispatchHandler, BodySource, Abo
     this.statusText = statusText;
     const { method, redirect, misdirected } = this.request;
 
-    if (status === 407) return this.refuse('proxy authentication required');
+    if (status === 407) return this.broken(new Error());
     if (redirectStatuses.has(status)) {
-      if (redirect === 'error') return this.refuse('unexpected redirect');
+      if (redirect === 'error') return this.broken(new Error('unexpected redirect'));
       if (redirect === 'follow' && headers.location !== undefined) this.sequel = 'redirect';
     } else if (status === 421 && !misdirected) this.sequel = 'repeat';
 
@@ -152,10 +152,6 @@ export class LeanExchange implements Dispatcher.DispatchHandler, BodySource, Abo
       this.broken(error);
       return false;
     }
-  }
-
-  private refuse(reason: string): void {
-    this.broken(new Error(reason));
   }
 
   /** The response cannot be used: the caller is told, the rest is not wanted. */
