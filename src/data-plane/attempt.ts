@@ -184,6 +184,12 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
 
   onResponseEnd(controller: Dispatcher.DispatchController, trailers: Headers): void {
     const { call } = this;
+    if (this.connection!.brokeOff !== undefined && !this.isCancelled) {
+      // undici takes a body without a length as ended when its connection was reset; half of it may be missing.
+      this.onResponseError(controller, this.connection!.brokeOff);
+      return;
+    }
+    if (!this.isCancelled) call.cluster!.recordSuccess(this);
     this.end(true);
     if (call.winner !== this || call.isSettled) return;
     call.rawTrailers = controller.rawTrailers ?? null;

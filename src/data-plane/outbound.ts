@@ -257,6 +257,12 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
 
   private chooseCluster(route: CompiledRoute): void {
     const destination = chooseDestination(route, this.context.random);
+    if (destination?.unsupported !== undefined) {
+      this.fail(
+        this.error('MESH_NO_ROUTE', `the route "${route.name}" to "${destination.slot.name}" cannot be served: ${destination.unsupported}`),
+      );
+      return;
+    }
     const cluster = destination?.slot.cluster?.resolve();
     if (destination === undefined || cluster === undefined) {
       this.fail(
@@ -307,7 +313,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   answered(attempt: Attempt, status: number, headers: ResponseOutcome['headers']): Decision {
     const grpcStatus = headers['grpc-status'] as string | undefined;
     if (status < 400 && grpcStatus === undefined && !this.route!.retriesSuccess) {
-      this.cluster!.recordSuccess(attempt);
+      this.cluster!.recordHead(attempt);
       this.budget!.onOutcome?.(true);
       this.nextSettled?.resolve();
       return 'deliver';

@@ -142,25 +142,34 @@ export class Cluster {
     return host.tls !== undefined && host.tls.mode !== 'disabled';
   }
 
-  /** A response that nothing has to be decided about. */
-  recordSuccess(attempt: Attempt): void {
+  /** A response head came that nothing has to be decided about. Whether the host did well shows at the end of the body. */
+  recordHead(attempt: Attempt): void {
     const { host } = attempt;
-    if (host === undefined || attempt.isRecorded) return;
-    attempt.isRecorded = true;
-    const now = this.dependencies.clock.now();
-    host.recordLatency(now - attempt.startMs);
-    this.detection.recordSuccess(host, attempt.probe, now);
+    if (host === undefined) return;
+    host.recordLatency(this.dependencies.clock.now() - attempt.startMs);
+    attempt.probe?.succeeded();
   }
 
-  /** The one place where an outcome is recorded. */
+  /** The whole response arrived. */
+  recordSuccess(attempt: Attempt): void {
+    if (attempt.host === undefined || attempt.isRecorded || attempt.probe !== undefined) return;
+    attempt.isRecorded = true;
+    this.detection.recordSuccess(attempt.host, this.dependencies.clock.now());
+  }
+
+  /** The one place where an outcome is recorded, once per attempt. */
   record(attempt: Attempt, outcome: Outcome): void {
     const { host } = attempt;
     if (host === undefined || attempt.isRecorded) return;
+    if (outcome.kind === 'response') {
+      if (outcome.status < 500 && outcome.grpcStatus === undefined) {
+        this.recordHead(attempt);
+        return;
+      }
+      host.recordLatency(this.dependencies.clock.now() - attempt.startMs);
+    } else if (attempt.status === 0) host.requests++;
     attempt.isRecorded = true;
-    const now = this.dependencies.clock.now();
-    if (outcome.kind === 'response') host.recordLatency(now - attempt.startMs);
-    else host.requests++;
-    this.detection.record(host, attempt.probe, outcome, now);
+    this.detection.record(host, attempt.probe, outcome, this.dependencies.clock.now());
   }
 
   /** Availability of a host changed: the pickers of its groups are built anew. */
@@ -229,9 +238,7 @@ export class Cluster {
         host.locality = locality;
         host.priority = priority;
         host.weight = endpoint.weight ?? 1;
-        const isUnusable = endpoint.health === 'unhealthy' || endpoint.health === 'draining';
-        if (isUnusable) host.out = 'control-plane';
-        else if (host.out === 'control-plane') host.out = undefined;
+        host.isWithdrawn = endpoint.health === 'unhealthy' || endpoint.health === 'draining';
       }
     }
     for (const [key, host] of this.hostsByKey) {

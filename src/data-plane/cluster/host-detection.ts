@@ -88,9 +88,9 @@ export class HostDetection {
     return false;
   }
 
-  /** Counts a success: a few writes, and none at all for a host that never failed. */
-  recordSuccess(host: Host, probe: Probe | undefined, now: number): void {
-    if (probe !== undefined || this.circuit !== undefined || this.records.size > 0) this.record(host, probe, success, now);
+  /** Counts a response that arrived whole: a few writes, and none at all while no host has failed. */
+  recordSuccess(host: Host, now: number): void {
+    if (this.circuit !== undefined || this.records.size > 0) this.record(host, undefined, success, now);
   }
 
   /** Counts an outcome of a host. */
@@ -102,7 +102,7 @@ export class HostDetection {
       return;
     }
     // A host that is out: what was sent before says nothing about the host of today.
-    if (host.out === 'circuit' || host.out === 'outlier' || (outcome.kind === 'failure' && outcome.ours)) return;
+    if (host.openedBy !== undefined || (outcome.kind === 'failure' && outcome.ours)) return;
     const { detector, circuit } = this;
     if (detector === undefined && circuit === undefined) return;
     let record = this.records.get(host);
@@ -184,13 +184,13 @@ export class HostDetection {
     }
     this.halfOpen.delete(record);
     if (state === 'open') {
-      host.out = breaker!.openedBy;
+      host.openedBy = breaker!.openedBy;
       host.outUntilMs = breaker!.openUntilMs;
       this.cluster.refresh(host);
       return;
     }
-    const by = host.out;
-    host.out = undefined;
+    const by = host.openedBy;
+    host.openedBy = undefined;
     this.detector?.returned(record.outlier, this.clock.now());
     this.cluster.refresh(host);
     if (by === 'outlier') this.telemetry.publish('host:returned', () => ({ cluster, endpoint, ...this.eventCounts() }));
@@ -202,7 +202,7 @@ export class HostDetection {
     let ejected = 0;
     for (const host of this.cluster.hosts) {
       total++;
-      if (host.out === 'outlier') ejected++;
+      if (host.openedBy === 'outlier') ejected++;
     }
     return { total, ejected };
   }

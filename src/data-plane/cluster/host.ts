@@ -24,8 +24,10 @@ export class Host implements PickableHost {
   failures = 0;
   /** Smoothed time to response head in milliseconds; 0 before the first. */
   latencyMs = 0.1;
-  /** Why the host is out; undefined while it may be picked. */
-  out: 'outlier' | 'circuit' | 'control-plane' | undefined = undefined;
+  /** Who opened its breaker; undefined while it is closed. */
+  openedBy: 'outlier' | 'circuit' | undefined = undefined;
+  /** True while the control plane calls it unhealthy or draining. */
+  isWithdrawn = false;
   /** Monotonic milliseconds of the end of the ejection, for `status()`. */
   outUntilMs = 0.1;
   /** True once the control plane dropped it: it finishes what it has. */
@@ -43,6 +45,11 @@ export class Host implements PickableHost {
     this.tls = tls;
     this.weight = endpoint.weight ?? 1;
     this.locality = locality;
+  }
+
+  /** Why the host is out; undefined while it may be picked. */
+  get out(): 'outlier' | 'circuit' | 'control-plane' | undefined {
+    return this.isWithdrawn ? 'control-plane' : this.openedBy;
   }
 
   /** A response head came after so long. */

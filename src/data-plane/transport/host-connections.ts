@@ -47,6 +47,8 @@ export class Connection {
   requests = 0;
   isH2 = false;
   isConnected = false;
+  /** What its socket failed with. */
+  brokeOff: Error | undefined = undefined;
   /** @internal */ isIdle = false;
   constructor(client: Client, epoch: number, bornMs: number) {
     this.client = client;
@@ -182,6 +184,10 @@ export class HostConnections {
         this.options.scope.runInAsyncScope(connector, undefined, options, (...result: Parameters<buildConnector.Callback>) => {
           const socket = result[1];
           if (socket !== null && 'alpnProtocol' in socket && socket.alpnProtocol === 'h2') connection.isH2 = true;
+          connection.brokeOff = undefined;
+          socket?.once('error', (error) => {
+            connection.brokeOff = error;
+          });
           callback(...result);
         });
       },
