@@ -51,7 +51,10 @@ export function connectErrorOf(error: unknown, endpoint: string, inTls: boolean)
       },
     );
   }
-  if (inTls) return new ConnectError('tls', `TLS with ${endpoint} failed: ${tlsHint(code) ?? text}`, { cause: error });
+  if (inTls)
+    return new ConnectError('tls', `TLS with ${endpoint} failed: ${tlsHint(code) ?? openSslText(code) ?? text}`, {
+      cause: error,
+    });
   if (code === 'ETIMEDOUT') return new ConnectError('timeout', `${endpoint} did not answer in time`, { cause: error });
   if (code !== undefined && refusedCodes.has(code)) {
     return new ConnectError('refused', `${endpoint} refused the connection (${code})`, { cause: error });
@@ -95,6 +98,14 @@ export function codeOf(error: unknown): string | undefined {
 function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return messageOf(error.errors[0]);
   return error instanceof Error ? error.message : 'unknown error';
+}
+
+/** OpenSSL's own text names its source files; the code says as much. */
+function openSslText(code: string | undefined): string | undefined {
+  if (code === undefined || !code.startsWith('ERR_SSL_')) return undefined;
+  return handshakeAlert.test(code)
+    ? `the endpoint refused the handshake, for our certificate or for want of a common cipher (${code})`
+    : code;
 }
 
 /** What the usual codes of OpenSSL mean for the reader. */
