@@ -1,157 +1,143 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, it } from 'node:test';
+import { after, afterEach, before, describe, it } from 'node:test';
+
 import { systemClock, type Clock } from '../../../src/base/runtime.ts';
 import { watchFiles } from '../../../src/base/watch-file.ts';
 
-describe('watching files', { timeout: 30_000 }, () => {
+/** Runs the slow poll at once when asked; the short settling time stays real. */
+function pollingClock(): Clock & { poll(): void } {
+  let polls: (() => void)[] = [];
+  return {
+    ...systemClock,
+    setTimer(callback, delayMs) {
+      if (delayMs < 1000) return systemClock.setTimer(callback, delayMs);
+      polls.push(callback);
+      return { cancel: () => void (polls = polls.filter((poll) => poll !== callback)) };
+    },
+    poll() {
+      const due = polls;
+      polls = [];
+      for (const callback of due) callback();
+    },
+  };
+}
+
+describe('watched files', () => {
+  let root: string;
   let directory: string;
-  let unwatch: () => void;
-  let reports: string[][];
-  let onReport: () => void;
-  const path = (name: string): string => join(directory, name);
-
-  beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'meshfetch-'));
-    unwatch = () => {};
-    reports = [];
-    onReport = () => {};
+  const stops: (() => void)[] = [];
+  before(async () => {
+    root = await mkdtemp(join(tmpdir(), 'meshfetch-watch-'));
   });
-  afterEach(async () => {
-    unwatch();
-    await rm(directory, { recursive: true });
+  afterEach(() => {
+    for (const stop of stops.splice(0)) stop();
   });
+  after(() => rm(root, { recursive: true }));
 
-  function watch(names: readonly string[], clock: Clock = systemClock): void {
-    unwatch = watchFiles(
-      names.map(path),
-      (changed) => {
-        reports.push([...changed]);
-        onReport();
-      },
-      clock,
+  /** Watches; `next()` resolves to the paths of the next report that nobody has taken yet. */
+  async function watch(
+    files: readonly string[],
+    clock: Clock = systemClock,
+  ): Promise<{ next(): Promise<string[]>; reports: string[][] }> {
+    const reports: string[][] = [];
+    let taken = 0;
+    let wake: (() => void) | undefined;
+    stops.push(
+      watchFiles(
+        files.map((file) => join(directory, file)),
+        (changed) => {
+          reports.push(changed.map((path) => path.slice(directory.length + 1)));
+          wake?.();
+        },
+        clock,
+      ),
     );
-  }
-
-  /** Resolves when the file was reported `times` times. */
-  function reported(name: string, times = 1): Promise<void> {
-    return new Promise((resolve) => {
-      onReport = () => {
-        if (reports.filter((report) => report.includes(path(name))).length >= times) resolve();
-      };
-      onReport();
-    });
-  }
-
-  /**
-   * The system's clock, but the poll comes when the test says so, and no write is so fresh that it is reported twice. `settled`
-   * resolves when no event is waiting to be looked at.
-   */
-  function pollByHand(): { readonly clock: Clock; readonly poll: () => void; readonly settled: () => Promise<void> } {
-    let due: () => void = () => {};
-    let waiting = 0;
-    let onSettled: () => void = () => {};
-    const clock: Clock = {
-      ...systemClock,
-      wallNow: () => systemClock.wallNow() + 3_600_000,
-      setTimer(callback, delayMs) {
-        if (delayMs < 1000) {
-          waiting += 1;
-          return systemClock.setTimer(() => {
-            callback();
-            waiting -= 1;
-            if (waiting === 0) onSettled();
-          }, delayMs);
-        }
-        due = callback;
-        return { cancel: () => {} };
+    return {
+      reports,
+      async next() {
+        while (reports.length <= taken) await new Promise<void>((resolve) => (wake = resolve));
+        taken += 1;
+        return reports[taken - 1]!;
       },
     };
-    const settled = (): Promise<void> => {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      if (waiting === 0) resolve();
-      else onSettled = resolve;
-      return promise;
-    };
-    return { clock, poll: () => due(), settled };
   }
 
-  it('names the file that changed, and not its neighbour', async () => {
-    await writeFile(path('a'), '1');
-    await writeFile(path('b'), '1');
-    watch(['a', 'b']);
-    await writeFile(path('a'), '2');
-    await reported('a');
-    assert.deepEqual(new Set(reports.flat()), new Set([path('a')]));
+  async function start(files: Record<string, string>): Promise<void> {
+    directory = await mkdtemp(join(root, 'case-'));
+    for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text);
+  }
+
+  it('are reported when they are written', async () => {
+    await start({ a: '1', b: '1' });
+    const { next } = await watch(['a', 'b']);
+    await writeFile(join(directory, 'a'), '2');
+    assert.deepEqual(await next(), ['a']);
   });
 
-  it('says nothing of an event for a file that is not watched', async () => {
-    await writeFile(path('a'), '1');
-    watch(['a']);
-    await writeFile(path('other'), '1');
-    await writeFile(path('a'), '2');
-    await reported('a');
-    assert.deepEqual(new Set(reports.flat()), new Set([path('a')]));
+  it('are reported when another file is renamed over them, again and again', async () => {
+    await start({ a: '1' });
+    const { next } = await watch(['a']);
+    for (let round = 0; round < 3; round += 1) {
+      await writeFile(join(directory, 'a.new'), `${round}`);
+      await rename(join(directory, 'a.new'), join(directory, 'a'));
+      assert.deepEqual(await next(), ['a'], `round ${round}`);
+    }
   });
 
-  it('sees a file come and go', async () => {
-    watch(['a']);
-    await writeFile(path('a'), '1');
-    await reported('a');
-    const before = reports.length;
-    await rm(path('a'));
-    await reported('a', before + 1);
+  it('are reported when a link to their directory is swapped, as Kubernetes does', async () => {
+    await start({});
+    for (const version of ['v1', 'v2']) {
+      await mkdir(join(directory, version));
+      await writeFile(join(directory, version, 'tls.crt'), version);
+      await writeFile(join(directory, version, 'tls.key'), version);
+    }
+    await symlink('v1', join(directory, '..data'));
+    await symlink(join('..data', 'tls.crt'), join(directory, 'tls.crt'));
+    await symlink(join('..data', 'tls.key'), join(directory, 'tls.key'));
+    const { next } = await watch(['tls.crt', 'tls.key']);
+    await symlink('v2', join(directory, '..data_tmp'));
+    await rename(join(directory, '..data_tmp'), join(directory, '..data'));
+    assert.deepEqual(await next(), ['tls.crt', 'tls.key']);
   });
 
-  it('sees a change behind a link to another directory, by an event', async () => {
-    await mkdir(path('shared'));
-    await mkdir(path('app'));
-    await writeFile(path('shared/a'), '1');
-    await symlink('../shared/a', path('app/a'));
-    watch(['app/a'], pollByHand().clock);
-    await writeFile(path('shared/new'), '2');
-    await rename(path('shared/new'), path('shared/a'));
-    await reported('app/a');
+  it('are reported when they go and when they come', async () => {
+    await start({ a: '1' });
+    const { next } = await watch(['a']);
+    await unlink(join(directory, 'a'));
+    assert.deepEqual(await next(), ['a']);
+    await writeFile(join(directory, 'a'), '2');
+    assert.deepEqual(await next(), ['a']);
   });
 
-  it('finds by its poll what no event told of: a directory that did not exist', async () => {
-    const { clock, poll } = pollByHand();
-    watch(['late/a'], clock);
-    await mkdir(path('late'));
-    await writeFile(path('late/a'), '1');
-    poll();
-    await reported('late/a');
+  it('are reported once for a burst of writes', async () => {
+    await start({ a: '1', b: '1' });
+    const { next, reports } = await watch(['a', 'b']);
+    await Promise.all([writeFile(join(directory, 'a'), '2'), writeFile(join(directory, 'b'), '2')]);
+    assert.deepEqual(await next(), ['a', 'b']);
+    assert.equal(reports.length, 1);
   });
 
-  it('watches a directory that was replaced from the next poll on', async () => {
-    const { clock, poll, settled } = pollByHand();
-    await mkdir(path('conf'));
-    await writeFile(path('conf/a'), '1');
-    watch(['conf/a'], clock);
-    await rename(path('conf'), path('conf.old'));
-    await mkdir(path('conf'));
-    await writeFile(path('conf/a'), '2');
-    poll();
-    await reported('conf/a');
-    await settled();
-    const before = reports.length;
-    await writeFile(path('conf/a'), '3');
-    await reported('conf/a', before + 1);
+  it('are not reported for a neighbour', async () => {
+    await start({ a: '1' });
+    const { next, reports } = await watch(['a']);
+    await writeFile(join(directory, 'neighbour'), '1');
+    await writeFile(join(directory, 'a'), '2');
+    await next();
+    assert.deepEqual(reports, [['a']]);
   });
 
-  it('reports nothing after it was stopped', async () => {
-    await writeFile(path('a'), '1');
-    watch(['a']);
-    unwatch();
-    await writeFile(path('a'), '2');
-    // Another watch of the same file sees the change; the stopped one did not.
-    const seen = Promise.withResolvers<void>();
-    const second = watchFiles([path('a')], () => seen.resolve(), systemClock);
-    await writeFile(path('a'), '3');
-    await seen.promise;
-    second();
-    assert.deepEqual(reports, []);
+  it('are found by the poll when no event tells of them', async () => {
+    await start({});
+    const clock = pollingClock();
+    const { next } = await watch(['later/a'], clock); // the directory does not exist and cannot be watched
+    await mkdir(join(directory, 'later'));
+    await writeFile(join(directory, 'later', 'a'), '1');
+    clock.poll();
+    assert.deepEqual(await next(), ['later/a']);
+    await writeFile(join(directory, 'later', 'a'), '22'); // watched since the poll
+    assert.deepEqual(await next(), ['later/a']);
   });
 });
