@@ -25,6 +25,11 @@ function pollingClock(): Clock & { poll(): void } {
   };
 }
 
+interface Watched {
+  readonly next: () => Promise<string[]>;
+  readonly reports: string[][];
+}
+
 describe('watched files', () => {
   let root: string;
   let directory: string;
@@ -38,10 +43,7 @@ describe('watched files', () => {
   after(() => rm(root, { recursive: true }));
 
   /** Watches; `next()` resolves to the paths of the next report that nobody has taken yet. */
-  async function watch(
-    files: readonly string[],
-    clock: Clock = systemClock,
-  ): Promise<{ next(): Promise<string[]>; reports: string[][] }> {
+  async function watch(files: readonly string[], clock: Clock = systemClock): Promise<Watched> {
     const reports: string[][] = [];
     let taken = 0;
     let wake: (() => void) | undefined;
