@@ -69,6 +69,8 @@ export interface JwtProviderConfig {
   readonly claimHeaders?: readonly { readonly header: string; readonly claim: string }[];
   readonly clockSkewMs?: number;
   readonly forward?: boolean;
+  /** CORS preflight requests, which carry no token, pass. */
+  readonly allowPreflight?: boolean;
   /** A request without a token passes this provider (Istio's RequestAuthentication). */
   readonly allowMissing?: boolean;
 }

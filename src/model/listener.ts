@@ -51,6 +51,8 @@ export interface FilterChainConfig {
     readonly alpn: readonly string[];
     readonly minVersion?: TlsVersion;
     readonly maxVersion?: TlsVersion;
+    /** Of TLS 1.2, by OpenSSL's names. Absent = the runtime's. */
+    readonly cipherSuites?: readonly string[];
   };
   readonly protocol?: ListenerProtocol;
   readonly pathNormalization?: PathNormalizationConfig;
@@ -61,6 +63,8 @@ export interface FilterChainConfig {
   };
   /** Trusted proxies in front, whose `x-forwarded-for` names the remote address. Default 0. */
   readonly trustedHops?: number;
+  /** The `server` header of responses. Absent = the app's own. */
+  readonly serverHeader?: string;
   readonly policy?: RequestPolicy;
   readonly telemetry?: TelemetryConfig;
   readonly jwt?: readonly JwtProviderConfig[];

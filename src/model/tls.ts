@@ -25,6 +25,8 @@ export type UpstreamTls =
       readonly peers: readonly SanMatcher[];
       readonly minVersion?: TlsVersion;
       readonly maxVersion?: TlsVersion;
+      /** Of TLS 1.2, by OpenSSL's names. Absent = the runtime's. */
+      readonly cipherSuites?: readonly string[];
     }
   | { readonly mode: 'disabled' };
 

@@ -163,6 +163,12 @@ export class Check {
     }
   }
 
+  /** Anything that would begin another header is refused (RFC 9110, section 5.5). */
+  headerValue(key: string | number, value: unknown): void {
+    // oxlint-disable-next-line no-control-regex -- these are what it must not have
+    if (typeof value !== 'string' || /[\0\r\n]/.test(value)) this.reject('must be a text on one line', key);
+  }
+
   hostname(key: string, value: unknown): void {
     const fault = hostnameFault(value);
     if (fault !== undefined) this.reject(fault, key);

@@ -65,6 +65,7 @@ function* checkFilterChain(check: Check, chain: FilterChainConfig): Sliced<void>
     inner.oneOf('mode', mode ?? 'nothing', ['sanitize', 'forward-only', 'append-forward', 'sanitize-set', 'always-forward-only']),
   );
   check.whole('trustedHops', chain.trustedHops, 0);
+  if (chain.serverHeader !== undefined) check.headerValue('serverHeader', chain.serverHeader);
   check.each('jwt', chain.jwt, checkJwtProvider);
   // Left out by mistake, it would let everybody in.
   if (!Array.isArray(chain.authorization)) check.reject('must be a list; an empty one lets everybody in', 'authorization');
@@ -83,7 +84,13 @@ function* checkFilterChain(check: Check, chain: FilterChainConfig): Sliced<void>
 
 function checkTelemetry(check: Check, telemetry: TelemetryConfig): void {
   check.within('traceSampling', telemetry.traceSampling, checkFraction);
-  check.each('accessLogs', telemetry.accessLogs, (inner, { format }) =>
-    inner.oneOf('format', format ?? 'nothing', ['text', 'json']),
-  );
+  check.within('traceLimits', telemetry.traceLimits, (inner, { client, overall }) => {
+    inner.within('client', client, checkFraction);
+    inner.within('overall', overall, checkFraction);
+  });
+  check.each('accessLogs', telemetry.accessLogs, (inner, { format, to }) => {
+    inner.oneOf('format', format ?? 'nothing', ['text', 'json']);
+    inner.oneOf('to', to, ['stdout', 'stderr', 'events']);
+  });
+  check.each('metrics', telemetry.metrics, (inner, { name }) => inner.name('name', name));
 }

@@ -21,7 +21,7 @@ export function parseNotes(text: string): { readonly rows: readonly NoteRow[]; r
     const heading = /^## `([^`]*)` → `([^`]*)`/.exec(line);
     if (heading !== null) [, inputPrefix = '', modelPrefix = ''] = heading;
     if (line.startsWith('Maps:')) maps.push(...quoted(line));
-    const [input = '', model = ''] = /^\| `/.test(line) ? line.split('|').slice(1) : [];
+    const [input = '', model = ''] = line.startsWith('| `') ? line.split('|').slice(1) : [];
     const [path] = quoted(input);
     if (path === undefined) continue;
     rows.push({
