@@ -65,16 +65,19 @@ export class Publisher {
   }
 
   #flush(): Promise<void> {
-    this.#flushing ??= this.#run().finally(() => {
-      this.#flushing = undefined;
-    });
+    this.#flushing ??= this.#run();
     return this.#flushing;
   }
 
   async #run(): Promise<void> {
-    // Let the other answers of this turn of the event loop in.
+    // First a turn, so that `#flushing` is set before it is cleared.
     await Promise.resolve();
-    while (this.#changed.size > 0 || this.#removed.size > 0) await this.#sink.apply(this.#takeUpdate());
+    try {
+      while (this.#changed.size > 0 || this.#removed.size > 0) await this.#sink.apply(this.#takeUpdate());
+    } finally {
+      // In the same turn as the last look, or a change that comes in between would wait for the next one.
+      this.#flushing = undefined;
+    }
   }
 
   #takeUpdate(): ConfigUpdate {

@@ -5,7 +5,7 @@ import type { LiveSuite } from '../suite.ts';
 /** Service discovery against real Consul agents. */
 export const consulSuite: LiveSuite = {
   name: 'consul',
-  files: ['consul/discovery.test.ts', 'consul/restart.test.ts', 'consul/acl.test.ts'],
+  files: ['consul/discovery.test.ts', 'consul/restart.test.ts', 'consul/acl.test.ts', 'consul/mesh.test.ts'],
   async prepare(log) {
     const built = await goBinary(
       {

@@ -162,6 +162,19 @@ describe('consulControlPlane', () => {
       await sink.until(() => sink.endpoints('orders')?.[0]?.port === 2);
     }));
 
+  it('goes on watching while one of two demands is left', () =>
+    withControlPlane(async ({ consul, sink, demand }) => {
+      const first = new AbortController();
+      const want = authority('orders');
+      demand(want, first.signal);
+      demand(want);
+      (await consul.next()).answer([entry(1)], 7);
+      const blocking = await consul.next();
+      first.abort();
+      blocking.answer([entry(1), entry(2)], 8);
+      await sink.until(() => sink.endpoints('orders')?.length === 2);
+    }));
+
   it('stays connected when one of its services is refused, and names the trouble', () =>
     withControlPlane(async ({ consul, sink, demand }) => {
       demand(authority('orders'));
@@ -209,9 +222,12 @@ describe('consulControlPlane', () => {
     const run = plane.run({ sink: new RecordingSink(), clock: systemClock, random: seededRandom(1), signal: stop.signal });
     plane.demand?.(authority('orders'), never);
     (await consul.next()).answer([entry(1)], 7);
-    const blocking = await consul.next();
+    await consul.next();
+    const stoppedMs = performance.now();
     stop.abort();
     await run;
-    await blocking.closed;
+    await consul.untilAlone();
+    // Idle ones too, which would close by themselves after four seconds.
+    assert.ok(performance.now() - stoppedMs < 2000);
   });
 });

@@ -1,6 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 
 /** A query that the fake received and that a test answers when it likes. */
 export interface ReceivedQuery {
@@ -20,6 +20,8 @@ export interface FakeConsul extends AsyncDisposable {
   readonly origin: string;
   readonly received: readonly ReceivedQuery[];
   next(): Promise<ReceivedQuery>;
+  /** Resolves when no client is connected. */
+  untilAlone(): Promise<void>;
 }
 
 export async function startFakeConsul(): Promise<FakeConsul> {
@@ -56,6 +58,11 @@ export async function startFakeConsul(): Promise<FakeConsul> {
       waiter(query);
     }
   });
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
@@ -66,6 +73,9 @@ export async function startFakeConsul(): Promise<FakeConsul> {
       if (query === undefined) return new Promise((resolve) => waiting.push(resolve));
       handed++;
       return Promise.resolve(query);
+    },
+    async untilAlone() {
+      for (const socket of sockets) await once(socket, 'close');
     },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();

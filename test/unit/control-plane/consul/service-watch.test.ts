@@ -190,6 +190,12 @@ describe('a watch of a Consul service', () => {
     assert.deepEqual(watch.delivered, [[]]);
   });
 
+  it('empties a service at once when all of its instances are critical', async () => {
+    const watch = await startedWatch();
+    await watch.latest().answer([entry(1, { status: 'critical' })], { index: 10n });
+    assert.deepEqual(watch.delivered, [[1], []]);
+  });
+
   it('asks again from 0, at once, before an empty answer empties anything', async () => {
     const watch = await startedWatch();
     await watch.latest().answer([], { index: 11n });
@@ -316,11 +322,11 @@ describe('a watch of a Consul service', () => {
     assert.match(String(watch.delivered[0]), /no service "orders" with tag "v1" in dc2$/);
   });
 
-  it('delivers nothing after it was stopped', async () => {
+  it('delivers nothing after it was stopped, not even an answer that arrives at that moment', async () => {
     const watch = await startedWatch();
-    const query = watch.latest();
+    const answered = watch.latest().answer([entry(2)], { index: 10n });
     watch.stop.abort();
-    await query.answer([entry(2)], { index: 10n });
+    await answered;
     await watch.clock.advance(10_000);
     assert.deepEqual(watch.delivered, [[1]]);
     assert.equal(watch.asked.length, 2);
