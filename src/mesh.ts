@@ -121,6 +121,8 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     },
   );
 
+  // The sources are there before their first update, so that a first request asks those that answer on demand.
+  config.apply(store.snapshot());
   telemetry.observe(gaugesOf(config, identities));
   const dispatcher = new OutboundDispatcher({
     config,
