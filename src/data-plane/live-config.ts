@@ -13,6 +13,7 @@ import type { Cluster, ClusterDependencies } from './cluster/cluster.ts';
 import { Cluster as LiveCluster } from './cluster/cluster.ts';
 import { compileRouteTable, type ClusterSlot, type CompiledVirtualHost } from './routing/compile-routes.ts';
 import { createVirtualHostTable, type VirtualHostTable } from './routing/virtual-hosts.ts';
+import { unhonouredOf } from './unhonoured.ts';
 
 /** An origin that requests name, resolved. Made once per origin and configuration. */
 export interface OriginEntry {
@@ -39,7 +40,6 @@ interface CompiledSource {
   readonly snapshot: SourceSnapshot;
   /** By port; `0` = all ports. */
   readonly tables: ReadonlyMap<number, VirtualHostTable<CompiledVirtualHost>>;
-  readonly unhonoured: readonly Problem[];
   /** Keys of the cluster slots that its routes refer to. */
   readonly slots: ReadonlySet<string>;
 }
@@ -133,7 +133,9 @@ export class LiveConfig {
 
   /** Fields that were received and have no effect in the data plane, for `mesh.status()`. */
   unhonoured(): readonly (Problem & { readonly source: string })[] {
-    return this.sources.flatMap((source) => source.unhonoured.map((problem) => ({ ...problem, source: source.name })));
+    return this.sources.flatMap(({ name, snapshot }) =>
+      [...unhonouredOf(snapshot)].map((problem) => ({ ...problem, source: name })),
+    );
   }
 
   clusters(): Iterable<Cluster> {
@@ -161,7 +163,6 @@ export class LiveConfig {
   private compileSource(source: SourceSnapshot, before: CompiledSource | undefined): CompiledSource {
     const listeners = outboundListeners(source);
     if (before !== undefined && isSameRouting(before.snapshot, source)) return { ...before, snapshot: source };
-    const unhonoured: Problem[] = [];
     const slots = new Set<string>();
     const byPort = new Map<number, { domains: readonly string[]; value: CompiledVirtualHost }[]>();
     for (const listener of listeners) {
@@ -174,13 +175,12 @@ export class LiveConfig {
           slots.add(slotKey(source.source, name));
           return this.slotOf(source.source, name);
         },
-        unhonoured: ({ path, reason }) => unhonoured.push({ key: { kind: 'route-table', name: table.name }, path, reason }),
       });
       const port = listener.port ?? 0;
       byPort.set(port, [...(byPort.get(port) ?? []), ...compiled]);
     }
     const tables = new Map([...byPort].map(([port, entries]) => [port, createVirtualHostTable(entries)]));
-    return { name: source.source, snapshot: source, tables, unhonoured, slots };
+    return { name: source.source, snapshot: source, tables, slots };
   }
 
   private slotOf(source: string, name: string): ClusterSlot {

@@ -259,7 +259,10 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     const destination = chooseDestination(route, this.context.random);
     if (destination?.unsupported !== undefined) {
       this.fail(
-        this.error('MESH_NO_ROUTE', `the route "${route.name}" to "${destination.slot.name}" cannot be served: ${destination.unsupported}`),
+        this.error(
+          'MESH_NO_ROUTE',
+          `the route "${route.name}" to "${destination.slot.name}" cannot be served: ${destination.unsupported}`,
+        ),
       );
       return;
     }

@@ -211,8 +211,9 @@ export class Cluster {
     this.assignGroups();
   }
 
-  /** The budget of a policy: shared by all requests of the cluster whose policy asks for the same. */
-  budgetOf(config: RetryBudgetConfig | undefined): RetryBudget {
+  /** The budget of the cluster, else that of a policy, shared by all requests whose policy asks for the same. */
+  budgetOf(ofRoute: RetryBudgetConfig | undefined): RetryBudget {
+    const config = this.config.retryBudget ?? ofRoute;
     if (config === undefined) return this.defaultBudget;
     let budget = this.budgets.get(config);
     if (budget === undefined) {
@@ -226,6 +227,8 @@ export class Cluster {
     const seen = new Set<string>();
     for (const { locality, priority, endpoints } of localities) {
       for (const endpoint of endpoints) {
+        // Going around a tunnel would go around its mutual TLS.
+        if (endpoint.tunnel !== undefined) continue;
         const tls = this.tlsOf(endpoint.tls, endpoint.metadata);
         const key = `${addressOf(endpoint.address, endpoint.port)}|${tlsKey(tls)}`;
         seen.add(key);

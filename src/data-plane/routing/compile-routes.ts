@@ -9,6 +9,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import { mayRetryResponse } from '../resilience/retry.ts';
 import { compileMatch, type RouteTest } from './match-route.ts';
 import type { RequestView } from './request-view.ts';
+import { unservedAction, unservedDestination, unservedPolicy } from './route-fields.ts';
 
 /** A cluster by name; `cluster` is undefined while no control plane delivers it. */
 export interface ClusterSlot {
@@ -21,6 +22,8 @@ export interface CompiledDestination {
   /** `''` = all hosts of the cluster. */
   readonly subset: string;
   readonly weight: number;
+  /** Set when requests that are drawn to it cannot be served. */
+  readonly unsupported: string | undefined;
 }
 
 export interface CompiledRoute {
@@ -45,24 +48,16 @@ export interface CompiledVirtualHost {
   readonly routes: readonly CompiledRoute[];
 }
 
-/** A field that was received and has no effect. */
-export interface Unhonoured {
-  readonly path: string;
-  readonly reason: string;
-}
-
 export interface RouteCompilation {
   readonly source: string;
   readonly version: string;
   slot(name: string): ClusterSlot;
-  unhonoured(field: Unhonoured): void;
 }
 
 /** Compiles one virtual host of a table. */
 export function compileVirtualHost(
   host: VirtualHostConfig,
   outer: RequestPolicy | undefined,
-  path: string,
   compilation: RouteCompilation,
 ): CompiledVirtualHost {
   const policy = { ...outer, ...host.policy };
@@ -70,58 +65,27 @@ export function compileVirtualHost(
     name: host.name,
     source: compilation.source,
     version: compilation.version,
-    routes: host.routes.map((route, index) =>
-      compileRoute(route, { ...policy, ...route.policy }, `${path}.routes[${index}]`, compilation),
-    ),
+    routes: host.routes.map((route) => compileRoute(route, { ...policy, ...route.policy }, compilation)),
   };
 }
 
 /** The virtual hosts of a table with their domains. */
 export function compileRouteTable(table: RouteTableConfig, outer: RequestPolicy | undefined, compilation: RouteCompilation) {
   const policy = { ...outer, ...table.policy };
-  return table.virtualHosts.map((host, index) => ({
-    domains: host.domains,
-    value: compileVirtualHost(host, policy, `virtualHosts[${index}]`, compilation),
+  return table.virtualHosts.map((host) => ({
+    // Without its port no host is equal to a domain that has one.
+    domains: table.ignorePortInHost === true ? host.domains.filter((domain) => !/:\d+$/.test(domain)) : host.domains,
+    value: compileVirtualHost(host, policy, compilation),
   }));
 }
 
-/** Policies that the model can say and that this version does not carry out. */
-const notYet = [
-  'hedge',
-  'fault',
-  'rateLimit',
-  'requestHeaders',
-  'responseHeaders',
-  'sessionAffinity',
-  'maxStreamDurationMs',
-  'idleTimeoutMs',
-  'grpcTimeoutCapMs',
-  'priority',
-] as const;
-
-function compileRoute(route: RouteConfig, policy: RequestPolicy, path: string, compilation: RouteCompilation): CompiledRoute {
-  for (const field of notYet) {
-    if (policy[field] !== undefined)
-      compilation.unhonoured({ path: `${path}.policy.${field}`, reason: 'not carried out by this version' });
-  }
-  for (const condition of route.match.unsupported ?? []) {
-    compilation.unhonoured({ path: `${path}.match`, reason: `${condition}: not supported, so the route never matches` });
-  }
+function compileRoute(route: RouteConfig, policy: RequestPolicy, compilation: RouteCompilation): CompiledRoute {
   const { action } = route;
-  let unsupported: string | undefined;
-  let destinations: CompiledDestination[] = [];
-  if (action.kind === 'forward') {
-    for (const field of ['pathRewrite', 'hostRewrite', 'mirror', 'hashPolicies'] as const) {
-      if (action[field] === undefined) continue;
-      compilation.unhonoured({ path: `${path}.action.${field}`, reason: 'not carried out by this version' });
-      // A rewrite that is left out would send the request somewhere else than was meant: refuse rather than guess.
-      if (field === 'pathRewrite' || field === 'hostRewrite') unsupported = `${field} is not carried out by this version`;
-    }
-    destinations = action.to.filter(({ weight }) => weight > 0).map((to) => compileDestination(to, compilation));
-  } else {
-    unsupported = action.kind === 'unsupported' ? action.reason : `the action ${action.kind} is not carried out by this version`;
-    compilation.unhonoured({ path: `${path}.action`, reason: unsupported });
-  }
+  const unsupported = unservedAction(action) ?? unservedPolicy(policy);
+  const destinations =
+    action.kind === 'forward'
+      ? action.to.filter(({ weight }) => weight > 0).map((to) => compileDestination(to, compilation))
+      : [];
   // A policy of one attempt still has its per-try timeout.
   const retry =
     policy.retry !== undefined && (policy.retry.maxAttempts > 1 || policy.retry.perTryTimeoutMs !== undefined)
@@ -142,7 +106,12 @@ function compileRoute(route: RouteConfig, policy: RequestPolicy, path: string, c
 }
 
 function compileDestination(to: WeightedDestination, compilation: RouteCompilation): CompiledDestination {
-  return { slot: compilation.slot(to.cluster), subset: to.subset ?? '', weight: to.weight };
+  return {
+    slot: compilation.slot(to.cluster),
+    subset: to.subset ?? '',
+    weight: to.weight,
+    unsupported: unservedDestination(to),
+  };
 }
 
 /** The first route that matches, or undefined. */

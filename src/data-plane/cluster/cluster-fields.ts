@@ -1,0 +1,182 @@
+/** What becomes of each field of a cluster and of its endpoints (see field-support.ts). */
+import type {
+  ClusterConfig,
+  Discovery,
+  EndpointConfig,
+  EndpointsConfig,
+  LocalityConfig,
+  LocalityEndpoints,
+} from '../../model/cluster.ts';
+import type { CircuitBreakerConfig, LimitsConfig, OutlierDetectionConfig } from '../../model/policy.ts';
+import type { UpstreamTls, UpstreamTlsMatch } from '../../model/tls.ts';
+import {
+  each,
+  except,
+  notYet,
+  only,
+  parts,
+  reportFields,
+  type FieldSupport,
+  type FieldTable,
+  type Unhonoured,
+} from '../field-support.ts';
+
+type SecuredTls = Exclude<UpstreamTls, { mode: 'disabled' }>;
+
+/** Fields of `UpstreamTls`. */
+export const tlsFields: FieldTable<SecuredTls> = {
+  mode: 'honoured',
+  identity: 'honoured',
+  trust: 'honoured',
+  sni: 'honoured',
+  alpn: 'honoured',
+  peers: 'honoured',
+  minVersion: 'honoured',
+  maxVersion: except('TLSv1.2', 'TLS 1.3 is spoken where the endpoint can'),
+  cipherSuites: { reason: 'the suites of forward secrecy and authenticated encryption are offered, whatever the list' },
+};
+const tls: FieldSupport<UpstreamTls> = (value, path, report) => {
+  if (value.mode !== 'disabled') reportFields(value, tlsFields, path, report);
+  return undefined;
+};
+
+/** Fields of `UpstreamTlsMatch`. */
+export const tlsMatchFields: FieldTable<UpstreamTlsMatch> = { name: 'shown', metadata: 'honoured', tls };
+
+/** Fields of `EndpointConfig`. */
+export const endpointFields: FieldTable<EndpointConfig> = {
+  address: (address) =>
+    /^[\d.]+$|:|^\//.test(address)
+      ? undefined
+      : 'a host name: each connection goes to one of its addresses, as the system picks it',
+  port: 'honoured',
+  weight: 'honoured',
+  metadata: 'honoured',
+  health: except('degraded', 'treated as healthy'),
+  hostname: { reason: 'nothing reads it yet: hashing and cookies are not carried out by this version' },
+  tls,
+  protocol: notYet,
+  http2: notYet,
+  authority: notYet,
+  // Going around the tunnel would go around its mutual TLS.
+  tunnel: { reason: 'tunnels are not carried out by this version, so the endpoint is not used' },
+};
+
+/** Fields of `LocalityEndpoints`. */
+export const localityEndpointsFields: FieldTable<LocalityEndpoints> = {
+  locality: 'shown',
+  priority: (priority) => (priority === 0 ? undefined : 'endpoints of every priority are used at the same time'),
+  weight: { reason: 'endpoints are weighted by themselves, whatever their locality' },
+  endpoints: (endpoints, path, report) => {
+    // A field that a thousand endpoints have is one report.
+    const counts = new Map<string, { first: Unhonoured; count: number }>();
+    for (const [index, endpoint] of endpoints.entries()) {
+      reportFields(endpoint, endpointFields, '', (field) => {
+        const known = counts.get(field.path);
+        if (known === undefined)
+          counts.set(field.path, { first: { path: `${path}[${index}].${field.path}`, reason: field.reason }, count: 1 });
+        else known.count++;
+      });
+    }
+    for (const { first, count } of counts.values())
+      report(count === 1 ? first : { ...first, reason: `${first.reason} (here and at ${count - 1} others)` });
+    return undefined;
+  },
+};
+
+/** Fields of `EndpointsConfig`. */
+export const endpointsFields: FieldTable<EndpointsConfig> = {
+  name: 'honoured',
+  localities: each(localityEndpointsFields),
+  overprovisioningPercent: { reason: 'endpoints of every priority are used at the same time' },
+  drops: notYet,
+};
+
+/** Fields of `Discovery`, by its kind. */
+export const discoveryFields: { readonly [K in Discovery['kind']]: FieldTable<Extract<Discovery, { kind: K }>> } = {
+  static: { kind: 'honoured', localities: each(localityEndpointsFields) },
+  endpoints: { kind: 'honoured', name: 'honoured' },
+  dns: { kind: 'honoured', hostname: 'honoured', port: 'honoured', use: 'honoured', family: only('both'), refreshMs: notYet },
+  aggregate: { kind: 'honoured', clusters: 'honoured' },
+  'original-destination': { kind: { reason: 'the cluster has no endpoints in this version, so its requests fail' } },
+};
+
+/** Fields of `LocalityConfig`. */
+export const localityFields: FieldTable<LocalityConfig> = {
+  mode: only('none', 'localities are only shown'),
+  panicThresholdPercent: 'honoured',
+  failTrafficOnPanic: except(true, 'in panic every endpoint is used'),
+  zoneAwareMinClusterSize: notYet,
+  zoneAwareRoutingPercent: notYet,
+};
+
+/** Fields of `LimitsConfig`. */
+export const limitsFields: FieldTable<LimitsConfig> = {
+  maxConnections: 'honoured',
+  maxPendingRequests: 'honoured',
+  pendingTimeoutMs: notYet,
+  maxRequests: 'honoured',
+  maxRetries: 'honoured',
+  maxConnectionsPerHost: 'honoured',
+  highPriority: notYet,
+};
+
+/** Fields of `CircuitBreakerConfig`. */
+export const circuitBreakerFields: FieldTable<CircuitBreakerConfig> = {
+  errorThresholdPercent: 'honoured',
+  minimumRequests: 'honoured',
+  openMs: 'honoured',
+  windowMs: 'honoured',
+  scope: except('cluster', 'every host has its own breaker'),
+};
+
+/** Fields of `OutlierDetectionConfig`. */
+export const outlierDetectionFields: FieldTable<OutlierDetectionConfig> = {
+  consecutive5xx: 'honoured',
+  consecutiveGatewayFailure: 'honoured',
+  consecutiveLocalOriginFailure: 'honoured',
+  splitLocalOriginErrors: 'honoured',
+  intervalMs: 'honoured',
+  baseEjectionMs: 'honoured',
+  maxEjectionMs: 'honoured',
+  maxEjectionJitterMs: 'honoured',
+  maxEjectionPercent: 'honoured',
+  alwaysEjectOneHost: 'honoured',
+  minReadyHosts: 'honoured',
+  ejectionGrowth: 'honoured',
+  ejectionJitterRatio: 'honoured',
+  returnOnProbe: except(false, 'an ejected host always comes back by a probe'),
+  respectRetryAfter: except(true),
+  successRateAverage: notYet,
+  successRate: notYet,
+  failurePercentage: notYet,
+  enforcing: 'honoured',
+};
+
+/** Fields of `ClusterConfig`. */
+export const clusterFields: FieldTable<ClusterConfig> = {
+  name: 'honoured',
+  discovery: (discovery, path, report) => {
+    reportFields(discovery, discoveryFields[discovery.kind] as FieldTable<Discovery>, path, report);
+    return undefined;
+  },
+  loadBalancing: 'honoured',
+  locality: parts(localityFields),
+  subsets: 'honoured',
+  slowStart: notYet,
+  protocol: except('same-as-request', 'as `auto`'),
+  tls,
+  tlsMatches: each(tlsMatchFields),
+  connectTimeoutMs: 'honoured',
+  idleTimeoutMs: 'honoured',
+  maxConnectionAgeMs: 'honoured',
+  maxRequestsPerConnection: 'honoured',
+  http2: notYet,
+  tcpKeepAlive: notYet,
+  limits: parts(limitsFields),
+  retryBudget: 'honoured',
+  circuitBreaker: parts(circuitBreakerFields),
+  outlierDetection: parts(outlierDetectionFields),
+  healthChecks: (checks) => (checks.length === 0 ? undefined : notYet.reason),
+  metadata: 'shown',
+};

@@ -1,0 +1,175 @@
+/** What becomes of each field of a listener, a route table and a route (see field-support.ts). */
+import type { OutboundListenerConfig } from '../../model/listener.ts';
+import type { RouteMatch } from '../../model/match.ts';
+import type { RetryConfig } from '../../model/policy.ts';
+import type {
+  RequestPolicy,
+  RouteAction,
+  RouteConfig,
+  RouteTableConfig,
+  VirtualHostConfig,
+  WeightedDestination,
+} from '../../model/route.ts';
+import { each, except, notYet, only, parts, reportFields, type FieldTable, type Unhonoured } from '../field-support.ts';
+
+const inbound = { reason: 'belongs to the way in; the way out does not read it' } as const;
+const refused = (what: string): { readonly reason: string } => ({
+  reason: `${what} is not carried out by this version, so requests that reach it fail`,
+});
+
+/** Fields of `RetryConfig`. */
+export const retryFields: FieldTable<RetryConfig> = {
+  maxAttempts: 'honoured',
+  on: 'honoured',
+  statusCodes: 'honoured',
+  retriableHeaders: 'honoured',
+  requestHeaders: 'honoured',
+  perTryTimeoutMs: 'honoured',
+  perTryIdleTimeoutMs: notYet,
+  lastTryUntimed: except(true, 'the last attempt has its perTryTimeoutMs too'),
+  backoff: 'honoured',
+  resetHeaders: 'honoured',
+  maxResetMs: 'honoured',
+  budget: 'honoured',
+  avoidTriedHosts: except(false, 'hosts that were tried are always avoided while there are others'),
+  hostSelectionAttempts: { reason: 'a host that was tried is never drawn while there are others, so there is nothing to count' },
+  avoidHostMetadata: notYet,
+  priorityUpdateFrequency: notYet,
+  maxBodyBytes: 'honoured',
+  nonIdempotent: 'honoured',
+};
+
+/** Fields of `RequestPolicy`. */
+export const requestPolicyFields: FieldTable<RequestPolicy> = {
+  timeoutMs: 'honoured',
+  responseTimeoutMs: notYet,
+  idleTimeoutMs: notYet,
+  maxStreamDurationMs: notYet,
+  grpcTimeoutCapMs: notYet,
+  retry: parts(retryFields),
+  hedge: notYet,
+  fault: notYet,
+  rateLimit: notYet,
+  requestHeaders: notYet,
+  responseHeaders: notYet,
+  sessionAffinity: notYet,
+  priority: except('high'),
+  includeAttemptCount: except(true),
+  overrideHeaders: notYet,
+  upgrades: { reason: 'every upgrade is let through' },
+  cors: inbound,
+  authorization: inbound,
+  externalAuthorization: refused('asking an authorizer'),
+};
+
+/** Fields of `WeightedDestination`. */
+export const destinationFields: FieldTable<WeightedDestination> = {
+  cluster: 'honoured',
+  subset: 'honoured',
+  weight: 'honoured',
+  requestHeaders: notYet,
+  responseHeaders: notYet,
+  pathRewrite: refused('pathRewrite'),
+  hostRewrite: refused('hostRewrite'),
+  fault: notYet,
+  timeoutMs: { reason: "the policy's timeoutMs holds" },
+  mirror: notYet,
+  answer: refused('answering without an endpoint'),
+};
+
+/** Fields of a `forward` action. */
+export const forwardFields: FieldTable<Extract<RouteAction, { kind: 'forward' }>> = {
+  kind: 'honoured',
+  to: each(destinationFields),
+  draw: only('weighted', 'drawn by weight alone, whichever destinations have usable endpoints'),
+  pathRewrite: refused('pathRewrite'),
+  hostRewrite: refused('hostRewrite'),
+  mirror: notYet,
+  hashPolicies: notYet,
+};
+
+/** Fields of `RouteMatch`. */
+export const matchFields: FieldTable<RouteMatch> = {
+  path: 'honoured',
+  methods: 'honoured',
+  headers: 'honoured',
+  query: 'honoured',
+  cookies: 'honoured',
+  fraction: 'honoured',
+  grpc: 'honoured',
+  unsupported: (conditions) =>
+    conditions.length === 0 ? undefined : `${conditions.join(', ')}: not supported, so the route never matches`,
+};
+
+/** Fields of `RouteConfig`. */
+export const routeFields: FieldTable<RouteConfig> = {
+  name: 'honoured',
+  match: parts(matchFields),
+  action: reportAction,
+  policy: parts(requestPolicyFields),
+  operation: notYet,
+  metadata: 'shown',
+};
+
+/** Fields of `VirtualHostConfig`. */
+export const virtualHostFields: FieldTable<VirtualHostConfig> = {
+  name: 'honoured',
+  domains: 'honoured',
+  routes: each(routeFields),
+  policy: parts(requestPolicyFields),
+  metadata: 'shown',
+};
+
+/** Fields of `RouteTableConfig`. */
+export const routeTableFields: FieldTable<RouteTableConfig> = {
+  name: 'honoured',
+  virtualHosts: each(virtualHostFields),
+  policy: parts(requestPolicyFields),
+  ignorePortInHost: 'honoured',
+  metadata: 'shown',
+};
+
+/** Fields of `OutboundListenerConfig`. */
+export const outboundListenerFields: FieldTable<OutboundListenerConfig> = {
+  direction: 'honoured',
+  name: 'honoured',
+  port: 'honoured',
+  address: { reason: 'its routes serve their domains, whichever address these have' },
+  protocol: only('detect', 'its routes serve requests of every protocol'),
+  detectTimeoutMs: { reason: 'nothing is detected on the way out' },
+  routes: (routes, path, report) => (typeof routes === 'string' ? undefined : parts(routeTableFields)(routes, path, report)),
+  policy: parts(requestPolicyFields),
+  telemetry: notYet,
+};
+
+function reportAction(action: RouteAction, path: string, report: (field: Unhonoured) => void): string | undefined {
+  if (action.kind === 'forward') {
+    reportFields(action, forwardFields, path, report);
+    return undefined;
+  }
+  return unservedAction(action);
+}
+
+/** Why requests that reach this action fail; undefined = they are forwarded. */
+export function unservedAction(action: RouteAction): string | undefined {
+  if (action.kind === 'unsupported') return action.reason;
+  if (action.kind !== 'forward') return `the action ${action.kind} is not carried out by this version`;
+  // A rewrite that is left out would send the request somewhere else than was meant: refuse rather than guess.
+  return unservedRewrite(action);
+}
+
+/** Why requests under this policy fail; undefined = they are served. A check that is left out would let everybody pass. */
+export function unservedPolicy(policy: RequestPolicy): string | undefined {
+  return policy.externalAuthorization === undefined ? undefined : 'asking an authorizer is not carried out by this version';
+}
+
+/** Why requests that were drawn to this destination fail; undefined = they are forwarded. */
+export function unservedDestination(to: WeightedDestination): string | undefined {
+  if (to.answer !== undefined) return 'an answer without an endpoint is not carried out by this version';
+  return unservedRewrite(to);
+}
+
+function unservedRewrite(options: Pick<WeightedDestination, 'pathRewrite' | 'hostRewrite'>): string | undefined {
+  if (options.pathRewrite !== undefined) return 'pathRewrite is not carried out by this version';
+  return options.hostRewrite === undefined ? undefined : 'hostRewrite is not carried out by this version';
+}
