@@ -46,7 +46,8 @@ const answerTimeoutMs = 10_000;
 
 /** Makes the client; connects on the first query. */
 export function createConsulClient(settings: ConsulSettings): ConsulClient {
-  const tls = { ...settings.tls, timeout: 5000 };
+  const { key, ...tlsRest } = settings.tls ?? {};
+  const tls = { ...tlsRest, ...(key !== undefined && { key: key.reveal() }), timeout: 5000 };
   const plain = new Pool(settings.origin, {
     connections: 16,
     connect: tls,
@@ -168,13 +169,12 @@ function unrefConnector(options: buildConnector.BuildOptions): buildConnector.co
 function unreachable(origin: string, cause: unknown): MeshError {
   const { code, message } = cause as { code?: unknown; message?: unknown };
   const reason = typeof message === 'string' && message !== '' ? message : String(code ?? cause);
-  return new MeshError(
-    'MESH_CONTROL_PLANE',
-    `Consul at ${origin} cannot be reached (${reason}); is the agent running, and is the address right?`,
-    {
-      cause,
-    },
-  );
+  // Codes of OpenSSL's verification and of Node's own check of the name.
+  const isTls = /^(ERR_TLS|ERR_SSL|EPROTO|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_)/.test(String(code));
+  const remedy = isTls
+    ? 'check `tls` (caFile, serverName), and that the port is the one for https'
+    : 'is the agent running, and is the address right?';
+  return new MeshError('MESH_CONTROL_PLANE', `Consul at ${origin} cannot be reached (${reason}); ${remedy}`, { cause });
 }
 
 /** What an answer other than 200 means. The wait that it asks for is in `details.retryAfter`, as sent. */

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { MeshError } from '../../base/errors.ts';
+import { PrivateKey } from '../../model/identity.ts';
 import { ConsulToken, fixedToken, tokenFromFile, type TokenSource } from './token.ts';
 
 /** Options of {@link consulControlPlane}. */
@@ -50,7 +51,9 @@ export interface ConsulSettings {
   readonly domain: string;
   readonly waitMs: number;
   readonly maxConnections: number;
-  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string; readonly servername?: string } | undefined;
+  readonly tls:
+    | { readonly ca?: string; readonly cert?: string; readonly key?: PrivateKey; readonly servername?: string }
+    | undefined;
 }
 
 const optionNames = [
@@ -127,7 +130,7 @@ function readTls(tls: NonNullable<ConsulOptions['tls']>): ConsulSettings['tls'] 
   return {
     ...(ca !== undefined && { ca }),
     ...(cert !== undefined && { cert }),
-    ...(key !== undefined && { key }),
+    ...(key !== undefined && { key: new PrivateKey(key) }),
     ...(servername !== undefined && { servername }),
   };
 }
