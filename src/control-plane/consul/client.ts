@@ -169,12 +169,17 @@ function unrefConnector(options: buildConnector.BuildOptions): buildConnector.co
 function unreachable(origin: string, cause: unknown): MeshError {
   const { code, message } = cause as { code?: unknown; message?: unknown };
   const reason = typeof message === 'string' && message !== '' ? message : String(code ?? cause);
-  // Codes of OpenSSL's verification and of Node's own check of the name.
-  const isTls = /^(ERR_TLS|ERR_SSL|EPROTO|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_)/.test(String(code));
-  const remedy = isTls
+  const remedy = isTlsCode(String(code))
     ? 'check `tls` (caFile, serverName), and that the port is the one for https'
-    : 'is the agent running, and is the address right?';
+    : origin.startsWith('https:') && (code === 'UND_ERR_SOCKET' || code === 'ECONNRESET')
+      ? 'if the agent asks clients for a certificate (verify_incoming), give tls.certificateFile'
+      : 'is the agent running, and is the address right?';
   return new MeshError('MESH_CONTROL_PLANE', `Consul at ${origin} cannot be reached (${reason}); ${remedy}`, { cause });
+}
+
+/** Codes of OpenSSL's verification and of Node's own check of the name. */
+function isTlsCode(code: string): boolean {
+  return /^(ERR_TLS|ERR_SSL|EPROTO|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_)/.test(code);
 }
 
 /** What an answer other than 200 means. The wait that it asks for is in `details.retryAfter`, as sent. */

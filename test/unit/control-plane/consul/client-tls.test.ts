@@ -10,27 +10,29 @@ import type { TLSSocket } from 'node:tls';
 import { inspect } from 'node:util';
 import { createConsulClient } from '../../../../src/control-plane/consul/client.ts';
 import { consulSettings, type ConsulOptions } from '../../../../src/control-plane/consul/options.ts';
+import type { CertificateAuthority } from '../../../../src/security/certificate-authority.ts';
 import { serverKeyPair, testAuthority, workloadCertificate, writeIdentityFiles } from '../../../support/certificates.ts';
 
 describe('the Consul client over TLS', () => {
-  let address: string;
   let folder: string;
+  let authority: CertificateAuthority;
   let files: Awaited<ReturnType<typeof writeIdentityFiles>>;
   let strangers: Awaited<ReturnType<typeof writeIdentityFiles>>;
-  let close: () => void;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'meshfetch-consul-tls-'));
-    const authority = await testAuthority();
+    authority = await testAuthority();
     files = await writeIdentityFiles(folder, 'web', await workloadCertificate(authority, 'web'), authority);
     const other = await testAuthority('another CA');
     const otherFolder = await mkdtemp(join(folder, 'other-'));
     strangers = await writeIdentityFiles(otherFolder, 'web', await workloadCertificate(other, 'web'), other);
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  /** Asks a server that answers with the name of its client; `verifyIncoming` is Consul's word for asking clients for a certificate. */
+  async function ask(tls: ConsulOptions['tls'], verifyIncoming = false): Promise<string> {
+    const issued = await workloadCertificate(authority, 'server.dc1.consul');
     const server = createServer(
-      {
-        ...serverKeyPair(await workloadCertificate(authority, 'server.dc1.consul')),
-        ca: authority.certificate,
-        requestCert: true,
-      },
+      { ...serverKeyPair(issued), ca: authority.certificate, requestCert: true, rejectUnauthorized: verifyIncoming },
       (request, response) => {
         const socket = request.socket as TLSSocket;
         const name = socket.authorized ? socket.getPeerCertificate().subject.CN : 'nobody';
@@ -39,33 +41,28 @@ describe('the Consul client over TLS', () => {
     );
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    address = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    close = () => {
-      server.closeAllConnections();
-      server.close();
-    };
-  });
-  after(async () => {
-    close();
-    await rm(folder, { recursive: true });
-  });
-
-  async function ask(tls: ConsulOptions['tls']): Promise<string> {
+    const address = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const client = createConsulClient(consulSettings({ address, ...(tls !== undefined && { tls }) }, {}));
     try {
       return await client.leader(new AbortController().signal);
     } finally {
       await client.close();
+      server.closeAllConnections();
+      server.close();
     }
   }
 
   it('verifies the agent by the given CA and name, and shows its own certificate', async () => {
     const { certificate, privateKey, trustBundle } = files;
-    const serverName = 'server.dc1.consul';
-    assert.equal(await ask({ caFile: trustBundle, serverName }), 'seen nobody');
-    assert.equal(
-      await ask({ caFile: trustBundle, serverName, certificateFile: certificate, privateKeyFile: privateKey }),
-      'seen web',
+    const tls = { caFile: trustBundle, serverName: 'server.dc1.consul' };
+    assert.equal(await ask(tls), 'seen nobody');
+    assert.equal(await ask({ ...tls, certificateFile: certificate, privateKeyFile: privateKey }, true), 'seen web');
+  });
+
+  it('says what to give when the agent hangs up on a client without a certificate', async () => {
+    await assert.rejects(
+      ask({ caFile: files.trustBundle, serverName: 'server.dc1.consul' }, true),
+      /verify_incoming.*tls\.certificateFile/,
     );
   });
 
