@@ -91,7 +91,7 @@ describe('the Consul client over TLS', () => {
 
   it('prints no private key', () => {
     const settings = consulSettings(
-      { address, tls: { certificateFile: files.certificate, privateKeyFile: files.privateKey } },
+      { address: 'https://127.0.0.1:8501', tls: { certificateFile: files.certificate, privateKeyFile: files.privateKey } },
       {},
     );
     assert.ok(!inspect(settings, { depth: 9, showHidden: true }).includes('PRIVATE KEY-----'));
