@@ -2,8 +2,8 @@
  * Consul's answer in the words of the model. Pure: golden pairs in test/golden/consul are the specification by example.
  *
  * Health, as Consul's DNS does it: an instance is as well as the worst of its checks; `critical` (maintenance among it) is left out,
- * `warning` stays with its Warning weight, or is left out under `onlyPassing`. A Warning weight of 0 makes the instance `degraded`: used
- * only when the others do not suffice, which is what RFC 2782 means by weight 0.
+ * `warning` stays with its Warning weight, or is left out under `onlyPassing`. A Warning weight of 0 makes the instance `degraded`, to be used
+ * only when the others do not suffice: what RFC 2782 means by weight 0.
  */
 import type { ClusterConfig, EndpointConfig, EndpointsConfig, LocalityEndpoints } from '../../model/cluster.ts';
 import type { Problem } from '../../model/contracts.ts';
