@@ -435,6 +435,21 @@ describe('an endpoint that refuses our certificate', () => {
     assert.match(error.message, /may not speak TLS here, or refuse our certificate/);
   });
 
+  it('is told apart from one that accepts it, takes the request and closes', async () => {
+    const pair = serverKeyPair(await workloadCertificate(ca, 'orders'));
+    const server = createTlsServer({ ...pair, ca: ca.certificate, requestCert: true }, (socket) => {
+      socket.on('error', () => undefined).on('data', () => socket.end());
+    });
+    const port = await listen(server);
+    const store = identityStoreWith(ca, await workloadCertificate(ca, 'web'));
+    const client = new Client('http://orders', { connect: createConnector(target(port, { identities: store, tls: mutual })) });
+    const error: unknown = await client.request({ path: '/', method: 'GET' }).catch((reason: unknown) => reason);
+    await client.destroy();
+    server.close();
+    assert.equal((error as { code?: string }).code, 'UND_ERR_SOCKET');
+    assert.ok(!(error instanceof ConnectError));
+  });
+
   it('is told apart from one that has answered and closes later', async () => {
     const server = createTlsServer(
       {
