@@ -29,6 +29,7 @@ export function createFetch(dispatcher: Dispatcher, options: FetchOptions = {}):
   for (const [name, limit] of Object.entries(limits)) {
     if (!(limit > 0)) throw new RangeError(`decompression.${name} is ${limit}; give a number above 0, or Infinity for no limit`);
   }
+  // oxlint-disable-next-line typescript/no-useless-default-assignment -- it makes the length of the function 1, as that of Node’s
   return function fetch(input, init = undefined) {
     if (arguments.length === 0) return (nodeFetch as () => Promise<Response>)();
     const request = commonRequest(input, init);

@@ -48,6 +48,7 @@ export function bodyAbortReason(signal: AbortSignal): unknown {
 const droppedResponses = new FinalizationRegistry<LeanBody>((body) => body.abandon('response'));
 const droppedStreams = new FinalizationRegistry<LeanBody>((body) => body.abandon('stream'));
 
+/** Bytes of a response on their way to one reader. */
 export class LeanBody {
   private readonly watcher: AbortWatch;
   source: BodySource;

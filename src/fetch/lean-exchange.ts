@@ -20,6 +20,7 @@ const drainedBytesMax = 65_536;
 
 const listenOnce = { once: true };
 
+/** The handler of one dispatched request. `resolve` is called at the final head, `reject` when none will come. */
 export class LeanExchange implements Dispatcher.DispatchHandler, BodySource, AbortWatch {
   readonly request: LeanRequest;
   readonly signal: AbortSignal | undefined;

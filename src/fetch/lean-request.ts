@@ -39,7 +39,7 @@ const keys = new Set(['method', 'headers', 'body', 'signal', 'redirect']);
  */
 export function leanRequest(input: unknown, init: unknown): LeanRequest | undefined {
   const href = typeof input === 'string' ? input : hrefOf(input);
-  if (href === undefined || globalOrigin in globalThis) return undefined;
+  if (href === undefined || (globalThis as Record<symbol, unknown>)[globalOrigin] !== undefined) return undefined;
   const url = leanUrl(href);
   if (url === undefined) return undefined;
   if (init === undefined || init === null) {

@@ -1,5 +1,6 @@
 import { useNodesOwnDispatcher } from './node-own.ts';
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { after, describe, it } from 'node:test';
 import tls from 'node:tls';
 import { Agent } from 'undici';
@@ -66,6 +67,13 @@ describe('fetch over a dispatcher', () => {
       return (door !== 'over-node' && !occurs(lean!)) || (door !== 'lean' && !occurs(overNode!));
     });
     assert.deepEqual(idle, []);
+  });
+
+  it('documents the differences, and no others', async () => {
+    const page = await readFile(new URL('../../../docs/reference/fetch.md', import.meta.url), 'utf8');
+    const list = page.slice(page.indexOf('| difference |'));
+    const documented = [...list.matchAll(/^\| (?!difference )([^|]+) \| (?:lean|both)/gm)].map(([, title]) => title);
+    assert.deepEqual(documented, [...new Set(allowedDifferences.map(({ title }) => title))]);
   });
 });
 
