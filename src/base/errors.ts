@@ -17,6 +17,7 @@ interface ErrorRow {
   readonly remedy: string;
 }
 
+/** Every code with its flag, status, meaning and remedy. */
 export const errorTable = {
   MESH_NO_ROUTE: {
     flag: 'NR',
@@ -230,6 +231,7 @@ export const errorTable = {
   },
 } as const satisfies Record<string, ErrorRow>;
 
+/** A code of the table. */
 export type MeshErrorCode = keyof typeof errorTable;
 
 /** One attempt of a request, as the error and the events report it. */
@@ -247,6 +249,7 @@ export interface AttemptReport {
   readonly reason?: string;
 }
 
+/** What is known of a failure beside its message. */
 export interface MeshErrorContext {
   readonly cause?: unknown;
   readonly attempts?: readonly AttemptReport[];

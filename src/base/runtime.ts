@@ -8,6 +8,7 @@ export interface Timer {
   cancel(): void;
 }
 
+/** Time and timers. */
 export interface Clock {
   /** Monotonic milliseconds since an arbitrary start. */
   now(): number;
@@ -30,12 +31,14 @@ class SystemTimer implements Timer {
   }
 }
 
+/** Time and timers of the running process. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   wallNow: () => Date.now(),
   setTimer: (callback, delayMs) => new SystemTimer(callback, delayMs),
 };
 
+/** Chance of the running process; not for secrets. */
 export const systemRandom: Random = Math.random;
 
 /** Resolves after `delayMs`; rejects with the signal's reason when it aborts first. */

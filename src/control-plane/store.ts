@@ -44,6 +44,7 @@ export interface SourceStatus {
   readonly lastUpdateMs: number | undefined;
 }
 
+/** What a store is made of, and whom it tells. Callbacks are called synchronously and must not throw, `onSnapshot` excepted. */
 export interface ConfigStoreOptions {
   /** Names of the sources, in order of precedence. */
   readonly sources: readonly string[];

@@ -71,6 +71,7 @@ export interface IdentitySource {
   run(sink: IdentitySink, signal: AbortSignal): Promise<void>;
 }
 
+/** What a control plane runs with: where it delivers to, time and chance, and when to end. */
 export interface ControlPlaneContext {
   readonly sink: ConfigSink;
   readonly clock: Clock;

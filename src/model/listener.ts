@@ -92,4 +92,5 @@ export interface InboundListenerConfig {
   readonly plaintextPaths?: readonly string[];
 }
 
+/** A way out or a way in. */
 export type ListenerConfig = OutboundListenerConfig | InboundListenerConfig;

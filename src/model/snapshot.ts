@@ -9,6 +9,7 @@ export interface ResourceTypes {
   readonly cluster: ClusterConfig;
   readonly endpoints: EndpointsConfig;
 }
+/** One kind of resource. */
 export type ResourceKind = keyof ResourceTypes;
 
 /** Name of one resource of one source. */

@@ -51,4 +51,5 @@ export type MetadataValue =
   | null
   | readonly MetadataValue[]
   | { readonly [key: string]: MetadataValue };
+/** Metadata by key. */
 export type Metadata = Readonly<Record<string, MetadataValue>>;
