@@ -64,6 +64,17 @@ describe('the work of the store', () => {
     assert.ok((await turnsUntil(sink.apply({ version: '1', set, remove: [] }))) >= 100);
   });
 
+  it('finishes a long update of a source before the short one that came after it', async () => {
+    const { sink, store } = storeWith(steppingClock(1));
+    const long = sink.apply({ version: 'long', set: [manyEndpoints(2000)], remove: [] });
+    const short = sink.apply({ version: 'short', set: [], remove: [{ kind: 'endpoints', name: 'x' }] });
+    await long;
+    assert.equal(store.snapshot().version, 'test@long');
+    await short;
+    assert.equal(store.snapshot().version, 'test@short');
+    assert.equal(store.snapshot().sources[0]!.endpoints.size, 0);
+  });
+
   it('does a small update in one slice', async () => {
     const { sink } = storeWith(steppingClock(0.001));
     assert.ok((await turnsUntil(sink.apply({ version: '1', set: [manyEndpoints(10)], remove: [] }))) <= 1);

@@ -140,6 +140,15 @@ describe('the configuration store', () => {
     assert.equal(after.version, '2');
   });
 
+  it('sees a change where a field without a value gave way to another field', async () => {
+    const { store, file } = fixture();
+    const empty = cluster('a') as { value: object };
+    Object.assign(empty.value, { connectTimeoutMs: undefined });
+    await file.apply(update([empty as Resource]));
+    await file.apply(update([cluster('a', { idleTimeoutMs: 5 })]));
+    assert.equal(store.snapshot().sources[0]!.clusters.get('a')?.idleTimeoutMs, 5);
+  });
+
   it('copies no map of a kind that an update does not touch', async () => {
     const { store, file } = fixture();
     await file.apply(update([cluster('a'), table('t', 'a')]));
@@ -253,6 +262,10 @@ describe('what the store tells of its sources', () => {
     assert.deepEqual(store.status()[0]!.unhonoured, unhonoured);
     await file.apply(update([badCluster('a')]));
     assert.deepEqual(store.status()[0]!.unhonoured, unhonoured, 'a refused version says nothing about the one in force');
+    const ofRefused = [{ ...unhonoured[0]!, path: 'other' }];
+    const refused = await file.apply(update([badCluster('a')], { unhonoured: ofRefused }));
+    assert.deepEqual(refused.unhonoured, ofRefused);
+    assert.deepEqual(store.status()[0]!.unhonoured, unhonoured, 'nor does what was reported with it');
     await file.apply(update([cluster('a')]));
     assert.deepEqual(store.status()[0]!.unhonoured, []);
   });
