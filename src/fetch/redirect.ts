@@ -17,7 +17,7 @@ const redirectsMax = 20;
 
 /** The request that the Location of a redirect asks for. Throws fetch’s error when it must not be followed. */
 export function redirected({ request, status, headers: received }: LeanExchange): LeanRequest {
-  const url = locationUrl(String(received.location), request);
+  const url = locationUrl(received.location, request);
   if (url.protocol !== 'http:' && url.protocol !== 'https:') throw failed('URL scheme must be a HTTP(S) scheme');
   if (request.redirects === redirectsMax) throw failed('redirect count exceeded');
   if (url.username !== '' || url.password !== '') throw failed('cross origin not allowed for request mode "cors"');
@@ -45,7 +45,8 @@ export function redirected({ request, status, headers: received }: LeanExchange)
   };
 }
 
-function locationUrl(location: string, request: LeanRequest): URL {
+function locationUrl(received: unknown, request: LeanRequest): URL {
+  const location = Array.isArray(received) ? received.join(', ') : String(received);
   // The header came as bytes in Latin-1 clothes; what is not ASCII is read as UTF-8.
   const text = /^[\x20-\x7e]*$/.test(location) ? location : Buffer.from(location, 'latin1').toString('utf8');
   try {

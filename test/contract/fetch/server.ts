@@ -169,6 +169,11 @@ const routes: Record<string, (call: Call) => void> = {
     if (left === 0) response.end('arrived');
     else response.writeHead(302, { location: `/${run}/chain?left=${left - 1}` }).end();
   },
+  'two-locations': (call) =>
+    raw(
+      call,
+      `HTTP/1.1 302 Found\r\nlocation: /${call.run}/echo\r\nlocation: /b\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`,
+    ),
   once421: ({ run, response, peer }) => {
     if (peer.seen.get(run)?.length === 1) response.writeHead(421).end('misdirected');
     else response.end('found');

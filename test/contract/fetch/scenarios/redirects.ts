@@ -103,6 +103,7 @@ export const redirectScenarios: readonly Scenario[] = [
     input: to(303, '/{run}/echo'),
     makeInit: () => ({ method: 'POST', body: new Blob(['x']).stream(), duplex: 'half' }),
   },
+  { name: 'redirect-two-locations', input: 'two-locations' },
   { name: 'misdirected-once', input: 'once421' },
   { name: 'misdirected-once-post', input: 'once421', init: { method: 'POST', body: 'again' } },
   { name: 'misdirected-always-post', input: 'status?code=421', init: { method: 'POST', body: Buffer.from('again') } },
