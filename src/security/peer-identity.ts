@@ -53,7 +53,7 @@ export function svidLeafProblem(extensions: CertificateExtensions): string | und
 /**
  * Compiles the accepted identities of a cluster. No matchers = the certificate must name the host (RFC 9525). `trustDomain` is
  * that of the bundle which verified the chain: its CA may speak for no other. The subject's common name is never looked at.
- * Throws a TypeError for a matcher that {@link sanMatcherProblem} complains of.
+ * Throws for a matcher that {@link compileSanMatcher} cannot compile.
  */
 export function compilePeerCheck(matchers: readonly SanMatcher[]): PeerCheck {
   const compiled = matchers.map(compileSanMatcher);

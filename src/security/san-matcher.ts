@@ -1,31 +1,14 @@
 import { isIP } from 'node:net';
 
-import { RE2JS } from 're2js';
-
+import { compilePattern } from '../base/pattern.ts';
 import type { SanMatcher } from '../model/tls.ts';
 import type { PeerIdentity } from './peer-identity.ts';
 
-/** RE2 patterns may be this long and compile to a program of this size: matching is linear, building is not free. */
-const maxPatternLength = 1024;
-const maxProgramSize = 1000;
-
-/** What is wrong with a matcher, for whoever takes configuration in; undefined when it can be used. */
-export function sanMatcherProblem(matcher: SanMatcher): string | undefined {
-  if (matcher.kind === 'ip' && isIP(matcher.value) === 0) return `${quoteName(matcher.value)} is not an IP address`;
-  if (matcher.match !== 'regex') return undefined;
-  if (matcher.value.length > maxPatternLength) return `the regular expression is longer than ${maxPatternLength} characters`;
-  try {
-    const size = RE2JS.compile(matcher.value).programSize();
-    return size > maxProgramSize ? `the regular expression is too large (${size} of ${maxProgramSize})` : undefined;
-  } catch (error) {
-    return `the regular expression is not RE2: ${(error as Error).message}`;
-  }
-}
-
-/** Compiles one matcher. Throws a TypeError for one that {@link sanMatcherProblem} complains of. */
+/**
+ * Compiles one matcher. Throws a TypeError for an `ip` matcher without an IP address, and what {@link compilePattern} throws for a
+ * pattern that is not RE2.
+ */
 export function compileSanMatcher(matcher: SanMatcher): (peer: PeerIdentity) => boolean {
-  const problem = sanMatcherProblem(matcher);
-  if (problem !== undefined) throw new TypeError(`tls.peers: ${problem}`);
   switch (matcher.kind) {
     case 'uri': {
       const test = compileTest(matcher.match, matcher.value);
@@ -38,6 +21,7 @@ export function compileSanMatcher(matcher: SanMatcher): (peer: PeerIdentity) => 
       return (peer) => peer.dnsNames.some((name) => test(name.toLowerCase()));
     }
     case 'ip': {
+      if (isIP(matcher.value) === 0) throw new TypeError(`tls.peers: ${quoteName(matcher.value)} is not an IP address`);
       const wanted = canonicalIp(matcher.value);
       return (peer) => peer.ipAddresses.includes(wanted);
     }
@@ -58,7 +42,7 @@ function compileTest(match: SanMatcher['match'], value: string): (name: string) 
       return (name) => name.includes(value);
     default: {
       // regex: the whole name must match
-      const pattern = RE2JS.compile(value);
+      const pattern = compilePattern(value);
       return (name) => pattern.matches(name);
     }
   }

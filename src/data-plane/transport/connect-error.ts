@@ -15,23 +15,33 @@ export type ConnectFailure =
   /** This process or machine ran out of sockets, ports or memory: not the endpoint's fault, and never to be counted against it. */
   | 'local-resource';
 
-/** A connection that was not made, or (`afterHandshake`) that the peer closed before it sent anything. */
+/** A connection that was not made: nothing of a request has left this process. */
 export class ConnectError extends Error {
   override readonly name = 'ConnectError';
   readonly kind: ConnectFailure;
   /** Of the system or of OpenSSL: `ECONNREFUSED`, `CERT_HAS_EXPIRED`, … */
   readonly code: string | undefined;
-  /**
-   * True when a request may already have been written: TLS 1.3 servers judge our certificate after our handshake is done. With
-   * {@link isTlsAlert} the peer has certainly not processed it; otherwise retry as for a reset.
-   */
-  readonly afterHandshake: boolean;
 
-  constructor(kind: ConnectFailure, message: string, options: { cause?: unknown; afterHandshake?: boolean } = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+  constructor(kind: ConnectFailure, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
     this.kind = kind;
-    this.code = codeOf(options.cause);
-    this.afterHandshake = options.afterHandshake ?? false;
+    this.code = codeOf(cause);
+  }
+}
+
+/**
+ * The peer refused this process after our side of the TLS handshake: a TLS 1.3 server judges our certificate when a request may be
+ * on its way already. With {@link isTlsAlert} it said so, and has certainly processed nothing; without, it closed before it sent
+ * anything, and the refusal is a guess: retry as for a reset.
+ */
+export class RefusedAfterHandshakeError extends Error {
+  override readonly name = 'RefusedAfterHandshakeError';
+  /** The alert as OpenSSL spells it, or `ERR_TLS_CLOSED_AFTER_HANDSHAKE`. */
+  readonly code: string;
+
+  constructor(message: string, alert?: Error) {
+    super(message, alert === undefined ? undefined : { cause: alert });
+    this.code = codeOf(alert) ?? 'ERR_TLS_CLOSED_AFTER_HANDSHAKE';
   }
 }
 
@@ -46,20 +56,15 @@ export function connectErrorOf(error: unknown, endpoint: string, inTls: boolean)
     return new ConnectError(
       'local-resource',
       `this process cannot open another connection (${code}); ${endpoint} was not asked`,
-      {
-        cause: error,
-      },
+      error,
     );
   }
-  if (inTls)
-    return new ConnectError('tls', `TLS with ${endpoint} failed: ${tlsHint(code) ?? openSslText(code) ?? text}`, {
-      cause: error,
-    });
-  if (code === 'ETIMEDOUT') return new ConnectError('timeout', `${endpoint} did not answer in time`, { cause: error });
+  if (inTls) return new ConnectError('tls', `TLS with ${endpoint} failed: ${tlsHint(code) ?? openSslText(code) ?? text}`, error);
+  if (code === 'ETIMEDOUT') return new ConnectError('timeout', `${endpoint} did not answer in time`, error);
   if (code !== undefined && refusedCodes.has(code)) {
-    return new ConnectError('refused', `${endpoint} refused the connection (${code})`, { cause: error });
+    return new ConnectError('refused', `${endpoint} refused the connection (${code})`, error);
   }
-  return new ConnectError('network', `no connection to ${endpoint}: ${text}`, { cause: error });
+  return new ConnectError('network', `no connection to ${endpoint}: ${text}`, error);
 }
 
 /**
@@ -71,8 +76,8 @@ const handshakeAlert =
 
 /**
  * Whether the peer refused the handshake by a TLS alert (looked for along `cause`): `ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED`,
- * `ERR_SSL_TLSV1_ALERT_UNKNOWN_CA`, `ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE`, … The peer has then processed no request of this
- * connection.
+ * `ERR_SSL_TLSV1_ALERT_UNKNOWN_CA`, `ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE`, … The peer has then processed no request, since
+ * only alerts before its first answer are passed on in a {@link RefusedAfterHandshakeError}.
  */
 export function isTlsAlert(error: unknown): boolean {
   for (let depth = 0, at = error; depth < 8 && at instanceof Error; depth += 1, at = at.cause) {
@@ -80,12 +85,6 @@ export function isTlsAlert(error: unknown): boolean {
     if (code !== undefined && handshakeAlert.test(code)) return true;
   }
   return false;
-}
-
-/** An alert of that kind on a connection that was handed out already. */
-export function refusedByAlert(error: Error, endpoint: string): ConnectError {
-  const text = `${endpoint} refused this process after the TLS handshake, most likely for its certificate (${codeOf(error)})`;
-  return new ConnectError('tls', text, { cause: error, afterHandshake: true });
 }
 
 /** The first system or OpenSSL code of an error; of the first attempt when several addresses were tried. */

@@ -8,9 +8,8 @@
  * written before both have passed.
  *
  * A TLS 1.3 server judges our certificate when we are done and have begun to send. If it refuses us, that shows on the first
- * request of the connection as a {@link ConnectError} with `afterHandshake`: caused by an alert, which is certain
- * ({@link isTlsAlert}), or guessed, where the server says nothing and closes (Node). When the close comes as a TCP reset it cannot
- * be told from any other.
+ * request of the connection as a {@link RefusedAfterHandshakeError}: caused by an alert, which is certain ({@link isTlsAlert}), or
+ * guessed, where the server says nothing and closes (Node). When the close comes as a TCP reset it cannot be told from any other.
  */
 import type { X509Certificate } from 'node:crypto';
 import { connect as netConnect, isIP, type NetConnectOpts, type Socket } from 'node:net';
@@ -18,15 +17,17 @@ import { connect as tlsConnect, type TLSSocket } from 'node:tls';
 
 import type { buildConnector } from 'undici';
 
-import type { Clock, Timer } from '../../base/runtime.ts';
+import type { Clock } from '../../base/runtime.ts';
 import type { UpstreamTls } from '../../model/tls.ts';
 import type { IdentityStore } from '../../security/identity-store.ts';
 import { compilePeerCheck, identityOfPeer, type PeerCheck, type PeerIdentity } from '../../security/peer-identity.ts';
 import { tlsContextOf, type TlsContext } from '../../security/tls-context.ts';
-import { ConnectError, connectErrorOf, isTlsAlert, refusedByAlert } from './connect-error.ts';
+import { ConnectAttempt, watchForRefusal, type ConnectLimits } from './connect-attempt.ts';
+import { ConnectError } from './connect-error.ts';
+import { SessionSlot } from './session-slot.ts';
 
 /** Where to, how secured, how long. */
-export interface ConnectTarget {
+export interface ConnectTarget extends ConnectLimits {
   /** IP address, or a name for the system's resolver. */
   readonly host: string;
   readonly port: number;
@@ -34,9 +35,6 @@ export interface ConnectTarget {
   readonly socketPath?: string;
   readonly tls?: UpstreamTls;
   readonly identities: IdentityStore;
-  /** For TCP and TLS together. */
-  readonly connectTimeoutMs: number;
-  readonly clock: Clock;
   /** `never` = HTTP/1.1; `offer` = HTTP/2 where the peer takes it by ALPN; `prior-knowledge` = HTTP/2 without asking. Default `never`. */
   readonly h2?: 'never' | 'offer' | 'prior-knowledge';
 }
@@ -66,16 +64,8 @@ export function peerOf(socket: Socket): ConnectedPeer | undefined {
   return peers.get(socket);
 }
 
-/** Source: undici's default; dead peers of long idle connections are found by it. */
-const keepAliveInitialDelayMs = 60_000;
 /** Source: undici's default for plaintext. Node hands it on to the stream; its types do not know it. */
 const streamOptions: object = { highWaterMark: 65_536 };
-/**
- * The timeout is counted in slices, so that a blocked event loop costs one slice at most: the time in which this process looked
- * away is not the endpoint's. undici counts all of it.
- */
-const timeoutSlices = 4;
-
 /** Makes the connector of one endpoint. Throws a TypeError or RangeError for settings that can never work. */
 export function createConnector(target: ConnectTarget): Connector {
   const { port, socketPath, identities, clock } = target;
@@ -95,7 +85,7 @@ export function createConnector(target: ConnectTarget): Connector {
   const connector = (options: buildConnector.Options, callback: buildConnector.Callback): void => {
     if (tls === undefined || check === undefined || alpn === undefined) {
       const socket = netConnect({ ...where, ...streamOptions });
-      const attempt = new Attempt(socket, endpoint, target, callback);
+      const attempt = new ConnectAttempt(socket, endpoint, target, callback);
       socket.once('connect', () => {
         if (target.h2 === 'prior-knowledge') setApplicationProtocol(socket, 'h2');
         attempt.succeed();
@@ -122,7 +112,7 @@ export function createConnector(target: ConnectTarget): Connector {
       // Not left out: done in `secureConnect` below, where it also runs for resumed sessions.
       checkServerIdentity: () => undefined,
     });
-    const attempt = new Attempt(socket, endpoint, target, callback);
+    const attempt = new ConnectAttempt(socket, endpoint, target, callback);
     let ticket: Buffer | undefined;
     let verified: X509Certificate | undefined;
     const keepSession = (): void => {
@@ -158,89 +148,6 @@ export function createConnector(target: ConnectTarget): Connector {
   });
 }
 
-/** One attempt to connect: answers exactly once, and leaves no timer behind. */
-class Attempt {
-  isInTls = false;
-  private readonly socket: Socket;
-  private readonly endpoint: string;
-  private readonly target: ConnectTarget;
-  private callback: buildConnector.Callback | undefined;
-  private timer: Timer | undefined;
-
-  constructor(socket: Socket, endpoint: string, target: ConnectTarget, callback: buildConnector.Callback) {
-    this.socket = socket;
-    this.endpoint = endpoint;
-    this.target = target;
-    this.callback = callback;
-    socket.setNoDelay(true).setKeepAlive(true, keepAliveInitialDelayMs);
-    socket.on('error', (error) => {
-      if (this.callback !== undefined) this.fail(connectErrorOf(error, endpoint, this.isInTls));
-      // Node reports an alert without closing; undici would go on to report the close that follows, and forget why.
-      else if (isTlsAlert(error)) socket.destroy(refusedByAlert(error, endpoint));
-    });
-    this.arm(timeoutSlices);
-  }
-
-  succeed(): void {
-    const { callback } = this;
-    this.settle();
-    callback?.(null, this.socket);
-  }
-
-  fail(error: ConnectError): void {
-    const { callback } = this;
-    this.settle();
-    if (callback === undefined) return;
-    this.socket.destroy();
-    callback(error, null);
-  }
-
-  private settle(): void {
-    this.callback = undefined;
-    this.timer?.cancel();
-  }
-
-  private arm(slicesLeft: number): void {
-    const { clock, connectTimeoutMs } = this.target;
-    this.timer = clock.setTimer(() => {
-      if (slicesLeft > 1) {
-        this.arm(slicesLeft - 1);
-        return;
-      }
-      const phase = this.isInTls
-        ? 'accepted the connection and did not finish the TLS handshake'
-        : 'did not accept the connection';
-      this.fail(new ConnectError('timeout', `${this.endpoint} ${phase} within ${connectTimeoutMs} ms`));
-    }, connectTimeoutMs / timeoutSlices);
-  }
-}
-
-/**
- * The latest TLS session of an endpoint, tied to the context and the server name it was made with. It brings the certificate that
- * was verified in the handshake which began it: Node has none for a resumed connection, and only that server can resume it. Given
- * out once: RFC 8446 appendix C.4 asks for single use, and a TLS 1.3 server sends two with each connection.
- */
-class SessionSlot {
-  private kept: KeptSession | undefined;
-
-  take(context: TlsContext, name: string): KeptSession | undefined {
-    const { kept } = this;
-    this.kept = undefined;
-    return kept?.context === context && kept.name === name ? kept : undefined;
-  }
-
-  put(session: KeptSession): void {
-    this.kept = session;
-  }
-}
-
-interface KeptSession {
-  readonly context: TlsContext;
-  readonly name: string;
-  readonly session: Buffer;
-  readonly certificate: X509Certificate;
-}
-
 function peerProblem(
   socket: TLSSocket,
   certificate: X509Certificate | undefined,
@@ -260,23 +167,6 @@ function peerProblem(
   if (problem !== undefined) return { kind: 'identity', text: problem };
   peers.set(socket, { generation: context.generation, identity: identityOfPeer(certificate), notAfterMs });
   return undefined;
-}
-
-/** Gives a name to the close of a server that refuses our certificate without a word: it has sent neither data nor a ticket. */
-function watchForRefusal(socket: TLSSocket, endpoint: string, context: TlsContext, clock: Clock): void {
-  let hasTicket = false;
-  socket.once('session', () => (hasTicket = true));
-  socket.once('end', () => {
-    if (hasTicket || socket.bytesRead > 0) return;
-    const { svid } = context;
-    const expired = svid !== undefined && clock.wallNow() > svid.notAfterMs ? ' (it has expired)' : '';
-    const guess =
-      svid === undefined
-        ? 'it may want a certificate of ours (`tls.mode: mutual`)'
-        : `it may have refused the certificate of ${svid.spiffeId ?? svid.dnsNames[0] ?? 'this process'}${expired}`;
-    const text = `${endpoint} closed the connection right after the TLS handshake; ${guess}`;
-    socket.destroy(new ConnectError('tls', text, { afterHandshake: true }));
-  });
 }
 
 function applicationProtocols(configured: readonly string[] | undefined, h2: 'never' | 'offer' | 'prior-knowledge'): string[] {

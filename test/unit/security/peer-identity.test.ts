@@ -2,15 +2,17 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { before, describe, it } from 'node:test';
 
+import { loadPatternEngine } from '../../../src/base/pattern.ts';
 import type { SanMatcher } from '../../../src/model/tls.ts';
 import type { CertificateAuthority, SubjectNames } from '../../../src/security/certificate-authority.ts';
 import { readCertificateExtensions } from '../../../src/security/certificate-extensions.ts';
 import { compilePeerCheck, identityOfPeer } from '../../../src/security/peer-identity.ts';
-import { dnsNameMatches, sanMatcherProblem } from '../../../src/security/san-matcher.ts';
+import { dnsNameMatches } from '../../../src/security/san-matcher.ts';
 import { testAuthority, validity } from '../../support/certificates.ts';
 
 let ca: CertificateAuthority;
 before(async () => {
+  await loadPatternEngine();
   ca = await testAuthority();
 });
 
@@ -141,14 +143,16 @@ describe('a matcher of subject alternative names', () => {
   });
 
   for (const { name, matcher, problem } of [
-    { name: 'not-an-ip-address', matcher: { kind: 'ip', match: 'exact', value: 'orders' }, problem: /not an IP address/ },
-    { name: 'not-re2', matcher: { kind: 'uri', match: 'regex', value: '(?=a)' }, problem: /not RE2/ },
-    { name: 'too-long', matcher: { kind: 'uri', match: 'regex', value: 'a'.repeat(1025) }, problem: /longer than 1024/ },
-    { name: 'too-large', matcher: { kind: 'uri', match: 'regex', value: 'a{1000}b{1000}' }, problem: /too large/ },
+    {
+      name: 'not-an-ip-address',
+      matcher: { kind: 'ip', match: 'exact', value: 'orders' },
+      problem: /"orders" is not an IP address/,
+    },
+    { name: 'not-re2', matcher: { kind: 'uri', match: 'regex', value: '(?=a)' }, problem: /not a pattern in RE2 syntax/ },
+    { name: 'too-large', matcher: { kind: 'dns', match: 'regex', value: 'a{1000}b{1000}' }, problem: /instructions/ },
   ] as const) {
     it(`is not compiled: ${name}`, () => {
-      assert.match(sanMatcherProblem(matcher) ?? '', problem);
-      assert.throws(() => compilePeerCheck([matcher]), TypeError);
+      assert.throws(() => compilePeerCheck([matcher]), problem);
     });
   }
 });

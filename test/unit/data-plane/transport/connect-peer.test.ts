@@ -229,7 +229,6 @@ describe('the certificate that an endpoint shows', () => {
       const outcome = await connectOnce(connector);
       assert.equal(outcome.kind, row.kind, outcome.error?.message);
       if (row.message !== undefined) assert.match(outcome.error?.message ?? '', row.message);
-      assert.equal(outcome.error?.afterHandshake ?? false, false);
     });
   }
 

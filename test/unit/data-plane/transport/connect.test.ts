@@ -12,7 +12,12 @@ import { createServer as createTlsServer } from 'node:tls';
 import { Client } from 'undici';
 
 import { systemClock, type Clock } from '../../../../src/base/runtime.ts';
-import { ConnectError, connectErrorOf, isTlsAlert } from '../../../../src/data-plane/transport/connect-error.ts';
+import {
+  ConnectError,
+  connectErrorOf,
+  isTlsAlert,
+  RefusedAfterHandshakeError,
+} from '../../../../src/data-plane/transport/connect-error.ts';
 import { createConnector, peerOf, type ConnectTarget } from '../../../../src/data-plane/transport/connect.ts';
 import type { UpstreamTls } from '../../../../src/model/tls.ts';
 import type { CertificateAuthority } from '../../../../src/security/certificate-authority.ts';
@@ -384,9 +389,8 @@ describe('an endpoint that refuses our certificate', () => {
 
   it('says so by an alert after the handshake when there is none (TLS 1.3)', async () => {
     const error = await askWith(identityStoreWith(ca), { ...mutual, mode: 'simple' }, 'TLSv1.3');
-    assert.ok(error instanceof ConnectError, String(error));
+    assert.ok(error instanceof RefusedAfterHandshakeError, String(error));
     assert.equal(error.code, 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED');
-    assert.equal(error.afterHandshake, true);
     assert.ok(isTlsAlert(error));
   });
 
@@ -418,9 +422,9 @@ describe('an endpoint that refuses our certificate', () => {
   it('closes without a word when it was issued by an unknown CA (Node, TLS 1.3)', async () => {
     const stranger = await workloadCertificate(await testAuthority('another CA'), 'web');
     const error = await askWith(identityStoreWith(ca, stranger), mutual, 'TLSv1.3');
-    assert.ok(error instanceof ConnectError, String(error));
-    assert.equal(error.kind, 'tls');
-    assert.equal(error.afterHandshake, true);
+    assert.ok(error instanceof RefusedAfterHandshakeError, String(error));
+    assert.equal(error.code, 'ERR_TLS_CLOSED_AFTER_HANDSHAKE');
+    assert.equal(isTlsAlert(error), false);
     assert.match(
       error.message,
       /closed the connection right after the TLS handshake; it may have refused the certificate of spiffe:\/\/example\.org\/web/,
@@ -447,7 +451,7 @@ describe('an endpoint that refuses our certificate', () => {
     await client.destroy();
     server.close();
     assert.equal((error as { code?: string }).code, 'UND_ERR_SOCKET');
-    assert.ok(!(error instanceof ConnectError));
+    assert.ok(!(error instanceof RefusedAfterHandshakeError));
   });
 
   it('is told apart from one that has answered and closes later', async () => {
@@ -476,7 +480,7 @@ describe('an endpoint that refuses our certificate', () => {
     const error: unknown = await client.request({ path: '/', method: 'GET' }).catch((reason: unknown) => reason);
     await client.destroy();
     server.close();
-    assert.ok(error instanceof Error && !(error instanceof ConnectError), String(error));
+    assert.ok(error instanceof Error && !(error instanceof RefusedAfterHandshakeError), String(error));
   });
 
   it('is told that ours has expired, where that is so', async () => {
