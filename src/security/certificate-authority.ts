@@ -42,12 +42,14 @@ export interface CertificateAuthority {
   issueAuthority(names: SubjectNames, validity: Validity, overrides?: AuthorityOverrides): Promise<CertificateAuthority>;
 }
 
+/** What replaces the standard extensions of a leaf: not a CA, `digitalSignature`, signed with SHA-256. */
 export interface LeafOverrides {
   readonly isAuthority?: boolean;
   readonly keyUsages?: readonly KeyUsage[];
   readonly hash?: 'SHA-1' | 'SHA-256';
 }
 
+/** What replaces the standard extensions of a CA: `keyCertSign` and `cRLSign`. */
 export interface AuthorityOverrides {
   readonly isAuthority?: boolean;
   readonly keyUsages?: readonly KeyUsage[];

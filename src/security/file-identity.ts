@@ -17,6 +17,7 @@ import type { IdentitySink, IdentitySource } from '../model/contracts.ts';
 import { PrivateKey } from '../model/identity.ts';
 import { checkSvid, checkTrustBundle, privateKeyBlock, type MaterialProblem } from './identity-material.ts';
 
+/** The files of an identity; relative paths start at the working directory. */
 export interface FileIdentityOptions {
   /** PEM, leaf first. Goes with `privateKey`; both may be in one file. */
   readonly certificate?: string;
