@@ -72,8 +72,9 @@ export class ClusterLimits {
     this.retries--;
   }
 
-  tryAcquireConnection(): boolean {
-    if (this.connections >= this.maxConnections) return false;
+  /** The first connection of a host is always allowed, as in Envoy: a request that was balanced to it could wait for ever. */
+  tryAcquireConnection(isFirstOfHost = false): boolean {
+    if (this.connections >= this.maxConnections && !isFirstOfHost) return false;
     this.connections++;
     return true;
   }

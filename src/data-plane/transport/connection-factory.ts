@@ -47,6 +47,7 @@ export function createConnectionFactory(identities: IdentityStore, clock: Clock,
       connector: createConnector({
         host: host.ip,
         port: host.port,
+        ...(host.ip.startsWith('/') && { socketPath: host.ip }),
         ...(tls === undefined ? {} : { tls }),
         identities,
         connectTimeoutMs: config.connectTimeoutMs ?? defaultConnectTimeoutMs,
@@ -54,7 +55,7 @@ export function createConnectionFactory(identities: IdentityStore, clock: Clock,
         h2,
       }),
       allowH2: h2 !== 'never',
-      tryOpen: (openNow) => openNow < cluster.limits.maxConnectionsPerHost && cluster.limits.tryAcquireConnection(),
+      tryOpen: (openNow) => openNow < cluster.limits.maxConnectionsPerHost && cluster.limits.tryAcquireConnection(openNow === 0),
       onForgotten: () => cluster.limits.releaseConnection(),
       idleTimeoutMs: config.idleTimeoutMs ?? defaultIdleTimeoutMs,
       maxConnectionAgeMs: config.maxConnectionAgeMs ?? 0,
@@ -77,11 +78,13 @@ export function createConnectionFactory(identities: IdentityStore, clock: Clock,
 
   return {
     connectionsOf(cluster, host, entry, isHttp1Only) {
-      const isUsual = !isHttp1Only && (entry.scheme === 'http' || cluster.isSecure(host));
-      if (isUsual) return (host.connections ??= create(cluster, host, entry, false, host.tls));
+      const isSecure = cluster.isSecure(host);
+      const byName = isSecure && verifiesHost(host.tls);
+      if (!isHttp1Only && !byName && (entry.scheme === 'http' || isSecure))
+        return (host.connections ??= create(cluster, host, entry, false, host.tls));
       // https in the URL and a plaintext cluster: TLS to the host that the URL names, verified against the system's roots. Never a downgrade.
-      const byUrl = entry.scheme === 'https' && !cluster.isSecure(host);
-      const key = `${isHttp1Only ? 'http1' : ''}|${byUrl ? entry.authority : ''}`;
+      const byUrl = entry.scheme === 'https' && !isSecure;
+      const key = `${isHttp1Only ? 'http1' : ''}|${byUrl || byName ? entry.authority : ''}`;
       host.otherConnections ??= new Map();
       let connections = host.otherConnections.get(key);
       if (connections === undefined) {
@@ -107,4 +110,9 @@ export function createConnectionFactory(identities: IdentityStore, clock: Clock,
       for (const [connections, secrets] of stacks) if (secrets.includes(secretName)) connections.retire();
     },
   };
+}
+
+/** Whether the peer must prove to be the host of the URL: what was proved to one host then says nothing to another. */
+function verifiesHost(tls: UpstreamTls | undefined): boolean {
+  return tls !== undefined && tls.mode !== 'disabled' && tls.peers.length === 0 && tls.sni === undefined;
 }

@@ -4,7 +4,8 @@
  * Why a stack: the socket that was used last is the least likely to have been closed by the peer, few sockets carry the load and
  * the rest go idle and are trimmed; a Pool opens a second set of sockets, because one of its clients is free again only a turn of
  * the event loop after its response (measured: 91 sockets instead of 148 at 64 concurrent requests, benchmarks/README.md).
- * A connection that turns out to speak HTTP/2 is shared by all requests. `retire()` is for a rotated identity: what is idle closes
+ * A connection that turns out to speak HTTP/2 is shared by all requests; where that is possible, requests wait for the first connection
+ * before they open more, so that a hundred at once do not make a hundred handshakes. `retire()` is for a rotated identity: what is idle closes
  * now, what is busy closes after its last response, new requests get new connections.
  */
 import type { AsyncResource } from 'node:async_hooks';
@@ -62,11 +63,17 @@ const maxStreamsPerConnection = 100;
 
 export class HostConnections {
   readonly origin: string;
+  /** Of the origin. A request that named another one would make undici connect anew. */
+  readonly serverName: string;
   private readonly options: HostConnectionsOptions;
   private readonly idle: Connection[] = [];
   private readonly all = new Set<Connection>();
   private waiters: ConnectionWaiter[] = [];
   private shared: Connection | undefined = undefined;
+  /** On its way, and may turn out to be HTTP/2. */
+  private probe: Connection | undefined = undefined;
+  /** False once the peer chose HTTP/1.1 or could not be reached: then nobody waits for another's handshake. */
+  private mayProbe: boolean;
   private epoch = 0;
   private isClosed = false;
   private onEmpty: (() => void) | undefined = undefined;
@@ -74,6 +81,8 @@ export class HostConnections {
   constructor(options: HostConnectionsOptions) {
     this.options = options;
     this.origin = options.origin;
+    this.serverName = new URL(options.origin).hostname;
+    this.mayProbe = options.allowH2;
   }
 
   get size(): number {
@@ -98,8 +107,10 @@ export class HostConnections {
       connection.isIdle = false;
       return this.use(connection);
     }
-    if (!this.options.tryOpen(this.all.size)) return undefined;
-    return this.use(this.open());
+    if (this.probe !== undefined || !this.options.tryOpen(this.all.size)) return undefined;
+    const opened = this.open();
+    if (this.mayProbe) this.probe = opened;
+    return this.use(opened);
   }
 
   /** Calls back when a connection is free, in order of arrival. */
@@ -128,18 +139,23 @@ export class HostConnections {
     } else if (connection.isH2) {
       this.shared ??= connection;
       if (connection !== this.shared && connection.streams === 0) this.discard(connection);
-    } else if (this.waiters.length === 0) {
+    } else {
       connection.isIdle = true;
       this.idle.push(connection);
-      return;
     }
-    this.serveWaiters();
+    if (this.waiters.length > 0) this.serveWaiters();
+  }
+
+  /** Nobody wants the connection any more that is being made. */
+  abandon(connection: Connection, reason: Error): void {
+    if (!connection.isConnected && connection.streams === 1) void connection.client.destroy(reason);
   }
 
   /** Every connection of the present identity is replaced: idle ones now, busy ones after their last response. */
   retire(): void {
     this.epoch++;
     this.shared = undefined;
+    this.probe = undefined;
     for (const connection of this.all) if (connection.streams === 0) this.discard(connection);
   }
 
@@ -194,16 +210,26 @@ export class HostConnections {
       allowH2,
       pipelining: 1,
       keepAliveTimeout: idleTimeoutMs,
+      // A longer `Keep-Alive: timeout` of the peer does not lengthen it.
+      keepAliveMaxTimeout: idleTimeoutMs,
     });
     const connection = new Connection(client, this.epoch, clock.now());
     this.all.add(connection);
     client.on('connect', () => {
       connection.isConnected = true;
       this.options.onOpened?.(connection.isH2 ? '2' : '1.1');
-      if (connection.isH2 && connection.epoch === this.epoch && this.shared === undefined) {
+      this.mayProbe = connection.isH2;
+      if (
+        connection.isH2 &&
+        connection.epoch === this.epoch &&
+        (this.shared?.streams ?? maxStreamsPerConnection) >= maxStreamsPerConnection
+      )
         this.shared = connection;
-        this.serveWaiters();
-      }
+      this.endProbe(connection);
+    });
+    client.on('connectionError', () => {
+      this.mayProbe = false;
+      this.endProbe(connection);
     });
     client.on('disconnect', (_origin, _targets, error) => {
       if (connection.isConnected) this.options.onClosed?.(error.message);
@@ -212,6 +238,13 @@ export class HostConnections {
       if (connection.streams === 0) this.discard(connection);
     });
     return connection;
+  }
+
+  /** Whoever waited for it goes on: over it, or each over a connection of its own. */
+  private endProbe(connection: Connection): void {
+    if (this.probe !== connection) return;
+    this.probe = undefined;
+    this.serveWaiters();
   }
 
   private discard(connection: Connection): void {
@@ -227,6 +260,7 @@ export class HostConnections {
       connection.isIdle = false;
     }
     if (connection === this.shared) this.shared = undefined;
+    if (connection === this.probe) this.probe = undefined;
     this.options.onForgotten();
     if (this.all.size === 0) this.onEmpty?.();
     return true;

@@ -1,0 +1,249 @@
+/** HTTP/2 to the endpoints: by ALPN and with prior knowledge, on real sockets. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type ServerHttp2Session } from 'node:http2';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { after, describe, it } from 'node:test';
+import { request } from 'undici';
+import { createMesh, type Mesh } from 'meshfetch';
+import { testAuthority, workloadCertificate, writeIdentityFiles } from '../support/certificates.ts';
+import { connectionsOf, eventually, held } from '../support/mesh-of.ts';
+import { startHttp2, startHttps, temporaryFolder } from '../support/secured.ts';
+
+type Service = object;
+
+const authority = await testAuthority();
+const issued = await workloadCertificate(authority, 'orders');
+const identity = await writeIdentityFiles(await temporaryFolder(), 'web', await workloadCertificate(authority, 'web'), authority);
+
+describe('HTTP/2 endpoints', () => {
+  function secured(addresses: readonly string[], more: Service = {}): Promise<Mesh> {
+    return createMesh({
+      controlPlane: {
+        identity,
+        services: {
+          orders: { endpoints: addresses, tls: { mode: 'simple', peers: ['spiffe://example.org/orders'] }, ...more },
+        },
+      } as never,
+      drainTimeoutMs: 100,
+    });
+  }
+
+  it('get a hundred requests at once over one connection, even when it has yet to be made', async () => {
+    let waiting: ServerResponse[] = [];
+    const server = await startHttp2(issued, (_request, response) => {
+      waiting.push(response);
+      if (waiting.length < 100) return;
+      for (const each of waiting) each.end('ok');
+      waiting = [];
+    });
+    await using mesh = await secured([server.address]);
+    const get = async (): Promise<string> => (await request('http://orders/', { dispatcher: mesh.dispatcher })).body.text();
+    for (let round = 0; round < 2; round++) {
+      const bodies = await Promise.all(Array.from({ length: 100 }, get));
+      assert.ok(bodies.every((body) => body === 'ok'));
+    }
+    assert.equal(server.sockets.length, 1);
+    assert.deepEqual(held(mesh), { requests: 0, inFlight: 0 });
+  });
+
+  it('get more connections when one has its hundred streams', async () => {
+    const waiting: ServerResponse[] = [];
+    const server = await startHttp2(issued, (_request, response) => {
+      waiting.push(response);
+      if (waiting.length === 250) for (const each of waiting) each.end('ok');
+    });
+    await using mesh = await secured([server.address]);
+    await Promise.all(
+      Array.from({ length: 250 }, async () => (await request('http://orders/', { dispatcher: mesh.dispatcher })).body.dump()),
+    );
+    assert.equal(server.sockets.length, 3); // 250 streams of 100 each
+  });
+
+  it('that allow fewer streams than are sent make the rest wait', async () => {
+    const server = await startHttp2(issued, (_request, response) => setImmediate(() => response.end('ok')), {
+      maxConcurrentStreams: 5,
+    });
+    await using mesh = await secured([server.address]);
+    const bodies = await Promise.all(
+      Array.from({ length: 50 }, async () => (await request('http://orders/', { dispatcher: mesh.dispatcher })).body.text()),
+    );
+    assert.equal(bodies.length, 50);
+  });
+
+  it('deliver trailers', async () => {
+    const server = await startHttp2(issued, (_request, response) => {
+      response.writeHead(200, { trailer: 'x-sum' });
+      response.write('body');
+      response.addTrailers({ 'x-sum': '42' });
+      response.end();
+    });
+    await using mesh = await secured([server.address]);
+    const response = await request('http://orders/', { dispatcher: mesh.dispatcher });
+    assert.equal(await response.body.text(), 'body');
+    assert.equal(response.trailers['x-sum'], '42');
+  });
+
+  it('see the authority of the request', async () => {
+    const seen: unknown[] = [];
+    const server = await startHttp2(issued, (incoming: IncomingMessage & { authority?: string }, response) => {
+      seen.push(incoming.authority ?? incoming.headers[':authority' as never]);
+      response.end();
+    });
+    await using mesh = await secured([server.address], { hosts: ['orders.example.org'] });
+    for (const origin of ['http://orders', 'http://orders.example.org', 'https://orders'])
+      await (await request(`${origin}/`, { dispatcher: mesh.dispatcher })).body.dump();
+    assert.deepEqual(seen, ['orders', 'orders.example.org', 'orders']);
+  });
+
+  it('serve several https authorities over the same connections', async () => {
+    const multiplexed = await startHttp2(issued, (_request, response) => response.end());
+    const single = await startHttps(issued, (_request, response) => response.end());
+    for (const server of [multiplexed, single]) {
+      await using mesh = await secured([server.address], { hosts: ['orders.example.org'] });
+      for (let index = 0; index < 6; index++) {
+        const origin = index % 2 === 0 ? 'https://orders' : 'https://orders.example.org';
+        await (await request(`${origin}/`, { dispatcher: mesh.dispatcher })).body.dump();
+      }
+      assert.equal(server.sockets.length, 1);
+    }
+  });
+
+  it('that say GOAWAY lose nothing: streams end where they are, new ones go over a new connection', async () => {
+    const server = await startHttp2(issued, (incoming, response) => {
+      if (incoming.url === '/slow') setTimeout(() => response.end('slow'), 100);
+      else response.end('ok');
+    });
+    await using mesh = await secured([server.address]);
+    const get = async (path: string): Promise<string> =>
+      (await request(`http://orders${path}`, { dispatcher: mesh.dispatcher })).body.text();
+    assert.equal(await get('/'), 'ok');
+    const slow = get('/slow');
+    await eventually('the slow one is there', () => server.requests() === 2);
+    server.sessions[0]!.close();
+    const after = await Promise.all(Array.from({ length: 10 }, () => get('/')));
+    assert.deepEqual(
+      after,
+      Array.from({ length: 10 }, () => 'ok'),
+    );
+    assert.equal(await slow, 'slow');
+    assert.ok(server.sockets.length >= 2, 'a new connection was made');
+  });
+
+  it('that refuse a stream get the request again, whatever its method', async () => {
+    let refused = 0;
+    const server = await startHttp2(issued, (_request, response) => response.end('ok'));
+    server.server.prependListener('stream', (stream) => {
+      if (refused >= 1) return;
+      refused++;
+      stream.close(7); // REFUSED_STREAM
+    });
+    server.server.on('streamError', () => {});
+    await using mesh = await secured([server.address], { retry: { maxAttempts: 3, backoff: { baseMs: 1, maxMs: 1 } } });
+    const response = await request('http://orders/', { dispatcher: mesh.dispatcher, method: 'POST', body: 'x' });
+    assert.equal(await response.body.text(), 'ok');
+    assert.equal(refused, 1);
+  });
+
+  it('that break in a body make it fail, never end early', async () => {
+    const server = await startHttp2(issued, (_request, response) => {
+      response.write('half');
+      setTimeout(() => server.sockets.at(-1)!.destroy(), 20);
+    });
+    await using mesh = await secured([server.address]);
+    const response = await request('http://orders/', { dispatcher: mesh.dispatcher });
+    await assert.rejects(response.body.text(), { code: 'MESH_BODY_ABORTED' });
+    await eventually('everything is released', () => held(mesh).requests === 0);
+  });
+
+  it('hear the caller’s own body fail as the caller’s own error', async () => {
+    const server = await startHttp2(issued, (incoming, response) => {
+      incoming.resume().on('end', () => response.end());
+    });
+    await using mesh = await secured([server.address], { retry: { maxAttempts: 3, on: ['5xx', 'reset'] } });
+    const mine = new Error('the disk is gone');
+    const body = Readable.from(
+      (async function* () {
+        yield 'a';
+        await new Promise((resolve) => setTimeout(resolve, 10));
+        throw mine;
+      })(),
+    );
+    await assert.rejects(request('http://orders/', { dispatcher: mesh.dispatcher, method: 'PUT', body }), mine);
+    assert.equal(server.requests(), 1);
+  });
+
+  it('are asked for HTTP/1.1 by who must have it (`allowH2: false`, as a WebSocket does)', async () => {
+    const versions: string[] = [];
+    const server = await startHttp2(
+      issued,
+      (incoming, response) => {
+        versions.push(incoming.httpVersion);
+        response.end();
+      },
+      { allowHTTP1: true },
+    );
+    await using mesh = await secured([server.address]);
+    const options = { dispatcher: mesh.dispatcher };
+    await (await request('http://orders/', options)).body.dump();
+    await (await request('http://orders/', { ...options, allowH2: false } as typeof options)).body.dump();
+    await (await request('http://orders/', options)).body.dump();
+    assert.deepEqual(versions, ['2.0', '1.1', '2.0']);
+  });
+
+  it('that speak HTTP/1.1 after all get a connection for each request at once', async () => {
+    let waiting: ServerResponse[] = [];
+    const server = await startHttps(issued, (_request, response) => {
+      waiting.push(response);
+      if (waiting.length < 20) return;
+      for (const each of waiting) each.end('ok');
+      waiting = [];
+    });
+    await using mesh = await secured([server.address]);
+    await Promise.all(
+      Array.from({ length: 20 }, async () => (await request('http://orders/', { dispatcher: mesh.dispatcher })).body.dump()),
+    );
+    assert.equal(server.sockets.length, 20);
+  });
+
+  it('that are down fail every request that waits, and not one after the other', async () => {
+    const server = await startHttp2(issued, (_request, response) => response.end());
+    await using mesh = await secured([server.address], { retry: { maxAttempts: 1 }, outlierDetection: { consecutive5xx: 0 } });
+    server.server.close();
+    const startMs = performance.now();
+    const codes = await Promise.all(
+      Array.from({ length: 100 }, () =>
+        request('http://orders/', { dispatcher: mesh.dispatcher }).then(
+          () => 'ok',
+          ({ code }: { code: string }) => code,
+        ),
+      ),
+    );
+    assert.deepEqual(new Set(codes), new Set(['MESH_CONNECT_FAILED']));
+    assert.ok(performance.now() - startMs < 2000);
+    assert.equal(connectionsOf(mesh), 0);
+  });
+
+  it('without TLS are spoken to with prior knowledge where the protocol says so', async () => {
+    const sessions: ServerHttp2Session[] = [];
+    const server = createServer((_request, response) => response.end('h2c'));
+    server.on('session', (session) => sessions.push(session));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    after(() => {
+      for (const session of sessions) session.destroy();
+      server.close();
+    });
+    const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    await using mesh = await createMesh({
+      controlPlane: { services: { orders: { endpoints: [address], protocol: 'http2' } } },
+    });
+    const bodies = await Promise.all(
+      Array.from({ length: 20 }, async () => (await request('http://orders/', { dispatcher: mesh.dispatcher })).body.text()),
+    );
+    assert.ok(bodies.every((body) => body === 'h2c'));
+    assert.equal(sessions.length, 1);
+  });
+});
