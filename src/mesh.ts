@@ -7,7 +7,7 @@ import { gaugesOf } from './admin/readings.ts';
 import { meshStatus, type MeshStatus } from './admin/status.ts';
 import { Deadlines } from './base/deadlines.ts';
 import { MeshError } from './base/errors.ts';
-import { systemClock, systemRandom, yieldToLoop } from './base/runtime.ts';
+import { holdingProcess, systemClock, systemRandom, yieldToLoop } from './base/runtime.ts';
 import { Demands } from './control-plane/demands.ts';
 import { dnsControlPlane } from './control-plane/dns/index.ts';
 import type { FileSettings } from './control-plane/file/index.ts';
@@ -15,7 +15,7 @@ import { loadControlPlane, type LoadedControlPlane } from './control-plane/index
 import { createConfigStore } from './control-plane/store.ts';
 import { LiveConfig } from './data-plane/live-config.ts';
 import { loadBalancingPolicies } from './data-plane/load-balancing/index.ts';
-import { OutboundDispatcher } from './data-plane/outbound.ts';
+import { OutboundDispatcher } from './data-plane/dispatcher.ts';
 import { createConnectionFactory } from './data-plane/transport/connection-factory.ts';
 import { createFetch } from './fetch/create-fetch.ts';
 import type { ApplyResult, ControlPlane } from './model/contracts.ts';
@@ -163,7 +163,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     const drained = dispatcher.close();
     const { promise: expired, resolve } = Promise.withResolvers<void>();
     const timer = clock.setTimer(resolve, drainTimeoutMs);
-    await Promise.race([drained, expired]);
+    await holdingProcess(Promise.race([drained, expired]));
     timer.cancel();
     await dispatcher.destroy(
       new MeshError('MESH_CLOSED', `the mesh was closed and the request did not end within ${drainTimeoutMs} ms`),
@@ -174,10 +174,12 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
   try {
     const local = loaded.filter(({ isLocal }) => isLocal).map(({ plane }) => store.firstUpdate(plane.name));
     // A turn later, so that an identity that failed on the way is heard.
-    await Promise.race([
-      Promise.all(local).then(yieldToLoop),
-      ...runs.map((run) => run.then(() => new Promise<never>(() => {}))),
-    ]);
+    await holdingProcess(
+      Promise.race([
+        Promise.all(local).then(yieldToLoop),
+        ...runs.map((run) => run.then(() => new Promise<never>(() => {}))),
+      ]),
+    );
   } catch (error) {
     await stopRunning();
     throw error;
@@ -190,7 +192,8 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     explain: (url, init) => explain(config, url, init ?? {}),
     status: () => meshStatus({ name, config, store, identities, clock }),
     async ready() {
-      await Promise.all(planes.filter((plane) => plane.demand === undefined).map((plane) => store.firstUpdate(plane.name)));
+      const delivering = planes.filter((plane) => plane.demand === undefined);
+      await holdingProcess(Promise.all(delivering.map((plane) => store.firstUpdate(plane.name))));
     },
     close: () => (closing ??= close()),
     [Symbol.asyncDispose]: () => (closing ??= close()),

@@ -61,6 +61,15 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
 }
 
 /**
+ * `work`, with the process held until it settles. The mesh's timers never keep a process alive; what a caller awaits must, or a
+ * script whose only work is a retry that waits would end without an answer (exit status 13).
+ */
+export function holdingProcess<T>(work: Promise<T>): Promise<T> {
+  const handle = setInterval(() => {}, 2 ** 31 - 1);
+  return work.finally(() => clearInterval(handle));
+}
+
+/**
  * Lets the event loop take one turn: for long work that is cut into slices. The turn is not unref'd, since it ends by itself and
  * work that was begun should not be lost with the process.
  */

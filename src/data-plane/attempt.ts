@@ -20,8 +20,11 @@ import type { Connection, ConnectionWaiter, HostConnections } from './transport/
 /** Request options as undici's doors pass them, with what Node's fetch adds. */
 export type DispatchOptions = Dispatcher.DispatchOptions & { allowH2?: boolean; servername?: string };
 
+const noHosts: readonly Host[] = [];
 /** Bytes of an unwanted response that are read so that its connection can be used again. */
 const maxDrainBytes = 65_536;
+/** As long may that take: a connection costs less than a peer that never ends. */
+const maxDrainMs = 1000;
 
 export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, ConnectionWaiter {
   readonly call: Call;
@@ -44,12 +47,18 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   private cancelReason: Error | undefined = undefined;
   private isDraining = false;
   private drainedBytes = 0;
-  private isWaiting = false;
+  /** In the queue for a connection. */
+  isWaiting = false;
   private handlerError: unknown = undefined;
 
   constructor(call: Call, number: number) {
     this.call = call;
     this.number = number;
+  }
+
+  /** Whether a byte of the request may have left this process. */
+  get wasSent(): boolean {
+    return this.controller !== undefined;
   }
 
   /** Limits, host, connection, send. */
@@ -70,7 +79,14 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
       });
       return;
     }
-    const nobody = pickHost(this, cluster!, call.destination!.subset, call.tried, context.random, this.startMs);
+    const nobody = pickHost(
+      this,
+      cluster!,
+      call.destination!.subset,
+      call.retries?.tried ?? noHosts,
+      context.random,
+      this.startMs,
+    );
     if (nobody !== undefined) {
       cluster!.limits.releaseRequest();
       this.isOver = true;
@@ -125,7 +141,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     const changed: DispatchOptions = { ...options };
     if (call.replay !== undefined) changed.body = call.replay.attempt() as unknown as NonNullable<DispatchOptions['body']>;
     // Without a fixed server name undici takes it from the Host header and reconnects whenever that changes.
-    if (entry.scheme === 'https') changed.servername = entry.host;
+    if (entry.scheme === 'https') changed.servername = this.connections!.serverName;
     const added = hasOwnName ? traceHeaders : ['host', entry.authority, ...traceHeaders];
     if (added.length > 0) changed.headers = withHeaders(options.headers, added);
     return changed;
@@ -133,6 +149,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.controller = controller;
+    this.call.wasSent = true;
     if (this.isCancelled) controller.abort(this.cancelReason!);
   }
 
@@ -159,6 +176,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     this.status = status;
     if (call.answered(this, status, headers) === 'retry') {
       this.isDraining = true;
+      this.deadline = call.context.deadlines.arm(this, maxDrainMs, call.context.clock.now());
       this.report('retried', undefined);
       return;
     }
@@ -244,13 +262,15 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
 
   /** No response head within the time of one attempt. */
   onDeadline(): void {
-    if (this.isOver || this.isCancelled || this.call.winner === this) return;
+    if (this.isDraining) this.controller?.abort(new Error('the discarded response takes too long to read to its end'));
+    if (this.isDraining || this.isOver || this.isCancelled || this.call.winner === this) return;
     const failure: Failure = {
       kind: 'failure',
       code: 'MESH_PER_TRY_TIMEOUT',
-      mayHaveBeenProcessed: this.controller !== undefined,
+      mayHaveBeenProcessed: this.wasSent,
       localOrigin: true,
-      ours: false,
+      // The queue for a connection is ours.
+      ours: this.isWaiting,
       reason: `no response within ${this.call.route!.retry!.perTryTimeoutMs} ms`,
     };
     this.cancel(new Error(failure.reason), failure.code);
@@ -267,8 +287,10 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     if (this.isWaiting) {
       this.connections!.stopWaiting(this);
       this.call.cluster!.limits.releasePending();
+      this.probe?.abandoned();
       this.end(false);
-    } else this.controller?.abort(reason);
+    } else if (this.controller === undefined && this.connection !== undefined) this.connections!.abandon(this.connection, reason);
+    else this.controller?.abort(reason);
   }
 
   pause(): void {

@@ -1,5 +1,5 @@
 /**
- * THE WAY OUT. An undici `Dispatcher` whose `dispatch` starts a {@link Call}; the methods of Call stand in the order of travel:
+ * THE WAY OUT. undici's `dispatch` (dispatcher.ts) starts a {@link Call}; its methods stand in the order of travel:
  *
  *   begin      span and clock first: they must cover the refusals below
  *   resolve    the virtual host of the authority; waits, bounded, when no control plane has answered yet
@@ -10,29 +10,28 @@
  *   outcome    one place records latency, status, detection and budget; then `decide`: deliver, retry or fail
  *
  * It is straight-line and callback-driven, with no promise on the way of a request that succeeds: an async layer costs more than
- * all of the mesh's own work (benchmarks/README.md). Promises begin with the first failure, where p-retry drives the loop.
+ * all of the mesh's own work (benchmarks/README.md). Promises begin with the first failure, where p-retry drives the loop
+ * (call-retries.ts).
  */
 import { AsyncResource } from 'node:async_hooks';
-import pRetry from 'p-retry';
-import { Dispatcher, Dispatcher1Wrapper } from 'undici';
-import { isMeshError, MeshError, type AttemptReport, type MeshErrorCode } from '../base/errors.ts';
-import { sleep, type Clock, type Random } from '../base/runtime.ts';
+import type { Dispatcher } from 'undici';
+import { MeshError, type AttemptReport, type MeshErrorCode } from '../base/errors.ts';
+import { holdingProcess, type Clock, type Random } from '../base/runtime.ts';
 import type { Deadline, Deadlines, DeadlineTarget } from '../base/deadlines.ts';
-import type { RetryDenial } from '../telemetry/events.ts';
-import type { RequestFacts, RequestOutcome, RequestSpan } from '../telemetry/request-span.ts';
+import type { RequestFacts, RequestSpan } from '../telemetry/request-span.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { Attempt, type DispatchOptions } from './attempt.ts';
-import { CallList } from './call-list.ts';
+import { countOf, failureOf, telemetryOutcome } from './call-failure.ts';
+import type { CallList } from './call-list.ts';
+import { CallRetries } from './call-retries.ts';
 import type { Cluster } from './cluster/cluster.ts';
-import type { Host } from './cluster/host.ts';
 import type { LiveConfig, OriginEntry } from './live-config.ts';
 import { PassThrough } from './pass-through.ts';
 import type { Outcome, ResponseOutcome } from './resilience/outcome.ts';
 import type { RetryBudget } from './resilience/retry-budget.ts';
-import { decideRetry, mayRetryResponse, retryDelayMs } from './resilience/retry.ts';
+import { mayRetryResponse } from './resilience/retry.ts';
 import { chooseDestination, findRoute, type CompiledDestination, type CompiledRoute } from './routing/compile-routes.ts';
-import { headerOf } from './routing/request-view.ts';
-import { isReplayable, ReplayBody } from './transport/replay-body.ts';
+import { isReplayable, isStream, ReplayBody } from './transport/replay-body.ts';
 
 /** What a call needs of the mesh. */
 export interface OutboundContext {
@@ -47,60 +46,11 @@ export interface OutboundContext {
   fallback(): Dispatcher | undefined;
 }
 
-const noHosts: readonly Host[] = [];
-const idempotentMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE', 'QUERY']);
 /** Body kept for another attempt when the policy does not say. Source: Envoy's and Linkerd's 64 KiB. */
 const defaultMaxBodyBytes = 65_536;
 
-export class OutboundDispatcher extends Dispatcher {
-  private readonly context: OutboundContext;
-  private readonly calls = new CallList();
-  private isClosed = false;
-
-  constructor(context: OutboundContext) {
-    super();
-    this.context = context;
-  }
-
-  override dispatch(options: DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    const call = new Call(this.context, options, wrapHandler(handler), this.calls);
-    if (this.isClosed) call.refuse(new MeshError('MESH_CLOSED', 'the mesh was closed; make requests before close()'));
-    else call.begin();
-    return true;
-  }
-
-  /** Refuses new requests, and resolves when those under way are over. */
-  override close(): Promise<void>;
-  override close(callback: () => void): void;
-  override close(callback?: () => void): Promise<void> | void {
-    this.isClosed = true;
-    const drained = this.calls.empty();
-    if (callback === undefined) return drained;
-    void drained.then(callback);
-  }
-
-  /** Breaks off what is under way with `error`. */
-  override destroy(error: Error | null, callback: () => void): void;
-  override destroy(callback: () => void): void;
-  override destroy(error?: Error | null): Promise<void>;
-  override destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> | void {
-    this.isClosed = true;
-    this.calls.failAll(
-      error instanceof Error ? error : new MeshError('MESH_CLOSED', 'the mesh was destroyed while the request was under way'),
-    );
-    const done = typeof error === 'function' ? error : callback;
-    if (done === undefined) return Promise.resolve();
-    queueMicrotask(done);
-  }
-}
-
 /** Headers as the parser gave them. */
 type RawHeaders = Exclude<Dispatcher.DispatchController['rawHeaders'], undefined>;
-
-/** Node's built-in fetch of Node 24 hands over handlers of undici's older interface; undici's types do not know the converter. */
-const { wrapHandler } = Dispatcher1Wrapper as unknown as {
-  readonly wrapHandler: (this: void, handler: object) => Dispatcher.DispatchHandler;
-};
 
 /** What follows an outcome. */
 type Decision = 'deliver' | 'retry' | 'fail';
@@ -126,22 +76,19 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   destination: CompiledDestination | undefined = undefined;
   cluster: Cluster | undefined = undefined;
   replay: ReplayBody | undefined = undefined;
-  private budget: RetryBudget | undefined = undefined;
-  tried: readonly Host[] = noHosts;
+  budget: RetryBudget | undefined = undefined;
+  /** Made by the first outcome that may call for another attempt. */
+  retries: CallRetries | undefined = undefined;
   attempts = 0;
+  /** A byte of it may have left this process, in any attempt. */
+  wasSent = false;
   reports: AttemptReport[] | undefined = undefined;
   current: Attempt | undefined = undefined;
   /** The attempt whose response the handler gets; at most one. */
   winner: Attempt | undefined = undefined;
   isSettled = false;
   private passThrough: Dispatcher.DispatchController | undefined = undefined;
-  private deadline: Deadline | undefined = undefined;
-  private retryDelayMs = 0.1;
-  private isRetrying = false;
-  /** Retries that the budget granted and that have not ended. */
-  private grantedRetries = 0;
-  private retryAbort: AbortController | undefined = undefined;
-  private nextSettled: PromiseWithResolvers<void> | undefined = undefined;
+  deadline: Deadline | undefined = undefined;
 
   // The controller that the handler keeps (undici's DispatchController).
   aborted = false;
@@ -194,7 +141,9 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
       this.fail(error as Error);
     }
     if (this.isSettled) return;
-    const origin = this.options.origin;
+    const { origin, body } = this.options;
+    // Nobody else listens to it before it is sent, and a stream that fails unheard ends the process.
+    if (isStream(body)) body.on('error', (error: Error) => this.fail(error));
     if (origin === undefined) {
       this.fail(new MeshError('MESH_REQUEST_INVALID', 'the request names no origin; pass `origin: "http://service"`'));
       return;
@@ -216,12 +165,28 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     else {
       this.entry = config.unresolved(origin);
       this.span = this.context.telemetry.startRequest(this, this.startMs);
-      config.whenKnown(origin, configTimeoutMs).then(
-        (known) => {
-          if (!this.isSettled) this.chooseRoute(known);
-        },
-        (error: unknown) => this.fail(error as Error),
-      );
+      this.after(config.whenKnown(origin, configTimeoutMs), (known) => this.chooseRoute(known));
+    }
+  }
+
+  /** Goes on when `work` is done, unless the call is over by then. */
+  private after<T>(work: Promise<T>, next: (value: T) => void): void {
+    holdingProcess(work).then(
+      (value) => {
+        if (!this.isSettled) this.guard(() => next(value));
+      },
+      (error: unknown) => this.fail(error as Error),
+    );
+  }
+
+  /** Takes a step: what it throws ends the call, and not the process. */
+  guard(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      // The handler's own mistake.
+      if (this.isSettled) throw error;
+      this.fail(error as Error);
     }
   }
 
@@ -280,14 +245,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     this.cluster = cluster;
     this.span?.routed(route.name, cluster.name, this.entry!.virtualHost!.version);
     if (cluster.isReady(this.startMs)) this.prepare(cluster, route);
-    else {
-      cluster.whenReady(this.context.configTimeoutMs).then(
-        () => {
-          if (!this.isSettled) this.prepare(cluster, route);
-        },
-        (error: unknown) => this.fail(error as Error),
-      );
-    }
+    else this.after(cluster.whenReady(this.context.configTimeoutMs), () => this.prepare(cluster, route));
   }
 
   /** What is needed once, however many attempts there are. */
@@ -306,7 +264,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   }
 
   /** One attempt: limits, host, connection, send. The rest of its life is in attempt.ts, which calls `outcome` below. */
-  private attempt(): void {
+  attempt(): void {
     const attempt = new Attempt(this, ++this.attempts);
     this.current = attempt;
     attempt.start();
@@ -318,7 +276,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     if (status < 400 && grpcStatus === undefined && !this.route!.retriesSuccess) {
       this.cluster!.recordHead(attempt);
       this.budget!.onOutcome?.(true);
-      this.nextSettled?.resolve();
+      this.retries?.settled();
       return 'deliver';
     }
     return this.outcome(attempt, { kind: 'response', status, grpcStatus, headers });
@@ -330,107 +288,25 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
    */
   outcome(attempt: Attempt, outcome: Outcome): Decision {
     this.cluster!.record(attempt, outcome);
-    if (attempt.number > 1) this.endRetry();
     this.budget?.onOutcome?.(outcome.kind === 'response' && outcome.status < 500);
-    const decision = this.decide(outcome);
-    if (decision === 'deliver') {
-      this.nextSettled?.resolve();
-      return decision;
+    const decision = this.decide(attempt, outcome);
+    if (decision === 'retry') this.retries!.start(failureOf(this, attempt, outcome));
+    else {
+      if (decision === 'fail') this.fail(failureOf(this, attempt, outcome));
+      this.retries?.settled();
     }
-    const error = this.failureOf(attempt, outcome);
-    if (decision === 'fail') {
-      this.fail(error);
-      this.nextSettled?.resolve();
-    } else if (this.nextSettled === undefined) this.startRetries(error);
-    else this.nextSettled.reject(error);
     return decision;
   }
 
-  /** Whether another attempt follows. Takes from the retry budget when it says so. */
-  private decide(outcome: Outcome): Decision {
-    const giveUp: Decision = outcome.kind === 'response' ? 'deliver' : 'fail';
-    const { route, cluster, context } = this;
-    const retry = route?.retry;
-    if (
-      retry === undefined ||
-      cluster === undefined ||
-      this.isSettled ||
-      this.options.upgrade ||
-      this.options.method === 'CONNECT'
-    )
-      return giveUp;
-    if (outcome.kind === 'response' && !mayRetryResponse(retry, outcome.status)) return giveUp;
-    const verdict = decideRetry(
-      {
-        method: this.options.method,
-        isIdempotent:
-          this.options.idempotent === true ||
-          idempotentMethods.has(this.options.method) ||
-          headerOf(this.options, 'idempotency-key') !== undefined,
-        isReplayable: this.replay?.isReplayable ?? true,
-        header: (name) => headerOf(this.options, name),
-      },
-      retry,
-      this.attempts,
-      outcome,
-    );
-    if (!verdict.retry) {
-      if (verdict.denial !== undefined) this.denied(verdict.denial, outcome);
-      return giveUp;
+  /** Whether another attempt follows: never for what cannot be repeated. */
+  private decide(attempt: Attempt, outcome: Outcome): Decision {
+    const retry = this.route?.retry;
+    const isFinal = retry === undefined || this.isSettled || this.options.upgrade || this.options.method === 'CONNECT';
+    if (!isFinal && (outcome.kind === 'failure' || mayRetryResponse(retry, outcome.status))) {
+      this.retries ??= new CallRetries(this, retry);
+      if (this.retries.grants(attempt, outcome)) return 'retry';
     }
-    const now = context.clock.now();
-    const delayMs = retryDelayMs(this.attempts, retry, outcome, context.random, context.clock);
-    if (this.deadline !== undefined && now + delayMs >= this.deadline.dueMs) {
-      this.denied('deadline', outcome);
-      return giveUp;
-    }
-    if (!this.isRetrying && !cluster.limits.tryAcquireRetry()) {
-      this.denied('limit', outcome);
-      return giveUp;
-    }
-    // Held until the call is over, so that a retry counts while it waits and while it runs.
-    this.isRetrying = true;
-    if (!this.budget!.tryRetry(now, cluster.limits.requests)) {
-      this.denied('budget', outcome);
-      return giveUp;
-    }
-    this.grantedRetries++;
-    this.retryDelayMs = delayMs;
-    this.span?.retryScheduled({
-      retry: this.attempts,
-      maxRetries: retry.maxAttempts - 1,
-      reason: verdict.condition,
-      delayMs,
-      budgetLeft: this.budget!.remaining(now),
-      ...resultOf(outcome),
-    });
-    return 'retry';
-  }
-
-  private denied(reason: RetryDenial, outcome: Outcome): void {
-    if (this.span === undefined) return;
-    const { status, error } = resultOf(outcome);
-    this.span.retryDenied(reason, this.budget?.remaining(this.context.clock.now()), status, error);
-  }
-
-  /** From the second attempt on p-retry drives: it counts, waits, keeps the caller's context and obeys the abort. */
-  private startRetries(first: MeshError): void {
-    this.retryAbort = new AbortController();
-    this.runInAsyncScope(driveRetries, undefined, this, first, this.retryAbort.signal);
-  }
-
-  /** @internal Called by p-retry for attempt 2 and later. */
-  again(): Promise<void> {
-    this.nextSettled = Promise.withResolvers();
-    const host = this.current?.host;
-    if (host !== undefined) this.tried = [...this.tried, host];
-    this.attempt();
-    return this.nextSettled.promise;
-  }
-
-  /** @internal */
-  waitBeforeRetry(signal: AbortSignal): Promise<void> {
-    return sleep(this.context.clock, this.retryDelayMs, signal);
+    return outcome.kind === 'response' ? 'deliver' : 'fail';
   }
 
   /** The route's time is over, all attempts included. */
@@ -443,9 +319,9 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
       this.cluster?.record(attempt, {
         kind: 'failure',
         code: 'MESH_TIMEOUT',
-        mayHaveBeenProcessed: true,
+        mayHaveBeenProcessed: attempt.wasSent,
         localOrigin: true,
-        ours: false,
+        ours: attempt.isWaiting,
         reason: 'route timeout',
       });
       attempt.cancel(new Error(`the route's ${timeoutMs} ms are over`), 'MESH_TIMEOUT');
@@ -454,12 +330,14 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
       this.winner === undefined
         ? `no response of ${authority} within ${timeoutMs} ms, in ${countOf(this.attempts, 'attempt')}`
         : `the response of ${authority} did not end within ${timeoutMs} ms`;
-    this.fail(this.error('MESH_TIMEOUT', what, { mayHaveBeenProcessed: true }));
+    this.fail(this.error('MESH_TIMEOUT', what, { mayHaveBeenProcessed: this.wasSent }));
   }
 
   /** The response is over. */
   succeed(): void {
     this.settle();
+    // A server may answer before it has read the whole body: nobody will read the rest.
+    this.replay?.release();
     this.span?.end({ status: this.winner?.status }, this.context.clock.now());
   }
 
@@ -470,9 +348,9 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     const attempt = this.current;
     if (attempt !== undefined && !attempt.isOver) attempt.cancel(error, undefined);
     this.replay?.release(error);
-    this.retryAbort?.abort(error);
+    this.retries?.abort(error);
     this.passThrough?.abort(error);
-    this.span?.end(outcomeOf(error, this.winner?.status), this.context.clock.now());
+    this.span?.end(telemetryOutcome(error, this.winner?.status), this.context.clock.now());
     this.handler.onResponseError?.(this, error);
   }
 
@@ -480,16 +358,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     this.isSettled = true;
     this.deadline?.cancel();
     this.calls.remove(this);
-    if (!this.isRetrying) return;
-    this.isRetrying = false;
-    this.cluster!.limits.releaseRetry();
-    while (this.grantedRetries > 0) this.endRetry();
-  }
-
-  private endRetry(): void {
-    if (this.grantedRetries === 0) return;
-    this.grantedRetries--;
-    this.budget!.onRetryEnd?.();
+    this.retries?.release();
   }
 
   /** The caller gave up. Its own reason passes untouched. */
@@ -539,48 +408,4 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
       ...(this.entry?.virtualHost === undefined ? {} : { configVersion: this.entry.virtualHost.version }),
     });
   }
-
-  private failureOf(attempt: Attempt, outcome: Outcome): MeshError {
-    const who = `${this.options.method} ${this.entry!.authority}${this.options.path.split('?', 1)[0]}`;
-    const where = attempt.host === undefined ? '' : ` at ${attempt.host.address}`;
-    if (outcome.kind === 'response') return this.error('MESH_PROTOCOL_ERROR', `${who}: status ${outcome.status}${where}`);
-    const isExhausted = this.attempts > 1 && this.attempts >= (this.route?.retry?.maxAttempts ?? 1);
-    return this.error(
-      outcome.code,
-      `${who}: ${outcome.reason}${where}${this.attempts > 1 ? `, after ${countOf(this.attempts, 'attempt')}` : ''}`,
-      {
-        cause: outcome.cause,
-        ...(attempt.host === undefined ? {} : { endpoint: attempt.host.address }),
-        mayHaveBeenProcessed: outcome.mayHaveBeenProcessed,
-        retriesExhausted: isExhausted,
-      },
-    );
-  }
-}
-
-function resultOf(outcome: Outcome): { status: number | undefined; error: MeshErrorCode | undefined } {
-  if (outcome.kind === 'failure') return { status: undefined, error: outcome.code };
-  return { status: outcome.status, error: undefined };
-}
-
-function countOf(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
-}
-
-function outcomeOf(error: Error, status: number | undefined): RequestOutcome {
-  if (!isMeshError(error)) return { status, error: 'cancelled', message: error.message };
-  return { status, error: error.code, flags: error.flags, details: error.responseCodeDetails, message: error.message };
-}
-
-function driveRetries(call: Call, first: MeshError, signal: AbortSignal): void {
-  pRetry((number) => (number === 1 ? Promise.reject(first) : call.again()), {
-    retries: call.route!.retry!.maxAttempts - 1,
-    minTimeout: 0,
-    signal,
-    // Whether to retry was decided with the outcome; here is the wait, because p-retry's own jitter is 1…2×, not full.
-    shouldRetry: async () => {
-      await call.waitBeforeRetry(signal);
-      return true;
-    },
-  }).catch((error: unknown) => call.fail(error as Error));
 }

@@ -63,3 +63,15 @@ export function cookieOf(request: RequestView, name: string): string | undefined
   }
   return undefined;
 }
+
+/**
+ * The options with headers that can be read any number of times: an iterator gives its pairs once, and routing, each attempt and
+ * telemetry read them.
+ */
+export function withKeptHeaders<O extends Pick<RequestView, 'headers'>>(options: O): O {
+  const { headers } = options;
+  if (headers === null || headers === undefined || Array.isArray(headers) || !(Symbol.iterator in headers)) return options;
+  const iterable = headers as Iterable<[string, string | string[] | undefined]>;
+  if ((iterable as object) !== iterable[Symbol.iterator]()) return options;
+  return { ...options, headers: new Set(iterable) };
+}

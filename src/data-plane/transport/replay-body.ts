@@ -3,6 +3,7 @@
  * iterable can be read once: undici destroys it when an attempt fails, so the source is never handed over; what was read is
  * recorded up to `maxBytes`, and a body that outgrew the record is not sent again (the request then fails with what happened).
  */
+import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 
 export type RequestBody = Dispatcher.DispatchOptions['body'] | AsyncIterable<Uint8Array | string> | Iterable<Uint8Array | string>;
@@ -18,6 +19,11 @@ export function isReplayable(body: RequestBody): boolean {
     body instanceof Blob ||
     (body as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] === 'FormData'
   );
+}
+
+/** Whether the body is a stream of Node's. */
+export function isStream(body: unknown): body is Readable {
+  return typeof body === 'object' && body !== null && 'on' in body && typeof body.on === 'function';
 }
 
 /** Records a one-shot body while it is sent. */

@@ -1,0 +1,54 @@
+import { Dispatcher, Dispatcher1Wrapper } from 'undici';
+import { MeshError } from '../base/errors.ts';
+import type { DispatchOptions } from './attempt.ts';
+import { CallList } from './call-list.ts';
+import { Call, type OutboundContext } from './outbound.ts';
+import { withKeptHeaders } from './routing/request-view.ts';
+
+/** Node's built-in fetch of Node 24 hands over handlers of undici's older interface; undici's types do not know the converter. */
+const { wrapHandler } = Dispatcher1Wrapper as unknown as {
+  readonly wrapHandler: (this: void, handler: object) => Dispatcher.DispatchHandler;
+};
+
+/** The door of undici: every request becomes a {@link Call}. No `#private` fields, because `compose()` wraps it in a Proxy. */
+export class OutboundDispatcher extends Dispatcher {
+  private readonly context: OutboundContext;
+  private readonly calls = new CallList();
+  private isClosed = false;
+
+  constructor(context: OutboundContext) {
+    super();
+    this.context = context;
+  }
+
+  override dispatch(options: DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    const call = new Call(this.context, withKeptHeaders(options), wrapHandler(handler), this.calls);
+    if (this.isClosed) call.refuse(new MeshError('MESH_CLOSED', 'the mesh was closed; make requests before close()'));
+    else call.guard(() => call.begin());
+    return true;
+  }
+
+  /** Refuses new requests, and resolves when those under way are over. */
+  override close(): Promise<void>;
+  override close(callback: () => void): void;
+  override close(callback?: () => void): Promise<void> | void {
+    this.isClosed = true;
+    const drained = this.calls.empty();
+    if (callback === undefined) return drained;
+    void drained.then(callback);
+  }
+
+  /** Breaks off what is under way with `error`. */
+  override destroy(error: Error | null, callback: () => void): void;
+  override destroy(callback: () => void): void;
+  override destroy(error?: Error | null): Promise<void>;
+  override destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> | void {
+    this.isClosed = true;
+    this.calls.failAll(
+      error instanceof Error ? error : new MeshError('MESH_CLOSED', 'the mesh was destroyed while the request was under way'),
+    );
+    const done = typeof error === 'function' ? error : callback;
+    if (done === undefined) return Promise.resolve();
+    queueMicrotask(done);
+  }
+}
