@@ -1,6 +1,7 @@
 /**
  * createMesh(): the only file that knows both planes. It makes the parts, connects them, and takes them down in the right order.
  */
+import { isIP } from 'node:net';
 import { getGlobalDispatcher, type Dispatcher } from 'undici';
 import { explain, type Explanation } from './admin/explain.ts';
 import { gaugesOf } from './admin/readings.ts';
@@ -22,7 +23,7 @@ import type { ApplyResult, ControlPlane } from './model/contracts.ts';
 import { checkOptions, type MeshOptions } from './options.ts';
 import { createIdentityStore, type IdentityEvent } from './security/identity-store.ts';
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts';
-import { createDnsResolver } from './wire/dns.ts';
+import { createDnsResolver, refusalReason } from './wire/dns.ts';
 
 /** A mesh: the doors through which requests go out, and the views of what it knows. */
 export interface Mesh extends AsyncDisposable {
@@ -108,6 +109,11 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
       resolver,
       policies: loadBalancingPolicies,
       connections,
+      refusalOf: (source, address) =>
+        refusalOf(
+          planes.find(({ name: other }) => other === source),
+          address,
+        ),
       telemetry,
       demandEndpoints: (source, cluster) => void demands.ask(source, { kind: 'cluster', name: cluster }),
     },
@@ -175,10 +181,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     const local = loaded.filter(({ isLocal }) => isLocal).map(({ plane }) => store.firstUpdate(plane.name));
     // A turn later, so that an identity that failed on the way is heard.
     await holdingProcess(
-      Promise.race([
-        Promise.all(local).then(yieldToLoop),
-        ...runs.map((run) => run.then(() => new Promise<never>(() => {}))),
-      ]),
+      Promise.race([Promise.all(local).then(yieldToLoop), ...runs.map((run) => run.then(() => new Promise<never>(() => {})))]),
     );
   } catch (error) {
     await stopRunning();
@@ -198,6 +201,13 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     close: () => (closing ??= close()),
     [Symbol.asyncDispose]: () => (closing ??= close()),
   };
+}
+
+/** Addresses of a source that others can write to must pass the address policy; files and objects of this program are its own words. */
+function refusalOf(plane: ControlPlane | undefined, address: string): string | undefined {
+  if (plane?.remoteAddresses === undefined) return undefined;
+  if (address.startsWith('/')) return 'a unix socket';
+  return isIP(address) === 0 ? undefined : refusalReason(address, plane.remoteAddresses);
 }
 
 function publishIdentity(telemetry: Telemetry, event: IdentityEvent): void {

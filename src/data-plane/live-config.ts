@@ -133,9 +133,18 @@ export class LiveConfig {
 
   /** Fields that were received and have no effect in the data plane, for `mesh.status()`. */
   unhonoured(): readonly (Problem & { readonly source: string })[] {
-    return this.sources.flatMap(({ name, snapshot }) =>
+    const fields = this.sources.flatMap(({ name, snapshot }) =>
       [...unhonouredOf(snapshot)].map((problem) => ({ ...problem, source: name })),
     );
+    const addresses = [...this.liveClusters.values()].flatMap(({ name, source, refused }) =>
+      refused.map(({ address, reason }) => ({
+        key: { kind: 'cluster' as const, name },
+        path: `endpoints[${address}]`,
+        reason: `not used: a remote source may not send requests to this address (${reason})`,
+        source,
+      })),
+    );
+    return [...fields, ...addresses];
   }
 
   clusters(): Iterable<Cluster> {

@@ -92,6 +92,11 @@ export interface ControlPlane {
    * that has it must answer with `apply` or `absent`.
    */
   demand?(want: Demand, until: AbortSignal): void;
+  /**
+   * Set by a source that others can write to: its addresses must pass the address policy (no metadata service, link-local,
+   * multicast, unix socket; no loopback unless allowed), so that a registration cannot turn requests against this machine.
+   */
+  readonly remoteAddresses?: { readonly allowLoopback: boolean };
   readonly identity?: IdentitySource;
 }
 

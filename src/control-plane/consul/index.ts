@@ -30,6 +30,8 @@ export function consulControlPlane(
   let watches: ServiceWatches | undefined;
   return {
     name: settings.name,
+    // An agent on this machine is asked about this machine's services as well.
+    remoteAddresses: { allowLoopback: isLoopback(settings.origin) },
     async run(context) {
       const { clock, random, signal, sink } = context;
       if (watches !== undefined) throw new TypeError('this Consul control plane runs already; make one per mesh');
@@ -71,4 +73,9 @@ function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
+}
+
+function isLoopback(origin: string): boolean {
+  const { hostname } = new URL(origin);
+  return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
 }

@@ -30,6 +30,8 @@ export interface ClusterDependencies {
   readonly connections: ConnectionFactory;
   readonly policies: ReadonlyMap<string, LoadBalancingPolicy>;
   readonly telemetry: Telemetry;
+  /** Why a source may not send requests to this address; undefined when it may. */
+  refusalOf(source: string, address: string): string | undefined;
   /** Asks for the endpoints of a cluster that the control plane delivers on demand. */
   demandEndpoints(source: string, cluster: string): void;
 }
@@ -52,6 +54,8 @@ export class Cluster {
   private children: readonly (Cluster | undefined)[] = [];
   private waiters: (() => void)[] = [];
   private hasEndpoints = false;
+  /** Endpoints whose addresses their source may not name. */
+  refused: readonly { readonly address: string; readonly reason: string }[] = [];
 
   constructor(dependencies: ClusterDependencies, source: string) {
     this.dependencies = dependencies;
@@ -225,8 +229,14 @@ export class Cluster {
 
   private setLocalities(localities: readonly LocalityEndpoints[]): void {
     const seen = new Set<string>();
+    const refused: { address: string; reason: string }[] = [];
     for (const { locality, priority, endpoints } of localities) {
       for (const endpoint of endpoints) {
+        const refusal = this.dns === undefined ? this.dependencies.refusalOf(this.source, endpoint.address) : undefined;
+        if (refusal !== undefined) {
+          refused.push({ address: endpoint.address, reason: refusal });
+          continue;
+        }
         // Going around a tunnel would go around its mutual TLS.
         if (endpoint.tunnel !== undefined) continue;
         const tls = this.tlsOf(endpoint.tls, endpoint.metadata);
@@ -250,6 +260,7 @@ export class Cluster {
       void this.drop(host);
     }
     this.hasEndpoints = true;
+    this.refused = refused;
     this.assignGroups();
     for (const wake of this.waiters.splice(0)) wake();
   }

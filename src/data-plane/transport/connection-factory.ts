@@ -47,6 +47,7 @@ export function createConnectionFactory(identities: IdentityStore, clock: Clock,
       connector: createConnector({
         host: host.ip,
         port: host.port,
+        ...(host.ip.startsWith('/') ? { socketPath: host.ip } : {}),
         ...(host.ip.startsWith('/') && { socketPath: host.ip }),
         ...(tls === undefined ? {} : { tls }),
         identities,
