@@ -159,7 +159,9 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     stop.abort();
     demands.close();
     await Promise.allSettled(runs);
-    await config.close();
+    const closed = config.close();
+    connections.close(new MeshError('MESH_CLOSED', 'the mesh was closed'));
+    await closed;
     resolver.close();
     telemetry.close();
   }

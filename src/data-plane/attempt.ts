@@ -226,7 +226,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     // The socket belongs to the caller now; the host carries it until it closes.
     socket.once('close', () => this.end(false));
     this.report('delivered', undefined);
-    call.succeed();
+    call.handOver(socket);
     call.handler.onRequestUpgrade?.(call, status, headers, socket);
   }
 

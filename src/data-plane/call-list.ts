@@ -1,8 +1,10 @@
+import type { Duplex } from 'node:stream';
 import type { Call } from './outbound.ts';
 
 /** The calls under way, linked through themselves: a Set would cost more than the rest of their bookkeeping. */
 export class CallList {
   private head: Call | undefined = undefined;
+  private readonly sockets = new Set<Duplex>();
   private waiters: (() => void)[] = [];
 
   add(call: Call): void {
@@ -19,19 +21,37 @@ export class CallList {
     if (next !== undefined) next.previous = previous;
     call.next = undefined;
     call.previous = undefined;
-    if (this.head === undefined && this.waiters.length > 0) for (const wake of this.waiters.splice(0)) wake();
+    this.wakeWhenEmpty();
   }
 
-  /** Ends every call with `error`. */
+  /** The socket of an upgrade, which the caller has now: under way until it closes. */
+  addSocket(socket: Duplex): void {
+    this.sockets.add(socket);
+    socket.once('close', () => {
+      this.sockets.delete(socket);
+      this.wakeWhenEmpty();
+    });
+  }
+
+  /** Ends every call with `error`. Sockets of upgrades close without one: their callers may not listen for it. */
   failAll(error: Error): void {
     while (this.head !== undefined) this.head.fail(error);
+    for (const socket of this.sockets) socket.destroy();
   }
 
   /** Resolves when no call is under way. */
   empty(): Promise<void> {
-    if (this.head === undefined) return Promise.resolve();
+    if (this.isEmpty) return Promise.resolve();
     return new Promise((resolve) => {
       this.waiters.push(resolve);
     });
+  }
+
+  private get isEmpty(): boolean {
+    return this.head === undefined && this.sockets.size === 0;
+  }
+
+  private wakeWhenEmpty(): void {
+    if (this.waiters.length > 0 && this.isEmpty) for (const wake of this.waiters.splice(0)) wake();
   }
 }

@@ -14,6 +14,7 @@
  * (call-retries.ts).
  */
 import { AsyncResource } from 'node:async_hooks';
+import type { Duplex } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { MeshError, type AttemptReport, type MeshErrorCode } from '../base/errors.ts';
 import { holdingProcess, type Clock, type Random } from '../base/runtime.ts';
@@ -167,6 +168,12 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
       this.span = this.context.telemetry.startRequest(this, this.startMs);
       this.after(config.whenKnown(origin, configTimeoutMs), (known) => this.chooseRoute(known));
     }
+  }
+
+  /** The caller has the socket of its upgrade now. */
+  handOver(socket: Duplex): void {
+    this.calls.addSocket(socket);
+    this.succeed();
   }
 
   /** Goes on when `work` is done, unless the call is over by then. */

@@ -18,6 +18,8 @@ export interface ConnectionFactory {
   connectionsOf(cluster: Cluster, host: Host, entry: OriginEntry, isHttp1Only: boolean): HostConnections;
   /** Closes a host's connections as they become idle. */
   release(host: Host): Promise<void>;
+  /** Breaks off every connection: none of them serves anybody any more. */
+  close(error: Error): void;
   /** Replaces every connection that uses this identity or trust bundle. */
   rotate(secretName: string): void;
 }
@@ -48,7 +50,6 @@ export function createConnectionFactory(identities: IdentityStore, clock: Clock,
         host: host.ip,
         port: host.port,
         ...(host.ip.startsWith('/') ? { socketPath: host.ip } : {}),
-        ...(host.ip.startsWith('/') && { socketPath: host.ip }),
         ...(tls === undefined ? {} : { tls }),
         identities,
         connectTimeoutMs: config.connectTimeoutMs ?? defaultConnectTimeoutMs,
@@ -104,8 +105,15 @@ export function createConnectionFactory(identities: IdentityStore, clock: Clock,
       const all = [...host.allConnections()];
       host.connections = undefined;
       host.otherConnections = undefined;
-      for (const connections of all) stacks.delete(connections);
-      await Promise.all(all.map((connections) => connections.close()));
+      await Promise.all(
+        all.map(async (connections) => {
+          await connections.close();
+          stacks.delete(connections);
+        }),
+      );
+    },
+    close(error) {
+      for (const connections of stacks.keys()) connections.destroy(error);
     },
     rotate(secretName) {
       for (const [connections, secrets] of stacks) if (secrets.includes(secretName)) connections.retire();
