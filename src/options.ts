@@ -2,6 +2,7 @@
  * The options of `createMesh`: their types, and the check that names a wrong one. Services, policies and identities are not here;
  * they come from control planes, whose own options each describe themselves.
  */
+import { suggestion } from './base/nearest-name.ts';
 import type { Clock, Random } from './base/runtime.ts';
 import type { MeshFileInput } from './control-plane/file/index.ts';
 import type { ControlPlane } from './model/contracts.ts';
@@ -12,6 +13,7 @@ import type { ControlPlane } from './model/contracts.ts';
  */
 export type ControlPlaneInput = string | MeshFileInput | ControlPlane;
 
+/** What `createMesh` takes; all of it is optional. {@link optionTable} has the check of each. */
 export interface MeshOptions {
   /** Shown on events and metrics; default `mesh`. */
   readonly name?: string;
@@ -79,11 +81,8 @@ export function checkOptions(options: unknown): asserts options is MeshOptions {
     throw new TypeError('createMesh takes an object of options; see docs/reference/options.md');
   for (const [key, value] of Object.entries(options)) {
     if (!Object.hasOwn(optionTable, key)) {
-      const hint =
-        key === 'services'
-          ? `; put it under controlPlane: { services: … }`
-          : `; options are ${Object.keys(optionTable).join(', ')}`;
-      throw new TypeError(`createMesh has no option "${key}"${hint}`);
+      const hint = key === 'services' ? 'put it under controlPlane: { services: … }' : suggestion(key, Object.keys(optionTable));
+      throw new TypeError(`createMesh has no option "${key}"; ${hint}`);
     }
     const rule = optionTable[key as keyof MeshOptions];
     if (value !== undefined && !rule.isValid(value)) throw new TypeError(`the option "${key}" must be ${rule.expected}`);

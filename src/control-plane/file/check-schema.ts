@@ -1,6 +1,7 @@
 /** Runs the schema over a plain value and words what it found. */
 import * as v from 'valibot';
-import { schemaNode, structureProblems, suggestion } from './check-structure.ts';
+import { suggestion } from '../../base/nearest-name.ts';
+import { schemaNode, structureProblems } from './check-structure.ts';
 import { shown, type FilePath, type FileProblem } from './file-problem.ts';
 import { isMapping, type PlainValue } from './plain-value.ts';
 import { meshFile, type MeshFile } from './schema.ts';

@@ -3,8 +3,8 @@
  * come from somewhere. Services with a mistake of their own are left out; the others are checked all the same, so that one start
  * shows all mistakes.
  */
+import { suggestion } from '../../base/nearest-name.ts';
 import { canonicalDomain, parseAddress } from './address.ts';
-import { suggestion } from './check-structure.ts';
 import { shown, type FilePath, type FileProblem } from './file-problem.ts';
 import type { MeshFile, RouteFile, ServiceFile } from './schema.ts';
 import { maxWeight } from './schema-values.ts';

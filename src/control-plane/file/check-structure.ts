@@ -3,9 +3,9 @@
  * key of an object and takes a list for an object; a reader wants all mistakes at once, with the name that was probably meant.
  */
 import type * as v from 'valibot';
+import { suggestion } from '../../base/nearest-name.ts';
 import type { FilePath, FileProblem } from './file-problem.ts';
 import { shown } from './file-problem.ts';
-import { nearestName } from './nearest-name.ts';
 import { isMapping, type PlainMapping, type PlainValue } from './plain-value.ts';
 
 /** The parts of a valibot schema that its structure is read from. */
@@ -54,13 +54,6 @@ function keyProblems(entries: Readonly<Record<string, SchemaNode>>, value: Plain
     if (Object.hasOwn(entries, key)) return structureProblems(entries[key]!, value[key]!, inner);
     return [{ path: inner, reason: `unknown key; ${suggestion(key, known)}`, atKey: true }];
   });
-}
-
-/** `did you mean "retry"? Known here: …`. */
-export function suggestion(name: string, known: readonly string[]): string {
-  const near = nearestName(name, known);
-  const all = known.length === 0 ? 'none are known here' : `known here: ${known.join(', ')}`;
-  return near === undefined ? all : `did you mean ${shown(near)}? (${all})`;
 }
 
 function listForMapping({ message }: SchemaNode, value: PlainValue, path: FilePath): FileProblem[] {

@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import type { ClusterConfig, Discovery, LoadBalancingConfig } from '../../model/cluster.ts';
 import type { CircuitBreakerConfig, HealthCheckConfig, LimitsConfig, OutlierDetectionConfig } from '../../model/policy.ts';
-import { nearestName } from '../file/nearest-name.ts';
+import { nearestName } from '../../base/nearest-name.ts';
 import { printed, type Check } from './check.ts';
 import { checkHttp2, checkLocalities, upstreamProtocols } from './endpoints.ts';
 import type { Sliced } from './plain-data.ts';

@@ -17,6 +17,13 @@ export function nearestName(unknown: string, known: readonly string[]): string |
   return best;
 }
 
+/** What to write in place of an unknown name: `did you mean "retry"? (known here: …)`, for the end of a message. */
+export function suggestion(unknown: string, known: readonly string[]): string {
+  const near = nearestName(unknown, known);
+  const all = known.length === 0 ? 'none are known here' : `known here: ${known.join(', ')}`;
+  return near === undefined ? all : `did you mean ${JSON.stringify(near)}? (${all})`;
+}
+
 /** Longer names are not compared: the work is quadratic, and nobody mistypes a key of this length. */
 const maxNameLength = 64;
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { nearestName } from '../../../../src/control-plane/file/nearest-name.ts';
+import { nearestName, suggestion } from '../../../src/base/nearest-name.ts';
 
 const known = ['endpoints', 'timeoutMs', 'retry', 'circuitBreaker', 'dns', 'toString'];
 
@@ -22,4 +22,13 @@ describe('the name that was most likely meant', () => {
   }
 
   it('is the nearer of two', () => assert.equal(nearestName('maxRequest', ['maxRetries', 'maxRequests']), 'maxRequests'));
+});
+
+describe('the suggestion in a message', () => {
+  it('asks for the name that was meant and lists all', () =>
+    assert.equal(suggestion('rerty', ['dns', 'retry']), 'did you mean "retry"? (known here: dns, retry)'));
+
+  it('lists all when none is near', () => assert.equal(suggestion('weather', ['dns', 'retry']), 'known here: dns, retry'));
+
+  it('says so when there are none', () => assert.equal(suggestion('retry', []), 'none are known here'));
 });
