@@ -28,7 +28,7 @@ export async function validate(args: readonly string[], io: CommandIo): Promise<
     throw new MeshError('MESH_CONFIG_UNREADABLE', `${file}: ${(cause as Error).message}`, { cause });
   }
   try {
-    const parsed = parseMeshFile(text, file);
+    const parsed = await parseMeshFile(text, file);
     const services = Object.keys(parsed.services ?? {});
     io.stdout.write(
       values.json

@@ -55,7 +55,7 @@ export function fileControlPlane(options: FileControlPlaneOptions): ControlPlane
 type Options<K extends 'path' | 'config'> = Extract<FileControlPlaneOptions, Readonly<Record<K, unknown>>>;
 
 async function runObject(options: Options<'config'>, identity: ConfiguredIdentity, context: ControlPlaneContext): Promise<void> {
-  const file = checkMeshObject(options.config, 'the configuration');
+  const file = await checkMeshObject(options.config, 'the configuration');
   const version = versionOf(JSON.stringify(file));
   await applyFile({ file, version, directory: resolve(options.baseDirectory ?? '.') }, options, identity, context);
   await untilAborted(context.signal);
@@ -141,7 +141,7 @@ async function load(path: string): Promise<LoadResult> {
   try {
     const content = await readConfigFile(path);
     version = content.version;
-    return { file: parseMeshFile(content.text, basename(path)), version, directory: dirname(path) };
+    return { file: await parseMeshFile(content.text, basename(path)), version, directory: dirname(path) };
   } catch (error) {
     if (!isMeshError(error)) throw error;
     return { error, version: version === '' ? error.message : version };

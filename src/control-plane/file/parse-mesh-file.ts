@@ -1,16 +1,19 @@
+import { isPatternEngineLoaded, loadPatternEngine } from '../../base/pattern.ts';
 import { isHostName } from './address.ts';
 import { checkSchema } from './check-schema.ts';
 import { serviceProblems } from './check-services.ts';
 import { configInvalid, pathText, type FileProblem, type ReportedProblem } from './file-problem.ts';
-import { parseYaml, type TextPlace } from './parse-yaml.ts';
+import type { TextPlace } from './parse-yaml.ts';
 import { isMapping, plainFromObject, type PlainValue } from './plain-value.ts';
 import type { MeshFile } from './schema.ts';
 
 /**
- * The checked configuration of a YAML (or JSON) text, with all defaults. Throws `MESH_CONFIG_INVALID` that lists every mistake with
- * its path and its line in `source`.
+ * The checked configuration of a YAML (or JSON) text, with all defaults. Rejects with `MESH_CONFIG_INVALID` that lists every mistake
+ * with its path and its line in `source`.
  */
-export function parseMeshFile(text: string, source: string): MeshFile {
+export async function parseMeshFile(text: string, source: string): Promise<MeshFile> {
+  // An object needs no reader of YAML.
+  const { parseYaml } = await import('./parse-yaml.ts');
   const { value, problems, syntax, locate } = parseYaml(text);
   if (syntax.length > 0)
     throw configInvalid(
@@ -22,21 +25,21 @@ export function parseMeshFile(text: string, source: string): MeshFile {
       { path: '', reason: 'it is empty; begin with `services:`, or write `{}` for the defaults alone' },
     ]);
   }
-  return checkedOrThrow(value, problems, source, locate);
+  return await checkedOrThrow(value, problems, source, locate);
 }
 
 /** The same for an object. It is copied; later changes of it have no effect. */
-export function checkMeshObject(value: unknown, source: string): MeshFile {
+export async function checkMeshObject(value: unknown, source: string): Promise<MeshFile> {
   const problems: FileProblem[] = [];
-  return checkedOrThrow(plainFromObject(value, problems), problems, source, () => undefined);
+  return await checkedOrThrow(plainFromObject(value, problems), problems, source, () => undefined);
 }
 
-function checkedOrThrow(
+async function checkedOrThrow(
   value: PlainValue,
   earlier: readonly FileProblem[],
   source: string,
   locate: (path: FileProblem['path'], atKey: boolean) => TextPlace | undefined,
-): MeshFile {
+): Promise<MeshFile> {
   const report = ({ path, reason, atKey = false }: FileProblem): ReportedProblem => ({
     path: pathText(path),
     ...serviceOf(path),
@@ -45,6 +48,7 @@ function checkedOrThrow(
   });
   // What could not be read as plain data would be reported a second time by the schema.
   if (earlier.length > 0) throw configInvalid(source, earlier.map(report));
+  if (!isPatternEngineLoaded() && hasPattern(value)) await loadPatternEngine();
   const { file, problems } = checkSchema(value);
   const services = isMapping(value) && isMapping(value['services']) ? Object.keys(value['services']) : [];
   const badNames = services.filter((name) => !isHostName(name));
@@ -60,6 +64,12 @@ function checkedOrThrow(
   }
   if (all.length > 0) throw configInvalid(source, all.map(report).sort(inOrderOfText));
   return file;
+}
+
+/** Whether a `regex` is anywhere in it. */
+function hasPattern(value: PlainValue): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return (isMapping(value) && Object.hasOwn(value, 'regex')) || Object.values(value).some(hasPattern);
 }
 
 const serviceNameReason =

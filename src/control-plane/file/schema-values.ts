@@ -2,8 +2,8 @@
  * The single values of the file. The message of each schema completes "found …; expected …", so that a mistake reads the same
  * wherever the value stands.
  */
-import { RE2JS } from 're2js';
 import * as v from 'valibot';
+import { compilePattern } from '../../base/pattern.ts';
 import { isDomain, isHostName, parseAddress } from './address.ts';
 
 /** An object of these keys and no others. Its message is the one for a value that is no object at all. */
@@ -109,9 +109,7 @@ export function filePath() {
   );
 }
 
-const maxProgramSize = 1000; // instructions; with the 1024 characters of `text` it bounds memory and time of a match
-
-/** A pattern in RE2 syntax. */
+/** A pattern in RE2 syntax, within the limits of {@link compilePattern}. The engine must be loaded when a value is checked. */
 export function re2() {
   return v.pipe(
     text('a regular expression in RE2 syntax'),
@@ -125,9 +123,10 @@ export function re2() {
 function regexMistake(pattern: string): string | undefined {
   if (pattern.length > maxTextLength) return undefined; // reported already, and not worth compiling
   try {
-    const size = RE2JS.compile(pattern).programSize();
-    return size > maxProgramSize ? `it compiles to ${size} instructions, ${maxProgramSize} are allowed` : undefined;
+    compilePattern(pattern);
+    return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    if (!(error instanceof SyntaxError)) throw error;
+    return error.cause instanceof Error ? error.cause.message : error.message;
   }
 }

@@ -1,4 +1,5 @@
 /** Checks of matchers: strings, paths, headers, and the conditions of a route. */
+import { patternFromPathTemplate } from '../../base/path-template.ts';
 import type { Fraction, PathMatcher, RouteMatch, StringMatcher, ValueMatcher } from '../../model/match.ts';
 import { printed, type Check } from './check.ts';
 
@@ -19,6 +20,7 @@ export function checkPathMatcher(check: Check, matcher: PathMatcher): void {
   if (matcher.kind === 'regex') check.regex('value', matcher.value);
   else if (check.text('value', matcher.value) && (matcher.kind === 'segment-prefix' || matcher.kind === 'template')) {
     if (!matcher.value.startsWith('/')) check.reject(`${printed(matcher.value)} does not begin with a slash`, 'value');
+    if (matcher.kind === 'template') check.regex('value', patternFromPathTemplate(matcher.value));
   }
 }
 

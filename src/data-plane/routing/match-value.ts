@@ -1,4 +1,5 @@
-import { RE2JS } from 're2js';
+import { patternFromPathTemplate } from '../../base/path-template.ts';
+import { compilePattern } from '../../base/pattern.ts';
 import type { PathMatcher, StringMatcher, ValueMatcher } from '../../model/match.ts';
 
 /** A compiled test of one string. */
@@ -6,7 +7,8 @@ export type StringTest = (value: string) => boolean;
 
 /**
  * Compiles a string matcher. Regular expressions run on RE2 syntax in linear time and must match the whole string: patterns come
- * from a control plane, and `(a+)+$` on a backtracking engine stops the process (measured: 23 s).
+ * from a control plane, and `(a+)+$` on a backtracking engine stops the process (measured: 23 s). Throws what {@link compilePattern}
+ * throws; the store has loaded the engine and refused what does not compile before anything of it gets here.
  */
 export function compileString(matcher: StringMatcher): StringTest {
   if (matcher.kind === 'present') return () => true;
@@ -23,13 +25,13 @@ export function compileString(matcher: StringMatcher): StringTest {
 }
 
 function compileRegex(pattern: string): StringTest {
-  const compiled = RE2JS.compile(pattern);
+  const compiled = compilePattern(pattern);
   return (value) => compiled.matches(value);
 }
 
 /** Compiles a path matcher; the path is tested without its query. */
 export function compilePath(matcher: PathMatcher): StringTest {
-  if (matcher.kind === 'template') return compileRegex(templatePattern(matcher.value));
+  if (matcher.kind === 'template') return compileRegex(patternFromPathTemplate(matcher.value));
   if (matcher.kind !== 'segment-prefix') return compileString(matcher);
   const fold = matcher.ignoreCase === true;
   const trimmed = matcher.value.endsWith('/') ? matcher.value.slice(0, -1) : matcher.value;
@@ -38,18 +40,6 @@ export function compilePath(matcher: PathMatcher): StringTest {
     const path = fold ? value.toLowerCase() : value;
     return path.startsWith(prefix) && (path.length === prefix.length || path.charCodeAt(prefix.length) === 47);
   };
-}
-
-/** `/orders/{id}` as a pattern: `{x}` and `*` are one segment, `{x=**}` and `**` the rest (Envoy's URI template). */
-function templatePattern(template: string): string {
-  return template
-    .split(/(\{[^}]*\}|\*\*|\*)/)
-    .map((part) => {
-      if (part === '**' || /^\{[^=}]*=\*\*\}$/.test(part)) return '.*';
-      if (part === '*' || part.startsWith('{')) return '[^/]+';
-      return RE2JS.quote(part);
-    })
-    .join('');
 }
 
 /** Reads one header, query parameter or cookie of a request; undefined when it is missing. */

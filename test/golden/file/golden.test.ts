@@ -15,14 +15,14 @@ const update = process.env['UPDATE_GOLDEN'] === '1';
 const files = readdirSync(folder);
 const cases = files.filter((file) => file.endsWith('.in.yaml')).map((file) => file.slice(0, -'.in.yaml'.length));
 
-function translated(name: string) {
-  return translateMeshFile(parseMeshFile(readFileSync(new URL(`${name}.in.yaml`, folder), 'utf8'), `${name}.in.yaml`));
+async function translated(name: string) {
+  return translateMeshFile(await parseMeshFile(readFileSync(new URL(`${name}.in.yaml`, folder), 'utf8'), `${name}.in.yaml`));
 }
 
 describe('a configuration file, in the words of the model', () => {
   for (const name of cases) {
-    it(name, () => {
-      const result: unknown = JSON.parse(JSON.stringify(translated(name)));
+    it(name, async () => {
+      const result: unknown = JSON.parse(JSON.stringify(await translated(name)));
       const golden = new URL(`${name}.out.json`, folder);
       if (update) writeFileSync(golden, `${JSON.stringify(result, undefined, 2)}\n`);
       assert.deepEqual(result, JSON.parse(readFileSync(golden, 'utf8')));
@@ -35,7 +35,7 @@ describe('a configuration file, in the words of the model', () => {
         policyNames: ['least-request', 'round-robin', 'weighted-round-robin', 'random'],
         onSnapshot: () => {},
       });
-      const { resources } = translated(name);
+      const { resources } = await translated(name);
       const result = await store.sink('file').apply({ version: '1', set: resources, remove: [] });
       assert.deepEqual(result, { accepted: resources.map(({ kind, name }) => ({ kind, name })), rejected: [], unhonoured: [] });
     });

@@ -280,6 +280,13 @@ const refused: readonly Row[] = [
     reason: /slash/,
   },
   {
+    name: 'path-template-that-is-too-long',
+    kind: 'route-table',
+    value: table(route({ match: { path: { kind: 'template', value: `/${'*/'.repeat(300)}` } } })),
+    path: 'virtualHosts[0].routes[0].match.path.value',
+    reason: /the pattern is longer than 1024 bytes/, // 300 × `[^/]+/`
+  },
+  {
     name: 'fraction-denominator',
     kind: 'route-table',
     value: table(route({ match: { fraction: { numerator: 1, denominator: 1000 } } })),

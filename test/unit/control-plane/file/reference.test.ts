@@ -31,8 +31,8 @@ describe('the reference of the configuration', () => {
 });
 
 describe('the defaults of the file', () => {
-  it('are the safe defaults', () => {
-    const { cluster, policy } = hostDefaultsFromFile(checkMeshObject({}, 'the configuration'));
+  it('are the safe defaults', async () => {
+    const { cluster, policy } = hostDefaultsFromFile(await checkMeshObject({}, 'the configuration'));
     assert.deepEqual(policy, safeDefaults.policy);
     assert.deepEqual(cluster, {
       ...safeDefaults.cluster,
