@@ -177,12 +177,14 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   }
 
   /** Goes on when `work` is done, unless the call is over by then. */
-  private after<T>(work: Promise<T>, next: (value: T) => void): void {
+  private after<T>(work: Promise<T>, next: (value: T) => void, otherwise = (error: Error): void => this.fail(error)): void {
     holdingProcess(work).then(
       (value) => {
         if (!this.isSettled) this.guard(() => next(value));
       },
-      (error: unknown) => this.fail(error as Error),
+      (error: unknown) => {
+        if (!this.isSettled) this.guard(() => otherwise(error as Error));
+      },
     );
   }
 
@@ -252,7 +254,23 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     this.cluster = cluster;
     this.span?.routed(route.name, cluster.name, this.entry!.virtualHost!.version);
     if (cluster.isReady(this.startMs)) this.prepare(cluster, route);
-    else this.after(cluster.whenReady(this.context.configTimeoutMs), () => this.prepare(cluster, route));
+    else {
+      this.after(
+        cluster.whenReady(this.context.configTimeoutMs),
+        () => this.prepare(cluster, route),
+        (error) => this.failOver(cluster, route, error),
+      );
+    }
+  }
+
+  /** The endpoints did not come. An aggregate may have another member. */
+  private failOver(cluster: Cluster, route: CompiledRoute, error: Error): void {
+    const other = this.destination!.slot.cluster?.resolve();
+    if (other === undefined || other === cluster || !other.isReady(this.context.clock.now())) this.fail(error);
+    else {
+      this.cluster = other;
+      this.prepare(other, route);
+    }
   }
 
   /** What is needed once, however many attempts there are. */

@@ -38,6 +38,9 @@ export interface ClusterDependencies {
 
 const defaultBudget: RetryBudgetConfig = { kind: 'token-bucket', ratio: 0.15, minTokens: 10 };
 
+/** An aggregate looks past a member for so long when its endpoints did not come. */
+const askAgainAfterMs = 10_000;
+
 export class Cluster {
   readonly source: string;
   name = '';
@@ -52,8 +55,12 @@ export class Cluster {
   private groups = new Map<string, HostGroup>();
   private dns: DnsEndpoints | undefined = undefined;
   private children: readonly (Cluster | undefined)[] = [];
-  private waiters: (() => void)[] = [];
+  private readonly waiters = new Set<() => void>();
   private hasEndpoints = false;
+  /** The last ones that were put in force. */
+  private localities: readonly LocalityEndpoints[] | undefined = undefined;
+  /** Until then an aggregate looks past it: its endpoints did not come when they were waited for. */
+  private askAgainMs = 0.1;
   /** Endpoints whose addresses their source may not name. */
   refused: readonly { readonly address: string; readonly reason: string }[] = [];
 
@@ -66,11 +73,14 @@ export class Cluster {
     return this.hostsByKey.values();
   }
 
-  /** The cluster that serves: itself, or for an aggregate the first child with a usable host (the last one when none has any). */
+  /**
+   * The cluster that serves: itself, or for an aggregate the first child with a usable host (the last one when none has any). A child
+   * whose endpoints nobody has asked for yet counts as usable: the request waits for them.
+   */
   resolve(): Cluster | undefined {
     if (this.config.discovery.kind !== 'aggregate') return this;
     const known = this.children.filter((child) => child !== undefined).map((child) => child.resolve());
-    return known.find((child) => child !== undefined && child.hasUsableHost()) ?? known.at(-1);
+    return known.find((child) => child !== undefined && (child.hasUsableHost() || child.isAwaited())) ?? known.at(-1);
   }
 
   setChildren(children: readonly (Cluster | undefined)[]): void {
@@ -82,6 +92,12 @@ export class Cluster {
     return false;
   }
 
+  /** Its endpoints are not there yet, and it has not been asked for them in vain just now. */
+  private isAwaited(): boolean {
+    const now = this.dependencies.clock.now();
+    return !this.isReady(now) && now >= this.askAgainMs;
+  }
+
   /** Applies a configuration and, for `discovery: endpoints`, the endpoints as far as they are known. */
   update(config: ClusterConfig, endpoints: EndpointsConfig | undefined): void {
     const before = this.config as ClusterConfig | undefined;
@@ -91,14 +107,16 @@ export class Cluster {
     this.name = config.name;
     if (before !== config) this.applyConfig(config, before);
     const { discovery } = config;
+    if (this.dns !== undefined && (discovery.kind !== 'dns' || !this.dns.isFor(discovery))) {
+      this.dns.close();
+      this.dns = undefined;
+    }
     if (discovery.kind === 'static') this.setLocalities(discovery.localities);
     else if (discovery.kind === 'endpoints' && endpoints !== undefined) this.setLocalities(endpoints.localities);
-    else if (discovery.kind === 'dns') {
-      if (this.dns === undefined || !this.dns.isFor(discovery)) {
-        this.dns?.close();
-        this.dns = createDnsEndpoints(discovery, this.dependencies.resolver, (localities) => this.setLocalities(localities));
-      }
-    }
+    // What is known of the endpoints stays, under the new configuration: their TLS and subsets may be others.
+    else if (this.localities !== undefined) this.setLocalities(this.localities);
+    if (discovery.kind === 'dns')
+      this.dns ??= createDnsEndpoints(discovery, this.dependencies.resolver, (localities) => this.setLocalities(localities));
   }
 
   /** Whether a host can be picked without waiting for its endpoints. Cheap: it is asked on every request. */
@@ -108,24 +126,27 @@ export class Cluster {
 
   /** Waits for the endpoints. Rejects with MESH_DNS_FAILED or MESH_CONFIG_TIMEOUT. */
   async whenReady(timeoutMs: number): Promise<void> {
-    if (this.dns !== undefined) return this.dns.whenKnown();
+    try {
+      await (this.dns === undefined ? this.whenDelivered(timeoutMs) : this.dns.whenKnown());
+    } catch (error) {
+      this.askAgainMs = this.dependencies.clock.now() + askAgainAfterMs;
+      throw error;
+    }
+  }
+
+  private whenDelivered(timeoutMs: number): Promise<void> {
     this.dependencies.demandEndpoints(this.source, this.name);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const timer = this.dependencies.clock.setTimer(
-      () =>
-        reject(
-          new MeshError(
-            'MESH_CONFIG_TIMEOUT',
-            `the endpoints of cluster "${this.name}" did not arrive from ${this.source} within ${timeoutMs} ms; see mesh.status()`,
-            { cluster: this.name },
-          ),
-        ),
-      timeoutMs,
-    );
-    this.waiters.push(() => {
+    const wake = (): void => {
       timer.cancel();
       resolve();
-    });
+    };
+    const timer = this.dependencies.clock.setTimer(() => {
+      this.waiters.delete(wake);
+      const what = `the endpoints of cluster "${this.name}" did not arrive from ${this.source} within ${timeoutMs} ms`;
+      reject(new MeshError('MESH_CONFIG_TIMEOUT', `${what}; see mesh.status()`, { cluster: this.name }));
+    }, timeoutMs);
+    this.waiters.add(wake);
     return promise;
   }
 
@@ -230,6 +251,7 @@ export class Cluster {
   private setLocalities(localities: readonly LocalityEndpoints[]): void {
     const seen = new Set<string>();
     const refused: { address: string; reason: string }[] = [];
+    this.localities = localities;
     for (const { locality, priority, endpoints } of localities) {
       for (const endpoint of endpoints) {
         const refusal = this.dns === undefined ? this.dependencies.refusalOf(this.source, endpoint.address) : undefined;
@@ -262,7 +284,8 @@ export class Cluster {
     this.hasEndpoints = true;
     this.refused = refused;
     this.assignGroups();
-    for (const wake of this.waiters.splice(0)) wake();
+    for (const wake of this.waiters) wake();
+    this.waiters.clear();
   }
 
   private assignGroups(): void {
