@@ -3,7 +3,7 @@
  *
  *   a block below `<!-- docs/examples/… as mesh.yaml -->`   is written to that file of the project
  *   a `sh` block                                            is typed into the terminal (`<!-- terminal 2 -->`: into that one)
- *   a `text` block                                          is waited for in that terminal, line by line
+ *   a `text` block                                          is waited for in that terminal, after what was waited for before
  *   `<!-- ctrl-c -->` above a `text` block                  interrupts the program there first
  *   `<!-- not run: why -->`                                 is left to the reader
  *
@@ -66,16 +66,31 @@ export async function runPage(path: string, options: PageOptions = {}): Promise<
       terminal().type(withPorts(block.text));
     } else if (block.language === 'text') {
       if (note.includes('ctrl-c')) terminal().interrupt();
+      let end = 0;
       for (const line of block.text.trimEnd().split('\n')) {
         if (line.trim() === '…') continue;
-        await terminal().waitFor(`"${line}" (${path}, line ${block.line})`, (output) =>
-          output.split('\n').some((shown) => plain(shown) === plain(line)) ? true : undefined,
+        const wanted = plain(line);
+        const found = await terminal().waitFor(`"${line}" (${path}, line ${block.line})`, (output) =>
+          endOfLine(output, (shown) => plain(shown) === wanted),
         );
+        end = Math.max(end, found);
       }
       outputs.push(terminal().output);
+      // What was shown once does not stand for what should come next.
+      terminal().forget(end);
     }
   }
   return { directory, typed, outputs };
+}
+
+/** Where the first line ends that is as wanted; undefined when none is there, whole. */
+function endOfLine(output: string, isWanted: (line: string) => boolean): number | undefined {
+  let start = 0;
+  for (let end = output.indexOf('\n'); end !== -1; end = output.indexOf('\n', start)) {
+    if (isWanted(output.slice(start, end))) return end + 1;
+    start = end + 1;
+  }
+  return undefined;
 }
 
 /** The example that a block is cut from, and the name that the page gives it. */

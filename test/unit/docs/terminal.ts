@@ -59,6 +59,11 @@ export class Terminal {
     process.kill(-this.shell.pid!, 'SIGINT');
   }
 
+  /** Drops the first characters of the output. */
+  forget(length: number): void {
+    this.text = this.text.slice(length);
+  }
+
   get output(): string {
     return this.text;
   }
