@@ -19,6 +19,7 @@ export interface WatchSession {
   good(warning?: string): void;
 }
 
+/** One watch: how to connect, and who hears how it is going. */
 export interface WatchOptions {
   readonly clock: Clock;
   readonly random: Random;

@@ -1,6 +1,7 @@
 /** A stream of bytes as fetch gives it: its reader may bring buffers of its own. */
 export type ByteStream = ReadableStream<Uint8Array<ArrayBuffer>>;
 
+/** Where the bytes of a stream come from: an underlying source of the Streams standard whose `type` is `bytes`. */
 export interface ByteSource {
   start?(controller: ReadableByteStreamController): void;
   pull?(controller: ReadableByteStreamController): void;

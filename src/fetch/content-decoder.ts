@@ -9,6 +9,7 @@ import zlib from 'node:zlib';
 import { MeshError } from '../base/errors.ts';
 import type { BodySource, LeanBody } from './lean-body.ts';
 
+/** How far a compressed body may grow. It is broken off when it is past both: a small body may be dense, a large one may not. */
 export interface DecompressionLimits {
   /** Decompressed bytes up to which a body is never broken off. */
   readonly maxBytes: number;
@@ -16,6 +17,7 @@ export interface DecompressionLimits {
   readonly maxRatio: number;
 }
 
+/** 64 MiB, and 100 times the compressed size. */
 export const defaultDecompressionLimits: DecompressionLimits = {
   maxBytes: 64 * 1024 * 1024, // far above what an API answers, and bearable when a few arrive at once
   maxRatio: 100, // Envoy's default for `max_inflate_ratio` of its decompressors

@@ -12,6 +12,7 @@ import { leanFetch } from './lean-fetch.ts';
 import { type LeanRequest, leanRequest } from './lean-request.ts';
 import { fetchOverNode, nodeFetch } from './node-fetch.ts';
 
+/** What `fetch` does beyond Node's own: bounds for bodies that a peer compressed. */
 export interface FetchOptions {
   /**
    * How far compressed responses of the lean path may grow: one is broken off once past both limits.

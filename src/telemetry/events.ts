@@ -30,6 +30,7 @@ export interface RequestEvent {
   readonly error: FailureType | undefined;
 }
 
+/** A request is over, with or without a response: what became of it, all attempts together. */
 export interface RequestEndEvent extends RequestEvent {
   readonly flags: string;
   readonly details: string;
@@ -39,6 +40,7 @@ export interface RequestEndEvent extends RequestEvent {
   readonly traceId: string | undefined;
 }
 
+/** One attempt of a request is over, and what followed it. */
 export interface AttemptEndEvent extends RequestEvent {
   readonly attempt: number;
   readonly outcome: AttemptOutcomeKind;
@@ -47,6 +49,7 @@ export interface AttemptEndEvent extends RequestEvent {
   readonly durationMs: number;
 }
 
+/** An attempt failed and another one follows after `delayMs`. */
 export interface RetryScheduledEvent extends RequestEvent {
   readonly retry: number;
   readonly maxRetries: number;
@@ -55,11 +58,13 @@ export interface RetryScheduledEvent extends RequestEvent {
   readonly budgetLeft: number | undefined;
 }
 
+/** An attempt failed in a way that the policy would retry, and nothing follows. */
 export interface RetryDeniedEvent extends RequestEvent {
   readonly reason: RetryDenial;
   readonly budgetLeft: number | undefined;
 }
 
+/** Outlier detection took an endpoint out for `ejectionMs`. */
 export interface HostEjectedEvent {
   readonly cluster: string;
   readonly endpoint: string;
@@ -69,6 +74,7 @@ export interface HostEjectedEvent {
   readonly totalHosts: number;
 }
 
+/** The ejection of an endpoint is over. */
 export interface HostReturnedEvent {
   readonly cluster: string;
   readonly endpoint: string;
@@ -76,6 +82,7 @@ export interface HostReturnedEvent {
   readonly totalHosts: number;
 }
 
+/** A circuit breaker changed its state: that of an endpoint, or of a whole cluster when `endpoint` is absent. */
 export interface BreakerEvent {
   readonly cluster: string;
   readonly endpoint?: string | undefined;
@@ -83,6 +90,7 @@ export interface BreakerEvent {
   readonly openMs?: number | undefined;
 }
 
+/** What of an update is in force, and what of it has no effect. */
 export interface ConfigAppliedEvent {
   readonly source: string;
   readonly version?: string | undefined;
@@ -90,6 +98,7 @@ export interface ConfigAppliedEvent {
   readonly unhonoured: readonly Problem[];
 }
 
+/** What of an update was refused; the last good version of it stays in force. */
 export interface ConfigRejectedEvent {
   readonly source: string;
   readonly version?: string | undefined;
@@ -97,6 +106,7 @@ export interface ConfigRejectedEvent {
   readonly problems: readonly Problem[];
 }
 
+/** An SVID or trust bundle is in force, or is gone. Never carries key material. */
 export interface IdentityRotatedEvent {
   readonly source: string;
   readonly name: string;
@@ -107,6 +117,7 @@ export interface IdentityRotatedEvent {
   readonly expiresMs?: number | undefined;
 }
 
+/** An SVID or trust bundle was refused; the old one stays in force. */
 export interface IdentityRejectedEvent {
   readonly source: string;
   readonly name: string;
@@ -114,6 +125,7 @@ export interface IdentityRejectedEvent {
   readonly reason: string;
 }
 
+/** A connection to an endpoint is ready for requests. */
 export interface ConnectionOpenedEvent {
   readonly cluster: string;
   readonly endpoint: string;
@@ -123,12 +135,14 @@ export interface ConnectionOpenedEvent {
   readonly connectMs?: number | undefined;
 }
 
+/** A connection that was ready is closed, and why. */
 export interface ConnectionClosedEvent {
   readonly cluster: string;
   readonly endpoint: string;
   readonly reason: string;
 }
 
+/** A control plane connected, lost its connection or failed. */
 export interface ControlPlaneStateEvent {
   readonly source: string;
   readonly state: ControlPlaneStatus['state'];
@@ -155,6 +169,7 @@ export interface EventFacts {
   readonly 'control-plane:state': ControlPlaneStateEvent;
 }
 
+/** Names of the events; the channel of `x` is `meshfetch:x`. */
 export type EventName = keyof EventFacts;
 
 /** Name of each event → what its channel carries: the facts, and the name of the mesh. */

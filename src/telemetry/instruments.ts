@@ -37,6 +37,7 @@ interface MetricRow {
 /** Those of the semantic conventions for `http.client.request.duration`. */
 const durationBuckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
+/** One row for each metric. Names, units and labels of `http.client.*` are those of the semantic conventions. */
 export const metricTable = {
   'http.client.request.duration': {
     kind: 'histogram',
@@ -130,6 +131,7 @@ export const metricTable = {
   },
 } as const satisfies Record<string, MetricRow>;
 
+/** Names of the metrics. */
 export type MetricName = keyof typeof metricTable;
 
 /** The instruments of one meter, each made when it is first used. */

@@ -18,6 +18,7 @@ import { Registration } from './registration.ts';
 import { RequestSpan } from './request-span.ts';
 import type { RequestFacts } from './request-span.ts';
 
+/** Whose telemetry it is, and by what clock. */
 export interface TelemetryOptions {
   /** On every event and every meshfetch metric; several meshes may live in one process. */
   readonly meshName: string;

@@ -26,6 +26,7 @@ import { parseResolvConf, type ResolvConf } from './dns/resolv-conf.ts';
 export { refusalReason } from './dns/address-policy.ts';
 export type { DnsAddress, DnsAnswer, DnsListener, DnsQuestion, DnsResolver } from './dns/contract.ts';
 
+/** Where answers come from and how long they are believed. */
 export interface DnsResolverOptions {
   readonly clock: Clock;
   readonly random: Random;

@@ -31,6 +31,10 @@ export interface HealthAnswer {
   readonly defaultPolicy: string | undefined;
 }
 
+/**
+ * The questions that discovery asks of one agent. Every answer is bounded in size; an aborted question rejects with the signal's
+ * reason.
+ */
 export interface ConsulClient {
   /** Rejects with a MeshError `MESH_CONTROL_PLANE` whose message has Consul's words and the remedy. */
   health(query: HealthQuery, signal: AbortSignal): Promise<HealthAnswer>;

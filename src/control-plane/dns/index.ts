@@ -10,6 +10,10 @@ import { AuthorityTable } from './authority-table.ts';
 import { PendingChanges } from './pending-changes.ts';
 import { authorityFrom, clusterName, clusterOf, listener, routeTableOf, tableName, type Authority } from './translate.ts';
 
+/**
+ * How names that no other source knows are served. Nothing is resolved here: a cluster names its host, and the data plane
+ * resolves it.
+ */
 export interface DnsControlPlaneOptions {
   /** Name of the source. Default `dns`. */
   readonly name?: string;

@@ -6,6 +6,7 @@ import { shown, type FilePath, type FileProblem } from './file-problem.ts';
 import { isMapping, type PlainValue } from './plain-value.ts';
 import { meshFile, type MeshFile } from './schema.ts';
 
+/** A file with its defaults, and what is wrong with it. */
 export interface SchemaCheck {
   /** The file with all defaults; below the path of a problem it may be anything. */
   readonly file: MeshFile;

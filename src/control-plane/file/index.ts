@@ -25,6 +25,7 @@ export interface FileSettings {
   readonly hasIdentity: boolean;
 }
 
+/** Where the configuration is: a path, which is watched, or an object, which is read once. */
 export type FileControlPlaneOptions = (
   | { /** Path of a YAML or JSON file. */ readonly path: string }
   | {

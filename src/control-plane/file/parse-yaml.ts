@@ -17,6 +17,10 @@ export interface TextPlace {
   readonly column: number;
 }
 
+/**
+ * A text as plain data, its mistakes, and the way back from a path to a place in the text. `value` means nothing when there are
+ * mistakes.
+ */
 export interface ParsedYaml {
   readonly value: PlainValue;
   readonly problems: readonly FileProblem[];

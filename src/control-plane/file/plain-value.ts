@@ -4,7 +4,9 @@
  */
 import { shown, type FilePath, type FileProblem } from './file-problem.ts';
 
+/** What a configuration may hold: the values of JSON. */
 export type PlainValue = null | boolean | number | string | PlainValue[] | PlainMapping;
+/** A mapping without a prototype, so that every key it has is its own. */
 export interface PlainMapping {
   [key: string]: PlainValue;
 }
@@ -17,6 +19,7 @@ export function emptyMapping(): PlainMapping {
   return Object.create(null) as PlainMapping;
 }
 
+/** Whether a value is a mapping: neither a list, nor nothing, nor a single value. */
 export function isMapping(value: PlainValue | undefined): value is PlainMapping {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -26,7 +29,9 @@ export function isForbiddenKey(key: string): boolean {
   return key === '__proto__' || key === 'constructor' || key === 'prototype';
 }
 
+/** Why a key such as `__proto__` is refused, for the list of mistakes. */
 export const forbiddenKeyReason = 'the keys __proto__, constructor and prototype are refused; choose another name';
+/** Why a value deeper than {@link maxDepth} is refused, for the list of mistakes. */
 export const tooDeepReason = `nested more than ${maxDepth} levels deep; a configuration needs no more than 9`;
 
 /**

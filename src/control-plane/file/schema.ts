@@ -200,9 +200,15 @@ type DeepReadonly<T> = T extends readonly (infer I)[]
 export type MeshFileInput = DeepReadonly<v.InferInput<typeof meshFile>>;
 /** A checked file with all defaults filled in. */
 export type MeshFile = DeepReadonly<v.InferOutput<typeof meshFile>>;
+/** One service, as checked. */
 export type ServiceFile = MeshFile['services'][string];
+/** One route of a service, as checked. */
 export type RouteFile = NonNullable<ServiceFile['routes']>[number];
+/** The policies of services that do not set their own. What the file does not say has the safe default. */
 export type DefaultsFile = MeshFile['defaults'];
+/** A retry policy with nothing left open. */
 export type RetryFile = DefaultsFile['retry'];
+/** How a service is encrypted and whom its certificate must name. */
 export type TlsFile = NonNullable<ServiceFile['tls']>;
+/** The paths of our own PEM files, as written: relative ones start at the folder of the file. */
 export type IdentityFile = NonNullable<MeshFile['identity']>;

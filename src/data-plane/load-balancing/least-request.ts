@@ -15,6 +15,7 @@ import { hasEqualWeights, weightsOf } from './host-weights.ts';
 import { booleanOption, numberOption, refuseUnknownOptions } from './policy-options.ts';
 import { isTried, nextUntried, redraws } from './tried-hosts.ts';
 
+/** The policy's options with their defaults; {@link leastRequest} has a sentence on each. The defaults are Envoy's. */
 export interface LeastRequestOptions {
   readonly choiceCount: number;
   readonly fullScan: boolean;
@@ -52,6 +53,7 @@ const options: OptionsSchema<LeastRequestOptions> = {
   ],
 };
 
+/** The default policy: `O(1)` for equal weights, `O(log hosts)` where they differ, `O(hosts)` with `fullScan`. */
 export const leastRequest: LoadBalancingPolicy<LeastRequestOptions> = {
   name: 'least-request',
   doc: 'Of two hosts drawn at random the one with fewer requests in flight; where weights differ, turns by weight and load.',

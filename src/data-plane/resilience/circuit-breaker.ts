@@ -21,6 +21,7 @@ import type { Clock, Timer } from '../../base/runtime.ts';
 import type { CircuitWindow } from './circuit-window.ts';
 import { createRingStatus } from './ring-status.ts';
 
+/** `closed`: the host gets requests; `open`: none; `half-open`: one, the probe. */
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
 /** Who decided that the host is out. */
@@ -35,6 +36,7 @@ export interface Probe {
   abandoned(): void;
 }
 
+/** What a breaker is made of: its name, its time, and the counts that it empties when it closes. */
 export interface HostBreakerOptions {
   /** `cluster/address:port`. */
   readonly name: string;
@@ -50,6 +52,7 @@ export interface HostBreakerOptions {
 /** The longest delay of a Node timer; a longer one would fire at once. */
 const maxTimerMs = 2 ** 31 - 1;
 
+/** Whether one host may get requests. `open()` takes it out for a time; then one probe decides whether it returns. */
 export class HostBreaker {
   /** Who opened it last; meaningful while it is not closed. */
   openedBy: OpenedBy = 'circuit';

@@ -37,6 +37,7 @@ export interface ClusterCounts {
   readonly ejected: number;
 }
 
+/** The decision that a host must go. */
 export interface Ejection {
   readonly forMs: number;
   /** In words, for events and `status()`. */
@@ -61,6 +62,7 @@ const grpcServerErrors: Readonly<Record<string, number>> = {
   '15': 500,
 };
 
+/** Decides for the hosts of one cluster which of them must go. What it knows of a host is in that host's {@link OutlierState}. */
 export class OutlierDetector {
   private readonly config: OutlierDetectionConfig;
   private readonly random: Random;

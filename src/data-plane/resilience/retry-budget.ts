@@ -5,6 +5,7 @@
  */
 import type { RetryBudgetConfig } from '../../model/policy.ts';
 
+/** The retries that a cluster may still have. Every method is called on the request path and takes constant time. */
 export interface RetryBudget {
   /** A first attempt was made at `now` (monotonic milliseconds). */
   onRequest(now: number): void;
@@ -18,6 +19,7 @@ export interface RetryBudget {
   remaining(now: number): number;
 }
 
+/** Makes a budget of the kind that the configuration names. A client that has sent nothing yet has its reserve (`minTokens`, …) already. */
 export function createRetryBudget(config: RetryBudgetConfig): RetryBudget {
   if (config.kind === 'token-bucket') return new TokenBucketBudget(config.ratio, config.minTokens);
   if (config.kind === 'concurrent') return new ConcurrentBudget(config.ratio, config.minConcurrent);

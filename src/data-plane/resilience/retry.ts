@@ -26,6 +26,7 @@ export interface RetriableRequest {
   header(name: string): string | undefined;
 }
 
+/** Whether an attempt is followed by another, and why. Budget and deadline are asked after that. */
 export type RetryVerdict =
   | {
       readonly retry: true;

@@ -17,6 +17,7 @@ export interface ClusterSlot {
   cluster: Cluster | undefined;
 }
 
+/** Where a share of a route's requests goes: `weight` of the route's `totalWeight`. */
 export interface CompiledDestination {
   readonly slot: ClusterSlot;
   /** `''` = all hosts of the cluster. */
@@ -26,6 +27,7 @@ export interface CompiledDestination {
   readonly unsupported: string | undefined;
 }
 
+/** A route ready for requests: its test, its destinations, and the policy that is left after merging. */
 export interface CompiledRoute {
   readonly name: string;
   readonly config: RouteConfig;
@@ -41,6 +43,7 @@ export interface CompiledRoute {
   readonly unsupported: string | undefined;
 }
 
+/** The routes of some domains in their order: the first that matches wins. */
 export interface CompiledVirtualHost {
   readonly name: string;
   readonly source: string;
@@ -48,6 +51,7 @@ export interface CompiledVirtualHost {
   readonly routes: readonly CompiledRoute[];
 }
 
+/** What compiling needs to know of its surroundings: who delivered the table, and the slots of its clusters. */
 export interface RouteCompilation {
   readonly source: string;
   readonly version: string;

@@ -13,6 +13,7 @@ import type { OriginEntry } from '../live-config.ts';
 import { createConnector } from './connect.ts';
 import { HostConnections } from './host-connections.ts';
 
+/** Every connection of a mesh: made, handed out, replaced and closed here. */
 export interface ConnectionFactory {
   /** The stack for requests of this origin; made on first use. */
   connectionsOf(cluster: Cluster, host: Host, entry: OriginEntry, isHttp1Only: boolean): HostConnections;
@@ -29,6 +30,10 @@ const defaultConnectTimeoutMs = 1000;
 /** Idle connections are kept this long where the peer gives no `Keep-Alive: timeout` of its own. Source: undici's default; below the 5 s of Node's servers. */
 const defaultIdleTimeoutMs = 4000;
 
+/**
+ * Makes a factory without connections. Sockets belong to it, not to the request that opened them: no async context of a caller is
+ * kept alive by them.
+ */
 export function createConnectionFactory(identities: IdentityStore, clock: Clock, telemetry: Telemetry): ConnectionFactory {
   const scope = new AsyncResource('MESHFETCH_CONNECTION');
   const stacks = new Map<HostConnections, readonly string[]>();

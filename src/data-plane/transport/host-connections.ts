@@ -12,6 +12,7 @@ import type { AsyncResource } from 'node:async_hooks';
 import { Client, type Dispatcher, type buildConnector } from 'undici';
 import type { Clock } from '../../base/runtime.ts';
 
+/** What the connections of one origin on one host have in common. */
 export interface HostConnectionsOptions {
   /** Scheme, host and port that requests name; the Host header follows from it. Not the address that is dialled. */
   readonly origin: string;
@@ -61,6 +62,7 @@ export class Connection {
 /** Streams on one HTTP/2 connection before another one is opened (the default of Node's servers). */
 const maxStreamsPerConnection = 100;
 
+/** The connections of one origin on one host. */
 export class HostConnections {
   readonly origin: string;
   /** Of the origin. A request that named another one would make undici connect anew. */

@@ -6,6 +6,7 @@
 import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 
+/** A body as undici takes it. */
 export type RequestBody = Dispatcher.DispatchOptions['body'] | AsyncIterable<Uint8Array | string> | Iterable<Uint8Array | string>;
 
 /** Whether undici can send this body any number of times. */

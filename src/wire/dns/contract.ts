@@ -30,6 +30,7 @@ export interface DnsQuestion {
   readonly port?: number;
 }
 
+/** Hears of a name: its new answer; or the error of a refresh with the last good answer, or undefined when the name is gone. */
 export type DnsListener = (answer: DnsAnswer | undefined, error?: MeshError) => void;
 
 /** Names to addresses, cached. */

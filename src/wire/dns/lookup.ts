@@ -35,6 +35,7 @@ export interface LookupMemory {
   readonly family?: 4 | 6;
 }
 
+/** Addresses, and how long to believe them. */
 export interface Found {
   readonly kind: 'found';
   readonly addresses: readonly FoundAddress[];
@@ -47,6 +48,7 @@ export interface Found {
   readonly late?: Promise<LookupOutcome>;
 }
 
+/** How a look-up ended. Only what an authority said may end what is known; a failure never does. */
 export type LookupOutcome =
   | Found
   /** Authoritative: there is no such name or address. */
