@@ -44,6 +44,10 @@ async function listen<S extends Server>(server: S): Promise<SecuredServer<S>> {
   return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, server, sockets, requests: () => requests };
 }
 
+function certificatesOf(clients: CertificateAuthority | undefined): object {
+  return clients === undefined ? {} : { ca: clients.certificate, requestCert: true, rejectUnauthorized: true };
+}
+
 /** An HTTPS server, HTTP/1.1 alone, that asks for a certificate of `clients` where that is given. */
 export function startHttps(
   issued: IssuedCertificate,
@@ -54,7 +58,7 @@ export function startHttps(
     createHttpsServer(
       {
         ...serverKeyPair(issued),
-        ...(clients === undefined ? {} : { ca: clients.certificate, requestCert: true, rejectUnauthorized: true }),
+        ...certificatesOf(clients),
       },
       handler,
     ),
@@ -65,13 +69,18 @@ export function startHttps(
 export async function startHttp2(
   issued: IssuedCertificate,
   handler: RequestListener,
-  options: { readonly allowHTTP1?: boolean; readonly maxConcurrentStreams?: number } = {},
+  options: {
+    readonly allowHTTP1?: boolean;
+    readonly maxConcurrentStreams?: number;
+    readonly clients?: CertificateAuthority;
+  } = {},
 ): Promise<SecuredServer<Http2SecureServer> & { readonly sessions: ServerHttp2Session[] }> {
   const sessions: ServerHttp2Session[] = [];
   const server = createSecureServer(
     {
       ...serverKeyPair(issued),
       allowHTTP1: options.allowHTTP1 ?? false,
+      ...certificatesOf(options.clients),
       ...(options.maxConcurrentStreams === undefined ? {} : { settings: { maxConcurrentStreams: options.maxConcurrentStreams } }),
     },
     handler as never,
