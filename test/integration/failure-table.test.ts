@@ -3,9 +3,15 @@
  * sockets. Rows that need features of later versions are listed in `notYet`, with what they wait for.
  */
 import assert from 'node:assert/strict';
+import diagnostics from 'node:diagnostics_channel';
 import { describe, it } from 'node:test';
 import { request } from 'undici';
 import { createMesh, isMeshError, MeshError } from 'meshfetch';
+import type { Resource } from '../../src/model/snapshot.ts';
+import { testAuthority, workloadCertificate, writeIdentityFiles } from '../support/certificates.ts';
+import { allTo, endpointAt, routesOf, staticCluster, TestControlPlane } from '../support/cluster-plane.ts';
+import { eventually } from '../support/mesh-of.ts';
+import { startHttps, temporaryFolder } from '../support/secured.ts';
 import { closedPort, startServer, startTcpServer } from '../support/servers.ts';
 
 interface Row {
@@ -23,6 +29,10 @@ interface Row {
   readonly isBody?: boolean;
   readonly path?: string;
 }
+
+const authority = await testAuthority();
+const billing = await workloadCertificate(authority, 'billing');
+const identity = await writeIdentityFiles(await temporaryFolder(), 'web', await workloadCertificate(authority, 'web'), authority);
 
 const refused = async (): Promise<{ address: string }> => ({ address: `127.0.0.1:${await closedPort()}` });
 const silent = () => startServer(() => {});
@@ -132,6 +142,103 @@ const rows: readonly Row[] = [
     attempts: 1,
   },
   {
+    name: 'connect-timeout',
+    server: () => startTcpServer(() => {}),
+    service: one({ tls: { mode: 'simple' }, connectTimeoutMs: 60 }),
+    status: 503,
+    flags: 'UF',
+    details: 'upstream_reset_before_response_started{connection_timeout}',
+    code: 'MESH_CONNECT_TIMEOUT',
+    attempts: 1,
+  },
+  {
+    name: 'wrong-name-in-the-certificate',
+    server: () => startHttps(billing, () => {}),
+    service: one({ tls: { mode: 'simple', peers: ['spiffe://example.org/orders'] } }),
+    status: 503,
+    flags: 'UF',
+    details: 'upstream_reset_before_response_started{remote_connection_failure|peer_identity_mismatch}',
+    code: 'MESH_PEER_IDENTITY',
+    attempts: 1,
+  },
+  {
+    name: 'body-shorter-than-its-content-length',
+    server: () =>
+      startTcpServer((socket) => socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf'))),
+    service: one(),
+    status: 200,
+    flags: 'UPE',
+    details: 'upstream_reset_after_response_started{protocol_error}',
+    code: 'MESH_BODY_ABORTED',
+    attempts: 1,
+    isBody: true,
+  },
+  {
+    name: 'bad-chunk-in-the-body',
+    server: () =>
+      startTcpServer((socket) =>
+        socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\nzz\r\n')),
+      ),
+    service: one(),
+    status: 200,
+    flags: 'UPE',
+    details: 'upstream_reset_after_response_started{protocol_error}',
+    code: 'MESH_BODY_ABORTED',
+    attempts: 1,
+    isBody: true,
+  },
+  {
+    name: 'reset-in-a-body-without-length',
+    server: () =>
+      startTcpServer((socket) =>
+        socket.once('data', () => {
+          socket.write('HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nhalf');
+          setTimeout(() => socket.resetAndDestroy(), 20);
+        }),
+      ),
+    service: one(),
+    status: 200,
+    flags: 'UPE',
+    details: 'upstream_reset_after_response_started{protocol_error}',
+    code: 'MESH_BODY_ABORTED',
+    attempts: 1,
+    isBody: true,
+  },
+  {
+    name: 'reset-with-retries',
+    server: () => startTcpServer((socket) => socket.once('data', () => socket.resetAndDestroy())),
+    service: one(thrice(['reset'])),
+    status: 503,
+    flags: 'URX,UC',
+    details: 'upstream_reset_before_response_started{connection_termination}',
+    code: 'MESH_RESET',
+    attempts: 3,
+  },
+  {
+    name: 'header-block-too-long',
+    server: () =>
+      startTcpServer((socket) =>
+        socket.once('data', () => socket.write(`HTTP/1.1 200 OK\r\nx-long: ${'x'.repeat(100_000)}\r\n\r\n`)),
+      ),
+    service: one(),
+    status: 502,
+    flags: 'UPE',
+    details: 'upstream_reset_before_response_started{protocol_error}',
+    code: 'MESH_PROTOCOL_ERROR',
+    attempts: 1,
+  },
+  {
+    name: 'route-timeout-in-the-body',
+    server: () => startServer((_request, response) => response.writeHead(200).write('half')),
+    service: one({ timeoutMs: 60 }),
+    status: 504,
+    flags: 'UT',
+    details: 'response_timeout',
+    code: 'MESH_TIMEOUT',
+    attempts: 1,
+    isBody: true,
+  },
+  {
     name: 'no-route',
     server: silent,
     service: (address) => ({ endpoints: [address], routes: [{ match: { path: { prefix: '/v2' } }, to: [{}] }] }),
@@ -143,21 +250,54 @@ const rows: readonly Row[] = [
   },
 ];
 
-/** Rows of Envoy's table that wait for a feature. */
-const notYet = [
-  'cluster-missing from a file (the file check refuses it at start)',
-  'fault delay and abort',
-  'rbac denial',
-  'local rate limit',
-  'redirect and direct response',
+/** A control plane that delivers these resources and nothing else. */
+interface PlaneRow extends Pick<Row, 'name' | 'status' | 'flags' | 'details' | 'code' | 'attempts'> {
+  readonly resources: readonly Resource[];
+}
+
+/** Rows that a file cannot say, because its check refuses them. */
+const planeRows: readonly PlaneRow[] = [
+  {
+    name: 'cluster-missing',
+    resources: [allTo('orders', 'nowhere')],
+    status: 503,
+    flags: 'NC',
+    details: 'cluster_not_found',
+    code: 'MESH_NO_CLUSTER',
+    attempts: 0,
+  },
+  {
+    name: 'subset-missing',
+    resources: [
+      routesOf('orders', [{ match: {}, action: { kind: 'forward', to: [{ cluster: 'c', subset: 'v9', weight: 1 }] } }]),
+      staticCluster('c', [endpointAt('127.0.0.1:1')]),
+    ],
+    status: 503,
+    flags: 'NC',
+    details: 'cluster_not_found',
+    code: 'MESH_NO_CLUSTER',
+    attempts: 1,
+  },
+  {
+    name: 'cluster-with-no-hosts',
+    resources: [allTo('orders', 'c'), staticCluster('c', [])],
+    status: 503,
+    flags: 'UH',
+    details: 'no_healthy_upstream',
+    code: 'MESH_NO_HEALTHY_ENDPOINT',
+    attempts: 1,
+  },
 ];
+
+/** Rows of Envoy's table that wait for a feature. */
+const notYet = ['fault delay and abort', 'rbac denial', 'local rate limit', 'redirect and direct response'];
 
 describe('the golden failure table', () => {
   for (const row of rows) {
     it(row.name, async () => {
       const { address } = await row.server();
       await using mesh = await createMesh({
-        controlPlane: { services: { orders: row.service(address) } } as never,
+        controlPlane: { identity, services: { orders: row.service(address) } } as never,
         drainTimeoutMs: 0,
       });
       for (let index = 0; index < (row.before ?? 0); index++)
@@ -185,6 +325,41 @@ describe('the golden failure table', () => {
       );
     });
   }
+
+  for (const row of planeRows) {
+    it(row.name, async () => {
+      const plane = new TestControlPlane();
+      await using mesh = await createMesh({ controlPlane: plane, drainTimeoutMs: 0 });
+      await plane.deliver(row.resources);
+      const error = await request('http://orders/', { dispatcher: mesh.dispatcher }).catch((cause: unknown) => cause);
+      assert.ok(isMeshError(error), String(error));
+      const { status, flags, responseCodeDetails: details, code, attempts } = error;
+      assert.deepEqual(
+        { status, flags, details, code, attempts: attempts.length },
+        { status: row.status, flags: row.flags, details: row.details, code: row.code, attempts: row.attempts },
+      );
+    });
+  }
+
+  it('client-gives-up', async () => {
+    const name = `gives-up-${process.pid}`;
+    const ends: { flags: string; details: string; attempts: readonly object[]; status: number | undefined }[] = [];
+    diagnostics.subscribe('meshfetch:request:end', (event) => {
+      if ((event as { mesh: string }).mesh === name) ends.push(event as never);
+    });
+    const server = await startServer(() => {});
+    await using mesh = await createMesh({ name, controlPlane: { services: { orders: { endpoints: [server.address] } } } });
+    const caller = new AbortController();
+    const outcome = request('http://orders/', { dispatcher: mesh.dispatcher, signal: caller.signal });
+    await eventually('it is there', () => server.requests.length === 1);
+    caller.abort(new Error('enough'));
+    await assert.rejects(outcome, /enough/);
+    const [{ flags, details, attempts, status }] = ends as [(typeof ends)[number]];
+    assert.deepEqual(
+      { flags, details, attempts: attempts.length, status },
+      { flags: 'DC', details: 'downstream_remote_disconnect', attempts: 1, status: undefined },
+    );
+  });
 
   it('delivers a 503 whose retries are exhausted as the response that it is', async () => {
     const server = await startServer((_request, response) => response.writeHead(503).end('sorry'));
