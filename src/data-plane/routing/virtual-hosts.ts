@@ -29,8 +29,8 @@ export function createVirtualHostTable<V>(
       return (
         table.exact.get(withPort) ??
         table.exact.get(host) ??
-        table.suffixes.find(({ text }) => host.endsWith(text) && host.length > text.length)?.value ??
         table.suffixes.find(({ text }) => withPort.endsWith(text) && withPort.length > text.length)?.value ??
+        table.suffixes.find(({ text }) => host.endsWith(text) && host.length > text.length)?.value ??
         table.prefixes.find(({ text }) => host.startsWith(text) && host.length > text.length)?.value ??
         table.catchAll
       );
@@ -38,12 +38,10 @@ export function createVirtualHostTable<V>(
   };
 }
 
-function addDomain<V>(table: DomainTable<V>, domain: string, value: V): void {
+function addDomain<V>(table: DomainTable<V>, written: string, value: V): void {
+  const domain = written.endsWith(':*') ? written.slice(0, -2) : written;
   if (domain === '*') table.catchAll ??= value;
   else if (domain.startsWith('*')) table.suffixes.push({ text: domain.slice(1), value });
-  else if (domain.endsWith('*') && !domain.endsWith(':*')) table.prefixes.push({ text: domain.slice(0, -1), value });
-  else {
-    const exact = domain.endsWith(':*') ? domain.slice(0, -2) : domain;
-    if (!table.exact.has(exact)) table.exact.set(exact, value);
-  }
+  else if (domain.endsWith('*')) table.prefixes.push({ text: domain.slice(0, -1), value });
+  else if (!table.exact.has(domain)) table.exact.set(domain, value);
 }

@@ -1,0 +1,314 @@
+/** Conditions of routes, as tables. */
+import assert from 'node:assert/strict';
+import { before, describe, it } from 'node:test';
+import { loadPatternEngine } from '../../../../src/base/pattern.ts';
+import { seededRandom } from '../../../../src/base/runtime.ts';
+import { compileMatch } from '../../../../src/data-plane/routing/match-route.ts';
+import { compilePath, compileString, compileValue } from '../../../../src/data-plane/routing/match-value.ts';
+import {
+  cookieOf,
+  headerOf,
+  pathOnly,
+  queryOf,
+  withKeptHeaders,
+  type RequestView,
+} from '../../../../src/data-plane/routing/request-view.ts';
+import type { PathMatcher, RouteMatch, StringMatcher, ValueMatcher } from '../../../../src/model/match.ts';
+
+before(loadPatternEngine);
+
+const request = (more: Partial<RequestView> = {}): RequestView => ({ method: 'GET', path: '/', ...more });
+const never = (): number => assert.fail('no chance is needed');
+
+describe('a string', () => {
+  const rows: readonly {
+    readonly name: string;
+    readonly matcher: StringMatcher;
+    readonly yes: string[];
+    readonly no: string[];
+  }[] = [
+    { name: 'exact', matcher: { kind: 'exact', value: 'a' }, yes: ['a'], no: ['A', 'ab', ''] },
+    { name: 'exact-any-case', matcher: { kind: 'exact', value: 'aB', ignoreCase: true }, yes: ['ab', 'AB'], no: ['abc'] },
+    { name: 'prefix', matcher: { kind: 'prefix', value: 'a' }, yes: ['a', 'ab'], no: ['ba', 'A'] },
+    { name: 'prefix-any-case', matcher: { kind: 'prefix', value: 'A', ignoreCase: true }, yes: ['ab', 'AB'], no: ['ba'] },
+    { name: 'suffix', matcher: { kind: 'suffix', value: 'a' }, yes: ['a', 'ba'], no: ['ab'] },
+    { name: 'contains', matcher: { kind: 'contains', value: 'a' }, yes: ['bab'], no: ['b', 'BAB'] },
+    { name: 'regex-of-the-whole-value', matcher: { kind: 'regex', value: 'a+' }, yes: ['a', 'aa'], no: ['ab', 'ba', ''] },
+    { name: 'regex-with-alternatives', matcher: { kind: 'regex', value: 'a|bc' }, yes: ['a', 'bc'], no: ['abc', 'b'] },
+    { name: 'regex-in-re2-syntax', matcher: { kind: 'regex', value: '(?i)a\\z' }, yes: ['A'], no: ['A\n'] },
+    { name: 'present', matcher: { kind: 'present' }, yes: ['', 'a'], no: [] },
+  ];
+  for (const { name, matcher, yes, no } of rows) {
+    it(`matches: ${name}`, () => {
+      const test = compileString(matcher);
+      for (const value of yes) assert.equal(test(value), true, JSON.stringify(value));
+      for (const value of no) assert.equal(test(value), false, JSON.stringify(value));
+    });
+  }
+
+  it('takes linear time for a pattern that stops a backtracking engine', () => {
+    const test = compileString({ kind: 'regex', value: '(a+)+$' });
+    const startMs = performance.now();
+    assert.equal(test(`${'a'.repeat(5000)}b`), false);
+    assert.ok(performance.now() - startMs < 1000);
+  });
+});
+
+describe('a path', () => {
+  const rows: readonly { readonly name: string; readonly matcher: PathMatcher; readonly yes: string[]; readonly no: string[] }[] =
+    [
+      { name: 'prefix-is-text', matcher: { kind: 'prefix', value: '/v2' }, yes: ['/v2', '/v20', '/v2/x'], no: ['/v1', '/V2'] },
+      {
+        name: 'segment-prefix',
+        matcher: { kind: 'segment-prefix', value: '/v2' },
+        yes: ['/v2', '/v2/', '/v2/x'],
+        no: ['/v20', '/v'],
+      },
+      {
+        name: 'segment-prefix-with-slash',
+        matcher: { kind: 'segment-prefix', value: '/v2/' },
+        yes: ['/v2', '/v2/x'],
+        no: ['/v20'],
+      },
+      { name: 'segment-prefix-root', matcher: { kind: 'segment-prefix', value: '/' }, yes: ['/', '/x'], no: [] },
+      {
+        name: 'segment-prefix-any-case',
+        matcher: { kind: 'segment-prefix', value: '/V2', ignoreCase: true },
+        yes: ['/v2/x'],
+        no: ['/v20'],
+      },
+      { name: 'exact', matcher: { kind: 'exact', value: '/a' }, yes: ['/a'], no: ['/a/', '/A'] },
+      { name: 'regex', matcher: { kind: 'regex', value: '/[0-9]+' }, yes: ['/12'], no: ['/12/x', '/a'] },
+      {
+        name: 'template-segment',
+        matcher: { kind: 'template', value: '/orders/{id}' },
+        yes: ['/orders/1'],
+        no: ['/orders/', '/orders/1/x'],
+      },
+      { name: 'template-rest', matcher: { kind: 'template', value: '/a/{rest=**}' }, yes: ['/a/', '/a/b/c'], no: ['/b'] },
+      { name: 'template-star', matcher: { kind: 'template', value: '/a/*/c' }, yes: ['/a/b/c'], no: ['/a/b/d/c'] },
+      { name: 'template-is-no-pattern', matcher: { kind: 'template', value: '/a.b/{x}' }, yes: ['/a.b/1'], no: ['/aXb/1'] },
+    ];
+  for (const { name, matcher, yes, no } of rows) {
+    it(`matches: ${name}`, () => {
+      const test = compilePath(matcher);
+      for (const value of yes) assert.equal(test(value), true, value);
+      for (const value of no) assert.equal(test(value), false, value);
+    });
+  }
+
+  it('is tested without its query', () => {
+    const test = compileMatch({ path: { kind: 'exact', value: '/a' } });
+    assert.equal(test(request({ path: '/a?b=/c' }), never), true);
+    assert.equal(pathOnly('/a?b?c'), '/a');
+  });
+});
+
+describe('a value', () => {
+  const rows: readonly {
+    readonly name: string;
+    readonly matcher: Omit<ValueMatcher, 'name'>;
+    readonly yes: (string | undefined)[];
+    readonly no: (string | undefined)[];
+  }[] = [
+    { name: 'exact', matcher: { match: { kind: 'exact', value: 'a' } }, yes: ['a'], no: ['b', undefined] },
+    { name: 'exact-inverted', matcher: { match: { kind: 'exact', value: 'a' }, invert: true }, yes: ['b', undefined], no: ['a'] },
+    { name: 'present', matcher: { match: { kind: 'present' } }, yes: ['', 'a'], no: [undefined] },
+    { name: 'absent', matcher: { match: { kind: 'present' }, invert: true }, yes: [undefined], no: ['', 'a'] },
+    {
+      name: 'missing-as-empty',
+      matcher: { match: { kind: 'exact', value: '' }, whenMissing: 'empty' },
+      yes: ['', undefined],
+      no: ['a'],
+    },
+    {
+      name: 'missing-as-empty-inverted',
+      matcher: { match: { kind: 'exact', value: '' }, whenMissing: 'empty', invert: true },
+      yes: ['a'],
+      no: ['', undefined],
+    },
+    {
+      name: 'missing-as-empty-is-not-present',
+      matcher: { match: { kind: 'present' }, whenMissing: 'empty' },
+      yes: ['a'],
+      no: [undefined],
+    },
+    {
+      name: 'range',
+      matcher: { match: { kind: 'range', start: -5, end: 10 } },
+      yes: ['-5', '0', '+9'],
+      no: ['10', '-6', '1.5', '', 'x', '5x', undefined],
+    },
+    {
+      name: 'range-inverted',
+      matcher: { match: { kind: 'range', start: 0, end: 10 }, invert: true },
+      yes: ['10', 'x', undefined],
+      no: ['5'],
+    },
+    { name: 'regex', matcher: { match: { kind: 'regex', value: '[ab]' } }, yes: ['a'], no: ['ab', undefined] },
+  ];
+  for (const { name, matcher, yes, no } of rows) {
+    it(`matches: ${name}`, () => {
+      const test = compileValue<string | undefined>({ name: 'x', ...matcher }, (value) => value);
+      for (const value of yes) assert.equal(test(value), true, JSON.stringify(value));
+      for (const value of no) assert.equal(test(value), false, JSON.stringify(value));
+    });
+  }
+});
+
+describe('a header', () => {
+  const forms: Readonly<Record<string, () => unknown>> = {
+    object: () => ({ 'X-Tenant': 'a', other: 'b' }),
+    'object-with-several-values': () => ({ 'x-tenant': ['a', 'c'], other: 'b' }),
+    'flat-array': () => ['X-TENANT', 'a', 'other', 'b'],
+    'flat-array-repeated': () => ['x-tenant', 'a', 'other', 'b', 'X-Tenant', 'c'],
+    map: () => new Map([['X-Tenant', 'a']]),
+    headers: () => new Headers({ 'X-Tenant': 'a' }),
+    pairs: () => new Set([['X-Tenant', 'a']]),
+  };
+  for (const [name, make] of Object.entries(forms)) {
+    it(`is found in any case, with all its values joined: ${name}`, () => {
+      const view = request({ headers: make() as never });
+      assert.equal(headerOf(view, 'x-tenant'), /several|repeated/.test(name) ? 'a,c' : 'a');
+      assert.equal(headerOf(view, 'x-none'), undefined);
+      assert.equal(headerOf(view, 'x-tenant'), /several|repeated/.test(name) ? 'a,c' : 'a', 'reading it twice changes nothing');
+    });
+  }
+
+  it('is missing where there are no headers, or it has no value', () => {
+    for (const headers of [null, undefined, {}, [], { 'x-tenant': undefined }])
+      assert.equal(headerOf(request({ headers: headers as never }), 'x-tenant'), undefined);
+  });
+
+  it('is text where it was a number', () => {
+    assert.equal(headerOf(request({ headers: { 'content-length': 5 } as never }), 'content-length'), '5');
+  });
+
+  it('is not taken from the prototype of the object', () => {
+    assert.equal(headerOf(request({ headers: Object.create({ 'x-tenant': 'a' }) as never }), 'x-tenant'), undefined);
+    assert.equal(headerOf(request({ headers: {} }), 'constructor'), undefined);
+  });
+
+  it('stays readable when it came from an iterator, which gives its pairs once', () => {
+    const once = (function* (): Generator<[string, string]> {
+      yield ['X-Tenant', 'a'];
+    })();
+    const options = withKeptHeaders(request({ headers: once as never }));
+    assert.equal(headerOf(options, 'x-tenant'), 'a');
+    assert.equal(headerOf(options, 'x-tenant'), 'a');
+    assert.deepEqual([...(options.headers as unknown as Iterable<unknown>)], [['X-Tenant', 'a']]);
+  });
+
+  it('makes no new options where it can be read again anyway', () => {
+    for (const headers of [null, undefined, {}, [], new Map(), new Headers()]) {
+      const options = request({ headers: headers as never });
+      assert.equal(withKeptHeaders(options), options);
+    }
+  });
+});
+
+describe('a query parameter and a cookie', () => {
+  it('are read decoded, the first where there are several', () => {
+    assert.equal(queryOf(request({ path: '/a?x=1%202&x=3' }), 'x'), '1 2');
+    assert.equal(queryOf(request({ path: '/a?x' }), 'x'), '');
+    assert.equal(queryOf(request({ path: '/a' }), 'x'), undefined);
+    assert.equal(queryOf(request({ path: '/a?y=1' }), 'x'), undefined);
+  });
+
+  it('are read from any Cookie header', () => {
+    const cookies = (cookie: unknown): RequestView => request({ headers: { Cookie: cookie } as never });
+    assert.equal(cookieOf(cookies('a=1; b="2"'), 'b'), '2');
+    assert.equal(cookieOf(cookies(['a=1', 'b=2']), 'b'), '2');
+    assert.equal(cookieOf(cookies('a=b=c'), 'a'), 'b=c');
+    assert.equal(cookieOf(cookies('ab=1'), 'b'), undefined);
+    assert.equal(cookieOf(request(), 'a'), undefined);
+  });
+});
+
+describe('a route', () => {
+  const present = (name: string): ValueMatcher => ({ name, match: { kind: 'present' } });
+  const rows: readonly {
+    readonly name: string;
+    readonly match: RouteMatch;
+    readonly yes: RequestView[];
+    readonly no: RequestView[];
+  }[] = [
+    { name: 'everything', match: {}, yes: [request(), request({ method: 'PURGE', path: '*' })], no: [] },
+    {
+      name: 'methods',
+      match: { methods: ['GET', 'put'] },
+      yes: [request(), request({ method: 'PUT' })],
+      no: [request({ method: 'POST' })],
+    },
+    {
+      name: 'all-conditions',
+      match: {
+        methods: ['GET'],
+        path: { kind: 'prefix', value: '/a' },
+        headers: [present('x')],
+        query: [present('q')],
+        cookies: [present('c')],
+      },
+      yes: [request({ path: '/a?q=1', headers: { x: '1', cookie: 'c=1' } })],
+      no: [
+        request({ method: 'PUT', path: '/a?q=1', headers: { x: '1', cookie: 'c=1' } }),
+        request({ path: '/b?q=1', headers: { x: '1', cookie: 'c=1' } }),
+        request({ path: '/a?q=1', headers: { cookie: 'c=1' } }),
+        request({ path: '/a', headers: { x: '1', cookie: 'c=1' } }),
+        request({ path: '/a?q=1', headers: { x: '1' } }),
+      ],
+    },
+    {
+      name: 'grpc',
+      match: { grpc: true },
+      yes: [
+        request({ headers: { 'Content-Type': 'application/grpc+proto' } }),
+        request({ headers: { 'content-type': 'application/grpc' } }),
+      ],
+      no: [request(), request({ headers: { 'content-type': 'application/json' } })],
+    },
+    { name: 'not-supported', match: { unsupported: ['source_ip'] }, yes: [], no: [request()] },
+    { name: 'not-supported-beside-others', match: { methods: ['GET'], unsupported: ['x'] }, yes: [], no: [request()] },
+    { name: 'nothing-not-supported', match: { unsupported: [] }, yes: [request()], no: [] },
+  ];
+  for (const { name, match, yes, no } of rows) {
+    it(`matches: ${name}`, () => {
+      const test = compileMatch(match);
+      for (const view of yes) assert.equal(test(view, never), true, JSON.stringify(view));
+      for (const view of no) assert.equal(test(view, never), false, JSON.stringify(view));
+    });
+  }
+
+  it('takes its share of the requests that pass all other conditions, and draws for no others', () => {
+    const test = compileMatch({ methods: ['GET'], fraction: { numerator: 25, denominator: 100 } });
+    const random = seededRandom(3);
+    let draws = 0;
+    let matched = 0;
+    for (let index = 0; index < 4000; index++) {
+      const isGet = index % 2 === 0;
+      if (
+        test(request({ method: isGet ? 'GET' : 'PUT' }), () => {
+          draws++;
+          return random();
+        })
+      )
+        matched++;
+    }
+    assert.equal(draws, 2000);
+    // 25 % of 2000 is 500; four standard deviations are 77.
+    assert.ok(matched > 423 && matched < 577, `${matched}`);
+  });
+
+  it('of 0 % never matches, of 100 % always', () => {
+    const nothing = compileMatch({ fraction: { numerator: 0, denominator: 10_000 } });
+    const all = compileMatch({ fraction: { numerator: 1_000_000, denominator: 1_000_000 } });
+    assert.equal(
+      nothing(request(), () => 0),
+      false,
+    );
+    assert.equal(
+      all(request(), () => 0.999_999_9),
+      true,
+    );
+  });
+});
