@@ -14,6 +14,7 @@ export class Deadline {
   /** @internal */ next: Deadline | undefined = undefined;
   /** @internal */ previous: Deadline | undefined = undefined;
   /** @internal */ lane: Lane | undefined = undefined;
+  /** @internal Its own, where it has no lane. */ timer: Timer | undefined = undefined;
   /** @internal */ target: DeadlineTarget | undefined;
   /** Monotonic milliseconds at which it fires. */
   readonly dueMs: number;
@@ -24,6 +25,7 @@ export class Deadline {
   cancel(): void {
     this.target = undefined;
     this.lane?.remove(this);
+    this.timer?.cancel();
   }
 }
 
@@ -93,7 +95,7 @@ export class Deadlines {
     let lane = this.lanes.get(duration);
     if (lane === undefined) {
       if (this.lanes.size >= maxLanes) {
-        this.clock.setTimer(() => {
+        deadline.timer = this.clock.setTimer(() => {
           const waiting = deadline.target;
           deadline.target = undefined;
           waiting?.onDeadline(deadline);
