@@ -77,7 +77,7 @@ export const eventTable: { readonly [N in EventName]: { readonly doc: string; re
       mesh: 'Name of the mesh.',
       cluster: 'Name of the cluster.',
       endpoint: '`address:port`.',
-      reason: 'Which detection: `consecutive-5xx`, …',
+      reason: 'Why, in words: `5 gateway failures in a row`.',
       ejectionMs: 'For how long.',
       ejectedHosts: 'Endpoints of the cluster that are out now.',
       totalHosts: 'Endpoints of the cluster.',

@@ -55,6 +55,8 @@ function endpointFrom(address: string) {
 export function directoryControlPlane(url: string, everyMs = 5000): ControlPlane {
   return {
     name: 'directory',
+    // Others write to the directory: its addresses must not lead into this machine, unless the directory itself runs here.
+    remoteAddresses: { allowLoopback: new URL(url).hostname === '127.0.0.1' },
     async run({ sink, clock, signal }: ControlPlaneContext) {
       let last = '';
       while (!signal.aborted) {
