@@ -1,0 +1,175 @@
+/** The parts of the way out that have a cost worth knowing, one by one. */
+import { Deadlines, type Deadline } from '../../src/base/deadlines.ts';
+import { seededRandom, systemClock } from '../../src/base/runtime.ts';
+import { CircuitWindow } from '../../src/data-plane/resilience/circuit-window.ts';
+import { ClusterLimits } from '../../src/data-plane/resilience/limits.ts';
+import { createRetryBudget } from '../../src/data-plane/resilience/retry-budget.ts';
+import { compileRouteTable, findRoute } from '../../src/data-plane/routing/compile-routes.ts';
+import { createVirtualHostTable } from '../../src/data-plane/routing/virtual-hosts.ts';
+import { leanRequest } from '../../src/fetch/lean-request.ts';
+import type { RetryBudgetConfig } from '../../src/model/policy.ts';
+import type { RouteTableConfig } from '../../src/model/route.ts';
+import type { RouteMatch } from '../../src/model/match.ts';
+import { createTelemetry } from '../../src/telemetry/telemetry.ts';
+import { createDnsResolver } from '../../src/wire/dns.ts';
+import { sink, type MicroRow } from './operation.ts';
+
+/** The row of a function that is called again and again. */
+function call(name: string, prepare: () => (() => unknown) | Promise<() => unknown>): MicroRow {
+  return {
+    name,
+    async create() {
+      const operation = await prepare();
+      return {
+        run(count) {
+          for (let index = 0; index < count; index++) sink.value = operation();
+        },
+      };
+    },
+  };
+}
+
+const request = { method: 'GET', path: '/v9/items?page=2', headers: { accept: '*/*', 'x-canary': 'true' } };
+
+/** The last of these routes is the one that matches. */
+function routing(name: string, matches: readonly RouteMatch[]): MicroRow {
+  return call(`route: ${name}`, () => {
+    const table: RouteTableConfig = {
+      name: 'benchmark',
+      virtualHosts: [
+        {
+          name: 'orders',
+          domains: ['orders'],
+          routes: matches.map((match, index) => ({
+            name: `route ${index}`,
+            match,
+            action: { kind: 'forward', to: [{ cluster: 'orders', weight: 100 }] },
+          })),
+        },
+      ],
+    };
+    const [host] = compileRouteTable(table, undefined, {
+      source: 'benchmark',
+      version: '1',
+      slot: (slot) => ({ name: slot, cluster: undefined }),
+    });
+    const random = seededRandom(1);
+    return () => findRoute(host!.value, request, random)!;
+  });
+}
+
+function prefixes(count: number): RouteMatch[] {
+  return Array.from({ length: count }, (_, index) => ({
+    path: { kind: 'segment-prefix' as const, value: index === count - 1 ? '/v9' : `/service-${index}` },
+  }));
+}
+
+function virtualHosts(count: number): MicroRow {
+  return call(`virtual host: exact, one of ${count}`, () => {
+    const table = createVirtualHostTable(
+      Array.from({ length: count }, (_, index) => ({ domains: [`service-${index}.example.org`], value: index })),
+    );
+    return () => table.find(`service-${count >> 1}.example.org`, 80);
+  });
+}
+
+const budgets: readonly RetryBudgetConfig[] = [
+  { kind: 'token-bucket', ratio: 0.15, minTokens: 10 },
+  { kind: 'concurrent', ratio: 0.2, minConcurrent: 3 },
+  { kind: 'deposit', ratio: 0.2, minPerSecond: 10, ttlMs: 10_000 },
+  { kind: 'grpc-throttle', maxTokens: 10, tokenRatio: 0.1 },
+];
+
+/** Time that passes by a tenth of a millisecond with each look. */
+function tickingClock(): () => number {
+  let now = 0.5;
+  return () => (now += 0.1);
+}
+
+/** What a layer of middleware costs that is an async function. */
+function asyncLayers(layers: number): MicroRow {
+  const answer = Promise.resolve(1);
+  let send = (): Promise<number> => answer;
+  for (let layer = 0; layer < layers; layer++) {
+    const inner = send;
+    send = async () => await inner();
+  }
+  return {
+    name: `promises: an answer through ${layers} async layers`,
+    create: () => ({
+      async run(count) {
+        for (let index = 0; index < count; index++) sink.value = await send();
+      },
+    }),
+  };
+}
+
+export const rows: readonly MicroRow[] = [
+  asyncLayers(0),
+  asyncLayers(5),
+  call('clock: performance.now()', () => () => systemClock.now()),
+  call('deadline: arm and cancel', () => {
+    const deadlines = new Deadlines(systemClock);
+    const target = { onDeadline(_deadline: Deadline): void {} };
+    return () => deadlines.arm(target, 2000, 1.5).cancel();
+  }),
+  virtualHosts(10),
+  virtualHosts(10_000),
+  routing('the only one, without conditions', [{}]),
+  routing('the last of 20 path prefixes', prefixes(20)),
+  routing('path prefix and header, the second of 2', [
+    { path: { kind: 'segment-prefix', value: '/v2' }, headers: [{ name: 'x-canary', match: { kind: 'exact', value: 'true' } }] },
+    { path: { kind: 'segment-prefix', value: '/v9' }, headers: [{ name: 'x-canary', match: { kind: 'exact', value: 'true' } }] },
+  ]),
+  ...budgets.map((config) =>
+    call(`retry budget: ${config.kind}, a request and its outcome`, () => {
+      const budget = createRetryBudget(config);
+      const now = tickingClock();
+      return () => {
+        budget.onRequest(now());
+        budget.onOutcome?.(true);
+      };
+    }),
+  ),
+  call('circuit window: record a success', () => {
+    const window = new CircuitWindow(10_000);
+    const now = tickingClock();
+    return () => window.record(false, now());
+  }),
+  call('circuit window: record a failure and decide', () => {
+    const window = new CircuitWindow(10_000);
+    const now = tickingClock();
+    return () => {
+      const time = now();
+      window.record(true, time);
+      return window.isTripped(100, 1_000_000_000, time);
+    };
+  }),
+  call('limits: acquire and release', () => {
+    const limits = new ClusterLimits(undefined);
+    return () => {
+      limits.tryAcquireRequest();
+      limits.releaseRequest();
+    };
+  }),
+  call('dns: peek', async () => {
+    const resolver = createDnsResolver({ clock: systemClock, random: Math.random });
+    const question = { hostname: '192.0.2.1', port: 80 };
+    await resolver.resolve(question);
+    return () => resolver.peek(question);
+  }),
+  call('telemetry: startRequest, nobody listens', () => {
+    const telemetry = createTelemetry({ meshName: 'benchmark', clock: systemClock });
+    const facts = { method: 'GET', scheme: 'http', host: 'orders', port: 80, path: '/', headers: undefined };
+    return () => telemetry.startRequest(facts, 1.5);
+  }),
+  call('lean fetch: check a URL', () => () => leanRequest('http://orders/api/items?page=2', undefined)),
+  call('lean fetch: check a POST with headers', () => {
+    const init = {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: 'Bearer token' },
+      body: '{"id":1}',
+    };
+    return () => leanRequest('http://orders/api/items?page=2', init);
+  }),
+];

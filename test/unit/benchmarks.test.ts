@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { efforts, type Figure } from '../../benchmarks/benchmark.ts';
+import { bytesBenchmark } from '../../benchmarks/load/bytes.ts';
+import { cpuBenchmark, ratioKey } from '../../benchmarks/load/cpu.ts';
+import { variants } from '../../benchmarks/load/variants.ts';
+import { loadBenchmarks } from '../../benchmarks/load/index.ts';
+import { heapKey, measureRows, nanosKey } from '../../benchmarks/micro/index.ts';
+import { rows as pickRows } from '../../benchmarks/micro/picks.ts';
+import { resultsText } from '../../benchmarks/readme.ts';
+import { estimate, median, spreadPercent } from '../../benchmarks/statistics.ts';
+import { judge, type Verdict } from '../../benchmarks/targets.ts';
+import { describeMachine } from '../../benchmarks/machine.ts';
+import { loadBalancingPolicies } from '../../src/data-plane/load-balancing/index.ts';
+
+// No figure is looked at here: a timing that fails on a busy machine proves nothing. What is tested is that the harness works.
+const context = { effort: efforts.tiny, progress: (): void => {} };
+
+describe('the load harness', { concurrency: true }, () => {
+  it('compares clients of real origins over mTLS', async () => {
+    const report = await cpuBenchmark({
+      name: 'load',
+      title: 'tiny',
+      mtls: true,
+      variants: ['undici.request', 'undici.request + mesh'],
+      baselines: ['undici.request'],
+    }).run(context);
+    assert.deepEqual(
+      report.lines.map(([client]) => client),
+      ['undici.request', 'undici.request + mesh'],
+    );
+    const figure = report.figures.find(({ key }) => key === ratioKey('load', 64, 'undici.request + mesh', 'undici.request'));
+    assert.ok(figure !== undefined && figure.value > 0 && figure.samples.length === efforts.tiny.repetitions);
+  });
+
+  it('counts the bytes of a request through meshFetch', async () => {
+    const report = await bytesBenchmark({
+      name: 'bytes',
+      title: 'tiny',
+      mtls: false,
+      variants: ['meshFetch'],
+      baselines: [],
+    }).run(context);
+    assert.ok(report.figures[0]!.value > 1000);
+  });
+
+  it('names only variants that there are', () => {
+    assert.equal(loadBenchmarks.length, new Set(loadBenchmarks.map(({ name }) => name)).size);
+    for (const name of ['undici.request', 'undici.request + mesh', 'undici.fetch', 'meshFetch', 'axios', 'got', 'ky']) {
+      assert.ok(variants.has(name), name);
+    }
+  });
+});
+
+describe('the micro harness', { concurrency: true }, () => {
+  it('measures the step of the mesh', async () => {
+    const report = await measureRows({ name: 'mesh-step', title: 'tiny', file: 'mesh-step.ts', rows: ['mesh step'] }, context);
+    const values = new Map(report.figures.map(({ key, value }) => [key, value]));
+    assert.ok(values.get(nanosKey('mesh step'))! > 0);
+    assert.ok(values.get(heapKey('mesh step'))! > 0);
+  });
+
+  it('has rows for every balancing policy', () => {
+    for (const policy of loadBalancingPolicies.keys()) {
+      assert.ok(
+        pickRows.some(({ name }) => name.startsWith(`pick: ${policy},`)),
+        policy,
+      );
+    }
+  });
+});
+
+describe('statistics', () => {
+  it('takes the middle of the samples', () => {
+    assert.equal(median([3, 1, 2]), 2);
+    assert.equal(median([4, 1, 2, 3]), 2.5);
+  });
+
+  it("gives Student's interval of the log ratios", () => {
+    // ln 0.5 and ln 2 are ∓0.693: mean 0, s = 0.980, t(1) = 12.706, margin 12.706 × 0.980 / √2 = 8.807.
+    const { value, lower, upper } = estimate([0.5, 2]);
+    assert.equal(value, 1.25);
+    assert.ok(Math.abs(upper - Math.exp(8.807)) < 1);
+    assert.ok(Math.abs(lower * upper - 1) < 1e-9);
+  });
+
+  it('knows nothing of the spread of one sample', () => {
+    assert.deepEqual(estimate([1.5]), { value: 1.5, lower: 0, upper: Number.POSITIVE_INFINITY, samples: [1.5] });
+  });
+
+  it('gives half the range in percent of the median', () => {
+    assert.equal(spreadPercent([98, 100, 102]), 2);
+  });
+});
+
+describe('verdicts', () => {
+  const mesh = 'undici.request + mesh';
+  const ratio = (key: string, lower: number, value: number, upper: number): Figure => ({
+    key,
+    unit: 'ratio',
+    value,
+    lower,
+    upper,
+    samples: [],
+  });
+  const key = ratioKey('load', 64, mesh, 'undici.request');
+  const noise = ratioKey('load', 64, 'undici.request again', 'undici.request');
+  const rows: { name: string; figures: Figure[]; result: Verdict['result'] }[] = [
+    { name: 'upper-end-below-the-limit', figures: [ratio(key, 0.97, 1, 1.04), ratio(noise, 0.98, 1, 1.02)], result: 'met' },
+    {
+      name: 'interval-across-the-limit',
+      figures: [ratio(key, 1.01, 1.04, 1.08), ratio(noise, 0.98, 1, 1.02)],
+      result: 'not decided',
+    },
+    {
+      name: 'above-but-inside-the-noise',
+      figures: [ratio(key, 1.06, 1.1, 1.14), ratio(noise, 0.9, 1, 1.12)],
+      result: 'not decided',
+    },
+    {
+      name: 'lower-end-above-limit-and-noise',
+      figures: [ratio(key, 1.1, 1.2, 1.3), ratio(noise, 0.98, 1, 1.02)],
+      result: 'missed',
+    },
+  ];
+  for (const { name, figures, result } of rows) {
+    it(`says ${result} of ${name}`, () => {
+      assert.deepEqual(
+        judge(figures).map((verdict) => verdict.result),
+        [result],
+      );
+    });
+  }
+
+  it('has none for what was not measured', () => {
+    assert.deepEqual(judge([]), []);
+  });
+
+  it('makes a missed figure of bytes a gate', () => {
+    const bytes = (name: string, value: number): Figure => ({ ...ratio(`bytes: ${name}`, value, value, value), unit: 'bytes' });
+    const [verdict] = judge([bytes('undici.request', 10_000), bytes(mesh, 10_900)]);
+    assert.equal(verdict?.result, 'missed');
+    assert.equal(verdict?.isGate, true);
+  });
+});
+
+describe('the results page', () => {
+  it('says where and when, and has a table for each report', () => {
+    const machine = describeMachine();
+    const text = resultsText({
+      machine,
+      effort: 'quick',
+      loadAfter: 1,
+      verdicts: [{ target: 'a target', found: '1.00', result: 'met', isGate: true }],
+      reports: [
+        { name: 'x', title: 'A title', head: ['client', 'ns'], lines: [['a client', '12']], notes: ['A note.'], figures: [] },
+      ],
+    });
+    assert.ok(text.includes(machine.node) && text.includes(machine.commit));
+    assert.ok(text.includes('| a target (gate) | 1.00 | **met** |'));
+    assert.ok(text.includes('### A title\n\n| client | ns |\n| --- | ---: |\n| a client | 12 |\n\nA note.'));
+  });
+});
