@@ -1,6 +1,6 @@
 /** The parts of the way out that have a cost worth knowing, one by one. */
 import { Deadlines, type Deadline } from '../../src/base/deadlines.ts';
-import { seededRandom, systemClock } from '../../src/base/runtime.ts';
+import { systemClock, systemRandom } from '../../src/base/runtime.ts';
 import { CircuitWindow } from '../../src/data-plane/resilience/circuit-window.ts';
 import { ClusterLimits } from '../../src/data-plane/resilience/limits.ts';
 import { createRetryBudget } from '../../src/data-plane/resilience/retry-budget.ts';
@@ -53,8 +53,7 @@ function routing(name: string, matches: readonly RouteMatch[]): MicroRow {
       version: '1',
       slot: (slot) => ({ name: slot, cluster: undefined }),
     });
-    const random = seededRandom(1);
-    return () => findRoute(host!.value, request, random)!;
+    return () => findRoute(host!.value, request, systemRandom)!;
   });
 }
 
@@ -153,7 +152,7 @@ export const rows: readonly MicroRow[] = [
     };
   }),
   call('dns: peek', async () => {
-    const resolver = createDnsResolver({ clock: systemClock, random: Math.random });
+    const resolver = createDnsResolver({ clock: systemClock, random: systemRandom });
     const question = { hostname: '192.0.2.1', port: 80 };
     await resolver.resolve(question);
     return () => resolver.peek(question);

@@ -1,4 +1,4 @@
-import { seededRandom } from '../../src/base/runtime.ts';
+import { systemRandom } from '../../src/base/runtime.ts';
 import { loadBalancingPolicies } from '../../src/data-plane/load-balancing/index.ts';
 import type { LoadBalancingPolicy, PickableHost } from '../../src/model/contracts.ts';
 import { sink, type MicroRow } from './operation.ts';
@@ -25,7 +25,8 @@ function pickRow(policy: LoadBalancingPolicy, hostCount: number, weighting: (typ
   return {
     name: `pick: ${policy.name}, ${hostCount} hosts, ${weighting.name}`,
     create() {
-      const random = seededRandom(1);
+      // Not a seeded one: its state does not fit a small integer, and each draw would allocate.
+      const random = systemRandom;
       const hosts = Array.from({ length: hostCount }, (_, index) => new PickedHost(index, weighting.weightOf(index)));
       const picker = policy.build(hosts, policy.options.parse(undefined, policy.name), random);
       const context = { tried: [], random, now: 0 };
