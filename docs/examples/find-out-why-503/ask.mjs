@@ -18,6 +18,8 @@ if (failure !== undefined) {
   console.log({ code, flags, message, remedy, mayHaveBeenProcessed, attempts });
 }
 for (const { address, state, requests, failures, outForMs } of mesh.status().clusters[0].endpoints)
-  console.log(`${address}: ${state}, ${failures} of ${requests} failed${outForMs === undefined ? '' : `, back in ${outForMs} ms`}`);
+  console.log(
+    `${address}: ${state}, ${failures} of ${requests} failed${outForMs === undefined ? '' : `, back in ${outForMs} ms`}`,
+  );
 
 await mesh.close();

@@ -6,11 +6,15 @@ import { meshFetch } from 'meshfetch';
 
 const [port, version, tls] = process.argv.slice(2);
 
-async function answer(request, response) {
-  const stock = await meshFetch('http://stock/items/42').then((answered) => answered.json());
+function answer(request, response) {
   // Over mutual TLS the caller shows a certificate; in plaintext anybody may ask.
   const caller = request.socket.getPeerCertificate?.().subjectaltname ?? 'anybody';
-  response.end(JSON.stringify({ order: request.url, left: stock.left, version, caller }));
+  meshFetch('http://stock/items/42')
+    .then((stock) => stock.json())
+    .then(
+      ({ left }) => response.end(JSON.stringify({ order: request.url, left, version, caller })),
+      (error) => response.writeHead(502).end(String(error.cause)),
+    );
 }
 
 function tlsOptions() {

@@ -26,10 +26,12 @@ function report() {
   answers = { v1: 0, v2: 0 };
 }
 
-const timers = [setInterval(ask, 20), setInterval(report, 1000)];
+const timers = [setInterval(() => void ask(), 20), setInterval(report, 1000)];
 
-process.once('SIGINT', async () => {
+async function stop() {
   timers.forEach(clearInterval);
   await mesh.close(); // lets the requests under way end
   console.log(`${total.ok} ok, ${total.lost} lost`);
-});
+}
+
+process.once('SIGINT', () => void stop());

@@ -6,7 +6,7 @@ let generation;
 let ok = 0;
 let lost = 0;
 
-const timer = setInterval(async () => {
+async function ask() {
   const [{ svid }] = mesh.status().identities;
   if (svid.generation !== generation) {
     generation = svid.generation;
@@ -15,10 +15,13 @@ const timer = setInterval(async () => {
   const response = await mesh.fetch('http://orders/').catch((error) => console.log(error.cause.message));
   if (response?.ok) ok++;
   else lost++;
-}, 100);
+}
 
-process.once('SIGINT', async () => {
+async function stop() {
   clearInterval(timer);
   await mesh.close();
   console.log(`${ok} ok, ${lost} lost`);
-});
+}
+
+const timer = setInterval(() => void ask(), 100);
+process.once('SIGINT', () => void stop());

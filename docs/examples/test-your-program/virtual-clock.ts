@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createMesh, MeshError } from 'meshfetch';
+import { createMesh, type MeshError } from 'meshfetch';
 import { createVirtualClock, seededRandom } from 'meshfetch/testing';
 
 //#region clock

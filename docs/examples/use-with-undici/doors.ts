@@ -1,4 +1,4 @@
-import { Writable } from 'node:stream';
+import type { Writable } from 'node:stream';
 import type { Mesh } from 'meshfetch';
 import { FormData, WebSocket, fetch as undiciFetch, getGlobalDispatcher, request, setGlobalDispatcher, stream } from 'undici';
 

@@ -41,9 +41,17 @@ describe('the page of the architecture', () => {
 
   it('names files that exist', () => {
     const places = ['', 'src/', 'src/data-plane/', 'src/control-plane/', 'src/security/', 'src/data-plane/cluster/'];
-    const more = ['src/data-plane/resilience/', 'src/data-plane/routing/', 'src/control-plane/consul/', 'src/control-plane/file/'];
+    const more = [
+      'src/data-plane/resilience/',
+      'src/data-plane/routing/',
+      'src/control-plane/consul/',
+      'src/control-plane/file/',
+    ];
     for (const [, file = ''] of page.matchAll(/`([\w./-]+\.(?:ts|md))`/g))
-      assert.ok([...places, ...more].some((place) => existsSync(join(root, place, file))), file);
+      assert.ok(
+        [...places, ...more].some((place) => existsSync(join(root, place, file))),
+        file,
+      );
   });
 
   it('names codes of errors that exist', async () => {

@@ -18,7 +18,8 @@ const makers: Readonly<Record<string, () => string | Promise<string>>> = {
 
 /** Throws a RangeError for a name that nothing is made for. */
 export async function generatedText(name: string): Promise<string> {
-  if (!Object.hasOwn(makers, name)) throw new RangeError(`nothing is generated for "${name}"; there are ${Object.keys(makers).join(', ')}`);
+  if (!Object.hasOwn(makers, name))
+    throw new RangeError(`nothing is generated for "${name}"; there are ${Object.keys(makers).join(', ')}`);
   return makers[name]!();
 }
 
@@ -27,7 +28,12 @@ function errorsTable(): string {
     .sort(([a], [b]) => a.localeCompare(b, 'en'))
     .map(([code, { flag, status, grpcStatus, details, meaning, remedy }]) => [
       `\`${code}\``,
-      flag === '-' ? '–' : flag.split(',').map((one) => `\`${one}\``).join(', '),
+      flag === '-'
+        ? '–'
+        : flag
+            .split(',')
+            .map((one) => `\`${one}\``)
+            .join(', '),
       String(status),
       grpcStatus,
       `\`${details}\``,
@@ -43,7 +49,12 @@ function optionsTable(): string {
 }
 
 function policiesTable(): string {
-  const parts: string[] = [table(['policy', 'what it does'], [...loadBalancingPolicies.values()].map(({ name, doc }) => [`\`${name}\``, doc]))];
+  const parts: string[] = [
+    table(
+      ['policy', 'what it does'],
+      [...loadBalancingPolicies.values()].map(({ name, doc }) => [`\`${name}\``, doc]),
+    ),
+  ];
   for (const { name, options } of loadBalancingPolicies.values()) {
     if (options.fields.length === 0) continue;
     const rows = options.fields.map((field) => [`\`${field.name}\``, field.type, field.default, field.doc]);

@@ -87,8 +87,7 @@ export function tableRows(markdown: string): readonly (readonly string[])[] {
   const rows: string[][] = [];
   for (let index = start + 2; lines[index]?.startsWith('|'); index++)
     rows.push(
-      lines[index]!
-        .slice(1, -1)
+      lines[index]!.slice(1, -1)
         .split(/(?<!\\)\|/)
         .map((cell) => cell.trim().replaceAll('\\|', '|')),
     );

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, it } from 'node:test';
 import { parseMeshFile } from '../../../src/control-plane/file/index.ts';
-import { anchorsOf, blocksOf, linksOf, pagePaths, readText, root } from './markdown.ts';
+import { anchorsOf, blocksOf, linksOf, pagePaths, proseOf, readText, root } from './markdown.ts';
 import { writtenPage } from './write-pages.ts';
 
 /** What belongs to how the pages came about, and not to what they are about. */
@@ -17,6 +18,9 @@ const foreignWords = [
   /\bissue [0-9]+\b/i,
   /\bTODO\b|\bFIXME\b|\bXXX\b/,
 ];
+
+const { scripts } = JSON.parse(readText('package.json')) as { readonly scripts: Readonly<Record<string, string>> };
+const benchmarks = execFileSync(process.execPath, [join(root, 'benchmarks/run.ts'), '--list'], { encoding: 'utf8' }).split('\n');
 
 describe('the pages of the documentation', () => {
   for (const path of pagePaths()) {
@@ -43,10 +47,22 @@ describe('the pages of the documentation', () => {
       assert.equal(page, await writtenPage(page));
     });
 
+    it(`name files, scripts and benchmarks that exist: ${path}`, () => {
+      const prose = proseOf(page);
+      const missing: string[] = [];
+      for (const [, file = ''] of prose.matchAll(/[`\s]((?:src|test|docs|benchmarks|schema)\/[\w./-]*\w)[`\s]/g))
+        if (!existsSync(join(root, file))) missing.push(file);
+      for (const [, script = ''] of prose.matchAll(/`npm run ([\w:-]+)/g))
+        if (!Object.hasOwn(scripts, script)) missing.push(script);
+      for (const [, names = ''] of prose.matchAll(/`npm run bench -- ([a-z -]+)`/g))
+        for (const name of names.split(' ')) if (!benchmarks.includes(name)) missing.push(`benchmark ${name}`);
+      assert.deepEqual(missing, []);
+    });
+
     for (const { language, text, line } of blocksOf(page)) {
       if (language === 'yaml' && /^(?:services|defaults|identity|unknownHosts):/m.test(text))
-        it(`have a mesh.yaml that is good: ${path}, line ${line}`, () => {
-          parseMeshFile(text, path);
+        it(`have a mesh.yaml that is good: ${path}, line ${line}`, async () => {
+          await parseMeshFile(text, path);
         });
       if (language === 'json')
         it(`have JSON that is JSON: ${path}, line ${line}`, () => {

@@ -39,7 +39,9 @@ describe('the reference of options', () => {
   });
 
   it('has every environment variable that the code reads and no other', () => {
-    const read = new Set(sources.flatMap((text) => [...text.matchAll(/\b(?:process\.env|environment)\['(\w+)'\]/g)].map(([, name]) => name!)));
+    const read = new Set(
+      sources.flatMap((text) => [...text.matchAll(/\b(?:process\.env|environment)\['(\w+)'\]/g)].map(([, name]) => name!)),
+    );
     assert.ok(sources.some((text) => text.includes("debuglog('meshfetch')")));
     const documented = tableRows(sectionOf(page, '## Environment variables')).map(([name = '']) => name.replaceAll('`', ''));
     assert.deepEqual(documented.toSorted(), [...read, 'NODE_DEBUG'].toSorted());
@@ -48,7 +50,7 @@ describe('the reference of options', () => {
   it('has every member of a mesh and no other', () => {
     const [, body = ''] = /export interface Mesh extends AsyncDisposable \{\n([\s\S]*?)\n\}/.exec(readText('src/mesh.ts')) ?? [];
     const members = [...body.matchAll(/^ {2}(?:readonly )?(\w+)[(:]/gm)].map(([, name = '']) => name);
-    const documented = tableRows(sectionOf(page, '## What a mesh has')).map(([cell = '']) => /\w+/.exec(cell)?.[0]);
+    const documented = tableRows(sectionOf(page, '## What a mesh has')).map(([cell = '']) => /\w+/.exec(cell)?.[0] ?? '');
     assert.deepEqual(documented.toSorted(), members.toSorted());
   });
 });
@@ -104,10 +106,12 @@ describe('the glossary', () => {
 
   it('holds words that the code uses', () => {
     const text = sources.join('\n').toLowerCase();
-    const unused = terms.flatMap((term) => term.split(', ')).filter((term) => {
-      const word = term.toLowerCase();
-      return ![word, word.replaceAll(' ', '-'), word.replaceAll(/[ -]/g, '')].some((form) => text.includes(form));
-    });
+    const unused = terms
+      .flatMap((term) => term.split(', '))
+      .filter((term) => {
+        const word = term.toLowerCase();
+        return ![word, word.replaceAll(' ', '-'), word.replaceAll(/[ -]/g, '')].some((form) => text.includes(form));
+      });
     assert.deepEqual(unused, []);
   });
 

@@ -50,7 +50,7 @@ describe('undici over the mesh', () => {
     const socket = live(mesh);
     const message = await new Promise((resolve, reject) => {
       socket.addEventListener('message', ({ data }) => resolve(data));
-      socket.addEventListener('error', ({ error }) => reject(error as Error));
+      socket.addEventListener('error', ({ error }) => reject(error));
     });
     assert.equal(message, 'hello');
     socket.close();

@@ -24,7 +24,10 @@ describe('the balancer of the how-to', () => {
   });
 
   it('refuses options that it does not have, by their path', () => {
-    assert.throws(() => firstChoice.options.parse({ max: 1 }, 'clusters.orders.loadBalancing'), /clusters\.orders\.loadBalancing\.max /);
+    assert.throws(
+      () => firstChoice.options.parse({ max: 1 }, 'clusters.orders.loadBalancing'),
+      /clusters\.orders\.loadBalancing\.max /,
+    );
     assert.throws(() => firstChoice.options.parse({ maxInFlight: 0 }, 'clusters.orders.loadBalancing'), /maxInFlight is 0/);
     assert.deepEqual(firstChoice.options.parse(undefined, ''), { maxInFlight: 100 });
   });
@@ -32,7 +35,7 @@ describe('the balancer of the how-to', () => {
   it('balances real requests once it stands in the table', async (t) => {
     // The line that the page asks for in load-balancing/index.ts, for the time of this test.
     const table = loadBalancingPolicies as Map<string, LoadBalancingPolicy>;
-    table.set(firstChoice.name, firstChoice as LoadBalancingPolicy);
+    table.set(firstChoice.name, firstChoice);
     t.after(() => table.delete(firstChoice.name));
     const first = await startServer(answer('first'));
     const second = await startServer(answer('second'));
