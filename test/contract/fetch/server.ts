@@ -133,9 +133,10 @@ const damages: Record<string, (bytes: Buffer) => Buffer> = {
 
 /** Bytes of the socket, for answers that no server would write. */
 function raw({ response }: Call, text: string, end = true): void {
-  const socket = response.socket!;
-  if (end) socket.end(text, 'latin1');
-  else socket.write(text, 'latin1');
+  const { socket } = response;
+  // Gone when the request came over a connection that an earlier answer of this kind had ended already.
+  if (end) socket?.end(text, 'latin1');
+  else socket?.write(text, 'latin1');
 }
 
 const routes: Record<string, (call: Call) => void> = {
