@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { request } from 'undici';
-import { startBackend } from '../support/backend.ts';
+import { startBackend, type Backend } from '../support/backend.ts';
 import { eventually, held, ordersAt } from '../support/mesh-of.ts';
 import { steadyLoad } from '../support/steady-load.ts';
 
@@ -41,6 +41,41 @@ describe('three instances of a service under load', () => {
     assert.ok(result.perSecond > 200, `${result.perSecond} requests a second`);
     assert.ok(result.ok > 500);
     assert.deepEqual(held(mesh), { requests: 0, inFlight: 0 });
+  });
+
+  it('lose no idempotent request when one freezes with its connections open, and use it again when it thaws', async () => {
+    const backends = [await startBackend(), await startBackend(), await startBackend()];
+    await using mesh = await ordersAt(
+      backends.map(({ address }) => address),
+      {
+        // Long enough that a busy machine is not taken for a frozen one.
+        retry: { maxAttempts: 3, perTryTimeoutMs: 400 },
+        outlierDetection: { baseEjectionMs: 300, maxEjectionMs: 300 },
+      },
+    );
+    const served = new Map<string, number>();
+    const load = steadyLoad(perSecond, async () => {
+      const pid = await (await request('http://orders/', { dispatcher: mesh.dispatcher })).body.text();
+      served.set(pid, (served.get(pid) ?? 0) + 1);
+    });
+    const [frozen] = backends as [Backend];
+    const servedByFrozen = (): number => served.get(String(frozen.pid)) ?? 0;
+    await eventually('it has served some', () => servedByFrozen() > 20);
+    frozen.freeze();
+    const stateOf = (): string =>
+      mesh
+        .status()
+        .clusters.flatMap(({ endpoints }) => endpoints)
+        .find(({ address }) => address === frozen.address)!.state;
+    await eventually('it is ejected', () => stateOf() === 'outlier');
+    const sent = load.sent();
+    await eventually('a while has passed without it', () => load.sent() > sent + 100);
+    frozen.thaw();
+    const before = servedByFrozen();
+    await eventually('it has come back', () => servedByFrozen() > before + 20);
+    const result = await load.stop();
+    assert.deepEqual(result.failures, []);
+    await eventually('everything is released', () => held(mesh).requests === 0 && held(mesh).inFlight === 0);
   });
 
   // Two of three out is panic: the dead ones are asked again and again, so the retries that this needs must be granted.

@@ -8,6 +8,10 @@ export interface Backend {
   readonly pid: number;
   /** SIGKILL; resolves when the process is gone. */
   kill(): Promise<void>;
+  /** SIGSTOP: it keeps its sockets and answers nothing. */
+  freeze(): void;
+  /** SIGCONT. */
+  thaw(): void;
 }
 
 /** Starts one; `port` 0 = any. Ends after the tests of its file. */
@@ -22,5 +26,11 @@ export async function startBackend(port = 0): Promise<Backend> {
   };
   after(kill);
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
-  return { address: `127.0.0.1:${Number(line.toString())}`, pid: child.pid!, kill };
+  return {
+    address: `127.0.0.1:${Number(line.toString())}`,
+    pid: child.pid!,
+    kill,
+    freeze: () => void child.kill('SIGSTOP'),
+    thaw: () => void child.kill('SIGCONT'),
+  };
 }
