@@ -118,12 +118,20 @@ export function endpointView(host: {
   };
 }
 
+/** In panic ejected hosts are used again; open breakers are not. */
+function panicWords(panic: boolean, endpoints: readonly EndpointView[]): string {
+  if (!panic) return '';
+  const open = endpoints.filter(({ state }) => state === 'circuit').length;
+  if (open === endpoints.length) return ', their circuit breakers are open (MESH_CIRCUIT_OPEN)';
+  return open === 0 ? ', all are used (panic)' : `, all are used (panic) but the ${open} whose circuit breakers are open`;
+}
+
 function verdictOf(destinations: readonly DestinationView[]): string {
   const parts = destinations.map(({ cluster, subset, percent, found, endpoints, panic }) => {
     const name = subset === undefined ? cluster : `${cluster}/${subset}`;
     if (!found) return `${percent.toFixed(0)} % to ${name}, which is missing (MESH_NO_CLUSTER)`;
     const healthy = endpoints.filter(({ state }) => state === 'healthy').length;
-    return `${percent.toFixed(0)} % to ${name}: ${healthy} of ${endpoints.length} endpoints healthy${panic ? ', all are used (panic)' : ''}`;
+    return `${percent.toFixed(0)} % to ${name}: ${healthy} of ${endpoints.length} endpoints healthy${panicWords(panic, endpoints)}`;
   });
   return parts.join('; ');
 }

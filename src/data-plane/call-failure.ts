@@ -8,7 +8,8 @@ import type { Outcome } from './resilience/outcome.ts';
 export function failureOf(call: Call, attempt: Attempt, outcome: Outcome): MeshError {
   const { attempts, options, route } = call;
   const who = `${options.method} ${call.entry!.authority}${options.path.split('?', 1)[0]}`;
-  const where = attempt.host === undefined ? '' : ` at ${attempt.host.address}`;
+  const isNamed = attempt.host === undefined || (outcome.kind === 'failure' && outcome.reason.includes(attempt.host.address));
+  const where = isNamed ? '' : ` at ${attempt.host!.address}`;
   if (outcome.kind === 'response') return call.error('MESH_PROTOCOL_ERROR', `${who}: status ${outcome.status}${where}`);
   return call.error(
     outcome.code,
