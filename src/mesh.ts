@@ -21,7 +21,7 @@ import { createConnectionFactory } from './data-plane/transport/connection-facto
 import { createFetch } from './fetch/create-fetch.ts';
 import type { ApplyResult, ControlPlane } from './model/contracts.ts';
 import { checkOptions, type MeshOptions } from './options.ts';
-import { createIdentityStore, type IdentityEvent } from './security/identity-store.ts';
+import { createIdentityStore, type IdentityEvent, type IdentityStore } from './security/identity-store.ts';
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts';
 import { createDnsResolver, refusalReason } from './wire/dns.ts';
 
@@ -75,7 +75,10 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
 
   const telemetry = createTelemetry({ meshName: name, clock });
   const resolver = createDnsResolver({ clock, random });
-  const identities = createIdentityStore({ clock, onEvent: (event) => publishIdentity(telemetry, event) });
+  const identities: IdentityStore = createIdentityStore({
+    clock,
+    onEvent: (event) => publishIdentity(telemetry, identities, event),
+  });
   const connections = createConnectionFactory(identities, clock, telemetry);
   identities.watch(({ name: secret }) => connections.rotate(secret));
   const demands = new Demands();
@@ -198,7 +201,16 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     status: () => meshStatus({ name, config, store, identities, clock }),
     async ready() {
       const delivering = planes.filter((plane) => plane.demand === undefined);
-      await holdingProcess(Promise.all(delivering.map((plane) => store.firstUpdate(plane.name))));
+      const { promise: late, reject } = Promise.withResolvers<never>();
+      const timer = clock.setTimer(() => {
+        const states = describeSources(store.status());
+        reject(new MeshError('MESH_CONFIG_TIMEOUT', `no good first update came within ${configTimeoutMs} ms: ${states}`));
+      }, configTimeoutMs);
+      try {
+        await holdingProcess(Promise.race([Promise.all(delivering.map((plane) => store.firstUpdate(plane.name))), late]));
+      } finally {
+        timer.cancel();
+      }
     },
     close: () => (closing ??= close()),
     [Symbol.asyncDispose]: () => (closing ??= close()),
@@ -212,28 +224,36 @@ function refusalOf(plane: ControlPlane | undefined, address: string): string | u
   return isIP(address) === 0 ? undefined : refusalReason(address, plane.remoteAddresses);
 }
 
-function publishIdentity(telemetry: Telemetry, event: IdentityEvent): void {
-  const { type, ...facts } = event;
-  if (event.type === 'identity-changed') telemetry.publish('identity:rotated', () => facts as typeof event);
-  else if (event.type === 'identity-refused') telemetry.publish('identity:rejected', () => facts as typeof event);
+function publishIdentity(telemetry: Telemetry, identities: IdentityStore, event: IdentityEvent): void {
+  if (event.type === 'identity-changed') {
+    const { source, name, kind, change, generation } = event;
+    telemetry.publish('identity:rotated', () => {
+      const svid = kind === 'svid' ? identities.svid(name) : undefined;
+      return {
+        source,
+        name,
+        kind,
+        change,
+        generation,
+        identity: svid?.spiffeId ?? svid?.dnsNames[0],
+        expiresMs: (svid ?? (kind === 'trust-bundle' ? identities.trustBundle(name) : undefined))?.notAfterMs,
+      };
+    });
+  } else if (event.type === 'identity-refused') {
+    const { source, name, kind, reason } = event;
+    telemetry.publish('identity:rejected', () => ({ source, name, kind, reason }));
+  }
 }
 
 function publishApplied(telemetry: Telemetry, source: string, result: ApplyResult, version: string): void {
   const { accepted, rejected, unhonoured } = result;
   if (accepted.length > 0)
-    telemetry.publish('config:applied', () => ({
-      source,
-      version,
-      accepted: accepted.length,
-      changed: accepted.length,
-      removed: 0,
-      unhonoured,
-    }));
+    telemetry.publish('config:applied', () => ({ source, version, accepted: accepted.length, unhonoured }));
   if (rejected.length > 0) {
     telemetry.publish('config:rejected', () => ({
       source,
       version,
-      reason: rejected.map(({ path, reason }) => `${path}: ${reason}`).join('; '),
+      reason: rejected.length === 1 ? 'a mistake' : `${rejected.length} mistakes`,
       problems: rejected,
     }));
   }

@@ -1,0 +1,112 @@
+/** What a mesh tells of its configuration and its identities, as a subscriber hears it. */
+import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { describe, it } from 'node:test';
+import { createVirtualClock } from 'meshfetch/testing';
+import { createMesh, type ControlPlane, type ControlPlaneContext, type ConfigUpdate } from 'meshfetch';
+import type { EventPayloads } from '../../src/telemetry/events.ts';
+import type { IdentitySink } from '../../src/model/contracts.ts';
+import { svidOf, testAuthority, validity, workloadCertificate } from '../support/certificates.ts';
+
+/** Events that name the control plane that they are about. */
+type SourceEvent = 'config:applied' | 'config:rejected' | 'identity:rotated' | 'identity:rejected';
+
+/** A control plane that delivers once. */
+function source(update: ConfigUpdate, identify?: (sink: IdentitySink) => void): ControlPlane {
+  return {
+    name: 'test',
+    async run({ sink }) {
+      await sink.apply(update);
+    },
+    ...(identify !== undefined && { identity: { name: 'test', run: async (sink) => identify(sink) } }),
+  };
+}
+
+/** The events of this name that a mesh over `plane` tells of it until it is closed. */
+async function heard<N extends SourceEvent>(name: N, plane: ControlPlane): Promise<readonly EventPayloads[N][]> {
+  const events: EventPayloads[N][] = [];
+  const listen = (message: unknown): void => {
+    const event = message as EventPayloads[N];
+    if (event.source === plane.name) events.push(event);
+  };
+  const { promise: isDone, resolve } = Promise.withResolvers<void>();
+  const run = (context: ControlPlaneContext): Promise<void> => plane.run(context).finally(resolve);
+  subscribe(`meshfetch:${name}`, listen);
+  try {
+    await using _mesh = await createMesh({ name: 'web', controlPlane: { ...plane, run } });
+    await isDone;
+  } finally {
+    unsubscribe(`meshfetch:${name}`, listen);
+  }
+  return events;
+}
+
+const cluster = {
+  kind: 'cluster',
+  name: 'orders',
+  value: { name: 'orders', discovery: { kind: 'static', localities: [] }, loadBalancing: { policy: 'random' } },
+} as const;
+const bad = { ...cluster, value: { ...cluster.value, connectTimeoutMs: -1, idleTimeoutMs: -1 } } as const;
+const update = (...set: ConfigUpdate['set']): ConfigUpdate => ({ version: '7', set, remove: [] });
+
+describe('a mesh tells', () => {
+  it('what of an update is in force', async () => {
+    const events = await heard('config:applied', source(update(cluster)));
+    assert.deepEqual(events, [{ mesh: 'web', source: 'test', version: '7', accepted: 1, unhonoured: [] }]);
+  });
+
+  it('what of an update was refused, and counts it', async () => {
+    const [event, ...more] = await heard('config:rejected', source(update(bad)));
+    assert.deepEqual(more, []);
+    assert.deepEqual(
+      { ...event, problems: event?.problems.map(({ path }) => path) },
+      { mesh: 'web', source: 'test', version: '7', reason: '2 mistakes', problems: ['connectTimeoutMs', 'idleTimeoutMs'] },
+    );
+  });
+
+  it('which certificates and trust bundles are in force, until when, and never a key', async () => {
+    const authority = await testAuthority();
+    const issued = await workloadCertificate(authority, 'web', validity(-3_600_000, 3_600_000));
+    const plane = source(update(), (sink) => {
+      sink.setTrustBundle({ name: 'roots', certificates: authority.certificate });
+      sink.setSvid(svidOf(issued));
+      sink.remove('default');
+    });
+    const events = await heard('identity:rotated', plane);
+    assert.ok(!JSON.stringify(events).includes('PRIVATE KEY'));
+    const [roots, svid, gone] = events.map((event) => ({ ...event, expiresMs: undefined }));
+    const common = { mesh: 'web', source: 'test', expiresMs: undefined };
+    assert.deepEqual(roots, {
+      ...common,
+      name: 'roots',
+      kind: 'trust-bundle',
+      change: 'set',
+      generation: 1,
+      identity: undefined,
+    });
+    const identity = 'spiffe://example.org/web';
+    assert.deepEqual(svid, { ...common, name: 'default', kind: 'svid', change: 'set', generation: 2, identity });
+    assert.deepEqual(gone, { ...common, name: 'default', kind: 'svid', change: 'removed', generation: 3, identity: undefined });
+    // The roots expire 23 hours after the certificate.
+    const [rootsMs = 0, svidMs = 0] = events.map(({ expiresMs }) => expiresMs);
+    assert.equal(Math.round((rootsMs - svidMs) / 3_600_000), 23);
+  });
+
+  it('which certificate was refused and why', async () => {
+    const authority = await testAuthority();
+    const expired = await workloadCertificate(authority, 'web', validity(-7_200_000, -3_600_000));
+    const plane = source(update(), (sink) => void sink.setSvid(svidOf(expired)));
+    const [event] = await heard('identity:rejected', plane);
+    assert.match(event?.reason ?? '', /expired/);
+    assert.deepEqual({ ...event, reason: '' }, { mesh: 'web', source: 'test', name: 'default', kind: 'svid', reason: '' });
+  });
+
+  it('that it is not ready, with the state of its control planes, when nothing good came in time', async () => {
+    const clock = createVirtualClock();
+    await using mesh = await createMesh({ controlPlane: source(update(bad)), clock });
+    const ready = mesh.ready();
+    const refused = assert.rejects(ready, { code: 'MESH_CONFIG_TIMEOUT', message: /within 5000 ms: test is / });
+    await clock.advance(5000);
+    await refused;
+  });
+});
