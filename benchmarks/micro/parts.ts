@@ -68,7 +68,8 @@ function virtualHosts(count: number): MicroRow {
     const table = createVirtualHostTable(
       Array.from({ length: count }, (_, index) => ({ domains: [`service-${index}.example.org`], value: index })),
     );
-    return () => table.find(`service-${count >> 1}.example.org`, 80);
+    const host = `service-${count >> 1}.example.org`;
+    return () => table.find(host, 80);
   });
 }
 
