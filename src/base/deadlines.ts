@@ -29,28 +29,39 @@ export class Deadline {
   }
 }
 
-/** The deadlines of one duration, in order of time because all have the same duration; cancelled ones leave at once. */
+/**
+ * The deadlines of one duration, in order of time: nearly always the order in which they come, since all have the same duration
+ * (a request that waited for its configuration counts from its start, and comes late). Cancelled ones leave at once.
+ */
 class Lane {
   head: Deadline | undefined = undefined;
   private tail: Deadline | undefined = undefined;
   private timer: Timer | undefined = undefined;
+  private timerDueMs = 0.1;
   private readonly clock: Clock;
-  private readonly durationMs: number;
-  constructor(clock: Clock, durationMs: number) {
+  constructor(clock: Clock) {
     this.clock = clock;
-    this.durationMs = durationMs;
   }
 
   add(deadline: Deadline): void {
     deadline.lane = this;
-    if (this.tail === undefined) this.head = deadline;
-    else {
-      this.tail.next = deadline;
-      deadline.previous = this.tail;
-    }
-    this.tail = deadline;
+    let before = this.tail;
+    while (before !== undefined && before.dueMs > deadline.dueMs) before = before.previous;
+    const after = before === undefined ? this.head : before.next;
+    deadline.previous = before;
+    deadline.next = after;
+    if (before === undefined) this.head = deadline;
+    else before.next = deadline;
+    if (after === undefined) this.tail = deadline;
+    else after.previous = deadline;
     // The timer stays when its deadline is cancelled, and looks for the next one when it fires.
-    this.timer ??= this.clock.setTimer(this.fire, this.durationMs);
+    if (this.timer === undefined || deadline.dueMs < this.timerDueMs) this.wakeAt(deadline.dueMs);
+  }
+
+  private wakeAt(dueMs: number): void {
+    this.timer?.cancel();
+    this.timerDueMs = dueMs;
+    this.timer = this.clock.setTimer(this.fire, delayUntil(dueMs, this.clock));
   }
 
   remove(deadline: Deadline): void {
@@ -74,8 +85,14 @@ class Lane {
       due.cancel();
       target?.onDeadline(due);
     }
-    if (this.head !== undefined) this.timer ??= this.clock.setTimer(this.fire, Math.max(1, this.head.dueMs - now));
+    // A target that was told may have armed another one.
+    if (this.head !== undefined && this.timer === undefined) this.wakeAt(this.head.dueMs);
   };
+}
+
+/** Timers take whole milliseconds, and cut off fractions: rounded down, the last one would fire early. */
+function delayUntil(dueMs: number, clock: Clock): number {
+  return Math.max(1, Math.ceil(dueMs - clock.now()));
 }
 
 /** At most this many distinct durations have a list of their own; the rest use a plain timer each. */
@@ -88,23 +105,29 @@ export class Deadlines {
     this.clock = clock;
   }
 
-  /** Tells `target` after `delayMs` (rounded up to whole milliseconds) unless cancelled. `now` is `clock.now()`. */
-  arm(target: DeadlineTarget, delayMs: number, now: number): Deadline {
+  /**
+   * Tells `target` at `startMs + delayMs` (rounded up to whole milliseconds) unless cancelled. `startMs` is monotonic and may have
+   * passed: a request that waited for its configuration has used up a part of its time.
+   */
+  arm(target: DeadlineTarget, delayMs: number, startMs: number): Deadline {
     const duration = Math.max(1, Math.ceil(delayMs));
-    const deadline = new Deadline(target, now + duration);
+    const deadline = new Deadline(target, startMs + duration);
     let lane = this.lanes.get(duration);
     if (lane === undefined) {
       if (this.lanes.size >= maxLanes) {
-        deadline.timer = this.clock.setTimer(() => {
-          const waiting = deadline.target;
-          deadline.target = undefined;
-          waiting?.onDeadline(deadline);
-        }, duration);
+        deadline.timer = this.clock.setTimer(
+          () => {
+            const waiting = deadline.target;
+            deadline.target = undefined;
+            waiting?.onDeadline(deadline);
+          },
+          delayUntil(deadline.dueMs, this.clock),
+        );
         return deadline;
       }
       for (const [other, idle] of this.lanes)
         if (idle.head === undefined && this.lanes.size > maxLanes / 2) this.lanes.delete(other);
-      lane = new Lane(this.clock, duration);
+      lane = new Lane(this.clock);
       this.lanes.set(duration, lane);
     }
     lane.add(deadline);

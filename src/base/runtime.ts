@@ -14,17 +14,26 @@ export interface Clock {
   now(): number;
   /** Wall clock, milliseconds since 1970: for certificates and logs only, since it may jump. */
   wallNow(): number;
-  /** Calls back once after `delayMs`. */
+  /** Calls back once after `delayMs`, however long that is. */
   setTimer(callback: () => void, delayMs: number): Timer;
 }
 
 /** A number in [0, 1). */
 export type Random = () => number;
 
+/** Longer ones fire after 1 ms in Node: 24.8 days. */
+const maxTimerMs = 2 ** 31 - 1;
+
 class SystemTimer implements Timer {
-  private readonly handle: NodeJS.Timeout;
+  private handle: NodeJS.Timeout;
   constructor(callback: () => void, delayMs: number) {
-    this.handle = setTimeout(callback, delayMs).unref();
+    this.handle = this.start(callback, delayMs);
+  }
+  private start(callback: () => void, delayMs: number): NodeJS.Timeout {
+    if (!(delayMs > maxTimerMs)) return setTimeout(callback, delayMs).unref();
+    return setTimeout(() => {
+      this.handle = this.start(callback, delayMs - maxTimerMs);
+    }, maxTimerMs).unref();
   }
   cancel(): void {
     clearTimeout(this.handle);
@@ -65,7 +74,7 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
  * script whose only work is a retry that waits would end without an answer (exit status 13).
  */
 export function holdingProcess<T>(work: Promise<T>): Promise<T> {
-  const handle = setInterval(() => {}, 2 ** 31 - 1);
+  const handle = setInterval(() => {}, maxTimerMs);
   return work.finally(() => clearInterval(handle));
 }
 

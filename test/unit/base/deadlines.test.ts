@@ -100,6 +100,53 @@ describe('deadlines', () => {
     assert.deepEqual(fired, ['first', 'third']);
   });
 
+  it('count from their start, and not from when they are armed', async () => {
+    const clock = countingClock();
+    const deadlines = new Deadlines(clock);
+    const fired: string[] = [];
+    await clock.advance(1500);
+    deadlines.arm(target(fired, 'waited'), 2000, clock.now() - 1500);
+    await clock.advance(499);
+    assert.deepEqual(fired, []);
+    await clock.advance(1);
+    assert.deepEqual(fired, ['waited']);
+    deadlines.arm(target(fired, 'too late already'), 2000, clock.now() - 5000);
+    await clock.advance(1);
+    assert.deepEqual(fired, ['waited', 'too late already']);
+  });
+
+  it('of one duration fire in order of time, whichever was armed first', async () => {
+    const clock = countingClock();
+    const deadlines = new Deadlines(clock);
+    const fired: string[] = [];
+    await clock.advance(1000);
+    const now = clock.now();
+    deadlines.arm(target(fired, 'd'), 100, now);
+    deadlines.arm(target(fired, 'b'), 100, now - 50);
+    deadlines.arm(target(fired, 'c'), 100, now - 20);
+    deadlines.arm(target(fired, 'a'), 100, now - 90);
+    deadlines.arm(target(fired, 'e'), 100, now);
+    assert.equal(clock.timers(), 1);
+    await clock.advance(10);
+    assert.deepEqual(fired, ['a']);
+    await clock.advance(70);
+    assert.deepEqual(fired, ['a', 'b', 'c']);
+    await clock.advance(20);
+    assert.deepEqual(fired, ['a', 'b', 'c', 'd', 'e']);
+    assert.equal(clock.timers(), 0);
+  });
+
+  it('beyond the durations that have a list of their own count from their start as well', async () => {
+    const clock = countingClock();
+    const deadlines = new Deadlines(clock);
+    const fired: string[] = [];
+    for (let ms = 5001; ms <= 5064; ms++) deadlines.arm(target([], 'lane'), ms, clock.now());
+    await clock.advance(1500);
+    deadlines.arm(target(fired, 'waited'), 2000, 0);
+    await clock.advance(500);
+    assert.deepEqual(fired, ['waited']);
+  });
+
   it('are rounded up to whole milliseconds, and take at least one', async () => {
     const clock = countingClock();
     const deadlines = new Deadlines(clock);

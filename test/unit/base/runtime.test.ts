@@ -39,6 +39,29 @@ describe('the clock of the system', () => {
     await new Promise((resolve) => setTimeout(resolve, 5));
   });
 
+  it('waits for longer than the 2³¹ ms that a timer of Node can', (context) => {
+    let armed: { readonly callback: () => void; readonly delayMs: number } | undefined;
+    let isCancelled = false;
+    context.mock.method(globalThis, 'setTimeout', (callback: () => void, delayMs: number) => {
+      armed = { callback, delayMs };
+      return { unref: () => 'handle' };
+    });
+    context.mock.method(globalThis, 'clearTimeout', (handle: unknown) => (isCancelled = handle === 'handle'));
+    const thirtyDaysMs = 30 * 86_400_000;
+    let waitedMs = 0;
+    let isOver = false;
+    const timer = systemClock.setTimer(() => (isOver = true), thirtyDaysMs);
+    while (armed !== undefined && !isOver) {
+      const { callback, delayMs } = armed as { callback: () => void; delayMs: number };
+      assert.ok(delayMs < 2 ** 31, `${delayMs} ms`);
+      waitedMs += delayMs;
+      callback();
+    }
+    assert.equal(waitedMs, thirtyDaysMs);
+    timer.cancel();
+    assert.equal(isCancelled, true);
+  });
+
   it('holds the process for what a caller awaits, until that settles, however it settles', async () => {
     const held = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
     const before = held();
