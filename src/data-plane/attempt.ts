@@ -47,6 +47,8 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   private cancelReason: Error | undefined = undefined;
   private isDraining = false;
   private drainedBytes = 0;
+  /** The last byte of the request has left. */
+  private isRequestSent = false;
   /** In the queue for a connection. */
   isWaiting = false;
   private handlerError: unknown = undefined;
@@ -59,6 +61,11 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   /** Whether a byte of the request may have left this process. */
   get wasSent(): boolean {
     return this.controller !== undefined;
+  }
+
+  /** Whether a stream of HTTP/2 goes on with the body although the response is over. */
+  get isStillSending(): boolean {
+    return !this.isRequestSent && this.connection?.isH2 === true;
   }
 
   /** Limits, host, connection, send. */
@@ -162,6 +169,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   }
 
   onRequestSent(): void {
+    this.isRequestSent = true;
     this.call.handler.onRequestSent?.();
   }
 
@@ -178,6 +186,8 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
       this.isDraining = true;
       this.deadline = call.context.deadlines.arm(this, maxDrainMs, call.context.clock.now());
       this.report('retried', undefined);
+      // The rest of a body that is still being sent is for the next attempt. This one must not look complete to its endpoint.
+      if (call.replay !== undefined && !this.isRequestSent) controller.abort(new Error('the request goes to another attempt'));
       return;
     }
     call.winner = this;

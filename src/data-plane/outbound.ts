@@ -361,8 +361,8 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   /** The response is over. */
   succeed(): void {
     this.settle();
-    // A server may answer before it has read the whole body: nobody will read the rest.
-    this.replay?.release();
+    // A server may answer before it has read the whole body: over HTTP/1.1 nobody will read the rest.
+    if (this.winner?.isStillSending !== true) this.replay?.release();
     this.span?.end({ status: this.winner?.status }, this.context.clock.now());
   }
 

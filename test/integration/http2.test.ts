@@ -1,9 +1,9 @@
 /** HTTP/2 to the endpoints: by ALPN and with prior knowledge, on real sockets. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer, type ServerHttp2Session } from 'node:http2';
+import { createServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { after, describe, it } from 'node:test';
 import { request } from 'undici';
@@ -11,6 +11,7 @@ import { createMesh, type Mesh } from 'meshfetch';
 import { testAuthority, workloadCertificate, writeIdentityFiles } from '../support/certificates.ts';
 import { connectionsOf, eventually, held } from '../support/mesh-of.ts';
 import { startHttp2, startHttps, temporaryFolder } from '../support/secured.ts';
+import { startTcpServer } from '../support/servers.ts';
 
 type Service = object;
 
@@ -173,6 +174,114 @@ describe('HTTP/2 endpoints', () => {
     );
     await assert.rejects(request('http://orders/', { dispatcher: mesh.dispatcher, method: 'PUT', body }), mine);
     assert.equal(server.requests(), 1);
+  });
+
+  /** An endpoint of HTTP/2 in plaintext, and the frames that it gets: what `end` events of Node's streams do not tell apart. */
+  async function startNoting(answerOf: (index: number, stream: ServerHttp2Stream) => void) {
+    const server = createServer();
+    const frames: { readonly type: number; readonly flags: number; readonly stream: number; readonly length: number }[] = [];
+    let count = 0;
+    server.on('session', (session) => session.on('error', () => {}));
+    server.on('stream', (stream) => {
+      stream.on('error', () => {});
+      answerOf(count++, stream);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const target = (server.address() as AddressInfo).port;
+    const proxy = await startTcpServer((socket) => {
+      const onward = connect(target, '127.0.0.1');
+      let bytes = Buffer.alloc(0);
+      let isPastPreface = false;
+      socket.on('data', (chunk: Buffer) => {
+        bytes = Buffer.concat([bytes, chunk]);
+        if (!isPastPreface && bytes.length >= 24) {
+          bytes = bytes.subarray(24);
+          isPastPreface = true;
+        }
+        if (!isPastPreface) return;
+        while (bytes.length >= 9) {
+          const length = bytes.readUIntBE(0, 3);
+          if (bytes.length < 9 + length) break;
+          frames.push({ length, type: bytes[3]!, flags: bytes[4]!, stream: bytes.readUInt32BE(5) });
+          bytes = bytes.subarray(9 + length);
+        }
+      });
+      socket.pipe(onward).pipe(socket);
+      onward.on('error', () => {});
+      socket.on('close', () => onward.destroy());
+    });
+    after(() => server.close());
+    const isEnded = (stream: number): boolean =>
+      frames.some((frame) => frame.stream === stream && frame.type === 0 && (frame.flags & 1) === 1);
+    const bytes = (stream: number): number =>
+      frames.reduce((sum, frame) => sum + (frame.stream === stream && frame.type === 0 ? frame.length : 0), 0);
+    const isReset = (stream: number): boolean => frames.some((frame) => frame.stream === stream && frame.type === 3);
+    return { address: proxy.address, bytes, isEnded, isReset, count: () => count };
+  }
+
+  const plaintext = (address: string, more: object = {}): Promise<Mesh> =>
+    createMesh({
+      controlPlane: { services: { orders: { endpoints: [address], protocol: 'http2', ...more } } },
+      drainTimeoutMs: 100,
+    });
+
+  it('that answer before they have the whole body are left, and the whole goes to the next', async () => {
+    const server = await startNoting((index, stream) => {
+      stream.resume();
+      const answer = (status: number): void => {
+        stream.respond({ ':status': status });
+        stream.end('ok');
+      };
+      if (index === 0) stream.once('data', () => answer(503));
+      else stream.on('end', () => answer(200));
+    });
+    await using mesh = await plaintext(server.address, {
+      retry: { maxAttempts: 3, on: ['5xx'], backoff: { baseMs: 1, maxMs: 1 } },
+    });
+    const body = async function* (): AsyncGenerator<string> {
+      yield 'first part, ';
+      await eventually('the second attempt is there', () => server.count() === 2);
+      yield 'second part';
+    };
+    const response = await request('http://orders/', {
+      dispatcher: mesh.dispatcher,
+      method: 'PUT',
+      body: Readable.from(body()),
+    });
+    assert.equal(await response.body.text(), 'ok');
+    // Streams of a client are odd: 1 is the first attempt, 3 the second.
+    await eventually('both streams are over', () => server.isEnded(1) && server.isEnded(3));
+    assert.deepEqual([server.bytes(1), server.bytes(3)], [12, 23]); // 'first part, ' alone, and with 'second part'
+  });
+
+  it('that answer before they have the whole body get the rest of it', async () => {
+    const server = await startNoting((_index, stream) => {
+      stream.once('data', () => {
+        stream.resume();
+        stream.respond({ ':status': 200 });
+        stream.end('accepted');
+      });
+    });
+    await using mesh = await plaintext(server.address);
+    let isAnswered = false;
+    let isRead = false;
+    const body = async function* (): AsyncGenerator<string> {
+      yield 'first part, ';
+      await eventually('the response was read', () => isAnswered);
+      yield 'second part';
+      isRead = true;
+    };
+    const response = await request('http://orders/', {
+      dispatcher: mesh.dispatcher,
+      method: 'PUT',
+      body: Readable.from(body()),
+    });
+    assert.equal(await response.body.text(), 'accepted');
+    isAnswered = true;
+    await eventually('the stream has its end', () => server.isEnded(1));
+    assert.equal(isRead, true);
+    assert.equal(server.isReset(1), false);
   });
 
   it('are asked for HTTP/1.1 by who must have it (`allowH2: false`, as a WebSocket does)', async () => {

@@ -208,6 +208,30 @@ describe('a request that is sent again', () => {
     assert.equal(sockets.size, 1);
   });
 
+  it('never makes a body that is still being sent look complete to the endpoint that it leaves', async () => {
+    const complete: string[] = [];
+    let isLeft = false;
+    const server = await startServer((incoming, response) => {
+      const isFirst = server.requests.length === 1;
+      incoming.on('end', () => complete.push(isFirst ? 'first' : 'second')).on('error', () => {});
+      incoming.resume();
+      // The first answers as soon as a part of the body is there.
+      if (isFirst) {
+        incoming.socket.on('close', () => (isLeft = true));
+        incoming.once('data', () => response.writeHead(503).end());
+      } else incoming.on('end', () => response.end('ok'));
+    });
+    await using mesh = await ordersAt([server.address], thrice(['5xx']));
+    const body = async function* (): AsyncGenerator<string> {
+      yield 'first part';
+      await eventually('the second attempt is there', () => server.requests.length === 2);
+      yield 'second part';
+    };
+    assert.equal(await (await put(mesh, body())).body.text(), 'ok');
+    await eventually('the first connection is closed', () => isLeft);
+    assert.deepEqual(complete, ['second']);
+  });
+
   it('does not wait for the rest of a response that it replaces', async () => {
     const server = await startServer((_request, response) => {
       if (server.requests.length === 1) response.writeHead(503, { 'content-length': '10' }).write('half');

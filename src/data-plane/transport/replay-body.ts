@@ -50,7 +50,10 @@ export class ReplayBody {
     this.maxBytes = maxBytes;
   }
 
-  /** The whole body from its start, for the next attempt; the iterator of an earlier attempt ends there. */
+  /**
+   * The whole body from its start, for the next attempt. The iterator of an earlier attempt throws from then on: if it ended, the part
+   * that was sent would look like the whole.
+   */
   async *attempt(): AsyncGenerator<Uint8Array | string, void> {
     const reader = ++this.reader;
     let position = 0;
@@ -67,6 +70,7 @@ export class ReplayBody {
       } else if (this.isEnded) return;
       else await this.pull();
     }
+    throw new Error('the body of this attempt is not wanted any more');
   }
 
   /** The request is over: nothing more will be read. */
