@@ -11,7 +11,7 @@ import { dirname, resolve } from 'node:path';
 
 import type { Clock, Timer } from './runtime.ts';
 
-/** Events come in bursts (truncate, write, rename): look once they have been quiet for this long. */
+/** Events come in bursts (truncate, write, rename): one look, this long after the first of them. */
 const settleMs = 50;
 /** A poll costs one `stat` a file; it is the safety net, not the way that changes are usually found. */
 const pollMs = 2000;
@@ -128,7 +128,19 @@ function watchDirectory(directory: string, onEvent: () => void, onGone: () => vo
 }
 
 function inodeOf(directory: string): bigint | undefined {
-  return statSync(directory, { bigint: true, throwIfNoEntry: false })?.ino;
+  return statIfPossible(directory)?.ino;
+}
+
+/**
+ * Undefined for whatever cannot be looked at, not only for what is not there: a directory that may not be entered, links in a
+ * circle, a stale network mount. Whoever reads the file says what is wrong with it; the poll looks again.
+ */
+function statIfPossible(path: string): Fingerprinted | undefined {
+  try {
+    return statSync(path, { bigint: true, throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
 }
 
 interface Fingerprinted {
@@ -144,7 +156,7 @@ function fingerprintOf(file: Fingerprinted): string {
 }
 
 function fingerprintSync(path: string): string | undefined {
-  const file = statSync(path, { bigint: true, throwIfNoEntry: false });
+  const file = statIfPossible(path);
   return file && fingerprintOf(file);
 }
 

@@ -142,4 +142,21 @@ describe('watched files', () => {
     await writeFile(join(directory, 'later', 'a'), '22'); // watched since the poll
     assert.deepEqual(await next(), ['later/a']);
   });
+
+  it('are found again after their directory could not be looked at, which harms nobody', async () => {
+    await start({});
+    // Links in a circle fail as a directory without permission or a stale mount does: by an error that is not "not there".
+    await symlink('conf', join(directory, 'conf'));
+    const clock = pollingClock();
+    const { next } = await watch(['conf/a'], clock);
+    await unlink(join(directory, 'conf'));
+    await mkdir(join(directory, 'conf'));
+    await writeFile(join(directory, 'conf', 'a'), '1');
+    clock.poll();
+    assert.deepEqual(await next(), ['conf/a']);
+    await rename(join(directory, 'conf'), join(directory, 'old'));
+    await symlink('conf', join(directory, 'conf'));
+    clock.poll(); // throws where it may not
+    assert.deepEqual(await next(), ['conf/a']);
+  });
 });
