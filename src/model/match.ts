@@ -22,14 +22,14 @@ export type PathMatcher =
 
 /**
  * A test of one header or query parameter. All values of a repeated header are joined with `,` before the test (gRFC A41).
- * A missing value matches only when `invert` is set or `whenMissing` is `'match'`.
+ * A missing value never matches, inverted or not (Envoy), but for `present` with `invert`, and for `whenMissing: 'empty'`.
  */
 export interface ValueMatcher {
   /** Header names are lower case. */
   readonly name: string;
   readonly match: StringMatcher | { readonly kind: 'range'; readonly start: number; readonly end: number };
   readonly invert?: boolean;
-  /** `'empty'` tests a missing header as if it were `''` (Envoy `treat_missing_header_as_empty`). Default `'no-match'`. */
+  /** `'empty'` tests a missing value as if it were `''` (Envoy `treat_missing_header_as_empty`). Default `'no-match'`. */
   readonly whenMissing?: 'no-match' | 'empty';
 }
 

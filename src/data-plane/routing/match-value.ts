@@ -45,7 +45,10 @@ export function compilePath(matcher: PathMatcher): StringTest {
 /** Reads one header, query parameter or cookie of a request; undefined when it is missing. */
 export type ValueReader<R> = (request: R, name: string) => string | undefined;
 
-/** Compiles a test of one named value. */
+/**
+ * Compiles a test of one named value. A value that is missing fails its test even when that is inverted: only a test for its
+ * presence is turned around by `invert`. Source: Envoy's `HeaderMatcher`.
+ */
 export function compileValue<R>(matcher: ValueMatcher, read: ValueReader<R>): (request: R) => boolean {
   const { name, invert = false, whenMissing = 'no-match' } = matcher;
   const { match } = matcher;
@@ -53,7 +56,8 @@ export function compileValue<R>(matcher: ValueMatcher, read: ValueReader<R>): (r
   return (request) => {
     let value = read(request, name);
     if (value === undefined) {
-      if (whenMissing === 'no-match' || match.kind === 'present') return invert;
+      if (match.kind === 'present') return invert;
+      if (whenMissing === 'no-match') return false;
       value = '';
     }
     return test(value) !== invert;

@@ -112,7 +112,7 @@ describe('a value', () => {
     readonly no: (string | undefined)[];
   }[] = [
     { name: 'exact', matcher: { match: { kind: 'exact', value: 'a' } }, yes: ['a'], no: ['b', undefined] },
-    { name: 'exact-inverted', matcher: { match: { kind: 'exact', value: 'a' }, invert: true }, yes: ['b', undefined], no: ['a'] },
+    { name: 'exact-inverted', matcher: { match: { kind: 'exact', value: 'a' }, invert: true }, yes: ['b'], no: ['a', undefined] },
     { name: 'present', matcher: { match: { kind: 'present' } }, yes: ['', 'a'], no: [undefined] },
     { name: 'absent', matcher: { match: { kind: 'present' }, invert: true }, yes: [undefined], no: ['', 'a'] },
     {
@@ -126,6 +126,12 @@ describe('a value', () => {
       matcher: { match: { kind: 'exact', value: '' }, whenMissing: 'empty', invert: true },
       yes: ['a'],
       no: ['', undefined],
+    },
+    {
+      name: 'missing-as-empty-may-match-inverted',
+      matcher: { match: { kind: 'exact', value: 'a' }, whenMissing: 'empty', invert: true },
+      yes: ['b', undefined],
+      no: ['a'],
     },
     {
       name: 'missing-as-empty-is-not-present',
@@ -142,8 +148,8 @@ describe('a value', () => {
     {
       name: 'range-inverted',
       matcher: { match: { kind: 'range', start: 0, end: 10 }, invert: true },
-      yes: ['10', 'x', undefined],
-      no: ['5'],
+      yes: ['10', 'x'],
+      no: ['5', undefined],
     },
     { name: 'regex', matcher: { match: { kind: 'regex', value: '[ab]' } }, yes: ['a'], no: ['ab', undefined] },
   ];
