@@ -33,7 +33,9 @@ describe('the package', { timeout: 180_000 }, () => {
     const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', project], { cwd: root });
     const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
     await writeFile(join(project, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type: 'module' }));
-    await run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', `./${filename}`, '@opentelemetry/api@1.10.0'], { cwd: project });
+    await run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', `./${filename}`, '@opentelemetry/api@1.10.0'], {
+      cwd: project,
+    });
   });
   after(() => rm(project, { recursive: true, force: true }));
 
@@ -51,14 +53,30 @@ describe('the package', { timeout: 180_000 }, () => {
     await writeFile(join(project, 'consumer.ts'), consumer);
     await writeFile(
       join(project, 'tsconfig.json'),
-      JSON.stringify({ compilerOptions: { target: 'es2024', module: 'nodenext', strict: true, exactOptionalPropertyTypes: true, noEmit: true, types: ['node'], typeRoots: [join(root, 'node_modules/@types')] }, files: ['consumer.ts'] }),
+      JSON.stringify({
+        compilerOptions: {
+          target: 'es2024',
+          module: 'nodenext',
+          strict: true,
+          exactOptionalPropertyTypes: true,
+          noEmit: true,
+          types: ['node'],
+          typeRoots: [join(root, 'node_modules/@types')],
+        },
+        files: ['consumer.ts'],
+      }),
     );
     const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-    await run(process.execPath, [tsc, '-p', '.'], { cwd: project }).catch((error: { stdout: string }) => assert.fail(error.stdout));
+    await run(process.execPath, [tsc, '-p', '.'], { cwd: project }).catch((error: { stdout: string }) =>
+      assert.fail(error.stdout),
+    );
   });
 
   it('brings its command', async () => {
-    const { stdout } = await run('npx', ['--no-install', 'meshfetch', '--help'], { cwd: project, env: { ...process.env, PATH: `${dirname(process.execPath)}:${process.env['PATH']}` } });
+    const { stdout } = await run('npx', ['--no-install', 'meshfetch', '--help'], {
+      cwd: project,
+      env: { ...process.env, PATH: `${dirname(process.execPath)}:${process.env['PATH']}` },
+    });
     assert.match(stdout, /meshfetch <command>/);
   });
 
