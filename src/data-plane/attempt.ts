@@ -104,23 +104,52 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     host.inFlight++;
     const perTryTimeoutMs = call.route!.retry?.perTryTimeoutMs;
     if (perTryTimeoutMs !== undefined) this.deadline = context.deadlines.arm(this, perTryTimeoutMs, this.startMs);
-    this.connections = cluster!.connectionsOf(host, call.entry!, call.options.allowH2 === false);
-    const connection = this.connections.take();
-    if (connection !== undefined) this.send(connection);
-    else if (cluster!.limits.tryAcquirePending()) {
-      this.isWaiting = true;
-      this.connections.wait(this);
-    } else {
-      this.end(false);
-      const reason = `${host.address} has its ${this.connections.size} connections busy and maxPendingRequests (${cluster!.limits.maxPending}) wait already`;
-      this.failed({ kind: 'failure', code: 'MESH_OVERFLOW', mayHaveBeenProcessed: false, localOrigin: true, ours: true, reason });
+    try {
+      this.connections = cluster!.connectionsOf(host, call.entry!, call.options.allowH2 === false);
+      const connection = this.connections.take();
+      if (connection !== undefined) this.send(connection);
+      else if (cluster!.limits.tryAcquirePending()) {
+        this.isWaiting = true;
+        this.connections.wait(this);
+      } else {
+        this.end(false);
+        const reason = `${host.address} has its ${this.connections.size} connections busy and maxPendingRequests (${cluster!.limits.maxPending}) wait already`;
+        this.failed({
+          kind: 'failure',
+          code: 'MESH_OVERFLOW',
+          mayHaveBeenProcessed: false,
+          localOrigin: true,
+          ours: true,
+          reason,
+        });
+      }
+    } catch (error) {
+      this.broke(error);
     }
   }
 
   onConnection(connection: Connection): void {
     this.isWaiting = false;
     this.call.cluster!.limits.releasePending();
-    this.send(connection);
+    try {
+      this.send(connection);
+    } catch (error) {
+      this.broke(error);
+    }
+  }
+
+  /** It could not be sent: settings that no check has found, or a request that cannot be read. What it held is given back. */
+  private broke(error: unknown): void {
+    // The handler's own mistake, on its way to whoever called it.
+    if (this.isOver || this.call.isSettled) throw error;
+    const isConnector = this.connections === undefined;
+    const failure = classifyError(error, { requestStarted: this.controller !== undefined, responseStarted: false });
+    this.end(false);
+    this.failed(
+      isConnector
+        ? { ...failure, code: 'MESH_CONNECT_FAILED', reason: `no connection can be made: ${(error as Error).message}` }
+        : failure,
+    );
   }
 
   private send(connection: Connection): void {

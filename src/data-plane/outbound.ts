@@ -242,12 +242,12 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     }
     const cluster = destination?.slot.cluster?.resolve();
     if (destination === undefined || cluster === undefined) {
-      this.fail(
-        this.error(
-          'MESH_NO_CLUSTER',
-          `the route "${route.name}" sends to "${destination?.slot.name ?? ''}", which no control plane has delivered; see mesh.status()`,
-        ),
-      );
+      const why =
+        destination?.slot.cluster === undefined
+          ? 'which no control plane has delivered'
+          : 'an aggregate without a member: none was delivered, or all lead back to it';
+      const what = `the route "${route.name}" sends to "${destination?.slot.name ?? ''}", ${why}; see mesh.status()`;
+      this.fail(this.error('MESH_NO_CLUSTER', what));
       return;
     }
     this.destination = destination;

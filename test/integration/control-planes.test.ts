@@ -54,6 +54,26 @@ describe('a first request', () => {
     assert.deepEqual(await all, ['ok', 'ok', 'ok']);
   });
 
+  for (const onDemand of [false, true]) {
+    it(`stops waiting for a control plane that ended with an error, which is shown${onDemand ? '; one that is asked for each thing' : ''}`, async () => {
+      const plane = {
+        name: 'mine',
+        async run() {
+          await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+          throw new Error('the token is refused for ever');
+        },
+        ...(onDemand ? { demand() {} } : {}),
+      };
+      await using mesh = await meshWith(plane, { unknownHosts: 'refuse', configTimeoutMs: 60_000 });
+      assert.equal(await get(mesh), 'MESH_UNKNOWN_HOST');
+      const [status] = mesh.status().controlPlanes;
+      assert.equal(status!.state, 'failed');
+      assert.match(status!.error!, /refused for ever/);
+      if (onDemand) await mesh.ready();
+      else await assert.rejects(mesh.ready(), /refused for ever/);
+    });
+  }
+
   it('waits no longer than configTimeoutMs, and says which control plane it waited for', async () => {
     await using mesh = await meshWith(new TestControlPlane('slow', () => {}), { configTimeoutMs: 30 });
     const startMs = performance.now();
@@ -274,6 +294,40 @@ describe('a cluster that is others in order', () => {
     assert.ok(performance.now() - startMs < 40, 'the second request does not wait');
   });
 
+  it('leaves out what leads back to itself, however long the way, and says so when nothing is left', async () => {
+    const server = await startServer(answer('d'));
+    const plane = new TestControlPlane();
+    await using mesh = await meshWith(plane);
+    await plane.deliver([allTo('orders', 'a'), aggregate('a', ['b']), aggregate('b', ['c']), aggregate('c', ['a'])]);
+    await assert.rejects(request('http://orders/', { dispatcher: mesh.dispatcher }), (error) => {
+      assert.ok(isMeshError(error), String(error));
+      assert.equal(error.code, 'MESH_NO_CLUSTER');
+      assert.match(error.message, /"a", an aggregate without a member: none was delivered, or all lead back to it/);
+      return true;
+    });
+    assert.match(mesh.explain('http://orders/').verdict, /MESH_NO_CLUSTER/);
+    await plane.deliver([aggregate('c', ['a', 'd']), staticCluster('d', [endpointAt(server.address)])]);
+    assert.equal(await get(mesh), 'd');
+  });
+
+  it('finds a member at the end of many ways at once', async () => {
+    const server = await startServer(answer('last'));
+    const plane = new TestControlPlane();
+    await using mesh = await meshWith(plane);
+    // 2³⁰ ways lead from the first to the last.
+    const ladder = Array.from({ length: 30 }, (_, step) => [
+      aggregate(`left-${step}`, [`left-${step + 1}`, `right-${step + 1}`]),
+      aggregate(`right-${step}`, [`left-${step + 1}`, `right-${step + 1}`]),
+    ]).flat();
+    await plane.deliver([
+      allTo('orders', 'left-0'),
+      ...ladder,
+      staticCluster('left-30', [endpointAt(server.address)]),
+      staticCluster('right-30', [endpointAt(server.address)]),
+    ]);
+    assert.equal(await get(mesh), 'last');
+  });
+
   it('resolves the name of the first, although the second is there already', async () => {
     const one = await startServer(answer('one'));
     const two = await startServer(answer('two'));
@@ -416,6 +470,29 @@ describe('routes of a control plane', () => {
     ]);
     assert.equal(await get(mesh), 'MESH_NO_HEALTHY_ENDPOINT');
     assert.match(JSON.stringify(mesh.status().unhonoured), /tunnel/);
+  });
+
+  it('give back the place of a request that cannot be sent', async () => {
+    const server = await startServer(answer('ok'));
+    const plane = new TestControlPlane();
+    await using mesh = await meshWith(plane);
+    const limits = { maxRequests: 1 };
+    await plane.deliver([
+      allTo('orders', 'c'),
+      allTo('other', 'c'),
+      staticCluster('c', [endpointAt(server.address)], { limits }),
+    ]);
+    assert.equal(await get(mesh), 'ok');
+    const headers = {
+      [Symbol.iterator]: (): Iterator<[string, string]> => {
+        throw new Error('these headers cannot be read');
+      },
+    };
+    for (let round = 0; round < 3; round++) {
+      await assert.rejects(request('http://other/', { dispatcher: mesh.dispatcher, headers }), /cannot be read/);
+    }
+    assert.deepEqual(held(mesh), { requests: 0, inFlight: 0 });
+    assert.equal(await get(mesh), 'ok');
   });
 
   it('obey the retry budget of the cluster instead of their own', async () => {

@@ -1,6 +1,7 @@
 /** Checks of transport security. */
+import { isIP } from 'node:net';
 import type { SanMatcher, UpstreamTls } from '../../model/tls.ts';
-import type { Check } from './check.ts';
+import { printed, type Check } from './check.ts';
 
 const versions = ['TLSv1.2', 'TLSv1.3'];
 
@@ -25,6 +26,7 @@ export function checkPeers(check: Check, peers: readonly SanMatcher[]): void {
     // An empty prefix, suffix or part would accept every peer.
     inner.name('value', peer.value);
     if (peer.match === 'regex') inner.regex('value', peer.value);
+    if (peer.kind === 'ip' && isIP(peer.value) === 0) inner.reject(`${printed(peer.value)} is not an IP address`, 'value');
   });
 }
 

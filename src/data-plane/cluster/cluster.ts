@@ -54,7 +54,8 @@ export class Cluster {
   private readonly hostsByKey = new Map<string, Host>();
   private groups = new Map<string, HostGroup>();
   private dns: DnsEndpoints | undefined = undefined;
-  private children: readonly (Cluster | undefined)[] = [];
+  /** Of an aggregate, in order; undefined while they are being found. */
+  private members: readonly Cluster[] | undefined = [];
   private readonly waiters = new Set<() => void>();
   private hasEndpoints = false;
   /** The last ones that were put in force. */
@@ -74,17 +75,28 @@ export class Cluster {
   }
 
   /**
-   * The cluster that serves: itself, or for an aggregate the first child with a usable host (the last one when none has any). A child
-   * whose endpoints nobody has asked for yet counts as usable: the request waits for them.
+   * The cluster that serves: itself, or for an aggregate the first member with a usable host (the last one when none has any). A
+   * member whose endpoints nobody has asked for yet counts as usable: the request waits for them. Undefined = it has no member.
    */
   resolve(): Cluster | undefined {
     if (this.config.discovery.kind !== 'aggregate') return this;
-    const known = this.children.filter((child) => child !== undefined).map((child) => child.resolve());
-    return known.find((child) => child !== undefined && (child.hasUsableHost() || child.isAwaited())) ?? known.at(-1);
+    const { members = [] } = this;
+    for (const member of members) if (member.hasUsableHost() || member.isAwaited()) return member;
+    return members.at(-1);
   }
 
+  /**
+   * The clusters that an aggregate is made of, aggregates among them already told theirs: the tree is laid flat, each cluster where
+   * it comes first, and what leads back to this one is left out. Source: gRFC A37, "aggregate clusters".
+   */
   setChildren(children: readonly (Cluster | undefined)[]): void {
-    this.children = children;
+    const members = new Set<Cluster>();
+    for (const child of children) {
+      if (child === undefined) continue;
+      if (child.config.discovery.kind !== 'aggregate') members.add(child);
+      else for (const member of child.members ?? []) members.add(member);
+    }
+    this.members = [...members];
   }
 
   hasUsableHost(): boolean {
@@ -98,8 +110,12 @@ export class Cluster {
     return !this.isReady(now) && now >= this.askAgainMs;
   }
 
-  /** Applies a configuration and, for `discovery: endpoints`, the endpoints as far as they are known. */
+  /**
+   * Applies a configuration and, for `discovery: endpoints`, the endpoints as far as they are known. An aggregate has no members
+   * from here on until `setChildren`: whoever is asked for them in between is one of its own members.
+   */
   update(config: ClusterConfig, endpoints: EndpointsConfig | undefined): void {
+    if (config.discovery.kind === 'aggregate') this.members = undefined;
     const before = this.config as ClusterConfig | undefined;
     if (before === config && this.endpoints === endpoints) return;
     this.config = config;
@@ -254,7 +270,7 @@ export class Cluster {
     this.localities = localities;
     for (const { locality, priority, endpoints } of localities) {
       for (const endpoint of endpoints) {
-        const refusal = this.dns === undefined ? this.dependencies.refusalOf(this.source, endpoint.address) : undefined;
+        const refusal = this.dependencies.refusalOf(this.source, endpoint.address);
         if (refusal !== undefined) {
           refused.push({ address: endpoint.address, reason: refusal });
           continue;

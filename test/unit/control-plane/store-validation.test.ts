@@ -546,6 +546,20 @@ const refused: readonly Row[] = [
     reason: /empty/,
   },
   {
+    name: 'peer-ip-that-is-none',
+    kind: 'cluster',
+    value: cluster({ tls: { mode: 'simple', peers: [{ kind: 'ip', match: 'exact', value: 'not-an-ip' }] } }),
+    path: 'tls.peers[0].value',
+    reason: /"not-an-ip" is not an IP address/,
+  },
+  {
+    name: 'connect-timeout-of-nothing',
+    kind: 'cluster',
+    value: cluster({ connectTimeoutMs: 0 }),
+    path: 'connectTimeoutMs',
+    reason: /longer than 0 ms/,
+  },
+  {
     name: 'versions-upside-down',
     kind: 'cluster',
     value: cluster({ tls: { mode: 'simple', peers: [], minVersion: 'TLSv1.3', maxVersion: 'TLSv1.2' } }),
