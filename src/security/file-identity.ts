@@ -6,7 +6,7 @@
  *   read ── good ──────────────────────────► in force, wait for a change
  *     └── bad ── may pass ── grace is left ► wait for a change or the end of the grace, read again
  *                   └── first read ────────► run() rejects: a mesh does not start without the identity it was given
- *                   └── later ─────────────► reported; the old one stays
+ *                   └── later ─────────────► reported, also to the sink, which refuses it; the old one stays
  */
 import { readFile, stat } from 'node:fs/promises';
 
@@ -26,6 +26,8 @@ export interface FileIdentityOptions {
   readonly trustBundle?: string;
   /** Name in the identity store. Default `'default'`. */
   readonly name?: string;
+  /** What a first read that finds nothing usable leads to: `run()` rejects, or reports it and goes on watching. Default `'reject'`. */
+  readonly badStart?: 'reject' | 'watch';
   readonly clock: Clock;
 }
 
@@ -40,7 +42,7 @@ const rotationGraceMs = 3000;
  * nothing at all.
  */
 export function fileIdentity(options: FileIdentityOptions): IdentitySource {
-  const { certificate, privateKey, trustBundle, clock } = options;
+  const { certificate, privateKey, trustBundle, badStart = 'reject', clock } = options;
   if ((certificate === undefined) !== (privateKey === undefined)) {
     throw new TypeError('identity: `certificate` and `privateKey` go together; name both files, or neither');
   }
@@ -76,8 +78,11 @@ export function fileIdentity(options: FileIdentityOptions): IdentitySource {
             await changes.next(graceLeftMs);
             continue;
           }
-          if (!isInForce) throw new MeshError('MESH_IDENTITY_INVALID', `identity: ${error}`, { details: { files: paths } });
-          sink.status({ state: 'failed', error: `${error} (the identity read before stays in force)` });
+          // It was judged here for the sake of the grace; refused by the sink it is counted and told as every refusal is.
+          for (const { offer } of faults) offer?.();
+          if (!isInForce && badStart === 'reject')
+            throw new MeshError('MESH_IDENTITY_INVALID', `identity: ${error}`, { details: { files: paths } });
+          sink.status({ state: 'failed', error: isInForce ? `${error} (the identity read before stays in force)` : error });
           await changes.next();
         }
       } finally {
@@ -90,6 +95,8 @@ export function fileIdentity(options: FileIdentityOptions): IdentitySource {
 interface Fault {
   readonly text: string;
   readonly mayPass: boolean;
+  /** Hands the bad material to the sink, which has not seen it yet. */
+  readonly offer?: () => void;
 }
 
 interface Delivery {
@@ -116,7 +123,7 @@ async function deliver(options: FileIdentityOptions, sink: IdentitySink, isRotat
     if (chain !== undefined && key !== undefined) {
       const svid = { name, certificateChain: chain, privateKey: new PrivateKey(privateKeyBlock(key)) };
       const verdict = checkSvid(svid, clock.wallNow());
-      if (!verdict.ok) faults.push(faultOf(verdict, certificate, privateKey));
+      if (!verdict.ok) faults.push({ ...faultOf(verdict, certificate, privateKey), offer: () => void sink.setSvid(svid) });
       else refusedByStore(sink.setSvid({ ...svid, certificateChain: verdict.value.certificateChain }), faults);
       warning = await exposureOf(privateKey);
     }
@@ -124,8 +131,14 @@ async function deliver(options: FileIdentityOptions, sink: IdentitySink, isRotat
   if (trustBundle !== undefined) {
     const certificates = await read(trustBundle, 'trust bundle');
     if (certificates !== undefined) {
-      const verdict = checkTrustBundle({ name, certificates }, clock.wallNow());
-      if (!verdict.ok) faults.push({ text: `the trust bundle ${trustBundle} ${verdict.reason}`, mayPass: verdict.mayPass });
+      const bundle = { name, certificates };
+      const verdict = checkTrustBundle(bundle, clock.wallNow());
+      if (!verdict.ok)
+        faults.push({
+          text: `the trust bundle ${trustBundle} ${verdict.reason}`,
+          mayPass: verdict.mayPass,
+          offer: () => void sink.setTrustBundle(bundle),
+        });
       else refusedByStore(sink.setTrustBundle({ name, certificates: verdict.value.certificates }), faults);
     }
   }

@@ -4,7 +4,7 @@ import { isMeshError, type MeshError } from '../../base/errors.ts';
 import { sleep, type Clock } from '../../base/runtime.ts';
 import type { ConfigSink, ControlPlane, ControlPlaneContext, Problem } from '../../model/contracts.ts';
 import type { HostDefaults } from '../safe-defaults.ts';
-import { readConfigFile, versionOf } from './client.ts';
+import { readConfigFile, versionOf, type ConfigText } from './client.ts';
 import { ConfiguredIdentity, type IdentityPaths } from './configured-identity.ts';
 import { FileChanges } from './file-changes.ts';
 import type { ReportedProblem } from './file-problem.ts';
@@ -17,12 +17,10 @@ export type { MeshFile, MeshFileInput };
 
 /** What a file says that is no resource. */
 export interface FileSettings {
-  /** What happens to a host that no control plane knows. */
-  readonly unknownHosts: 'dns' | 'refuse';
+  /** What happens to a host that no control plane knows; undefined when the file does not say. */
+  readonly unknownHosts: 'dns' | 'refuse' | undefined;
   /** The policy of such a host under `'dns'`: the `defaults` of the file, `tls` excepted. */
   readonly hostDefaults: HostDefaults;
-  /** Whether the file has an `identity`; without one the identity source stays silent. */
-  readonly hasIdentity: boolean;
 }
 
 /** Where the configuration is: a path, which is watched, or an object, which is read once. */
@@ -36,6 +34,8 @@ export type FileControlPlaneOptions = (
 ) & {
   /** Default `file`, or `object`. */
   readonly name?: string;
+  /** Name of what `identity` gives; two sources cannot give the same one. Default `default`. */
+  readonly identityName?: string;
   /** Called with the first good configuration and with each later one, before its resources are applied. */
   readonly onSettings?: (settings: FileSettings) => void;
 };
@@ -45,7 +45,10 @@ export type FileControlPlaneOptions = (
  * no good; on a reload the last good one stays in force and `status()` shows what is wrong.
  */
 export function fileControlPlane(options: FileControlPlaneOptions): ControlPlane {
-  const identity = new ConfiguredIdentity(options.name ?? ('path' in options ? 'file' : 'object'));
+  const identity = new ConfiguredIdentity(
+    options.name ?? ('path' in options ? 'file' : 'object'),
+    options.identityName ?? 'default',
+  );
   return {
     name: identity.name,
     identity,
@@ -75,7 +78,7 @@ async function runFile(options: Options<'path'>, identity: ConfiguredIdentity, c
   const path = resolve(options.path);
   const changes = new FileChanges(path, clock);
   try {
-    const first = await load(path);
+    const first = await parsed(path, await read(path));
     if ('error' in first) throw first.error;
     await applyFile(first, options, identity, context);
     let applied = first.version;
@@ -107,14 +110,13 @@ async function applyFile(
   context: ControlPlaneContext,
 ): Promise<void> {
   const { file, version, directory } = loaded;
-  const { resources, unhonoured } = translateMeshFile(file);
+  const { resources, unhonoured } = translateMeshFile(file, options.identityName);
   const paths = identityPaths(file.identity, directory);
   // A new identity comes before the clusters that ask for it, and one that is given up goes after them.
   if (paths !== undefined) await identity.use(paths, context.clock);
   options.onSettings?.({
     unknownHosts: file.unknownHosts,
     hostDefaults: hostDefaultsFromFile(file),
-    hasIdentity: file.identity !== undefined,
   });
   const replaces = ['listener', 'route-table', 'cluster', 'endpoints'] as const;
   const { rejected } = await context.sink.apply({ version, set: resources, remove: [], replaces, unhonoured });
@@ -135,33 +137,50 @@ function reportConnected(sink: ConfigSink, rejected: readonly Problem[]): void {
 }
 
 /** What a look at the file gave; the version of a file that cannot be read is its error. */
-type LoadResult = Loaded | { readonly error: MeshError; readonly version: string };
+type ReadResult = ConfigText | Failure;
+type LoadResult = Loaded | Failure;
+interface Failure {
+  readonly error: MeshError;
+  readonly version: string;
+}
 
-async function load(path: string): Promise<LoadResult> {
-  let version = '';
+async function read(path: string): Promise<ReadResult> {
   try {
-    const content = await readConfigFile(path);
-    version = content.version;
-    return { file: await parseMeshFile(content.text, basename(path)), version, directory: dirname(path) };
+    return await readConfigFile(path);
   } catch (error) {
     if (!isMeshError(error)) throw error;
-    return { error, version: version === '' ? error.message : version };
+    return { error, version: error.message };
   }
 }
 
-/** A writer that truncates first and writes then is given this long before what is read counts as a mistake. */
+async function parsed(path: string, content: ReadResult): Promise<LoadResult> {
+  if ('error' in content) return content;
+  const { text, version } = content;
+  try {
+    return { file: await parseMeshFile(text, basename(path)), version, directory: dirname(path) };
+  } catch (error) {
+    if (!isMeshError(error)) throw error;
+    return { error, version };
+  }
+}
+
+/**
+ * A writer in place may write in several pieces, and the first of them may be a good file that lacks half of the services. What is
+ * read counts when it is the same this long later; a file that is written all the time counts as it is in the end.
+ */
 const settleMs = 200;
 const maxSettleRounds = 5;
 
 async function loadSettled(path: string, clock: Clock, signal: AbortSignal): Promise<LoadResult> {
-  let result = await load(path);
-  for (let round = 0; 'error' in result && round < maxSettleRounds; round++) {
+  let content = await read(path);
+  for (let round = 0; round < maxSettleRounds; round++) {
     await sleep(clock, settleMs, signal);
-    const again = await load(path);
-    if (again.version === result.version) return again;
-    result = again;
+    const again = await read(path);
+    const isSettled = again.version === content.version;
+    content = again;
+    if (isSettled) break;
   }
-  return result;
+  return await parsed(path, content);
 }
 
 function failedStatus(error: MeshError) {

@@ -4,11 +4,16 @@ import type { SanMatcher, UpstreamTls } from '../../model/tls.ts';
 import { isHostName, parseAddress } from './address.ts';
 import type { DefaultsFile, MeshFile, ServiceFile, TlsFile } from './schema.ts';
 
-/** Name of the SVID and of the trust bundle that `identity` gives. */
-export const identityName = 'default';
-
-/** The cluster of a service; undefined when its routes all lead to other services. */
-export function clusterFromService(file: MeshFile, name: string, service: ServiceFile): ClusterConfig | undefined {
+/**
+ * The cluster of a service; undefined when its routes all lead to other services. `identityName` is that of the SVID and of the
+ * trust bundle that the file's `identity` gives.
+ */
+export function clusterFromService(
+  file: MeshFile,
+  name: string,
+  service: ServiceFile,
+  identityName: string,
+): ClusterConfig | undefined {
   const discovery = discoveryOf(service);
   if (discovery === undefined) return undefined;
   const tls = service.tls ?? file.defaults.tls;
@@ -17,7 +22,7 @@ export function clusterFromService(file: MeshFile, name: string, service: Servic
     discovery,
     ...clusterPolicies({ ...file.defaults, ...service }),
     ...(service.subsets !== undefined && { subsets: service.subsets }),
-    ...(tls !== undefined && { tls: upstreamTls(tls, file, discovery) }),
+    ...(tls !== undefined && { tls: upstreamTls(tls, file, discovery, identityName) }),
   };
 }
 
@@ -84,10 +89,17 @@ function endpointFrom(endpoint: NonNullable<ServiceFile['endpoints']>[number], s
   return { address: host, port, weight, ...(metadata !== undefined && { metadata }) };
 }
 
-function upstreamTls({ mode, peers = [], sni }: TlsFile, { identity }: MeshFile, discovery: Discovery): UpstreamTls {
+function upstreamTls(
+  { mode, peers = [], sni }: TlsFile,
+  { identity }: MeshFile,
+  discovery: Discovery,
+  identityName: string,
+): UpstreamTls {
   if (mode === 'disabled') return { mode };
   // The name that was resolved is the one whose certificate is expected, not the short name that callers use.
-  const serverName = sni ?? (discovery.kind === 'dns' && isHostName(discovery.hostname) ? discovery.hostname : undefined);
+  // A dot at its end is for the resolver; a server name and the names in certificates have none (RFC 6066, section 3).
+  const serverName =
+    sni ?? (discovery.kind === 'dns' && isHostName(discovery.hostname) ? discovery.hostname.replace(/\.$/, '') : undefined);
   return {
     mode,
     ...(mode === 'mutual' && { identity: identityName }),

@@ -18,13 +18,13 @@ export interface TranslatedFile {
   readonly unhonoured: readonly Problem[];
 }
 
-/** Translates a checked file. Paths in `unhonoured` are those of the file. */
-export function translateMeshFile(file: MeshFile): TranslatedFile {
+/** Translates a checked file, whose `identity` has the name `identityName`. Paths in `unhonoured` are those of the file. */
+export function translateMeshFile(file: MeshFile, identityName = 'default'): TranslatedFile {
   const unhonoured: Problem[] = [];
   const clusters: Resource[] = [];
   const virtualHosts: VirtualHostConfig[] = [];
   for (const [name, service] of Object.entries(file.services)) {
-    const cluster = clusterFromService(file, name, service);
+    const cluster = clusterFromService(file, name, service, identityName);
     if (cluster !== undefined) clusters.push({ kind: 'cluster', name, value: cluster });
     virtualHosts.push(virtualHostFromService(file, name, service));
     unhonoured.push(...withoutEffect(file, name, service));

@@ -8,8 +8,8 @@ import { MeshError } from '../../../src/base/errors.ts';
 import { systemClock, type Clock } from '../../../src/base/runtime.ts';
 import type { ControlPlaneStatus } from '../../../src/model/contracts.ts';
 import type { CertificateAuthority, IssuedCertificate } from '../../../src/security/certificate-authority.ts';
-import { fileIdentity } from '../../../src/security/file-identity.ts';
-import { createIdentityStore, type IdentityStore } from '../../../src/security/identity-store.ts';
+import { fileIdentity, type FileIdentityOptions } from '../../../src/security/file-identity.ts';
+import { createIdentityStore, type IdentityEvent, type IdentityStore } from '../../../src/security/identity-store.ts';
 import { hourMs, testAuthority, validity, workloadCertificate, writeIdentityFiles } from '../../support/certificates.ts';
 
 let root: string;
@@ -50,18 +50,21 @@ function graceClock(): Clock & { endGrace(): void } {
 interface Running {
   readonly store: IdentityStore;
   readonly statuses: ControlPlaneStatus[];
+  readonly refusals: readonly (IdentityEvent & { type: 'identity-refused' })[];
   /** Resolves at the first status of which the test is true, now or later. */
   until(test: (status: ControlPlaneStatus) => boolean): Promise<ControlPlaneStatus>;
   readonly done: Promise<void>;
   stop(): Promise<void>;
 }
 
-function run(files: { certificate?: string; privateKey?: string; trustBundle?: string }, clock: Clock = systemClock): Running {
+function run(files: Omit<FileIdentityOptions, 'clock'>, clock: Clock = systemClock): Running {
   const statuses: ControlPlaneStatus[] = [];
+  const refusals: (IdentityEvent & { type: 'identity-refused' })[] = [];
   let wake: (() => void) | undefined;
   const store = createIdentityStore({
     clock: systemClock,
     onEvent: (event) => {
+      if (event.type === 'identity-refused') refusals.push(event);
       if (event.type !== 'identity-source') return;
       statuses.push(event);
       wake?.();
@@ -73,6 +76,7 @@ function run(files: { certificate?: string; privateKey?: string; trustBundle?: s
   return {
     store,
     statuses,
+    refusals,
     done,
     async until(test) {
       for (;;) {
@@ -277,6 +281,39 @@ describe('an identity from files', () => {
       });
     });
   }
+
+  it('refuses through the sink what is bad when the grace is over, so that the refusal is counted and told', async () => {
+    const files = await writeIdentityFiles(directory, 'web', web, ca);
+    const clock = graceClock();
+    const running = run(files, clock);
+    await running.until((status) => status.state === 'connected');
+    await replace(files.privateKey, (await workloadCertificate(ca, 'web')).privateKey.reveal());
+    await replace(files.trustBundle, 'nothing');
+    await running.until((status) => /ca\.pem/.test(status.error ?? ''));
+    assert.deepEqual(running.refusals, [], 'a rotation may be under way');
+    clock.endGrace();
+    await running.until((status) => status.state === 'failed');
+    assert.deepEqual(
+      running.refusals.map(({ kind, name }) => ({ kind, name })),
+      [
+        { kind: 'svid', name: 'default' },
+        { kind: 'trust-bundle', name: 'default' },
+      ],
+    );
+    assert.match(running.store.statuses()[0]?.refused ?? '', /does not belong to the certificate/);
+    await running.stop();
+  });
+
+  it('goes on watching after a bad start when it is asked to', async () => {
+    const files = { certificate: join(directory, 'web.pem'), privateKey: join(directory, 'web.key') };
+    const running = run({ ...files, badStart: 'watch' });
+    const failed = await running.until((status) => status.state === 'failed');
+    assert.match(failed.error ?? '', /web\.pem cannot be read \(ENOENT\)/);
+    await writeIdentityFiles(directory, 'web', web, ca);
+    await running.until((status) => status.state === 'connected' && status.error === undefined);
+    assert.equal(running.store.svid('default')?.spiffeId, 'spiffe://example.org/web');
+    await running.stop();
+  });
 
   it('is not made of half a pair or of nothing', () => {
     assert.throws(() => fileIdentity({ certificate: 'a.pem', clock: systemClock }), /`certificate` and `privateKey` go together/);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +22,8 @@ describe('the identity of a configuration file', { timeout: 30_000 }, () => {
   /** What was delivered, in order: `svid`, `bundle`, `remove`, `config`. */
   let log: string[];
   let statuses: ControlPlaneStatus[];
+  /** The workloads whose certificates were delivered. */
+  let names: string[];
   const path = (name: string): string => join(directory, name);
 
   before(async () => {
@@ -31,6 +34,7 @@ describe('the identity of a configuration file', { timeout: 30_000 }, () => {
     stop = new AbortController();
     log = [];
     statuses = [];
+    names = [];
     sink = new RecordingSink();
     running = [];
     const inner = new RecordingSink();
@@ -49,8 +53,8 @@ describe('the identity of a configuration file', { timeout: 30_000 }, () => {
     await rm(directory, { recursive: true });
   });
 
-  async function issue(name: string): Promise<void> {
-    const issued = await workloadCertificate(authority, name);
+  async function issue(name: string, workload = name): Promise<void> {
+    const issued = await workloadCertificate(authority, workload);
     await writeFile(path(`certs/${name}.pem`), issued.certificateChain);
     await writeFile(path(`certs/${name}.key`), issued.privateKey.reveal(), { mode: 0o600 });
   }
@@ -65,7 +69,8 @@ describe('the identity of a configuration file', { timeout: 30_000 }, () => {
   }
 
   const identities: IdentitySink = {
-    setSvid({ name, privateKey }) {
+    setSvid({ name, privateKey, certificateChain }) {
+      names.push(new X509Certificate(certificateChain).subjectAltName?.match(/example\.org\/([\w-]+)/)?.[1] ?? '');
       assert.equal(name, 'default');
       assert.match(privateKey.reveal(), /PRIVATE KEY/);
       note('svid');
@@ -127,6 +132,31 @@ describe('the identity of a configuration file', { timeout: 30_000 }, () => {
     assert.ok(!log.includes('remove default'));
     await writeFile(path('mesh.yaml'), config('web2'));
     await sink.until(() => log.includes('svid'));
+  });
+
+  it('comes when its files are written after the configuration that names them', async () => {
+    await writeFile(path('mesh.yaml'), 'services: {}\n');
+    void start();
+    await sink.until(({ updates }) => updates.length === 1);
+    await writeFile(path('mesh.yaml'), config('late'));
+    await sink.until(() => statuses.some(({ state }) => state === 'failed'));
+    await issue('late');
+    await sink.until(() => log.includes('svid'));
+    await sink.until(() => statuses.at(-1)?.state === 'connected');
+  });
+
+  it('is followed while the files that replace it are not there yet, and then they are', async () => {
+    await writeFile(path('mesh.yaml'), config('web'));
+    void start();
+    await sink.until(({ updates }) => updates.length === 1);
+    await writeFile(path('mesh.yaml'), config('late'));
+    await sink.until(() => statuses.some(({ state }) => state === 'failed'));
+    names.length = 0;
+    await issue('web', 'web-rotated');
+    await sink.until(() => names.includes('web-rotated'));
+    await issue('late');
+    await sink.until(() => names.includes('late'));
+    await sink.until(() => statuses.at(-1)?.state === 'connected' && statuses.at(-1)?.error === undefined);
   });
 
   it('is removed when the file names none any more', async () => {
