@@ -4,12 +4,7 @@ import { parseArgs } from 'node:util';
 import { systemClock } from '../base/runtime.ts';
 import { spiffeIdProblem } from '../security/spiffe-id.ts';
 import { CertificateFolder, CertsProblem, type MadeCertificate } from './certificate-folder.ts';
-
-/** Where a command writes. */
-export interface CommandIo {
-  readonly stdout: { write(text: string): unknown };
-  readonly stderr: { write(text: string): unknown };
-}
+import type { CommandIo } from './command.ts';
 
 const help = `Usage: meshfetch certs NAME… [options]
 

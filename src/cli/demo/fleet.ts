@@ -16,7 +16,7 @@ export interface Fleet {
   readonly instances: readonly Instance[];
   /** Writes the frontend's mesh.yaml with this share of the traffic for v2, as an editor does: a new file in place of the old. */
   setCanary(percent: number): Promise<void>;
-  /** Gives a service a new certificate; returns its serial number. */
+  /** Gives a service a new certificate and key; resolves when they are written. */
   rotate(service: string): Promise<void>;
   stop(): Promise<void>;
 }
