@@ -142,7 +142,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   private broke(error: unknown): void {
     // The handler's own mistake, on its way to whoever called it.
     if (this.isOver || this.call.isSettled) throw error;
-    const isConnector = this.connections === undefined;
+    const isConnector = this.connection === undefined;
     const failure = classifyError(error, { requestStarted: this.controller !== undefined, responseStarted: false });
     this.end(false);
     this.failed(

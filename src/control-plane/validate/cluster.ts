@@ -44,7 +44,8 @@ export function* checkCluster(check: Check, cluster: ClusterConfig, policies: Kn
     inner.within('tls', match.tls ?? {}, checkUpstreamTls);
   });
   for (const key of ['connectTimeoutMs', 'idleTimeoutMs', 'maxConnectionAgeMs'] as const) check.durationMs(key, cluster[key]);
-  if (cluster.connectTimeoutMs === 0) check.reject('must be longer than 0 ms', 'connectTimeoutMs');
+  for (const key of ['connectTimeoutMs', 'idleTimeoutMs'] as const)
+    if (cluster[key] === 0) check.reject('must be longer than 0 ms', key);
   check.whole('maxRequestsPerConnection', cluster.maxRequestsPerConnection, 0);
   check.within('http2', cluster.http2, checkHttp2);
   check.within('tcpKeepAlive', cluster.tcpKeepAlive, (inner, keepAlive) => {

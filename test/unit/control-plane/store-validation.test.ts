@@ -560,6 +560,13 @@ const refused: readonly Row[] = [
     reason: /longer than 0 ms/,
   },
   {
+    name: 'idle-timeout-of-nothing',
+    kind: 'cluster',
+    value: cluster({ idleTimeoutMs: 0 }),
+    path: 'idleTimeoutMs',
+    reason: /longer than 0 ms/,
+  },
+  {
     name: 'versions-upside-down',
     kind: 'cluster',
     value: cluster({ tls: { mode: 'simple', peers: [], minVersion: 'TLSv1.3', maxVersion: 'TLSv1.2' } }),
