@@ -2,6 +2,7 @@
  * createMesh(): the only file that knows both planes. It makes the parts, connects them, and takes them down in the right order.
  */
 import { isIP } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
 import { getGlobalDispatcher, type Dispatcher } from 'undici';
 import { explain, type Explanation } from './admin/explain.ts';
 import { gaugesOf } from './admin/readings.ts';
@@ -13,6 +14,7 @@ import { Demands } from './control-plane/demands.ts';
 import { dnsControlPlane } from './control-plane/dns/index.ts';
 import type { FileSettings } from './control-plane/file/index.ts';
 import { loadControlPlane, type LoadedControlPlane } from './control-plane/index.ts';
+import { safeDefaults, type HostDefaults } from './control-plane/safe-defaults.ts';
 import { createConfigStore } from './control-plane/store.ts';
 import { LiveConfig } from './data-plane/live-config.ts';
 import { loadBalancingPolicies } from './data-plane/load-balancing/index.ts';
@@ -60,14 +62,18 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
   const stop = new AbortController();
   const previous = chosenDispatcher(undefined);
 
-  let settings: FileSettings | undefined;
-  const dns = dnsControlPlane({ defaults: () => settings?.hostDefaults });
+  /** What each file says, in the order of precedence. */
+  const settings: (FileSettings | undefined)[] = [];
+  const hostDefaults = (): HostDefaults | undefined =>
+    settings.find((said) => said !== undefined && !isDeepStrictEqual(said.hostDefaults, safeDefaults))?.hostDefaults;
+  const dns = dnsControlPlane({ defaults: hostDefaults });
   const loaded: LoadedControlPlane[] = [];
-  for (const input of listOf(options.controlPlane)) {
+  for (const [position, input] of listOf(options.controlPlane).entries()) {
     loaded.push(
       await loadControlPlane(input, (next) => {
-        settings = next;
+        settings[position] = next;
         dns.defaultsChanged();
+        config.forgetOrigins();
       }),
     );
   }
@@ -121,11 +127,9 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
       demandEndpoints: (source, cluster) => void demands.ask(source, { kind: 'cluster', name: cluster }),
     },
     {
-      ask(source, want) {
-        if (source === dns.name && ((options.unknownHosts ?? settings?.unknownHosts) === 'refuse' || fallback() !== undefined))
-          return 'absent';
-        return demands.ask(source, want);
-      },
+      lastResort: dns.name,
+      usesLastResort: () => !refusesUnknownHosts() && fallback() === undefined,
+      ask: (source, want) => demands.ask(source, want),
       describe: () => describeSources(store.status()),
     },
   );
@@ -143,19 +147,39 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     fallback,
   });
 
-  /** The global dispatcher that the program has set, unless that is this mesh. */
+  /** The first word on it counts: the option, then the files in the order of precedence. */
+  function refusesUnknownHosts(): boolean {
+    return (options.unknownHosts ?? settings.find((said) => said?.unknownHosts !== undefined)?.unknownHosts) === 'refuse';
+  }
+
+  /** The global dispatcher that the program has set, unless that is this mesh; none where unknown hosts are refused. */
   function fallback(): Dispatcher | undefined {
-    return chosenDispatcher(dispatcher) ?? previous;
+    return refusesUnknownHosts() ? undefined : (chosenDispatcher(dispatcher) ?? previous);
   }
 
   // Identities first: a configuration waits for the one that it brings.
-  const runs = [
-    ...planes.flatMap((plane) =>
-      plane.identity === undefined ? [] : [plane.identity.run(identities.sinkOf(plane.name), stop.signal)],
-    ),
-    ...planes.map((plane) => plane.run({ sink: store.sink(plane.name), clock, random, signal: stop.signal })),
-  ];
-  for (const run of runs) run.catch(() => {});
+  const runs = planes.flatMap((plane) => {
+    const { identity } = plane;
+    if (identity === undefined) return [];
+    const sink = identities.sinkOf(plane.name);
+    const run = started(() => identity.run(sink, stop.signal));
+    run.catch((error: unknown) => {
+      if (!stop.signal.aborted) sink.status({ state: 'failed', error: wordsOf(error) });
+    });
+    return [run];
+  });
+  for (const plane of planes) {
+    const sink = store.sink(plane.name);
+    const run = started(() => plane.run({ sink, clock, random, signal: stop.signal }));
+    run.catch((error: unknown) => {
+      if (stop.signal.aborted) return;
+      // It will say nothing more: what it delivered stays in force, and nobody waits for the rest.
+      demands.markFailed(plane.name, wordsOf(error));
+      sink.status({ state: 'failed', error: wordsOf(error) });
+      config.settleWaiters();
+    });
+    runs.push(run);
+  }
 
   /** Ends everything that runs beside the requests. */
   async function stopRunning(): Promise<void> {
@@ -217,11 +241,26 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
   };
 }
 
-/** Addresses of a source that others can write to must pass the address policy; files and objects of this program are its own words. */
+/**
+ * Addresses of a source that others can write to must pass the address policy; files and objects of this program are its own words.
+ * A host name passes no policy, since what it leads to shows only when it is dialled: it is refused, `localhost` excepted where
+ * loopback is allowed.
+ */
 function refusalOf(plane: ControlPlane | undefined, address: string): string | undefined {
   if (plane?.remoteAddresses === undefined) return undefined;
   if (address.startsWith('/')) return 'a unix socket';
-  return isIP(address) === 0 ? undefined : refusalReason(address, plane.remoteAddresses);
+  if (isIP(address) !== 0) return refusalReason(address, plane.remoteAddresses);
+  if (address.toLowerCase() === 'localhost' && plane.remoteAddresses.allowLoopback) return undefined;
+  return 'a host name, whose addresses would not be checked; register an IP address';
+}
+
+/** A `run` that throws instead of rejecting has failed all the same. */
+async function started(run: () => Promise<void>): Promise<void> {
+  await run();
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function publishIdentity(telemetry: Telemetry, identities: IdentityStore, event: IdentityEvent): void {

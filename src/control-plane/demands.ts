@@ -13,6 +13,8 @@ const maxDemands = 1000;
 export class Demands {
   private readonly planes = new Map<string, ControlPlane>();
   private readonly delivered = new Set<string>();
+  /** Sources that ended, and why. */
+  private readonly failed = new Map<string, string>();
   private readonly entries = new LRUCache<string, Entry>({ max: maxDemands, dispose: ({ abort }) => abort.abort() });
 
   add(source: string, plane: ControlPlane): void {
@@ -24,10 +26,15 @@ export class Demands {
     this.delivered.add(source);
   }
 
+  /** The source ended with an error: nothing more is to be expected of it. */
+  markFailed(source: string, reason: string): void {
+    this.failed.set(source, reason);
+  }
+
   /** Asks once. `'pending'` = no answer yet; `'absent'` = the source has nothing. */
   ask(source: string, want: Demand): 'pending' | 'absent' {
     const plane = this.planes.get(source);
-    if (plane === undefined) return 'absent';
+    if (plane === undefined || this.failed.has(source)) return 'absent';
     if (plane.demand === undefined) return this.delivered.has(source) ? 'absent' : 'pending';
     const key = keyOf(source, want);
     let entry = this.entries.get(key);

@@ -19,6 +19,7 @@ import { unhonouredOf } from './unhonoured.ts';
 export interface OriginEntry {
   readonly origin: string;
   readonly scheme: 'http' | 'https';
+  /** Without the dot at its end. */
   readonly host: string;
   readonly port: number;
   /** As in the Host header: without the default port. */
@@ -29,6 +30,10 @@ export interface OriginEntry {
 
 /** How sources that answer on demand are asked. Implemented by mesh.ts. */
 export interface DemandBook {
+  /** The source that has every host: it resolves names as they are written, a dot at the end included (an absolute name). */
+  readonly lastResort: string;
+  /** Whether that source is asked at all. */
+  usesLastResort(): boolean;
   /** Asks `source` once; `'pending'` while it has not answered, `'absent'` when it has nothing or takes no demands. */
   ask(source: string, want: Demand): 'pending' | 'absent';
   /** What the sources say of themselves, for the error of a wait that was in vain. */
@@ -73,13 +78,16 @@ export class LiveConfig {
     if (cached !== undefined) return cached;
     const url = parseOrigin(origin);
     for (const source of this.sources) {
-      const virtualHost = source.tables.get(url.port)?.find(url.host, url.port) ?? source.tables.get(0)?.find(url.host, url.port);
+      const isLastResort = source.name === this.book.lastResort;
+      if (isLastResort && !this.book.usesLastResort()) continue;
+      const host = isLastResort ? writtenHost(url) : url.host;
+      const virtualHost = source.tables.get(url.port)?.find(host, url.port) ?? source.tables.get(0)?.find(host, url.port);
       if (virtualHost !== undefined) {
         const entry: OriginEntry = { ...url, virtualHost };
         this.origins.set(origin, entry);
         return entry;
       }
-      if (this.book.ask(source.name, { kind: 'authority', host: url.host, port: url.port }) === 'pending') return undefined;
+      if (this.book.ask(source.name, { kind: 'authority', host, port: url.port }) === 'pending') return undefined;
     }
     // Not kept: a source may know the host a moment later.
     return { ...url, virtualHost: undefined };
@@ -119,6 +127,11 @@ export class LiveConfig {
       if (entry !== undefined) waiter.settle(entry);
       return entry === undefined;
     });
+  }
+
+  /** What a host leads to may be another thing now, although no resource changed. */
+  forgetOrigins(): void {
+    this.origins.clear();
   }
 
   apply(snapshot: Snapshot): void {
@@ -259,6 +272,11 @@ function isSameMap<V>(a: ReadonlyMap<string, V>, b: ReadonlyMap<string, V>): boo
   if (a.size !== b.size) return false;
   for (const [key, value] of a) if (b.get(key) !== value) return false;
   return true;
+}
+
+/** The host as the URL has it, its last dot included. */
+function writtenHost({ origin, host }: Omit<OriginEntry, 'virtualHost'>): string {
+  return URL.parse(origin)?.hostname ?? host;
 }
 
 function parseOrigin(origin: string): Omit<OriginEntry, 'virtualHost'> {

@@ -160,10 +160,12 @@ export const meshFile = v.pipe(
   mapping({
     services: v.pipe(v.optional(dictionary(service), {}), v.description('Services by name.')),
     defaults: v.optional(defaults, {}),
-    unknownHosts: v.pipe(
-      v.optional(oneOf(['dns', 'refuse']), 'dns'),
-      v.description(
-        'What happens to a host that is no service: `dns` resolves it and applies `defaults`, so that a program keeps working when it is put on the mesh; `refuse` fails the request.',
+    unknownHosts: v.exactOptional(
+      v.pipe(
+        oneOf(['dns', 'refuse']),
+        v.description(
+          'What happens to a host that is no service: `dns` resolves it and applies `defaults`, so that a program keeps working when it is put on the mesh; `refuse` fails the request. Without it the next file decides, and `dns` is what holds when nobody says anything.',
+        ),
       ),
     ),
     identity: v.exactOptional(identity),

@@ -2,6 +2,7 @@
  * A cluster as this process knows it: its hosts, the groups that balance over them, its limits and budget, and what its outcomes
  * say about each host. It lives through every update of its configuration.
  */
+import { LRUCache } from 'lru-cache';
 import { MeshError } from '../../base/errors.ts';
 import type { Clock, Random } from '../../base/runtime.ts';
 import type { LoadBalancingPolicy } from '../../model/contracts.ts';
@@ -37,6 +38,8 @@ export interface ClusterDependencies {
 }
 
 const defaultBudget: RetryBudgetConfig = { kind: 'token-bucket', ratio: 0.15, minTokens: 10 };
+/** Different budgets that the routes to one cluster may ask for; those that no request has used for longest are forgotten. */
+const maxBudgets = 100;
 
 /** An aggregate looks past a member for so long when its endpoints did not come. */
 const askAgainAfterMs = 10_000;
@@ -49,8 +52,10 @@ export class Cluster {
   detection!: HostDetection;
   private readonly dependencies: ClusterDependencies;
   private endpoints: EndpointsConfig | undefined = undefined;
-  private readonly defaultBudget = createRetryBudget(defaultBudget);
-  private readonly budgets = new WeakMap<RetryBudgetConfig, RetryBudget>();
+  private readonly budgets = new LRUCache<string, RetryBudget>({ max: maxBudgets });
+  /** The same by identity, for the request path. */
+  private readonly budgetsOfConfigs = new WeakMap<RetryBudgetConfig, RetryBudget>();
+  private latestBudget: RetryBudget | undefined = undefined;
   private readonly hostsByKey = new Map<string, Host>();
   private groups = new Map<string, HostGroup>();
   private dns: DnsEndpoints | undefined = undefined;
@@ -252,15 +257,28 @@ export class Cluster {
     this.assignGroups();
   }
 
-  /** The budget of the cluster, else that of a policy, shared by all requests whose policy asks for the same. */
+  /**
+   * The budget of the cluster, else that of a policy. All requests to this cluster share it whose policies say the same, whichever
+   * route and version of the configuration they come from: a budget that every reload fills again bounds nothing.
+   */
   budgetOf(ofRoute: RetryBudgetConfig | undefined): RetryBudget {
-    const config = this.config.retryBudget ?? ofRoute;
-    if (config === undefined) return this.defaultBudget;
-    let budget = this.budgets.get(config);
-    if (budget === undefined) {
-      budget = createRetryBudget(config);
-      this.budgets.set(config, budget);
-    }
+    const config = this.config.retryBudget ?? ofRoute ?? defaultBudget;
+    const budget = this.budgetsOfConfigs.get(config) ?? this.findBudget(config);
+    this.latestBudget = budget;
+    return budget;
+  }
+
+  /** Retries left in the budget that the latest request counts in. */
+  retryBudgetLeft(nowMs: number): number {
+    const budget = this.latestBudget ?? this.findBudget(this.config.retryBudget ?? defaultBudget);
+    return budget.remaining(nowMs);
+  }
+
+  private findBudget(config: RetryBudgetConfig): RetryBudget {
+    const key = JSON.stringify(Object.entries(config).toSorted(([one], [other]) => (one < other ? -1 : 1)));
+    let budget = this.budgets.get(key);
+    if (budget === undefined) this.budgets.set(key, (budget = createRetryBudget(config)));
+    this.budgetsOfConfigs.set(config, budget);
     return budget;
   }
 

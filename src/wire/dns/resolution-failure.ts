@@ -28,7 +28,7 @@ export function resolutionFailure(
     return new MeshError(
       'MESH_DNS_FAILED',
       `"${hostname}" leads only to addresses that a name server must not send a request to: ${outcome.refused.join(', ')}. ` +
-        `Write the address itself, put the name into the hosts file, or allow it with allowAddress or allowLoopback.`,
+        `Write the address itself, or put the name into the hosts file.`,
       { details: { ...details, refused: outcome.refused } },
     );
   }
