@@ -7,7 +7,7 @@ export function nearestName(unknown: string, known: readonly string[]): string |
   const wanted = folded(unknown);
   let best: string | undefined;
   let bestDistance = Math.round(wanted.length * 0.4) + 1;
-  for (const name of known) {
+  for (const name of known.slice(0, maxCompared)) {
     const distance = levenshtein(wanted, folded(name), bestDistance);
     if (distance < bestDistance) {
       best = name;
@@ -17,15 +17,25 @@ export function nearestName(unknown: string, known: readonly string[]): string |
   return best;
 }
 
-/** What to write in place of an unknown name: `did you mean "retry"? (known here: …)`, for the end of a message. */
+/**
+ * What to write in place of an unknown name: `did you mean "retry"? (known here: …)`, for the end of a message. Of more than 20
+ * names the first 10 are listed.
+ */
 export function suggestion(unknown: string, known: readonly string[]): string {
   const near = nearestName(unknown, known);
-  const all = known.length === 0 ? 'none are known here' : `known here: ${known.join(', ')}`;
+  const rest = known.length - maxListed;
+  const listed = known.length <= 2 * maxListed ? known.join(', ') : `${known.slice(0, maxListed).join(', ')} and ${rest} more`;
+  const all = known.length === 0 ? 'none are known here' : `known here: ${listed}`;
   return near === undefined ? all : `did you mean ${JSON.stringify(near)}? (${all})`;
 }
 
 /** Longer names are not compared: the work is quadratic, and nobody mistypes a key of this length. */
 const maxNameLength = 64;
+
+/** Of very many names only so many are compared; a file with a hundred mistakes is checked on the event loop. */
+const maxCompared = 1000;
+
+const maxListed = 10;
 
 function folded(name: string): string {
   return name.toLowerCase().replaceAll(/[-_]/g, '');
@@ -41,6 +51,7 @@ function levenshtein(a: string, b: string, limit: number): number {
       const replace = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
       next.push(Math.min(replace, row[j]! + 1, next[j - 1]! + 1));
     }
+    if (Math.min(...next) >= limit) return limit;
     row = next;
   }
   return Math.min(row[b.length]!, limit);

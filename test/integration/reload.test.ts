@@ -112,7 +112,10 @@ describe('a file that changes under load', () => {
       orders([{ address: server.address, weight: 7 }]),
       orders([{ address: server.address, weight: 7, metadata: { version: 'v2' } }], { timeoutMs: 5000 }),
       orders([{ address: server.address }], { retry: { maxAttempts: 5 }, outlierDetection: { consecutive5xx: 9 } }),
-      orders([{ address: server.address }], { loadBalancing: { policy: 'random' }, subsets: { v1: { version: 'v1' } } }),
+      orders([{ address: server.address, metadata: { version: 'v1' } }], {
+        loadBalancing: { policy: 'random' },
+        subsets: { v1: { version: 'v1' } },
+      }),
     ]) {
       const { version } = mesh.status();
       await write(config);

@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { suggestion } from '../../base/nearest-name.ts';
 import { schemaNode, structureProblems } from './check-structure.ts';
-import { shown, type FilePath, type FileProblem } from './file-problem.ts';
+import { maxProblems, shown, type FilePath, type FileProblem } from './file-problem.ts';
 import { isMapping, type PlainValue } from './plain-value.ts';
 import { meshFile, type MeshFile } from './schema.ts';
 
@@ -13,9 +13,9 @@ export interface SchemaCheck {
   readonly problems: readonly FileProblem[];
 }
 
-/** Checks `value` against the schema and fills in the defaults. */
+/** Checks `value` against the schema and fills in the defaults. Ends at `maxProblems`. */
 export function checkSchema(value: PlainValue): SchemaCheck {
-  const structure = structureProblems(schemaNode(meshFile), value);
+  const structure = structureProblems(schemaNode(meshFile), value).take(maxProblems).toArray();
   const result = v.safeParse(meshFile, value);
   const problems = new Map<string, FileProblem>();
   // Of several problems with one value the first is the plainest: a text that is no number is also not within its bounds.
@@ -25,6 +25,7 @@ export function checkSchema(value: PlainValue): SchemaCheck {
   };
   structure.forEach(add);
   for (const issue of result.issues ?? []) {
+    if (problems.size >= maxProblems) break;
     for (const problem of problemsFromIssue(issue, []))
       if (!structure.some((known) => isWithin(problem.path, known))) add(problem);
   }

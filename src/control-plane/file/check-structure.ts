@@ -24,36 +24,44 @@ export function schemaNode(schema: v.GenericSchema): SchemaNode {
   return schema;
 }
 
-/** The problems of structure of `value`, outermost first. */
-export function structureProblems(schema: SchemaNode, value: PlainValue, path: FilePath = []): FileProblem[] {
+/** The problems of structure of `value`, outermost first, found as far as they are taken. */
+export function* structureProblems(schema: SchemaNode, value: PlainValue, path: FilePath = []): Generator<FileProblem> {
   switch (schema.type) {
     case 'exact_optional':
     case 'optional':
-      return structureProblems(schema.wrapped!, value, path);
+      yield* structureProblems(schema.wrapped!, value, path);
+      return;
     case 'strict_object':
-      return isMapping(value) ? keyProblems(schema.entries!, value, path) : listForMapping(schema, value, path);
+      yield* isMapping(value) ? keyProblems(schema.entries!, value, path) : listForMapping(schema, value, path);
+      return;
     case 'record':
-      if (!isMapping(value)) return listForMapping(schema, value, path);
-      return Object.keys(value).flatMap((key) => structureProblems(schema.value!, value[key]!, [...path, key]));
+      if (!isMapping(value)) yield* listForMapping(schema, value, path);
+      else for (const key of Object.keys(value)) yield* structureProblems(schema.value!, value[key]!, [...path, key]);
+      return;
     case 'array':
-      if (!Array.isArray(value)) return [];
-      return value.flatMap((item, index) => structureProblems(schema.item!, item, [...path, index]));
+      if (!Array.isArray(value)) return;
+      for (const [index, item] of value.entries()) yield* structureProblems(schema.item!, item, [...path, index]);
+      return;
     case 'union': {
       const mapping = isMapping(value) ? schema.options!.find((option) => option.type === 'strict_object') : undefined;
-      return mapping === undefined ? [] : structureProblems(mapping, value, path);
+      if (mapping !== undefined) yield* structureProblems(mapping, value, path);
+      return;
     }
     default:
-      return [];
   }
 }
 
-function keyProblems(entries: Readonly<Record<string, SchemaNode>>, value: PlainMapping, path: FilePath): FileProblem[] {
+function* keyProblems(
+  entries: Readonly<Record<string, SchemaNode>>,
+  value: PlainMapping,
+  path: FilePath,
+): Generator<FileProblem> {
   const known = Object.keys(entries);
-  return Object.keys(value).flatMap((key) => {
+  for (const key of Object.keys(value)) {
     const inner = [...path, key];
-    if (Object.hasOwn(entries, key)) return structureProblems(entries[key]!, value[key]!, inner);
-    return [{ path: inner, reason: `unknown key; ${suggestion(key, known)}`, atKey: true }];
-  });
+    if (Object.hasOwn(entries, key)) yield* structureProblems(entries[key]!, value[key]!, inner);
+    else yield { path: inner, reason: `unknown key; ${suggestion(key, known)}`, atKey: true };
+  }
 }
 
 function listForMapping({ message }: SchemaNode, value: PlainValue, path: FilePath): FileProblem[] {

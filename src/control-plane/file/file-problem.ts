@@ -51,9 +51,13 @@ export function shown(value: unknown): string {
 
 const listedProblems = 50;
 
-/** `MESH_CONFIG_INVALID` that lists the mistakes one a line; all of them are in `details.problems`. */
+/** Where the search for mistakes ends: a file with more is of another kind or was made by a broken program. */
+export const maxProblems = 100;
+
+/** `MESH_CONFIG_INVALID` that lists the mistakes one a line; the first `maxProblems` of them are in `details.problems`. */
 export function configInvalid(source: string, problems: readonly ReportedProblem[]): MeshError {
-  const count = problems.length === 1 ? 'a mistake' : `${problems.length} mistakes`;
+  const most = problems.length >= maxProblems ? 'at least ' : '';
+  const count = problems.length === 1 ? 'a mistake' : `${most}${problems.length} mistakes`;
   const lines = problems.slice(0, listedProblems).map((problem) => `  ${problemText(source, problem)}`);
   if (problems.length > listedProblems) lines.push(`  … and ${problems.length - listedProblems} more`);
   return new MeshError('MESH_CONFIG_INVALID', `${source} has ${count}:\n${lines.join('\n')}`, { details: { source, problems } });

@@ -2,7 +2,7 @@ import { isPatternEngineLoaded, loadPatternEngine } from '../../base/pattern.ts'
 import { isHostName } from './address.ts';
 import { checkSchema } from './check-schema.ts';
 import { serviceProblems } from './check-services.ts';
-import { configInvalid, pathText, type FileProblem, type ReportedProblem } from './file-problem.ts';
+import { configInvalid, maxProblems, pathText, type FileProblem, type ReportedProblem } from './file-problem.ts';
 import type { TextPlace } from './parse-yaml.ts';
 import { isMapping, plainFromObject, type PlainValue } from './plain-value.ts';
 import type { MeshFile } from './schema.ts';
@@ -18,7 +18,7 @@ export async function parseMeshFile(text: string, source: string): Promise<MeshF
   if (syntax.length > 0)
     throw configInvalid(
       source,
-      syntax.map((problem) => ({ path: '', ...problem })),
+      syntax.slice(0, maxProblems).map((problem) => ({ path: '', ...problem })),
     );
   if (value === null && problems.length === 0) {
     throw configInvalid(source, [
@@ -47,7 +47,7 @@ async function checkedOrThrow(
     ...locate(path, atKey),
   });
   // What could not be read as plain data would be reported a second time by the schema.
-  if (earlier.length > 0) throw configInvalid(source, earlier.map(report));
+  if (earlier.length > 0) throw configInvalid(source, earlier.slice(0, maxProblems).map(report));
   if (!isPatternEngineLoaded() && hasPattern(value)) await loadPatternEngine();
   const { file, problems } = checkSchema(value);
   const services = isMapping(value) && isMapping(value['services']) ? Object.keys(value['services']) : [];
@@ -60,9 +60,9 @@ async function checkedOrThrow(
     isMapping(value) && !all.some(({ path }) => path.length === 0 || (path[0] === 'services' && path.length === 1));
   if (isUsable) {
     const unsound = new Set(all.flatMap(({ path }) => (path[0] === 'services' ? [path[1]] : [])));
-    all.push(...serviceProblems(file, services, (name) => !unsound.has(name)));
+    all.push(...serviceProblems(file, services, (name) => !unsound.has(name)).take(Math.max(0, maxProblems - all.length)));
   }
-  if (all.length > 0) throw configInvalid(source, all.map(report).sort(inOrderOfText));
+  if (all.length > 0) throw configInvalid(source, all.slice(0, maxProblems).map(report).sort(inOrderOfText));
   return file;
 }
 

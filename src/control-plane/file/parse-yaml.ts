@@ -3,8 +3,8 @@
  * every bound must hold while converting: depth, aliases (an alias of an alias counts each time it is expanded, which is what a
  * "billion laughs" text lives on), prototype keys, tags, duplicate keys.
  */
-import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, Parser } from 'yaml';
-import type { CST, Document, Node, Pair } from 'yaml';
+import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, Parser, visit } from 'yaml';
+import type { Alias, CST, Document, Node, Pair } from 'yaml';
 import { shown, type FilePath, type FileProblem } from './file-problem.ts';
 import { emptyMapping, forbiddenKeyReason, isForbiddenKey, maxDepth, tooDeepReason, type PlainValue } from './plain-value.ts';
 
@@ -61,14 +61,15 @@ export function parseYaml(text: string): ParsedYaml {
   }));
   if (second !== undefined)
     syntax.push({ ...place(second.range[0]), reason: 'a second document begins here; keep one document in the file' });
-  const conversion = new Conversion(document);
+  const anchors = new Anchors(document);
+  const conversion = new Conversion(anchors);
   const value = syntax.length === 0 ? conversion.convert(document.contents, []) : null;
   return {
     value,
     problems: conversion.problems,
     syntax,
     locate: (path, atKey) => {
-      const offset = offsetOf(document, path, atKey);
+      const offset = offsetOf(document, anchors, path, atKey);
       return offset === undefined ? undefined : place(offset);
     },
   };
@@ -100,13 +101,43 @@ function readTokens(text: string, lines: LineCounter): CST.Token[] | string {
   return tokens;
 }
 
-class Conversion {
-  readonly problems: FileProblem[] = [];
-  private aliases = 0;
+/** What each alias stands for: the last node before it with that anchor. Found for all in one walk, at the first that is asked for. */
+class Anchors {
   private readonly document: Document;
+  private targets: Map<Alias, Node> | undefined = undefined;
 
   constructor(document: Document) {
     this.document = document;
+  }
+
+  targetOf(alias: Alias): Node | undefined {
+    this.targets ??= this.find();
+    return this.targets.get(alias);
+  }
+
+  private find(): Map<Alias, Node> {
+    const byName = new Map<string, Node>();
+    const targets = new Map<Alias, Node>();
+    visit(this.document, {
+      Value: (_key, node) => {
+        if (node.anchor !== undefined) byName.set(node.anchor, node);
+      },
+      Alias: (_key, alias) => {
+        const target = byName.get(alias.source);
+        if (target !== undefined) targets.set(alias, target);
+      },
+    });
+    return targets;
+  }
+}
+
+class Conversion {
+  readonly problems: FileProblem[] = [];
+  private aliases = 0;
+  private readonly anchors: Anchors;
+
+  constructor(anchors: Anchors) {
+    this.anchors = anchors;
   }
 
   convert(node: AnyNode, path: FilePath): PlainValue {
@@ -118,7 +149,7 @@ class Conversion {
           this.refuse(path, `more than ${maxAliases} aliases are expanded; use \`defaults\` instead`);
         return null;
       }
-      const target = node.resolve(this.document);
+      const target = this.anchors.targetOf(node);
       if (target === undefined) return this.refuse(path, `the alias *${node.source} has no anchor before it`);
       return this.convert(target, path);
     }
@@ -168,11 +199,11 @@ function keyOf(pair: Pair): string {
 }
 
 /** Offset of the value at `path`, of its key, or of the nearest enclosing value that is in the text. */
-function offsetOf(document: Document, path: FilePath, atKey: boolean): number | undefined {
+function offsetOf(document: Document, anchors: Anchors, path: FilePath, atKey: boolean): number | undefined {
   let node: AnyNode = document.contents;
   let offset = node?.range?.[0];
   for (const [index, step] of path.entries()) {
-    if (isAlias(node)) node = node.resolve(document);
+    if (isAlias(node)) node = anchors.targetOf(node);
     if (isSeq(node) && typeof step === 'number') node = node.items[step] as AnyNode;
     else if (isMap(node)) {
       // The last one, because of two equal keys it is the second that is the mistake.

@@ -30,5 +30,14 @@ describe('the suggestion in a message', () => {
 
   it('lists all when none is near', () => assert.equal(suggestion('weather', ['dns', 'retry']), 'known here: dns, retry'));
 
+  it('lists ten of many', () =>
+    assert.equal(
+      suggestion(
+        'weather',
+        Array.from({ length: 500 }, (_, index) => `s${index}`),
+      ),
+      'known here: s0, s1, s2, s3, s4, s5, s6, s7, s8, s9 and 490 more',
+    ));
+
   it('says so when there are none', () => assert.equal(suggestion('retry', []), 'none are known here'));
 });
