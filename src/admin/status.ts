@@ -10,6 +10,7 @@ export interface ClusterStatus {
   readonly source: string;
   readonly requestsInFlight: number;
   readonly panic: boolean;
+  /** Of the budget that the latest request to it counts in. */
   readonly retryBudgetLeft: number;
   /** Limits that are reached now, in words. */
   readonly limitsReached: readonly string[];
@@ -55,7 +56,7 @@ export function meshStatus(mesh: {
       source: cluster.source,
       requestsInFlight: cluster.limits.requests,
       panic: cluster.group('')?.isPanic ?? false,
-      retryBudgetLeft: cluster.budgetOf(undefined).remaining(now),
+      retryBudgetLeft: cluster.retryBudgetLeft(now),
       limitsReached: cluster.limits.reached(),
       endpoints: [...cluster.hosts].map((host) => ({
         ...endpointView(host),

@@ -10,7 +10,9 @@ import { describe, it } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { FormData as UndiciFormData, request } from 'undici';
-import { isMeshError, type Mesh } from 'meshfetch';
+import { createMesh, isMeshError, type Mesh } from 'meshfetch';
+import type { RequestPolicy } from '../../src/model/route.ts';
+import { allTo, endpointAt, staticCluster, TestControlPlane } from '../support/cluster-plane.ts';
 import { eventually, held, ordersAt } from '../support/mesh-of.ts';
 import { answer, closedPort, startServer } from '../support/servers.ts';
 
@@ -269,6 +271,42 @@ describe('a request that is sent again', () => {
     }
     // Two of the bucket, and one spare a second.
     assert.ok(server.requests.length >= 12 && server.requests.length <= 14, `${server.requests.length} attempts`);
+  });
+
+  it('takes from one budget, whichever route it comes by and however often the configuration is replaced', async () => {
+    const server = await startServer((_request, response) => response.writeHead(503).end('no'));
+    const plane = new TestControlPlane();
+    await using mesh = await createMesh({ controlPlane: plane, drainTimeoutMs: 0 });
+    const policy = (): RequestPolicy => ({
+      retry: {
+        maxAttempts: 2,
+        on: ['5xx'],
+        backoff: { baseMs: 1, maxMs: 1 },
+        budget: { kind: 'token-bucket', ratio: 0, minTokens: 4 },
+      },
+    });
+    const left = (): number => mesh.status().clusters.find(({ name }) => name === 'c')!.retryBudgetLeft;
+    const sent: number[] = [];
+    const retriesOf = async (host: string): Promise<number> => {
+      const before = server.requests.length;
+      for (let count = 0; count < 3; count++)
+        await (await request(`http://${host}/`, { dispatcher: mesh.dispatcher })).body.dump();
+      return server.requests.length - before - 3;
+    };
+    await plane.deliver([
+      allTo('one', 'c', policy()),
+      allTo('two', 'c', policy()),
+      staticCluster('c', [endpointAt(server.address)]),
+    ]);
+    sent.push(await retriesOf('one'));
+    assert.equal(left(), 1); // 4 − 3
+    sent.push(await retriesOf('two'));
+    await plane.deliver([allTo('one', 'c', policy()), allTo('two', 'c', policy())]);
+    sent.push(await retriesOf('one'));
+    // 4 of the reserve, and an empty bucket grants one a second.
+    assert.deepEqual(sent.slice(0, 1), [3]);
+    assert.ok(sent[1]! + sent[2]! <= 3, `${sent.join(', ')} retries`);
+    assert.ok(left() <= 1, `${left()} left`);
   });
 
   it('is the only one that answers when the first answers after its time', async () => {

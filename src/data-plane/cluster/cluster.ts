@@ -2,7 +2,6 @@
  * A cluster as this process knows it: its hosts, the groups that balance over them, its limits and budget, and what its outcomes
  * say about each host. It lives through every update of its configuration.
  */
-import { LRUCache } from 'lru-cache';
 import { MeshError } from '../../base/errors.ts';
 import type { Clock, Random } from '../../base/runtime.ts';
 import type { LoadBalancingPolicy } from '../../model/contracts.ts';
@@ -13,9 +12,10 @@ import type { UpstreamTls } from '../../model/tls.ts';
 import type { DnsResolver } from '../../wire/dns.ts';
 import type { Attempt } from '../attempt.ts';
 import type { OriginEntry } from '../live-config.ts';
+import { ClusterBudgets } from '../resilience/cluster-budgets.ts';
 import { ClusterLimits } from '../resilience/limits.ts';
 import type { Outcome } from '../resilience/outcome.ts';
-import { createRetryBudget, type RetryBudget } from '../resilience/retry-budget.ts';
+import type { RetryBudget } from '../resilience/retry-budget.ts';
 import type { ConnectionFactory } from '../transport/connection-factory.ts';
 import type { HostConnections } from '../transport/host-connections.ts';
 import { createDnsEndpoints, type DnsEndpoints } from './dns-endpoints.ts';
@@ -33,13 +33,9 @@ export interface ClusterDependencies {
   readonly telemetry: Telemetry;
   /** Why a source may not send requests to this address; undefined when it may. */
   refusalOf(source: string, address: string): string | undefined;
-  /** Asks for the endpoints of a cluster that the control plane delivers on demand. */
-  demandEndpoints(source: string, cluster: string): void;
+  /** Asks for the endpoints of a cluster that the control plane delivers on demand. Returns why there are none, when it said so. */
+  demandEndpoints(source: string, cluster: string): string | undefined;
 }
-
-const defaultBudget: RetryBudgetConfig = { kind: 'token-bucket', ratio: 0.15, minTokens: 10 };
-/** Different budgets that the routes to one cluster may ask for; those that no request has used for longest are forgotten. */
-const maxBudgets = 100;
 
 /** An aggregate looks past a member for so long when its endpoints did not come. */
 const askAgainAfterMs = 10_000;
@@ -52,10 +48,7 @@ export class Cluster {
   detection!: HostDetection;
   private readonly dependencies: ClusterDependencies;
   private endpoints: EndpointsConfig | undefined = undefined;
-  private readonly budgets = new LRUCache<string, RetryBudget>({ max: maxBudgets });
-  /** The same by identity, for the request path. */
-  private readonly budgetsOfConfigs = new WeakMap<RetryBudgetConfig, RetryBudget>();
-  private latestBudget: RetryBudget | undefined = undefined;
+  private readonly budgets = new ClusterBudgets();
   private readonly hostsByKey = new Map<string, Host>();
   private groups = new Map<string, HostGroup>();
   private dns: DnsEndpoints | undefined = undefined;
@@ -156,11 +149,16 @@ export class Cluster {
   }
 
   private whenDelivered(timeoutMs: number): Promise<void> {
-    this.dependencies.demandEndpoints(this.source, this.name);
+    const absence = this.dependencies.demandEndpoints(this.source, this.name);
+    if (absence !== undefined) {
+      const what = `cluster "${this.name}" has no endpoints: ${absence}`;
+      return Promise.reject(new MeshError('MESH_NO_HEALTHY_ENDPOINT', what, { cluster: this.name }));
+    }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const wake = (): void => {
       timer.cancel();
-      resolve();
+      // Woken without endpoints: the source said that there are none.
+      resolve(this.hasEndpoints ? undefined : this.whenDelivered(timeoutMs));
     };
     const timer = this.dependencies.clock.setTimer(() => {
       this.waiters.delete(wake);
@@ -169,6 +167,13 @@ export class Cluster {
     }, timeoutMs);
     this.waiters.add(wake);
     return promise;
+  }
+
+  /** The source said that there are no endpoints: requests that wait for them ask once more, and hear the reason. */
+  endpointsAbsent(): void {
+    const waiting = [...this.waiters];
+    this.waiters.clear();
+    for (const wake of waiting) wake();
   }
 
   /** The group of a subset; `''` is the whole cluster. Undefined when the subset is not declared. */
@@ -257,29 +262,14 @@ export class Cluster {
     this.assignGroups();
   }
 
-  /**
-   * The budget of the cluster, else that of a policy. All requests to this cluster share it whose policies say the same, whichever
-   * route and version of the configuration they come from: a budget that every reload fills again bounds nothing.
-   */
+  /** The budget of the cluster, else that of a policy. */
   budgetOf(ofRoute: RetryBudgetConfig | undefined): RetryBudget {
-    const config = this.config.retryBudget ?? ofRoute ?? defaultBudget;
-    const budget = this.budgetsOfConfigs.get(config) ?? this.findBudget(config);
-    this.latestBudget = budget;
-    return budget;
+    return this.budgets.of(this.config.retryBudget ?? ofRoute);
   }
 
   /** Retries left in the budget that the latest request counts in. */
   retryBudgetLeft(nowMs: number): number {
-    const budget = this.latestBudget ?? this.findBudget(this.config.retryBudget ?? defaultBudget);
-    return budget.remaining(nowMs);
-  }
-
-  private findBudget(config: RetryBudgetConfig): RetryBudget {
-    const key = JSON.stringify(Object.entries(config).toSorted(([one], [other]) => (one < other ? -1 : 1)));
-    let budget = this.budgets.get(key);
-    if (budget === undefined) this.budgets.set(key, (budget = createRetryBudget(config)));
-    this.budgetsOfConfigs.set(config, budget);
-    return budget;
+    return this.budgets.remaining(this.config.retryBudget, nowMs);
   }
 
   private setLocalities(localities: readonly LocalityEndpoints[]): void {

@@ -1,7 +1,7 @@
 /**
  * How many retries a cluster may get beside its first attempts. Without a budget three layers that each try three times turn one
  * failing request into 27; with one, a failing service gets little more than its normal load. One budget serves all routes and
- * requests of a cluster in this process.
+ * requests of a cluster in this process (cluster-budgets.ts).
  */
 import type { RetryBudgetConfig } from '../../model/policy.ts';
 
