@@ -70,11 +70,15 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
   const loaded: LoadedControlPlane[] = [];
   for (const [position, input] of listOf(options.controlPlane).entries()) {
     loaded.push(
-      await loadControlPlane(input, (next) => {
-        settings[position] = next;
-        dns.defaultsChanged();
-        config.forgetOrigins();
-      }),
+      await loadControlPlane(
+        input,
+        (next) => {
+          settings[position] = next;
+          dns.defaultsChanged();
+          config.forgetOrigins();
+        },
+        loaded,
+      ),
     );
   }
   const planes: ControlPlane[] = [...loaded.map(({ plane }) => plane), dns];
@@ -87,7 +91,11 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
   });
   const connections = createConnectionFactory(identities, clock, telemetry);
   identities.watch(({ name: secret }) => connections.rotate(secret));
-  const demands = new Demands();
+  const demands: Demands = new Demands({
+    absence: (source, want) => store.absenceReason(source, want),
+    forget: (source, want) => store.forgetAbsence(source, want),
+    activity: (source, want) => config.activityOf(source, want),
+  });
   for (const plane of planes) demands.add(plane.name, plane);
 
   const store = createConfigStore({
@@ -103,8 +111,8 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
       config.settleWaiters();
     },
     onAbsent(source, want) {
-      demands.markAbsent(source, want);
       config.settleWaiters();
+      if (want.kind === 'cluster') config.endpointsAbsent(source, want.name);
     },
     onStatus(source, { state, error }) {
       telemetry.publish('control-plane:state', () => ({ source, state, error }));
@@ -124,12 +132,18 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
           address,
         ),
       telemetry,
-      demandEndpoints: (source, cluster) => void demands.ask(source, { kind: 'cluster', name: cluster }),
+      demandEndpoints(source, cluster) {
+        const want = { kind: 'cluster', name: cluster } as const;
+        return demands.ask(source, want) === 'pending'
+          ? undefined
+          : (demands.reason(source, want) ?? `${source} delivers nothing on demand`);
+      },
     },
     {
       lastResort: dns.name,
       usesLastResort: () => !refusesUnknownHosts() && fallback() === undefined,
       ask: (source, want) => demands.ask(source, want),
+      reason: (source, want) => demands.reason(source, want),
       describe: () => describeSources(store.status()),
     },
   );

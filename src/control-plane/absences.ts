@@ -24,6 +24,11 @@ export class Absences {
     return this.entries.get(keyOf(want))?.reason;
   }
 
+  /** It is asked for anew. */
+  forget(want: Demand): void {
+    this.entries.delete(keyOf(want));
+  }
+
   /** Forgets what this resource brings. */
   delivered(resource: Resource): void {
     if (this.entries.size === 0) return;

@@ -71,6 +71,8 @@ export interface ConfigStore {
   isAbsent(source: string, want: Demand): boolean;
   /** The reason that it gave. */
   absenceReason(source: string, want: Demand): string | undefined;
+  /** It is asked for anew: what the source said before does not count. */
+  forgetAbsence(source: string, want: Demand): void;
   /** Resolves when the first update of the source is in force; rejects with MESH_CONTROL_PLANE when it fails before that. */
   firstUpdate(source: string): Promise<void>;
 }
@@ -163,6 +165,7 @@ export function createConfigStore(options: ConfigStoreOptions): ConfigStore {
     status: () => [...states.values()].map((state) => statusOf(state, current)),
     isAbsent: (source, want) => stateOf(source).absences.reason(want) !== undefined,
     absenceReason: (source, want) => stateOf(source).absences.reason(want),
+    forgetAbsence: (source, want) => stateOf(source).absences.forget(want),
     async firstUpdate(source) {
       const state = stateOf(source);
       if (state.lastUpdateMs !== undefined) return;

@@ -36,6 +36,8 @@ export interface DemandBook {
   usesLastResort(): boolean;
   /** Asks `source` once; `'pending'` while it has not answered, `'absent'` when it has nothing or takes no demands. */
   ask(source: string, want: Demand): 'pending' | 'absent';
+  /** Why the source has it not, in its own words, if it said. */
+  reason(source: string, want: Demand): string | undefined;
   /** What the sources say of themselves, for the error of a wait that was in vain. */
   describe(): string;
 }
@@ -54,6 +56,13 @@ interface Waiter {
   readonly settle: (entry: OriginEntry) => void;
 }
 
+/** A request that waits for the cluster of its route. */
+interface ClusterWaiter {
+  readonly source: string;
+  readonly slot: ClusterSlot;
+  readonly settle: () => void;
+}
+
 /** Origins that one process talks to; the least recently used are resolved again. */
 const maxOrigins = 2000;
 
@@ -65,6 +74,7 @@ export class LiveConfig {
   private readonly liveClusters = new Map<string, Cluster>();
   private readonly origins = new LRUCache<string, OriginEntry>({ max: maxOrigins });
   private waiters: Waiter[] = [];
+  private clusterWaiters: ClusterWaiter[] = [];
   version = '';
 
   constructor(dependencies: ClusterDependencies, book: DemandBook) {
@@ -121,12 +131,100 @@ export class LiveConfig {
 
   /** Looks again for those who wait; called when a source said that it has nothing. */
   settleWaiters(): void {
+    if (this.clusterWaiters.length > 0) {
+      const waiting = this.clusterWaiters;
+      this.clusterWaiters = [];
+      for (const waiter of waiting) {
+        if (this.isClusterAwaited(waiter.source, waiter.slot)) this.clusterWaiters.push(waiter);
+        else waiter.settle();
+      }
+    }
     if (this.waiters.length === 0) return;
     this.waiters = this.waiters.filter((waiter) => {
       const entry = this.lookup(waiter.origin);
       if (entry !== undefined) waiter.settle(entry);
       return entry === undefined;
     });
+  }
+
+  /** Whether a cluster that is not there may still come: asks the source of the route for it, then the others in order. */
+  isClusterAwaited(source: string, slot: ClusterSlot): boolean {
+    if (slot.cluster !== undefined) return false;
+    const want = { kind: 'cluster', name: slot.name } as const;
+    return this.sourcesFrom(source).some((name) => this.book.ask(name, want) === 'pending');
+  }
+
+  /** Resolves when the cluster is there, or every source has said that it has none; rejects with MESH_CONFIG_TIMEOUT. */
+  whenClusterKnown(source: string, slot: ClusterSlot, timeoutMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = this.dependencies.clock.setTimer(() => {
+        this.clusterWaiters = this.clusterWaiters.filter((other) => other !== waiter);
+        const what = `cluster "${slot.name}" did not arrive within ${timeoutMs} ms`;
+        reject(new MeshError('MESH_CONFIG_TIMEOUT', `${what}; ${this.book.describe()}`, { cluster: slot.name }));
+      }, timeoutMs);
+      const waiter: ClusterWaiter = {
+        source,
+        slot,
+        settle: () => {
+          timer.cancel();
+          resolve();
+        },
+      };
+      this.clusterWaiters.push(waiter);
+    });
+  }
+
+  /** Why no source has this, in the words of those that said something: ` (consul: …)`, or nothing. */
+  absenceOf(want: Demand, from?: string): string {
+    const reasons = this.sourcesFrom(from).flatMap((name) => {
+      if (name === this.book.lastResort && (want.kind === 'cluster' || !this.book.usesLastResort())) return [];
+      const reason = this.book.reason(name, want);
+      return reason === undefined ? [] : [`${name}: ${reason}`];
+    });
+    return reasons.length === 0 ? '' : ` (${reasons.join('; ')})`;
+  }
+
+  /** Why no source has the host: what each said, and that unknown hosts are refused where they are. */
+  whyUnknown({ authority, host, port }: OriginEntry): string {
+    const reasons = this.absenceOf({ kind: 'authority', host, port });
+    const isRefused = !this.book.usesLastResort();
+    const refusal = isRefused ? ', and unknownHosts is "refuse"; declare the service, or set unknownHosts: dns' : '';
+    return `no control plane knows ${authority}${reasons}${refusal}`;
+  }
+
+  /** The source has no endpoints for the cluster: requests that wait for them stop waiting. */
+  endpointsAbsent(source: string, cluster: string): void {
+    this.liveClusters.get(slotKey(source, cluster))?.endpointsAbsent();
+  }
+
+  /** How much what was asked for on demand is used. */
+  activityOf(source: string, want: Demand): { readonly served: number; readonly isBusy: boolean } {
+    let served = 0;
+    let isBusy = false;
+    for (const cluster of this.clustersOf(source, want)) {
+      for (const host of cluster.hosts) {
+        served += host.requests;
+        isBusy ||= host.inFlight > 0;
+      }
+    }
+    return { served, isBusy };
+  }
+
+  private clustersOf(source: string, want: Demand): readonly Cluster[] {
+    if (want.kind === 'cluster') {
+      const cluster = this.liveClusters.get(slotKey(source, want.name));
+      return cluster === undefined ? [] : [cluster];
+    }
+    const tables = this.sources.find(({ name }) => name === source)?.tables;
+    const virtualHost = tables?.get(want.port)?.find(want.host, want.port) ?? tables?.get(0)?.find(want.host, want.port);
+    const slots = virtualHost?.routes.flatMap(({ destinations }) => destinations.map(({ slot }) => slot)) ?? [];
+    return slots.flatMap(({ cluster }) => (cluster === undefined ? [] : [cluster.resolve() ?? cluster]));
+  }
+
+  /** Names of the sources, this one first. */
+  private sourcesFrom(source: string | undefined): readonly string[] {
+    const names = this.sources.map(({ name }) => name);
+    return source === undefined ? names : [source, ...names.filter((name) => name !== source)];
   }
 
   /** What a host leads to may be another thing now, although no resource changed. */

@@ -205,13 +205,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     if (entry.virtualHost === undefined) {
       const fallback = context.fallback();
       if (fallback !== undefined) new PassThrough(this, fallback).dispatch();
-      else
-        this.fail(
-          new MeshError(
-            'MESH_UNKNOWN_HOST',
-            `no control plane knows ${entry.authority}, and unknownHosts is "refuse"; declare the service, or set unknownHosts: dns`,
-          ),
-        );
+      else this.fail(new MeshError('MESH_UNKNOWN_HOST', context.config.whyUnknown(entry)));
       return;
     }
     this.span ??= context.telemetry.startRequest(this, this.startMs);
@@ -229,8 +223,14 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     this.chooseCluster(route);
   }
 
-  private chooseCluster(route: CompiledRoute): void {
-    const destination = chooseDestination(route, this.context.random);
+  private chooseCluster(route: CompiledRoute, destination = chooseDestination(route, this.context.random)): void {
+    const { config, configTimeoutMs } = this.context;
+    const source = this.entry!.virtualHost!.source;
+    if (destination !== undefined && destination.unsupported === undefined && config.isClusterAwaited(source, destination.slot)) {
+      const known = config.whenClusterKnown(source, destination.slot, configTimeoutMs);
+      this.after(known, () => this.chooseCluster(route, destination));
+      return;
+    }
     if (destination?.unsupported !== undefined) {
       this.fail(
         this.error(
@@ -244,7 +244,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     if (destination === undefined || cluster === undefined) {
       const why =
         destination?.slot.cluster === undefined
-          ? 'which no control plane has delivered'
+          ? `which no control plane has delivered${config.absenceOf({ kind: 'cluster', name: destination?.slot.name ?? '' }, source)}`
           : 'an aggregate without a member: none was delivered, or all lead back to it';
       const what = `the route "${route.name}" sends to "${destination?.slot.name ?? ''}", ${why}; see mesh.status()`;
       this.fail(this.error('MESH_NO_CLUSTER', what));

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { Agent, MockAgent, getGlobalDispatcher, request, setGlobalDispatcher } from 'undici';
-import { createMesh, isMeshError, type Mesh, type MeshOptions } from 'meshfetch';
+import { createMesh, isMeshError, type Mesh, type MeshError, type MeshOptions } from 'meshfetch';
 import { allTo, endpointAt, routesOf, staticCluster, TestControlPlane } from '../support/cluster-plane.ts';
 import { eventually, held, meshOf } from '../support/mesh-of.ts';
 import { temporaryFolder } from '../support/secured.ts';
@@ -217,6 +217,63 @@ describe('a host that no source knows', () => {
       setGlobalDispatcher(before);
       await own.destroy();
     }
+  });
+});
+
+describe('what a control plane says it does not have', () => {
+  const failure = async (mesh: Mesh): Promise<MeshError> => {
+    const error: unknown = await request('http://orders/', { dispatcher: mesh.dispatcher }).then(
+      () => assert.fail('it was served'),
+      (reason: unknown) => reason,
+    );
+    assert.ok(isMeshError(error), String(error));
+    return error;
+  };
+
+  it('is said in the error of a host that nobody has', async () => {
+    const plane = new TestControlPlane('mine', (want) => void plane.absent(want));
+    await using mesh = await meshWith(plane, { unknownHosts: 'refuse' });
+    const { code, message } = await failure(mesh);
+    assert.equal(code, 'MESH_UNKNOWN_HOST');
+    assert.match(message, /mine: there is no such thing.*unknownHosts is "refuse"/);
+  });
+
+  it('ends the wait for endpoints at once, with the reason', async () => {
+    const plane = new TestControlPlane('mine', (want) => {
+      if (want.kind === 'authority') void plane.deliver([allTo('orders', 'c'), onDemand('c')]);
+      else void plane.absent(want);
+    });
+    await using mesh = await meshWith(plane, { configTimeoutMs: 60_000 });
+    for (const _ of [1, 2]) {
+      const { code, message } = await failure(mesh);
+      assert.equal(code, 'MESH_NO_HEALTHY_ENDPOINT');
+      assert.match(message, /"c" has no endpoints: there is no such thing/);
+    }
+    assert.deepEqual(
+      plane.demands.filter(({ kind }) => kind === 'cluster'),
+      [{ kind: 'cluster', name: 'c' }],
+    );
+  });
+
+  it('ends the wait for the cluster of a route at once, with the reason', async () => {
+    const plane = new TestControlPlane('mine', (want) => {
+      if (want.kind === 'authority') void plane.deliver([allTo('orders', 'c')]);
+      else void plane.absent(want);
+    });
+    await using mesh = await meshWith(plane, { configTimeoutMs: 60_000 });
+    const { code, message } = await failure(mesh);
+    assert.equal(code, 'MESH_NO_CLUSTER');
+    assert.match(message, /sends to "c".*mine: there is no such thing/);
+  });
+
+  it('is not said of a cluster that comes when its route asks for it', async () => {
+    const server = await startServer(answer('ok'));
+    const plane = new TestControlPlane('mine', (want) => {
+      if (want.kind === 'authority') void plane.deliver([allTo('orders', 'c')]);
+      else void plane.deliver([staticCluster('c', [endpointAt(server.address)])]);
+    });
+    await using mesh = await meshWith(plane, { configTimeoutMs: 60_000 });
+    assert.equal(await get(mesh), 'ok');
   });
 });
 
