@@ -9,7 +9,6 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { efforts, type Benchmark, type Report } from './benchmark.ts';
 import { textTable } from './format.ts';
@@ -17,7 +16,7 @@ import { importBenchmark } from './import.ts';
 import { loadBenchmarks } from './load/index.ts';
 import { describeMachine } from './machine.ts';
 import { microBenchmarks } from './micro/index.ts';
-import { writeResults, type Results } from './readme.ts';
+import { keepResults, type Result } from './results.ts';
 import { judge } from './targets.ts';
 
 const benchmarks: ReadonlyMap<string, Benchmark> = new Map(
@@ -65,19 +64,19 @@ async function main(): Promise<void> {
   }
   const chosen = chosenBenchmarks(positionals);
   const effort = values.full === true ? efforts.full : efforts.quick;
-  const machine = describeMachine();
-  const reports: Report[] = [];
+  const results: Result[] = [];
   for (const benchmark of chosen) {
+    const machine = describeMachine();
     const report = await benchmark.run({ effort, progress });
     print(report);
-    reports.push(report);
+    results.push({ ...report, effort: effort.name, machine, loadAfter: loadavg()[0]! });
+    // After each, so that a run that is broken off leaves what it has.
+    if (values.write === true) await keepResults(results, [...benchmarks.keys()]);
   }
-  const verdicts = judge(reports.flatMap(({ figures }) => figures));
-  const results: Results = { machine, effort: effort.name, loadAfter: loadavg()[0]!, reports, verdicts };
+  const verdicts = judge(results.flatMap(({ figures }) => figures));
   const judged = verdicts.map(({ target, found, result, isGate }) => [result, isGate ? 'gate' : '', target, found]);
   if (judged.length > 0) console.log(`\n${textTable(['result', '', 'target', 'found'], judged)}`);
-  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(results, null, 2)}\n`);
-  if (values.write === true) await writeResults(join(import.meta.dirname, 'README.md'), results);
+  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify({ results, verdicts }, null, 2)}\n`);
   if (values.gate === true && verdicts.some(({ isGate, result }) => isGate && result !== 'met')) process.exitCode = 1;
 }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { efforts, type Figure } from '../../benchmarks/benchmark.ts';
 import { bytesBenchmark } from '../../benchmarks/load/bytes.ts';
@@ -7,7 +8,7 @@ import { variants } from '../../benchmarks/load/variants.ts';
 import { loadBenchmarks } from '../../benchmarks/load/index.ts';
 import { heapKey, measureRows, nanosKey } from '../../benchmarks/micro/index.ts';
 import { rows as pickRows } from '../../benchmarks/micro/picks.ts';
-import { resultsText } from '../../benchmarks/readme.ts';
+import { withResults, type Result } from '../../benchmarks/results.ts';
 import { estimate, median, spreadPercent } from '../../benchmarks/statistics.ts';
 import { judge, type Verdict } from '../../benchmarks/targets.ts';
 import { describeMachine } from '../../benchmarks/machine.ts';
@@ -145,19 +146,28 @@ describe('verdicts', () => {
 });
 
 describe('the results page', () => {
-  it('says where and when, and has a table for each report', () => {
-    const machine = describeMachine();
-    const text = resultsText({
-      machine,
-      effort: 'quick',
-      loadAfter: 1,
-      verdicts: [{ target: 'a target', found: '1.00', result: 'met', isGate: true }],
-      reports: [
-        { name: 'x', title: 'A title', head: ['client', 'ns'], lines: [['a client', '12']], notes: ['A note.'], figures: [] },
-      ],
-    });
-    assert.ok(text.includes(machine.node) && text.includes(machine.commit));
-    assert.ok(text.includes('| a target (gate) | 1.00 | **met** |'));
-    assert.ok(text.includes('### A title\n\n| client | ns |\n| --- | ---: |\n| a client | 12 |\n\nA note.'));
+  const result: Result = {
+    name: 'x',
+    title: 'A title',
+    head: ['client', 'ns'],
+    lines: [['a client', '12']],
+    notes: ['A note.'],
+    figures: [],
+    effort: 'quick',
+    machine: describeMachine(),
+    loadAfter: 1,
+  };
+
+  it('keeps the text around the results, says where and when, and has a table for each report', async () => {
+    const page = await readFile(new URL('../../benchmarks/README.md', import.meta.url), 'utf8');
+    const text = withResults(page, [result]);
+    assert.ok(text.startsWith('# Benchmarks\n'));
+    assert.ok(text.includes(result.machine.node) && text.includes(result.machine.commit));
+    assert.ok(text.includes('| client | ns |\n| --- | ---: |\n| a client | 12 |\n\nA note.'));
+    assert.equal(withResults(text, [result]), text);
+  });
+
+  it('refuses a page without markers', () => {
+    assert.throws(() => withResults('# Another page\n', [result]), /no lines/);
   });
 });
