@@ -104,14 +104,17 @@ describe('a file that changes under load', () => {
 
   it('keeps the sockets of endpoints whose weight, metadata or policy changed', async () => {
     const server = await startServer(answer('ok'));
+    // Idle connections must not go while a busy machine takes its time to see the file.
+    server.server.keepAliveTimeout = 60_000;
+    const kept = { idleTimeoutMs: 60_000 };
     const sockets = acceptedBy(server);
-    const { mesh, write } = await meshOfFile(orders([server.address]));
+    const { mesh, write } = await meshOfFile(orders([server.address], kept));
     await using _ = mesh;
     await get(mesh);
     for (const config of [
-      orders([{ address: server.address, weight: 7 }]),
-      orders([{ address: server.address, weight: 7, metadata: { version: 'v2' } }], { timeoutMs: 5000 }),
-      orders([{ address: server.address }], { retry: { maxAttempts: 5 }, outlierDetection: { consecutive5xx: 9 } }),
+      orders([{ address: server.address, weight: 7 }], kept),
+      orders([{ address: server.address, weight: 7, metadata: { version: 'v2' } }], { ...kept, timeoutMs: 5000 }),
+      orders([{ address: server.address }], { ...kept, retry: { maxAttempts: 5 }, outlierDetection: { consecutive5xx: 9 } }),
       orders([{ address: server.address, metadata: { version: 'v1' } }], {
         loadBalancing: { policy: 'random' },
         subsets: { v1: { version: 'v1' } },
