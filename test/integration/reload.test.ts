@@ -116,6 +116,7 @@ describe('a file that changes under load', () => {
       orders([{ address: server.address, weight: 7, metadata: { version: 'v2' } }], { ...kept, timeoutMs: 5000 }),
       orders([{ address: server.address }], { ...kept, retry: { maxAttempts: 5 }, outlierDetection: { consecutive5xx: 9 } }),
       orders([{ address: server.address, metadata: { version: 'v1' } }], {
+        ...kept,
         loadBalancing: { policy: 'random' },
         subsets: { v1: { version: 'v1' } },
       }),
