@@ -75,6 +75,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
         (next) => {
           settings[position] = next;
           dns.defaultsChanged();
+          for (const listener of defaultsListeners) listener();
           config.forgetOrigins();
         },
         loaded,

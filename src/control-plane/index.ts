@@ -26,15 +26,22 @@ export interface LoadedControlPlane {
   readonly isLocal: boolean;
 }
 
-/** Makes the control plane that a path, a URL, an object or a {@link ControlPlane} stands for. Throws for what is none of them. */
+/**
+ * Makes the control plane that a path, a URL, an object or a {@link ControlPlane} stands for. Throws for what is none of them. Beside
+ * the `earlier` ones a second file is named `file#2`, and its identity `default#2`.
+ */
 export async function loadControlPlane(
   input: string | MeshFileInput | ControlPlane,
   onSettings: (settings: FileSettings) => void,
+  earlier: readonly LoadedControlPlane[] = [],
 ): Promise<LoadedControlPlane> {
   if (typeof input === 'object' && 'run' in input && typeof input.run === 'function') return { plane: input, isLocal: false };
   if (typeof input === 'object') {
     const { fileControlPlane } = await import('./file/index.ts');
-    return { plane: fileControlPlane({ config: input as MeshFileInput, onSettings }), isLocal: true };
+    return {
+      plane: fileControlPlane({ config: input as MeshFileInput, onSettings, ...namesBeside('object', earlier) }),
+      isLocal: true,
+    };
   }
   const scheme = /^([a-z][a-z0-9+.-]+):/.exec(input)?.[1];
   if (scheme !== undefined && scheme !== 'file') {
@@ -49,7 +56,16 @@ export async function loadControlPlane(
   }
   const { fileControlPlane } = await import('./file/index.ts');
   const path = scheme === 'file' ? (await import('node:url')).fileURLToPath(input) : input;
-  return { plane: fileControlPlane({ path, onSettings }), isLocal: true };
+  return { plane: fileControlPlane({ path, onSettings, ...namesBeside('file', earlier) }), isLocal: true };
+}
+
+/** Names that no earlier one has. Identities are counted over files and objects together: they share one store. */
+function namesBeside(kind: 'file' | 'object', earlier: readonly LoadedControlPlane[]): { name: string; identityName: string } {
+  const taken = new Set(earlier.map(({ plane }) => plane.name));
+  let name: string = kind;
+  for (let number = 2; taken.has(name); number += 1) name = `${kind}#${number}`;
+  const locals = earlier.filter(({ isLocal }) => isLocal).length;
+  return { name, identityName: locals === 0 ? 'default' : `default#${locals + 1}` };
 }
 
 /** A URL without what may be a secret in it. */
