@@ -3,10 +3,12 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { describe, it } from 'node:test';
 import { request } from 'undici';
 import { createMesh, isMeshError, type Mesh } from 'meshfetch';
+import { systemClock } from '../../src/base/runtime.ts';
 import type { CertificateAuthority, IssuedCertificate } from '../../src/security/certificate-authority.ts';
 import { allTo, endpointAt, staticCluster, TestControlPlane } from '../support/cluster-plane.ts';
 import {
@@ -240,4 +242,64 @@ describe('an identity that is replaced under load', () => {
     assert.equal(await get(mesh), 'ok');
     assert.equal(server.sockets.length, 1);
   });
+});
+
+describe('a connection whose certificate expires', () => {
+  const rows: readonly { readonly name: string; readonly peerUntilMs: number; readonly ourUntilMs: number }[] = [
+    { name: 'that-of-the-peer', peerUntilMs: 2 * hourMs, ourUntilMs: 24 * hourMs },
+    { name: 'ours', peerUntilMs: 24 * hourMs, ourUntilMs: 2 * hourMs },
+  ];
+  for (const { name, peerUntilMs, ourUntilMs } of rows) {
+    for (const protocol of ['http1', 'http2'] as const) {
+      const setUp = async () => {
+        let wallMs = systemClock.wallNow();
+        const pending: ServerResponse[] = [];
+        const handler = (incoming: IncomingMessage, response: ServerResponse): void => {
+          if (incoming.url === '/slow') pending.push(response);
+          else response.end('ok');
+        };
+        const certificate = await workloadCertificate(authority, 'orders', validity(-hourMs, peerUntilMs));
+        const own = await workloadCertificate(authority, 'web', validity(-hourMs, ourUntilMs));
+        const server = await (protocol === 'http2'
+          ? startHttp2(certificate, handler, { clients: authority })
+          : startHttps(certificate, handler, authority));
+        const files = await writeIdentityFiles(await temporaryFolder(), 'web', own, authority);
+        const tls = { mode: 'mutual' as const, peers };
+        const mesh = await createMesh({
+          controlPlane: {
+            identity: files,
+            services: { orders: { endpoints: [server.address], tls, idleTimeoutMs: 60_000, retry: { maxAttempts: 1 } } },
+          },
+          clock: { ...systemClock, wallNow: () => wallMs },
+          drainTimeoutMs: 100,
+        });
+        return { mesh, server, pending, expire: () => (wallMs += 2 * hourMs + 1000) };
+      };
+
+      it(`finishes what it has and takes no other request: ${name}, ${protocol}`, async () => {
+        const { mesh, server, pending, expire } = await setUp();
+        await using _ = mesh;
+        assert.equal(await get(mesh), 'ok');
+        const slow = request('http://orders/slow', { dispatcher: mesh.dispatcher });
+        await eventually('it arrived', () => pending.length === 1);
+        assert.equal(server.sockets.length, 1);
+        expire();
+        pending[0]!.end('in time');
+        assert.equal(await (await slow).body.text(), 'in time');
+        // Sooner than the 5 s after which the server closes what is idle.
+        await eventually('its connection is closed', () => server.sockets[0]!.destroyed, 3000);
+      });
+
+      it(`is not used again once it is idle: ${name}, ${protocol}`, async () => {
+        const { mesh, server, expire } = await setUp();
+        await using _ = mesh;
+        for (let count = 0; count < 3; count++) assert.equal(await get(mesh), 'ok');
+        assert.equal(server.sockets.length, 1);
+        expire();
+        assert.equal(await get(mesh), 'ok');
+        assert.equal(server.sockets.length, 2);
+        await eventually('the first is closed', () => server.sockets[0]!.destroyed);
+      });
+    }
+  }
 });

@@ -53,7 +53,7 @@ export interface ConnectedPeer {
   /** Number of the identity and trust bundle it was made with. */
   readonly generation: number;
   readonly identity: PeerIdentity;
-  /** When the peer's certificate expires, milliseconds since 1970: the connection should not outlive it. */
+  /** When the peer's certificate or ours expires, milliseconds since 1970: no request begins on the connection after that. */
   readonly notAfterMs: number;
 }
 
@@ -100,7 +100,7 @@ export function createConnector(target: ConnectTarget): Connector {
       return;
     }
     const name = tls.sni ?? options.servername ?? options.hostname;
-    const resumable = sessions.take(context, name);
+    const resumable = sessions.take(context, name, clock.wallNow());
     const socket = tlsConnect({
       ...where,
       secureContext: context.secureContext,
@@ -165,7 +165,13 @@ function peerProblem(
   }
   const problem = check(certificate, host, context.trustDomain);
   if (problem !== undefined) return { kind: 'identity', text: problem };
-  peers.set(socket, { generation: context.generation, identity: identityOfPeer(certificate), notAfterMs });
+  // Ours may have expired already, where the peer does not mind: then each request would make a connection.
+  const ownNotAfterMs = context.svid?.notAfterMs ?? Infinity;
+  peers.set(socket, {
+    generation: context.generation,
+    identity: identityOfPeer(certificate),
+    notAfterMs: ownNotAfterMs > clock.wallNow() ? Math.min(notAfterMs, ownNotAfterMs) : notAfterMs,
+  });
   return undefined;
 }
 

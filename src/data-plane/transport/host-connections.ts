@@ -6,11 +6,13 @@
  * the event loop after its response (measured: 91 sockets instead of 148 at 64 concurrent requests, benchmarks/README.md).
  * A connection that turns out to speak HTTP/2 is shared by all requests; where that is possible, requests wait for the first connection
  * before they open more, so that a hundred at once do not make a hundred handshakes. `retire()` is for a rotated identity: what is idle closes
- * now, what is busy closes after its last response, new requests get new connections.
+ * now, what is busy closes after its last response, new requests get new connections. The same holds for a connection whose peer's
+ * certificate, or ours, has expired: no request begins on it, since nobody would accept that certificate now.
  */
 import type { AsyncResource } from 'node:async_hooks';
 import { Client, type Dispatcher, type buildConnector } from 'undici';
 import type { Clock } from '../../base/runtime.ts';
+import { peerOf } from './connect.ts';
 
 /** What the connections of one origin on one host have in common. */
 export interface HostConnectionsOptions {
@@ -49,6 +51,8 @@ export class Connection {
   requests = 0;
   isH2 = false;
   isConnected = false;
+  /** When a certificate that it was made with expires, milliseconds since 1970. */
+  notAfterMs = Number.POSITIVE_INFINITY;
   /** What its socket failed with. */
   brokeOff: Error | undefined = undefined;
   /** @internal */ isIdle = false;
@@ -103,11 +107,14 @@ export class HostConnections {
   /** A connection to send on now, or undefined when no more may be opened: then `wait`. */
   take(): Connection | undefined {
     const shared = this.shared;
-    if (shared !== undefined && shared.streams < maxStreamsPerConnection) return this.use(shared);
-    const connection = this.idle.pop();
-    if (connection !== undefined) {
+    if (shared !== undefined && this.isExpired(shared)) {
+      this.shared = undefined;
+      if (shared.streams === 0) this.discard(shared);
+    } else if (shared !== undefined && shared.streams < maxStreamsPerConnection) return this.use(shared);
+    for (let connection = this.idle.pop(); connection !== undefined; connection = this.idle.pop()) {
       connection.isIdle = false;
-      return this.use(connection);
+      if (!this.isExpired(connection)) return this.use(connection);
+      this.discard(connection);
     }
     if (this.probe !== undefined || !this.options.tryOpen(this.all.size)) return undefined;
     const opened = this.open();
@@ -133,6 +140,7 @@ export class HostConnections {
       !reusable ||
       connection.epoch !== this.epoch ||
       this.isClosed ||
+      this.isExpired(connection) ||
       (maxConnectionAgeMs > 0 && clock.now() - connection.bornMs > maxConnectionAgeMs) ||
       (maxRequestsPerConnection > 0 && connection.requests >= maxRequestsPerConnection)
     ) {
@@ -180,6 +188,10 @@ export class HostConnections {
     }
   }
 
+  private isExpired(connection: Connection): boolean {
+    return connection.notAfterMs !== Number.POSITIVE_INFINITY && connection.notAfterMs <= this.options.clock.wallNow();
+  }
+
   private use(connection: Connection): Connection {
     connection.streams++;
     connection.requests++;
@@ -203,6 +215,7 @@ export class HostConnections {
           const socket = result[1];
           if (socket !== null && 'alpnProtocol' in socket && socket.alpnProtocol === 'h2') connection.isH2 = true;
           connection.brokeOff = undefined;
+          connection.notAfterMs = (socket === null ? undefined : peerOf(socket)?.notAfterMs) ?? Number.POSITIVE_INFINITY;
           socket?.once('error', (error) => {
             connection.brokeOff = error;
           });

@@ -10,10 +10,12 @@ import type { TlsContext } from '../../security/tls-context.ts';
 export class SessionSlot {
   private kept: KeptSession | undefined;
 
-  take(context: TlsContext, name: string): KeptSession | undefined {
+  /** Not once its certificate has expired: the server may have a new one, which only a full handshake shows. */
+  take(context: TlsContext, name: string, wallNowMs: number): KeptSession | undefined {
     const { kept } = this;
     this.kept = undefined;
-    return kept?.context === context && kept.name === name ? kept : undefined;
+    const isGood = kept?.context === context && kept.name === name && wallNowMs <= kept.certificate.validToDate.getTime();
+    return isGood ? kept : undefined;
   }
 
   put(session: KeptSession): void {

@@ -159,9 +159,12 @@ describe('the rotation of our identity', () => {
     });
     await ask(connector);
     wallMs += 48 * hourMs; // the certificate is good for 24 h
-    const { kind, error } = await connectOnce(connector);
-    assert.equal(kind, 'tls');
-    assert.match(error!.message, /certificate has expired/);
+    // It may have a new one by now: a full handshake shows it.
+    await ask(connector);
+    assert.deepEqual(
+      server.seen.map(({ isResumed }) => isResumed),
+      [false, false],
+    );
   });
 
   it('keeps who the peer is known on resumed connections', async () => {
