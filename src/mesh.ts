@@ -66,6 +66,8 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
   const settings: (FileSettings | undefined)[] = [];
   const hostDefaults = (): HostDefaults | undefined =>
     settings.find((said) => said !== undefined && !isDeepStrictEqual(said.hostDefaults, safeDefaults))?.hostDefaults;
+  const defaultsListeners = new Set<() => void>();
+  const defaults = { current: hostDefaults, onChange: (listener: () => void) => void defaultsListeners.add(listener) };
   const dns = dnsControlPlane({ defaults: hostDefaults });
   const loaded: LoadedControlPlane[] = [];
   for (const [position, input] of listOf(options.controlPlane).entries()) {
@@ -185,7 +187,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
   });
   for (const plane of planes) {
     const sink = store.sink(plane.name);
-    const run = started(() => plane.run({ sink, clock, random, signal: stop.signal }));
+    const run = started(() => plane.run({ sink, clock, random, defaults, signal: stop.signal }));
     run.catch((error: unknown) => {
       if (stop.signal.aborted) return;
       // It will say nothing more: what it delivered stays in force, and nobody waits for the rest.
@@ -236,7 +238,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     name,
     fetch: createFetch(dispatcher),
     dispatcher,
-    explain: (url, init) => explain(config, url, init ?? {}),
+    explain: (url, init) => explain(config, url, init ?? {}, clock),
     status: () => meshStatus({ name, config, store, identities, clock }),
     async ready() {
       const delivering = planes.filter((plane) => plane.demand === undefined);
@@ -301,7 +303,8 @@ function publishIdentity(telemetry: Telemetry, identities: IdentityStore, event:
 
 function publishApplied(telemetry: Telemetry, source: string, result: ApplyResult, version: string): void {
   const { accepted, rejected, unhonoured } = result;
-  if (accepted.length > 0)
+  // One that only removes names nothing that it brings.
+  if (accepted.length > 0 || rejected.length === 0)
     telemetry.publish('config:applied', () => ({ source, version, accepted: accepted.length, unhonoured }));
   if (rejected.length > 0) {
     telemetry.publish('config:rejected', () => ({

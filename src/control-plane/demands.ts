@@ -95,7 +95,7 @@ export class Demands {
   private makeRoom(source: string, entries: Map<string, Entry>): void {
     if (entries.size < (this.rules.max ?? maxDemands)) return;
     let oldest: string | undefined;
-    for (const [key, entry] of [...entries]) {
+    for (const [key, entry] of Array.from(entries)) {
       const { served, isBusy } = this.rules.activity(source, entry.want);
       if (!isBusy && served === entry.served) {
         drop(entries, key);

@@ -2,9 +2,11 @@
  * The policy of a host that nobody configured: a service of the file without a key of its own, and a name that only DNS knows.
  * Each value is safe without knowing the service: it may make a failure shorter or rarer, never a request happen twice.
  */
-import type { ClusterConfig, LoadBalancingConfig } from '../model/cluster.ts';
+import type { LoadBalancingConfig } from '../model/cluster.ts';
+import type { HostDefaults } from '../model/contracts.ts';
 import type { LimitsConfig, OutlierDetectionConfig, RetryConfig } from '../model/policy.ts';
-import type { RequestPolicy } from '../model/route.ts';
+
+export type { HostDefaults };
 
 /** Two random hosts, the one with fewer requests in flight: needs no tuning, and a slow host gets less (Mitzenmacher 2001). */
 export const safeLoadBalancing = { policy: 'least-request' } as const satisfies LoadBalancingConfig;
@@ -44,12 +46,6 @@ export const safeIdleTimeoutMs = 4000;
 
 /** None, as in Istio. Envoy's 15 s cover the whole response and would cut streams, long polls and large downloads of hosts that nobody described. */
 export const safeTimeoutMs = 0;
-
-/** What a cluster and its requests get when nothing else was said. */
-export interface HostDefaults {
-  readonly cluster: Omit<ClusterConfig, 'name' | 'discovery'>;
-  readonly policy: RequestPolicy;
-}
 
 /** All of the above, in the shape that a translator puts into clusters and virtual hosts. */
 export const safeDefaults: HostDefaults = {

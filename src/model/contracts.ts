@@ -3,7 +3,9 @@
  * against this file alone; see docs/how-to for a walk through each.
  */
 import type { Clock, Random } from '../base/runtime.ts';
+import type { ClusterConfig } from './cluster.ts';
 import type { Svid, TrustBundle } from './identity.ts';
+import type { RequestPolicy } from './route.ts';
 import type { Resource, ResourceKey, ResourceKind } from './snapshot.ts';
 
 /** What the data plane asks for: the routes of an authority, and after routing the endpoints of a cluster. */
@@ -71,11 +73,24 @@ export interface IdentitySource {
   run(sink: IdentitySink, signal: AbortSignal): Promise<void>;
 }
 
+/** What a cluster and its requests get when a source says nothing about policy: the `defaults` of the file, or the safe ones. */
+export interface HostDefaults {
+  readonly cluster: Omit<ClusterConfig, 'name' | 'discovery'>;
+  readonly policy: RequestPolicy;
+}
+
 /** What a control plane runs with: where it delivers to, time and chance, and when to end. */
 export interface ControlPlaneContext {
   readonly sink: ConfigSink;
   readonly clock: Clock;
   readonly random: Random;
+  /** The `defaults` of the mesh's file, for a source that finds services and has no policy of its own. */
+  readonly defaults?: {
+    /** As they are now; undefined when no file says any. */
+    current(): HostDefaults | undefined;
+    /** Calls back whenever they may be others, until the mesh is closed. */
+    onChange(listener: () => void): void;
+  };
   /** Aborted by `mesh.close()`. */
   readonly signal: AbortSignal;
 }

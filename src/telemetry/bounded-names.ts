@@ -15,6 +15,11 @@ export class BoundedNames {
     this.limit = limit;
   }
 
+  /** As `label`, and each port of the name counts as one more: `host:port` are two labels whose pairs must be bounded. */
+  labelWithPort(name: string, port: number): string {
+    return this.label(`${name}:${port}`) === otherName ? otherName : name;
+  }
+
   label(name: string): string {
     if (this.names.has(name)) return name;
     if (this.names.size >= this.limit) return otherName;

@@ -120,7 +120,7 @@ const lines: { readonly [N in Exclude<EventName, 'attempt:end'>]: (event: EventP
   'identity:rejected': (event) =>
     `${event.kind} "${printable(event.name)}" of ${printable(event.source)} REJECTED, the old one stays: ${printable(event.reason)}`,
   'connection:opened': (event) =>
-    `cluster ${printable(event.cluster)} → ${printable(event.endpoint)} connected${event.protocol === undefined ? '' : `, HTTP/${printable(event.protocol)}`}${event.isTls === true ? ` over TLS${event.peer === undefined ? '' : ` to ${printable(event.peer)}`}` : ''}${event.connectMs === undefined ? '' : ` in ${milliseconds(event.connectMs)}`}`,
+    `cluster ${printable(event.cluster)} → ${printable(event.endpoint)} connected${event.protocol === undefined ? '' : `, HTTP/${printable(event.protocol)}`}${event.isTls === true ? ' over TLS' : ''}`,
   'connection:closed': (event) =>
     `cluster ${printable(event.cluster)} → ${printable(event.endpoint)} disconnected: ${printable(event.reason)}`,
   'control-plane:state': (event) =>

@@ -147,8 +147,6 @@ export const eventTable: { readonly [N in EventName]: { readonly doc: string; re
       endpoint: '`address:port`.',
       protocol: '`1.1` or `2`.',
       isTls: 'Whether it is encrypted.',
-      peer: 'Verified SPIFFE ID or DNS name of the endpoint.',
-      connectMs: 'Time to connect, the TLS handshake included.',
     },
   },
   'connection:closed': {

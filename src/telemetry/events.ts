@@ -131,8 +131,6 @@ export interface ConnectionOpenedEvent {
   readonly endpoint: string;
   readonly protocol?: string | undefined;
   readonly isTls?: boolean | undefined;
-  readonly peer?: string | undefined;
-  readonly connectMs?: number | undefined;
 }
 
 /** A connection that was ready is closed, and why. */

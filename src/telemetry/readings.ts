@@ -83,7 +83,7 @@ export class Readings {
         const labels = {
           'meshfetch.mesh.name': this.scope.meshName,
           'meshfetch.cluster': this.scope.clusters.label(open.cluster),
-          'server.address': this.scope.services.label(open.serverAddress),
+          'server.address': this.scope.services.labelWithPort(open.serverAddress, open.serverPort),
           'server.port': open.serverPort,
         };
         const key = JSON.stringify(labels);

@@ -111,7 +111,7 @@ export class RequestSpan {
     this.instruments = instruments;
     const known = methodLabel(scope.knownMethods, method);
     this.methodName = known === '_OTHER' ? 'HTTP' : known;
-    const service = scope.services.label(host);
+    const service = scope.services.labelWithPort(host, port);
     this.metricLabels = { 'http.request.method': known, 'server.address': service, 'url.scheme': scheme };
     if (service !== otherName) this.metricLabels['server.port'] = port;
     if (tracer === undefined) {

@@ -1,6 +1,7 @@
 /** Control planes and the way out together: waiting, precedence, fallbacks, aggregates, subsets, names. */
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { Agent, MockAgent, getGlobalDispatcher, request, setGlobalDispatcher } from 'undici';
@@ -274,6 +275,43 @@ describe('what a control plane says it does not have', () => {
     });
     await using mesh = await meshWith(plane, { configTimeoutMs: 60_000 });
     assert.equal(await get(mesh), 'ok');
+  });
+});
+
+describe('an update that only removes', () => {
+  it('is told like every other', async () => {
+    const plane = new TestControlPlane('mine');
+    await using mesh = await meshWith(plane);
+    const versions: unknown[] = [];
+    const listener = (event: unknown): void => {
+      const { source, version } = event as { readonly source: string; readonly version: string };
+      if (source === 'mine') versions.push(version);
+    };
+    subscribe('meshfetch:config:applied', listener);
+    try {
+      await plane.deliver([staticCluster('c', [])]);
+      await plane.deliver([], [{ kind: 'cluster', name: 'c' }]);
+    } finally {
+      unsubscribe('meshfetch:config:applied', listener);
+    }
+    assert.deepEqual(versions, ['1', '2']);
+    assert.equal(mesh.status().controlPlanes[0]!.resources.cluster, 0);
+  });
+});
+
+describe('a dot at the end of a host', () => {
+  it('means nothing to a source that names services, and reaches DNS, where it makes the name absolute', async () => {
+    const server = await startServer(answer('ok'));
+    const plane = new TestControlPlane('mine', (want) => void plane.absent(want));
+    await using mesh = await meshWith(plane);
+    assert.equal(await get(mesh, `http://localhost.:${server.port}/`), 'ok');
+    assert.deepEqual(plane.demands, [{ kind: 'authority', host: 'localhost', port: server.port }]);
+    assert.deepEqual(
+      mesh.status().clusters.map(({ name }) => name),
+      [`dns:localhost.:${server.port}`],
+    );
+    await plane.deliver([allTo('orders', 'orders'), staticCluster('orders', [endpointAt(server.address)])]);
+    assert.equal(await get(mesh, 'http://orders./'), 'ok');
   });
 });
 

@@ -37,8 +37,10 @@ export function consulControlPlane(
       if (watches !== undefined) throw new TypeError('this Consul control plane runs already; make one per mesh');
       const client = createConsulClient(settings);
       const board = createStatusBoard((status) => sink.status(status));
-      const publisher = new Publisher(settings.name, settings.domain, sink);
+      const publisher = new Publisher(settings.name, settings.domain, sink, () => context.defaults?.current());
       watches = new ServiceWatches({ context, client, settings, publisher, board });
+      const started = watches;
+      context.defaults?.onChange(() => started.defaultsChanged());
       for (const { want, until } of early) watches.demand(want, until);
       early = [];
       // Shows a wrong address before the first request does.

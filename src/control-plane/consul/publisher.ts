@@ -2,7 +2,7 @@
  * Turns the state of all watches into updates. Changes that come while the sink is busy are put into one update, so that a hundred
  * first answers rebuild the route table a few times and not a hundred; a change of instances alone is an update of endpoints alone.
  */
-import type { ConfigSink, ConfigUpdate } from '../../model/contracts.ts';
+import type { ConfigSink, ConfigUpdate, HostDefaults } from '../../model/contracts.ts';
 import type { Resource, ResourceKey } from '../../model/snapshot.ts';
 import { clusterNameOf, type ServiceTarget } from './service-target.ts';
 import { clusterOf, routeTableOf, type TranslatedInstances } from './translate.ts';
@@ -17,6 +17,7 @@ export class Publisher {
   readonly #source: string;
   readonly #domain: string;
   readonly #sink: ConfigSink;
+  readonly #defaults: () => HostDefaults | undefined;
   readonly #services = new Map<string, Published>();
   /** Clusters whose endpoints are to be delivered. */
   readonly #changed = new Set<string>();
@@ -26,10 +27,12 @@ export class Publisher {
   #version = 0n;
   #flushing: Promise<void> | undefined;
 
-  constructor(source: string, domain: string, sink: ConfigSink) {
+  /** `defaults` are read again for every update. */
+  constructor(source: string, domain: string, sink: ConfigSink, defaults: () => HostDefaults | undefined = () => undefined) {
     this.#source = source;
     this.#domain = domain;
     this.#sink = sink;
+    this.#defaults = defaults;
   }
 
   /** Delivers the instances of a service; resolves when the sink has taken them. */
@@ -52,6 +55,15 @@ export class Publisher {
     this.#added.add(cluster);
     this.#changed.add(cluster);
     return this.#flush();
+  }
+
+  /** Delivers every service once more: the defaults are others. */
+  repeatAll(): Promise<void> {
+    for (const cluster of this.#services.keys()) {
+      this.#added.add(cluster);
+      this.#changed.add(cluster);
+    }
+    return this.#services.size === 0 ? Promise.resolve() : this.#flush();
   }
 
   /** Takes a service back that nobody asks for any more. */
@@ -89,7 +101,8 @@ export class Publisher {
       const published = this.#services.get(name);
       if (published === undefined) continue;
       const { target, instances, version } = published;
-      if (this.#added.has(name)) set.push({ kind: 'cluster', name, version, value: clusterOf(target, this.#domain) });
+      if (this.#added.has(name))
+        set.push({ kind: 'cluster', name, version, value: clusterOf(target, this.#domain, this.#defaults()) });
       set.push({ kind: 'endpoints', name, version, value: instances.endpoints });
       unhonoured.push(...instances.problems);
     }
@@ -108,7 +121,12 @@ export class Publisher {
     const targets = [...this.#services.values()].map(({ target }) => target);
     return [
       { kind: 'listener', name, value: { direction: 'outbound', name, routes: name } },
-      { kind: 'route-table', name, version: String(this.#version), value: routeTableOf(name, targets, this.#domain) },
+      {
+        kind: 'route-table',
+        name,
+        version: String(this.#version),
+        value: routeTableOf(name, targets, this.#domain, this.#defaults()),
+      },
     ];
   }
 }

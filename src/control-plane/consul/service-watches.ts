@@ -47,6 +47,11 @@ export class ServiceWatches {
     this.#share = new PollShare(parts.settings.maxConnections);
   }
 
+  /** The defaults of the mesh are others: every service is delivered with them. */
+  defaultsChanged(): void {
+    this.#publish(this.#publisher.repeatAll());
+  }
+
   /** See `ControlPlane.demand`. Answers later, never within the call. */
   demand(want: Demand, until: AbortSignal): void {
     const { sink, signal } = this.#context;

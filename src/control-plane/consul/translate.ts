@@ -8,7 +8,7 @@
 import type { ClusterConfig, EndpointConfig, EndpointsConfig, LocalityEndpoints } from '../../model/cluster.ts';
 import type { Problem } from '../../model/contracts.ts';
 import type { RouteTableConfig, VirtualHostConfig } from '../../model/route.ts';
-import { safeDefaults } from '../safe-defaults.ts';
+import { safeDefaults, type HostDefaults } from '../safe-defaults.ts';
 import { instanceId, readInstance, type Instance } from './instance.ts';
 import { shortText } from './response-body.ts';
 import { clusterNameOf, hostsOf, type ServiceTarget } from './service-target.ts';
@@ -94,11 +94,11 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** The cluster of a service, with the safe defaults: discovery says nothing about policy. */
-export function clusterOf(target: ServiceTarget, domain: string): ClusterConfig {
+/** The cluster of a service, with the defaults of the mesh: discovery says nothing about policy. */
+export function clusterOf(target: ServiceTarget, domain: string, defaults: HostDefaults = safeDefaults): ClusterConfig {
   const name = clusterNameOf(target, domain);
   return {
-    ...safeDefaults.cluster,
+    ...defaults.cluster,
     name,
     discovery: { kind: 'endpoints', name },
     metadata: { consul: { service: target.service, ...(target.datacenter !== undefined && { datacenter: target.datacenter }) } },
@@ -106,16 +106,21 @@ export function clusterOf(target: ServiceTarget, domain: string): ClusterConfig 
 }
 
 /** A virtual host per service, whatever the port of the URL: instances bring their own. */
-export function routeTableOf(name: string, targets: readonly ServiceTarget[], domain: string): RouteTableConfig {
-  return { name, virtualHosts: targets.map((target) => virtualHostOf(target, domain)) };
+export function routeTableOf(
+  name: string,
+  targets: readonly ServiceTarget[],
+  domain: string,
+  defaults: HostDefaults = safeDefaults,
+): RouteTableConfig {
+  return { name, virtualHosts: targets.map((target) => virtualHostOf(target, domain, defaults)) };
 }
 
-function virtualHostOf(target: ServiceTarget, domain: string): VirtualHostConfig {
+function virtualHostOf(target: ServiceTarget, domain: string, defaults: HostDefaults): VirtualHostConfig {
   const cluster = clusterNameOf(target, domain);
   return {
     name: cluster,
     domains: hostsOf(target, domain),
     routes: [{ name: cluster, match: {}, action: { kind: 'forward', to: [{ cluster, weight: 1 }] } }],
-    policy: safeDefaults.policy,
+    policy: defaults.policy,
   };
 }

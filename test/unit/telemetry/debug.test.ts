@@ -145,10 +145,8 @@ describe('the debug lines', () => {
           ...host,
           protocol: '2',
           isTls: true,
-          peer: 'spiffe://example.org/orders',
-          connectMs: 4.2,
         })),
-      line: 'cluster orders/v2 → 10.0.0.7:7002 connected, HTTP/2 over TLS to spiffe://example.org/orders in 4.2 ms',
+      line: 'cluster orders/v2 → 10.0.0.7:7002 connected, HTTP/2 over TLS',
     },
     {
       name: 'connection-closed',
