@@ -1,3 +1,5 @@
+import type { Clock } from '../base/runtime.ts';
+import type { Cluster } from '../data-plane/cluster/cluster.ts';
 import type { LiveConfig } from '../data-plane/live-config.ts';
 import type { CompiledDestination, CompiledRoute } from '../data-plane/routing/compile-routes.ts';
 import type { RouteConfig } from '../model/route.ts';
@@ -18,6 +20,8 @@ export interface DestinationView {
   /** Share of the requests that this route takes, 0…100. */
   readonly percent: number;
   readonly found: boolean;
+  /** Why its endpoints are not known: they have been asked for, or the answer was an error. */
+  readonly awaited?: string;
   readonly panic: boolean;
   readonly endpoints: readonly EndpointView[];
 }
@@ -36,19 +40,29 @@ export interface Explanation {
   readonly destinations: readonly DestinationView[];
   /** In one sentence: what happens, or why it cannot. */
   readonly verdict: string;
+  /** Whether a control plane or DNS has been asked and has not answered: explained again a moment later it may be another verdict. */
+  readonly pending: boolean;
 }
 
-/** Walks the very code of the request path without sending anything. A route with a random share is taken as matching. */
+/**
+ * Walks the very code of the request path without sending the request; what a request would ask of a control plane or of DNS is
+ * asked. A route with a random share is taken as matching.
+ */
 export function explain(
   config: LiveConfig,
   url: string | URL,
   init: { method?: string; headers?: Record<string, string> },
+  clock: Clock,
 ): Explanation {
   const parsed = new URL(url);
   const entry = config.lookup(parsed.origin);
-  const nothing = { authority: parsed.host, routes: [], destinations: [] };
+  const nothing = { authority: parsed.host, routes: [], destinations: [], pending: false };
   if (entry === undefined)
-    return { ...nothing, verdict: 'a control plane has been asked and has not answered yet; the request would wait for it' };
+    return {
+      ...nothing,
+      pending: true,
+      verdict: 'a control plane has been asked and has not answered yet; the request would wait for it',
+    };
   const { virtualHost } = entry;
   if (virtualHost === undefined)
     return {
@@ -72,29 +86,61 @@ export function explain(
     virtualHost: virtualHost.name,
     configVersion: virtualHost.version,
     routes,
+    pending: false,
   };
   if (route === undefined)
     return { ...known, destinations: [], verdict: 'no route matches: the request fails with MESH_NO_ROUTE' };
   const { destinations, totalWeight, timeoutMs, retry, name } = route;
-  const views = destinations.map((destination) => viewOf(destination, totalWeight));
+  const views = destinations.map((destination) => viewOf(destination, totalWeight, clock));
   return {
     ...known,
     route: name,
     timeoutMs,
     ...(retry === undefined ? {} : { retry }),
     destinations: views,
+    pending: views.some(({ awaited }) => awaited === isAsked),
     verdict: route.unsupported === undefined ? verdictOf(views) : `the request fails with MESH_NO_ROUTE: ${route.unsupported}`,
   };
 }
 
-function viewOf({ slot, subset, weight }: CompiledDestination, totalWeight: number): DestinationView {
+const isAsked = 'its endpoints have been asked for and have not come yet';
+
+/** What the asking for the endpoints of a cluster has come to. An error is told once; whoever explains again asks again. */
+const asked = new WeakMap<Cluster, { error?: string }>();
+
+/** As long as a request waits by default. */
+const endpointsTimeoutMs = 5000;
+
+/** Asks for endpoints that are not known, as a request would. Undefined when they are there. */
+function askEndpoints(cluster: Cluster, clock: Clock): string | undefined {
+  const before = asked.get(cluster);
+  if (cluster.isReady(clock.now()) || before?.error !== undefined) {
+    asked.delete(cluster);
+    return before?.error;
+  }
+  if (before === undefined) {
+    const state: { error?: string } = {};
+    asked.set(cluster, state);
+    cluster.whenReady(endpointsTimeoutMs).then(
+      () => asked.delete(cluster),
+      (error: unknown) => {
+        state.error = error instanceof Error ? error.message : String(error);
+      },
+    );
+  }
+  return isAsked;
+}
+
+function viewOf({ slot, subset, weight }: CompiledDestination, totalWeight: number, clock: Clock): DestinationView {
   const cluster = slot.cluster?.resolve();
+  const awaited = cluster && askEndpoints(cluster, clock);
   const group = cluster?.group(subset);
   return {
     cluster: slot.name,
     ...(subset === '' ? {} : { subset }),
     percent: totalWeight === 0 ? 0 : (weight / totalWeight) * 100,
     found: group !== undefined,
+    ...(awaited !== undefined && { awaited }),
     panic: group?.isPanic ?? false,
     endpoints: (group?.hosts ?? []).map(endpointView),
   };
@@ -127,8 +173,9 @@ function panicWords(panic: boolean, endpoints: readonly EndpointView[]): string 
 }
 
 function verdictOf(destinations: readonly DestinationView[]): string {
-  const parts = destinations.map(({ cluster, subset, percent, found, endpoints, panic }) => {
+  const parts = destinations.map(({ cluster, subset, percent, found, awaited, endpoints, panic }) => {
     const name = subset === undefined ? cluster : `${cluster}/${subset}`;
+    if (awaited !== undefined) return `${percent.toFixed(0)} % to ${name}: ${awaited}`;
     if (!found) return `${percent.toFixed(0)} % to ${name}, which is missing (MESH_NO_CLUSTER)`;
     const healthy = endpoints.filter(({ state }) => state === 'healthy').length;
     return `${percent.toFixed(0)} % to ${name}: ${healthy} of ${endpoints.length} endpoints healthy${panicWords(panic, endpoints)}`;

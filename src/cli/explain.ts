@@ -1,11 +1,13 @@
 import { parseArgs } from 'node:util';
 import type { Explanation } from '../admin/explain.ts';
-import { createMesh } from '../mesh.ts';
+import { holdingProcess, sleep, systemClock } from '../base/runtime.ts';
+import { createMesh, type Mesh } from '../mesh.ts';
 import type { CommandIo } from './command.ts';
 
 const help = `Usage: meshfetch explain URL [--config FILE|URL] [--method GET] [--header "name: value"]… [--json]
 
-Says which route, cluster, endpoints and policy a request would meet, and why. Nothing is sent.
+Says which route, cluster, endpoints and policy a request would meet, and why. The request is not sent. What the control
+plane or DNS has to say to it is waited for, 5 s at most.
 --config is a mesh.yaml or the URL of a control plane; default mesh.yaml.
 `;
 
@@ -35,11 +37,32 @@ export async function explainCommand(args: readonly string[], io: CommandIo): Pr
         : [header.slice(0, colon).trim().toLowerCase(), header.slice(colon + 1).trim()];
     }),
   );
+  if (!isHttpUrl(url)) {
+    io.stderr.write(`meshfetch explain: ${JSON.stringify(url)} is no URL; write it out, as in http://orders/api\n`);
+    return 2;
+  }
   await using mesh = await createMesh({ controlPlane: values.config });
   await mesh.ready();
-  const explanation = mesh.explain(url, { method: values.method, headers });
+  const explanation = await finalExplanation(mesh, url, { method: values.method, headers });
   io.stdout.write(values.json ? `${JSON.stringify(explanation)}\n` : render(`${values.method} ${url}`, explanation));
-  return explanation.destinations.some(({ found }) => found) ? 0 : 1;
+  return explanation.destinations.some(({ found, awaited }) => found && awaited === undefined) ? 0 : 1;
+}
+
+const answersWithinMs = 5000;
+const askAgainMs = 25;
+
+/** Asks again until control planes and DNS have answered, or the time is over. */
+async function finalExplanation(mesh: Mesh, url: string, init: Parameters<Mesh['explain']>[1]): Promise<Explanation> {
+  const endMs = systemClock.now() + answersWithinMs;
+  for (;;) {
+    const explanation = mesh.explain(url, init);
+    if (!explanation.pending || systemClock.now() >= endMs) return explanation;
+    await holdingProcess(sleep(systemClock, askAgainMs));
+  }
+}
+
+function isHttpUrl(text: string): boolean {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
 }
 
 function render(request: string, explanation: Explanation): string {

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { isMeshError, MeshError } from '../base/errors.ts';
+import { isMeshError } from '../base/errors.ts';
+import { readConfigFile } from '../control-plane/file/client.ts';
 import { parseMeshFile } from '../control-plane/file/index.ts';
 import type { CommandIo } from './command.ts';
 
@@ -21,12 +21,7 @@ export async function validate(args: readonly string[], io: CommandIo): Promise<
     return 0;
   }
   const file = positionals[0] ?? 'mesh.yaml';
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new MeshError('MESH_CONFIG_UNREADABLE', `${file}: ${(cause as Error).message}`, { cause });
-  }
+  const { text } = await readConfigFile(file);
   try {
     const parsed = await parseMeshFile(text, file);
     const services = Object.keys(parsed.services ?? {});
