@@ -279,6 +279,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     }
     if (this.handlerError !== undefined || error === call.replay?.sourceError) {
       this.probe?.abandoned();
+      this.report('abandoned', undefined);
       call.fail(error);
       return;
     }

@@ -2,6 +2,7 @@
  * Gauges are read when metrics are collected, not kept up to date: a connection that was opened before an SDK was registered
  * still counts, and taking one off a stack costs nothing.
  */
+import { otherName } from './bounded-names.ts';
 import type { ObservableResult } from '@opentelemetry/api';
 import type { Clock } from '../base/runtime.ts';
 import type { Instruments } from './instruments.ts';
@@ -80,11 +81,12 @@ export class Readings {
     const sums = new Map<string, Sum>();
     for (const source of this.sources) {
       for (const open of source.openConnections?.() ?? []) {
+        const service = this.scope.services.labelWithPort(open.serverAddress, open.serverPort);
         const labels = {
           'meshfetch.mesh.name': this.scope.meshName,
           'meshfetch.cluster': this.scope.clusters.label(open.cluster),
-          'server.address': this.scope.services.labelWithPort(open.serverAddress, open.serverPort),
-          'server.port': open.serverPort,
+          'server.address': service,
+          ...(service !== otherName && { 'server.port': open.serverPort }),
         };
         const key = JSON.stringify(labels);
         const sum = sums.get(key) ?? { active: 0, idle: 0, labels };

@@ -3,10 +3,13 @@ import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { describe, it } from 'node:test';
 import { createVirtualClock } from 'meshfetch/testing';
-import { createMesh, type ControlPlane, type ControlPlaneContext, type ConfigUpdate } from 'meshfetch';
+import { request } from 'undici';
+import { createMesh, type ControlPlane, type ControlPlaneContext, type ConfigUpdate, type Mesh } from 'meshfetch';
 import type { EventPayloads } from '../../src/telemetry/events.ts';
 import type { IdentitySink } from '../../src/model/contracts.ts';
 import { svidOf, testAuthority, validity, workloadCertificate } from '../support/certificates.ts';
+import { held, ordersAt } from '../support/mesh-of.ts';
+import { startServer } from '../support/servers.ts';
 
 /** Events that name the control plane that they are about. */
 type SourceEvent = 'config:applied' | 'config:rejected' | 'identity:rotated' | 'identity:rejected';
@@ -100,6 +103,59 @@ describe('a mesh tells', () => {
     assert.match(event?.reason ?? '', /expired/);
     assert.deepEqual({ ...event, reason: '' }, { mesh: 'web', source: 'test', name: 'default', kind: 'svid', reason: '' });
   });
+
+  const ownFaults: readonly { readonly name: string; readonly send: (mesh: Mesh) => Promise<unknown> }[] = [
+    {
+      name: 'a body that fails',
+      send: (mesh) => {
+        async function* body(): AsyncGenerator<string> {
+          yield 'the first part';
+          await new Promise((resolve) => setImmediate(resolve));
+          throw new Error('the source broke');
+        }
+        return request('http://orders/', { dispatcher: mesh.dispatcher, method: 'POST', body: body() as never });
+      },
+    },
+    {
+      name: 'a handler that throws',
+      send: (mesh) =>
+        new Promise((_resolve, reject) => {
+          mesh.dispatcher.dispatch(
+            { origin: 'http://orders', path: '/', method: 'GET' },
+            {
+              onRequestStart() {},
+              onResponseStart() {
+                throw new Error('the handler broke');
+              },
+              onResponseData() {},
+              onResponseEnd() {},
+              onResponseError: (_controller, error) => reject(error),
+            },
+          );
+        }),
+    },
+  ];
+  for (const { name, send } of ownFaults) {
+    it(`the end of an attempt that the program itself ended: ${name}`, async () => {
+      const server = await startServer((incoming, response) => {
+        incoming.resume().on('error', () => {});
+        if (incoming.method === 'GET') response.end('ok');
+      });
+      const outcomes: string[] = [];
+      const listen = (message: unknown): void => {
+        outcomes.push((message as EventPayloads['attempt:end']).outcome);
+      };
+      subscribe('meshfetch:attempt:end', listen);
+      try {
+        await using mesh = await ordersAt([server.address]);
+        await assert.rejects(send(mesh), /broke/);
+        assert.deepEqual(outcomes, ['abandoned']);
+        assert.deepEqual(held(mesh), { requests: 0, inFlight: 0 });
+      } finally {
+        unsubscribe('meshfetch:attempt:end', listen);
+      }
+    });
+  }
 
   it('that it is not ready, with the state of its control planes, when nothing good came in time', async () => {
     const clock = createVirtualClock();

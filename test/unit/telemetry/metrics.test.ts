@@ -209,6 +209,18 @@ describe('the metrics', () => {
     assert.equal(attempts.find((point) => point.attributes['meshfetch.cluster'] === '_other')?.value, 12); // 140 − 128
   });
 
+  it('count the ports of a service among its names', async () => {
+    const sdk = registerMetrics();
+    const telemetry = createSome();
+    for (let number = 0; number < 140; number += 1) {
+      const request = telemetry.startRequest(someRequest({ host: 'orders', port: 1000 + number }), 0)!;
+      request.startAttempt(someAttempt(1), 0).end({ kind: 'delivered', status: 200 }, 1);
+      request.end({ status: 200 }, 1);
+    }
+    for (const name of ['http.client.request.duration', 'http.client.active_requests', 'meshfetch.client.call.duration'])
+      assert.equal((await sdk.points(name)).length, 129, name);
+  });
+
   it('count invented methods as _OTHER', async () => {
     const sdk = registerMetrics();
     const telemetry = createSome();
