@@ -1,11 +1,15 @@
 /** Connections of a host and the limits of a cluster, on real sockets. */
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { request } from 'undici';
-import { isMeshError, type Mesh } from 'meshfetch';
+import { createMesh, isMeshError, type Mesh } from 'meshfetch';
+import { testAuthority, validity } from '../support/certificates.ts';
 import { clusterPlane } from '../support/cluster-plane.ts';
 import { connectionsOf, eventually, held, ordersAt } from '../support/mesh-of.ts';
+import { startHttps, temporaryFolder } from '../support/secured.ts';
 import { answer, startServer, type TestServer } from '../support/servers.ts';
 
 /** Sockets that a server has accepted, and those still open. */
@@ -213,5 +217,33 @@ describe('limits of a cluster', () => {
     assert.equal(bodies.length, 200);
     assert.ok(sockets.accepted.length <= 8, `${sockets.accepted.length} connections`);
     assert.deepEqual(held(mesh), { requests: 0, inFlight: 0 });
+  });
+});
+
+describe('connections to an endpoint that is spoken to by many names', () => {
+  it('are kept for the 250 names that were used last, and closed for the others', async () => {
+    const authority = await testAuthority();
+    const certificate = await authority.issue({ dnsNames: ['*.example.org'] }, validity());
+    const server = await startHttps(certificate, answer('ok'));
+    const folder = await temporaryFolder();
+    const trustBundle = join(folder, 'ca.pem');
+    await writeFile(trustBundle, authority.certificate);
+    const orders = {
+      hosts: ['*.example.org'],
+      endpoints: [server.address],
+      tls: { mode: 'simple' as const },
+      idleTimeoutMs: 60_000,
+    };
+    await using mesh = await createMesh({ controlPlane: { identity: { trustBundle }, services: { orders } }, drainTimeoutMs: 0 });
+    server.server.keepAliveTimeout = 60_000;
+    for (let tenant = 0; tenant < 251; tenant++) {
+      const { body } = await request(`http://t${tenant}.example.org/`, { dispatcher: mesh.dispatcher });
+      assert.equal(await body.text(), 'ok');
+    }
+    await eventually('the first is closed', () => server.sockets[0]!.destroyed);
+    assert.equal(server.sockets.filter(({ destroyed }) => !destroyed).length, 250);
+    await eventually('it is forgotten', () => connectionsOf(mesh) === 250);
+    await (await request('http://t0.example.org/', { dispatcher: mesh.dispatcher })).body.dump();
+    assert.equal(server.sockets.length, 252);
   });
 });

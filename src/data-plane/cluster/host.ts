@@ -1,3 +1,4 @@
+import type { LRUCache } from 'lru-cache';
 import type { EndpointConfig, Locality } from '../../model/cluster.ts';
 import type { UpstreamTls } from '../../model/tls.ts';
 import type { PickableHost } from '../../model/contracts.ts';
@@ -34,7 +35,7 @@ export class Host implements PickableHost {
   isRemoved = false;
   /** Connections of the usual kind; others (HTTP/1.1 only, TLS asked for by the URL) by name. */
   connections: HostConnections | undefined = undefined;
-  otherConnections: Map<string, HostConnections> | undefined = undefined;
+  otherConnections: LRUCache<string, HostConnections> | undefined = undefined;
 
   constructor(key: string, endpoint: EndpointConfig, tls: UpstreamTls | undefined, locality: Locality) {
     this.key = key;

@@ -3,6 +3,7 @@
  * rotated.
  */
 import { AsyncResource } from 'node:async_hooks';
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../base/runtime.ts';
 import type { UpstreamTls } from '../../model/tls.ts';
 import type { IdentityStore } from '../../security/identity-store.ts';
@@ -29,6 +30,12 @@ export interface ConnectionFactory {
 const defaultConnectTimeoutMs = 1000;
 /** Idle connections are kept this long where the peer gives no `Keep-Alive: timeout` of its own. Source: undici's default; below the 5 s of Node's servers. */
 const defaultIdleTimeoutMs = 4000;
+
+/**
+ * Hosts of URLs that one endpoint is spoken to as, where each has connections of its own: a wildcard has as many as the callers name.
+ * The one that was used least recently is closed.
+ */
+const maxAuthoritiesPerHost = 250;
 
 /**
  * Makes a factory without connections. Sockets belong to it, not to the request that opened them: no async context of a caller is
@@ -83,6 +90,12 @@ export function createConnectionFactory(identities: IdentityStore, clock: Clock,
     return connections;
   };
 
+  /** Its connections close as they become idle; who waits for one still gets one. */
+  const closed = async (connections: HostConnections): Promise<void> => {
+    await connections.close();
+    stacks.delete(connections);
+  };
+
   return {
     connectionsOf(cluster, host, entry, isHttp1Only) {
       const isSecure = cluster.isSecure(host);
@@ -92,7 +105,12 @@ export function createConnectionFactory(identities: IdentityStore, clock: Clock,
       // https in the URL and a plaintext cluster: TLS to the host that the URL names, verified against the system's roots. Never a downgrade.
       const byUrl = entry.scheme === 'https' && !isSecure;
       const key = `${isHttp1Only ? 'http1' : ''}|${byUrl || byName ? entry.authority : ''}`;
-      host.otherConnections ??= new Map();
+      host.otherConnections ??= new LRUCache({
+        max: maxAuthoritiesPerHost,
+        dispose: (unused, _key, reason) => {
+          if (reason === 'evict') void closed(unused);
+        },
+      });
       let connections = host.otherConnections.get(key);
       if (connections === undefined) {
         connections = create(
@@ -110,12 +128,7 @@ export function createConnectionFactory(identities: IdentityStore, clock: Clock,
       const all = [...host.allConnections()];
       host.connections = undefined;
       host.otherConnections = undefined;
-      await Promise.all(
-        all.map(async (connections) => {
-          await connections.close();
-          stacks.delete(connections);
-        }),
-      );
+      await Promise.all(all.map(closed));
     },
     close(error) {
       for (const connections of stacks.keys()) connections.destroy(error);
