@@ -9,7 +9,7 @@ import type { CircuitBreakerConfig } from '../../model/policy.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import { HostBreaker, type BreakerState, type OpenedBy, type Probe } from '../resilience/circuit-breaker.ts';
 import { CircuitWindow } from '../resilience/circuit-window.ts';
-import { OutlierDetector, OutlierState } from '../resilience/outlier-detection.ts';
+import { OutlierDetector, OutlierState, type ClusterCounts } from '../resilience/outlier-detection.ts';
 import type { Outcome } from '../resilience/outcome.ts';
 import type { Host } from './host.ts';
 import type { HostSeeker } from './pick-host.ts';
@@ -41,7 +41,7 @@ const probeLimitMs = 10_000;
 /** An ejection by a probe of a breaker whose policy is gone meanwhile. Source: Envoy `base_ejection_time`. */
 const defaultReopenMs = 30_000;
 
-export class HostDetection {
+export class HostDetection implements ClusterCounts {
   private readonly cluster: DetectedCluster;
   private readonly clock: Clock;
   private readonly random: Random;
@@ -120,7 +120,7 @@ export class HostDetection {
         return;
       }
     }
-    const ejection = detector?.decide(record.outlier, outcome, now, this.counts());
+    const ejection = detector?.decide(record.outlier, outcome, now, this);
     if (ejection !== undefined) this.takeOut(record, ejection.forMs, 'outlier', ejection.reason);
   }
 
@@ -197,18 +197,21 @@ export class HostDetection {
     else this.telemetry.publish('breaker:closed', () => ({ cluster, endpoint }));
   }
 
-  private counts(): { total: number; ejected: number } {
+  /** Hosts of the cluster. With {@link ejected} read only when a host is about to go: the hosts are counted then, not per request. */
+  get total(): number {
     let total = 0;
+    for (const _host of this.cluster.hosts) total++;
+    return total;
+  }
+
+  /** Hosts that outlier detection has out. */
+  get ejected(): number {
     let ejected = 0;
-    for (const host of this.cluster.hosts) {
-      total++;
-      if (host.openedBy === 'outlier') ejected++;
-    }
-    return { total, ejected };
+    for (const host of this.cluster.hosts) if (host.openedBy === 'outlier') ejected++;
+    return ejected;
   }
 
   private eventCounts(): { ejectedHosts: number; totalHosts: number } {
-    const { total, ejected } = this.counts();
-    return { ejectedHosts: ejected, totalHosts: total };
+    return { ejectedHosts: this.ejected, totalHosts: this.total };
   }
 }
