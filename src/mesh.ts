@@ -1,15 +1,16 @@
 /**
  * createMesh(): the only file that knows both planes. It makes the parts, connects them, and takes them down in the right order.
  */
-import { isIP } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import { getGlobalDispatcher, type Dispatcher } from 'undici';
 import { explain, type Explanation } from './admin/explain.ts';
+import { publishApplied, publishIdentity } from './admin/publish.ts';
 import { gaugesOf } from './admin/readings.ts';
 import { meshStatus, type MeshStatus } from './admin/status.ts';
 import { Deadlines } from './base/deadlines.ts';
 import { MeshError } from './base/errors.ts';
 import { holdingProcess, systemClock, systemRandom, yieldToLoop } from './base/runtime.ts';
+import { refusalOf } from './control-plane/address-refusal.ts';
 import { Demands } from './control-plane/demands.ts';
 import { dnsControlPlane } from './control-plane/dns/index.ts';
 import type { FileSettings } from './control-plane/file/index.ts';
@@ -21,11 +22,11 @@ import { loadBalancingPolicies } from './data-plane/load-balancing/index.ts';
 import { OutboundDispatcher } from './data-plane/dispatcher.ts';
 import { createConnectionFactory } from './data-plane/transport/connection-factory.ts';
 import { createFetch } from './fetch/create-fetch.ts';
-import type { ApplyResult, ControlPlane } from './model/contracts.ts';
+import type { ControlPlane } from './model/contracts.ts';
 import { checkOptions, type MeshOptions } from './options.ts';
-import { createIdentityStore, type IdentityEvent, type IdentityStore } from './security/identity-store.ts';
-import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts';
-import { createDnsResolver, refusalReason } from './wire/dns.ts';
+import { createIdentityStore, type IdentityStore } from './security/identity-store.ts';
+import { createTelemetry } from './telemetry/telemetry.ts';
+import { createDnsResolver } from './wire/dns.ts';
 
 /** A mesh: the doors through which requests go out, and the views of what it knows. */
 export interface Mesh extends AsyncDisposable {
@@ -258,19 +259,6 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
   };
 }
 
-/**
- * Addresses of a source that others can write to must pass the address policy; files and objects of this program are its own words.
- * A host name passes no policy, since what it leads to shows only when it is dialled: it is refused, `localhost` excepted where
- * loopback is allowed.
- */
-function refusalOf(plane: ControlPlane | undefined, address: string): string | undefined {
-  if (plane?.remoteAddresses === undefined) return undefined;
-  if (address.startsWith('/')) return 'a unix socket';
-  if (isIP(address) !== 0) return refusalReason(address, plane.remoteAddresses);
-  if (address.toLowerCase() === 'localhost' && plane.remoteAddresses.allowLoopback) return undefined;
-  return 'a host name, whose addresses would not be checked; register an IP address';
-}
-
 /** A `run` that throws instead of rejecting has failed all the same. */
 async function started(run: () => Promise<void>): Promise<void> {
   await run();
@@ -278,42 +266,6 @@ async function started(run: () => Promise<void>): Promise<void> {
 
 function wordsOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-function publishIdentity(telemetry: Telemetry, identities: IdentityStore, event: IdentityEvent): void {
-  if (event.type === 'identity-changed') {
-    const { source, name, kind, change, generation } = event;
-    telemetry.publish('identity:rotated', () => {
-      const svid = kind === 'svid' ? identities.svid(name) : undefined;
-      return {
-        source,
-        name,
-        kind,
-        change,
-        generation,
-        identity: svid?.spiffeId ?? svid?.dnsNames[0],
-        expiresMs: (svid ?? (kind === 'trust-bundle' ? identities.trustBundle(name) : undefined))?.notAfterMs,
-      };
-    });
-  } else if (event.type === 'identity-refused') {
-    const { source, name, kind, reason } = event;
-    telemetry.publish('identity:rejected', () => ({ source, name, kind, reason }));
-  }
-}
-
-function publishApplied(telemetry: Telemetry, source: string, result: ApplyResult, version: string): void {
-  const { accepted, rejected, unhonoured } = result;
-  // One that only removes names nothing that it brings.
-  if (accepted.length > 0 || rejected.length === 0)
-    telemetry.publish('config:applied', () => ({ source, version, accepted: accepted.length, unhonoured }));
-  if (rejected.length > 0) {
-    telemetry.publish('config:rejected', () => ({
-      source,
-      version,
-      reason: rejected.length === 1 ? 'a mistake' : `${rejected.length} mistakes`,
-      problems: rejected,
-    }));
-  }
 }
 
 /** A dispatcher that somebody chose: anything but undici's own default Agent, which is there without anybody asking. */

@@ -6,41 +6,18 @@
 import { LRUCache } from 'lru-cache';
 import { MeshError } from '../base/errors.ts';
 import type { Demand, Problem } from '../model/contracts.ts';
-import type { OutboundListenerConfig } from '../model/listener.ts';
-import type { RouteTableConfig } from '../model/route.ts';
 import type { Snapshot, SourceSnapshot } from '../model/snapshot.ts';
 import type { Cluster, ClusterDependencies } from './cluster/cluster.ts';
 import { Cluster as LiveCluster } from './cluster/cluster.ts';
 import { compileRouteTable, type ClusterSlot, type CompiledVirtualHost } from './routing/compile-routes.ts';
 import { createVirtualHostTable, type VirtualHostTable } from './routing/virtual-hosts.ts';
+import { ClusterWaiters } from './cluster-waiters.ts';
+import { absenceIn, type DemandBook } from './demand-book.ts';
+import { parseOrigin, writtenHost, type OriginEntry } from './origin.ts';
+import { isSameRouting, outboundListeners, tableOf } from './source-routing.ts';
 import { unhonouredOf } from './unhonoured.ts';
 
-/** An origin that requests name, resolved. Made once per origin and configuration. */
-export interface OriginEntry {
-  readonly origin: string;
-  readonly scheme: 'http' | 'https';
-  /** Without the dot at its end. */
-  readonly host: string;
-  readonly port: number;
-  /** As in the Host header: without the default port. */
-  readonly authority: string;
-  /** Undefined when no source knows the host. */
-  readonly virtualHost: CompiledVirtualHost | undefined;
-}
-
-/** How sources that answer on demand are asked. Implemented by mesh.ts. */
-export interface DemandBook {
-  /** The source that has every host: it resolves names as they are written, a dot at the end included (an absolute name). */
-  readonly lastResort: string;
-  /** Whether that source is asked at all. */
-  usesLastResort(): boolean;
-  /** Asks `source` once; `'pending'` while it has not answered, `'absent'` when it has nothing or takes no demands. */
-  ask(source: string, want: Demand): 'pending' | 'absent';
-  /** Why the source has it not, in its own words, if it said. */
-  reason(source: string, want: Demand): string | undefined;
-  /** What the sources say of themselves, for the error of a wait that was in vain. */
-  describe(): string;
-}
+export type { OriginEntry };
 
 interface CompiledSource {
   readonly name: string;
@@ -56,13 +33,6 @@ interface Waiter {
   readonly settle: (entry: OriginEntry) => void;
 }
 
-/** A request that waits for the cluster of its route. */
-interface ClusterWaiter {
-  readonly source: string;
-  readonly slot: ClusterSlot;
-  readonly settle: () => void;
-}
-
 /** Origins that one process talks to; the least recently used are resolved again. */
 const maxOrigins = 2000;
 
@@ -74,7 +44,7 @@ export class LiveConfig {
   private readonly liveClusters = new Map<string, Cluster>();
   private readonly origins = new LRUCache<string, OriginEntry>({ max: maxOrigins });
   private waiters: Waiter[] = [];
-  private clusterWaiters: ClusterWaiter[] = [];
+  private readonly clusterWaiters = new ClusterWaiters();
   version = '';
 
   constructor(dependencies: ClusterDependencies, book: DemandBook) {
@@ -131,14 +101,7 @@ export class LiveConfig {
 
   /** Looks again for those who wait; called when a source said that it has nothing. */
   settleWaiters(): void {
-    if (this.clusterWaiters.length > 0) {
-      const waiting = this.clusterWaiters;
-      this.clusterWaiters = [];
-      for (const waiter of waiting) {
-        if (this.isClusterAwaited(waiter.source, waiter.slot)) this.clusterWaiters.push(waiter);
-        else waiter.settle();
-      }
-    }
+    this.clusterWaiters.settle((source, slot) => this.isClusterAwaited(source, slot));
     if (this.waiters.length === 0) return;
     this.waiters = this.waiters.filter((waiter) => {
       const entry = this.lookup(waiter.origin);
@@ -156,40 +119,19 @@ export class LiveConfig {
 
   /** Resolves when the cluster is there, or every source has said that it has none; rejects with MESH_CONFIG_TIMEOUT. */
   whenClusterKnown(source: string, slot: ClusterSlot, timeoutMs: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const timer = this.dependencies.clock.setTimer(() => {
-        this.clusterWaiters = this.clusterWaiters.filter((other) => other !== waiter);
-        const what = `cluster "${slot.name}" did not arrive within ${timeoutMs} ms`;
-        reject(new MeshError('MESH_CONFIG_TIMEOUT', `${what}; ${this.book.describe()}`, { cluster: slot.name }));
-      }, timeoutMs);
-      const waiter: ClusterWaiter = {
-        source,
-        slot,
-        settle: () => {
-          timer.cancel();
-          resolve();
-        },
-      };
-      this.clusterWaiters.push(waiter);
-    });
+    return this.clusterWaiters.wait(source, slot, this.dependencies.clock, timeoutMs, () => this.book.describe());
   }
 
-  /** Why no source has this, in the words of those that said something: ` (consul: …)`, or nothing. */
-  absenceOf(want: Demand, from?: string): string {
-    const reasons = this.sourcesFrom(from).flatMap((name) => {
-      if (name === this.book.lastResort && (want.kind === 'cluster' || !this.book.usesLastResort())) return [];
-      const reason = this.book.reason(name, want);
-      return reason === undefined ? [] : [`${name}: ${reason}`];
-    });
-    return reasons.length === 0 ? '' : ` (${reasons.join('; ')})`;
+  /** Why no source has the cluster, in the words of those that said something: ` (consul: …)`, or nothing. */
+  whyNoCluster(source: string, name: string): string {
+    return absenceIn(this.book, this.sourcesFrom(source), { kind: 'cluster', name });
   }
 
   /** Why no source has the host: what each said, and that unknown hosts are refused where they are. */
   whyUnknown({ authority, host, port }: OriginEntry): string {
-    const reasons = this.absenceOf({ kind: 'authority', host, port });
-    const isRefused = !this.book.usesLastResort();
-    const refusal = isRefused ? ', and unknownHosts is "refuse"; declare the service, or set unknownHosts: dns' : '';
-    return `no control plane knows ${authority}${reasons}${refusal}`;
+    const reasons = absenceIn(this.book, this.sourcesFrom(undefined), { kind: 'authority', host, port });
+    const refusal = ', and unknownHosts is "refuse"; declare the service, or set unknownHosts: dns';
+    return `no control plane knows ${authority}${reasons}${this.book.usesLastResort() ? '' : refusal}`;
   }
 
   /** The source has no endpoints for the cluster: requests that wait for them stop waiting. */
@@ -350,46 +292,4 @@ export class LiveConfig {
 
 function slotKey(source: string, name: string): string {
   return `${source}\n${name}`;
-}
-
-function outboundListeners(source: SourceSnapshot): OutboundListenerConfig[] {
-  return [...source.listeners.values()].filter((listener) => listener.direction === 'outbound');
-}
-
-function tableOf(listener: OutboundListenerConfig, source: SourceSnapshot): RouteTableConfig | undefined {
-  return typeof listener.routes === 'string' ? source.routeTables.get(listener.routes) : listener.routes;
-}
-
-/** The store keeps the object of what did not change, so identity is enough. */
-function isSameRouting(a: SourceSnapshot, b: SourceSnapshot): boolean {
-  return isSameMap(a.listeners, b.listeners) && isSameMap(a.routeTables, b.routeTables);
-}
-
-function isSameMap<V>(a: ReadonlyMap<string, V>, b: ReadonlyMap<string, V>): boolean {
-  if (a === b) return true;
-  if (a.size !== b.size) return false;
-  for (const [key, value] of a) if (b.get(key) !== value) return false;
-  return true;
-}
-
-/** The host as the URL has it, its last dot included. */
-function writtenHost({ origin, host }: Omit<OriginEntry, 'virtualHost'>): string {
-  return URL.parse(origin)?.hostname ?? host;
-}
-
-function parseOrigin(origin: string): Omit<OriginEntry, 'virtualHost'> {
-  const url = URL.parse(origin);
-  if (
-    url === null ||
-    (url.protocol !== 'http:' && url.protocol !== 'https:' && url.protocol !== 'ws:' && url.protocol !== 'wss:')
-  ) {
-    throw new MeshError(
-      'MESH_REQUEST_INVALID',
-      `"${origin}" is not an http or https origin; write http://service or https://service`,
-    );
-  }
-  const scheme = url.protocol === 'https:' || url.protocol === 'wss:' ? 'https' : 'http';
-  const host = url.hostname.endsWith('.') ? url.hostname.slice(0, -1) : url.hostname;
-  const port = url.port === '' ? (scheme === 'https' ? 443 : 80) : Number(url.port);
-  return { origin: `${scheme}://${url.host}`, scheme, host, port, authority: url.host };
 }

@@ -244,7 +244,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     if (destination === undefined || cluster === undefined) {
       const why =
         destination?.slot.cluster === undefined
-          ? `which no control plane has delivered${config.absenceOf({ kind: 'cluster', name: destination?.slot.name ?? '' }, source)}`
+          ? `which no control plane has delivered${config.whyNoCluster(source, destination?.slot.name ?? '')}`
           : 'an aggregate without a member: none was delivered, or all lead back to it';
       const what = `the route "${route.name}" sends to "${destination?.slot.name ?? ''}", ${why}; see mesh.status()`;
       this.fail(this.error('MESH_NO_CLUSTER', what));

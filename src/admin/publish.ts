@@ -1,0 +1,42 @@
+/** What the stores tell, as events. */
+import type { ApplyResult } from '../model/contracts.ts';
+import type { IdentityEvent, IdentityStore } from '../security/identity-store.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
+
+/** Tells of a change of an identity, or of one that was refused. */
+export function publishIdentity(telemetry: Telemetry, identities: IdentityStore, event: IdentityEvent): void {
+  if (event.type === 'identity-changed') {
+    const { source, name, kind, change, generation } = event;
+    telemetry.publish('identity:rotated', () => {
+      const svid = kind === 'svid' ? identities.svid(name) : undefined;
+      return {
+        source,
+        name,
+        kind,
+        change,
+        generation,
+        identity: svid?.spiffeId ?? svid?.dnsNames[0],
+        expiresMs: (svid ?? (kind === 'trust-bundle' ? identities.trustBundle(name) : undefined))?.notAfterMs,
+      };
+    });
+  } else if (event.type === 'identity-refused') {
+    const { source, name, kind, reason } = event;
+    telemetry.publish('identity:rejected', () => ({ source, name, kind, reason }));
+  }
+}
+
+/** Tells what became of an update. */
+export function publishApplied(telemetry: Telemetry, source: string, result: ApplyResult, version: string): void {
+  const { accepted, rejected, unhonoured } = result;
+  // One that only removes names nothing that it brings.
+  if (accepted.length > 0 || rejected.length === 0)
+    telemetry.publish('config:applied', () => ({ source, version, accepted: accepted.length, unhonoured }));
+  if (rejected.length > 0) {
+    telemetry.publish('config:rejected', () => ({
+      source,
+      version,
+      reason: rejected.length === 1 ? 'a mistake' : `${rejected.length} mistakes`,
+      problems: rejected,
+    }));
+  }
+}

@@ -1,0 +1,25 @@
+import type { Demand } from '../model/contracts.ts';
+
+/** How sources that answer on demand are asked. Implemented by mesh.ts. */
+export interface DemandBook {
+  /** The source that has every host: it resolves names as they are written, a dot at the end included (an absolute name). */
+  readonly lastResort: string;
+  /** Whether that source is asked at all. */
+  usesLastResort(): boolean;
+  /** Asks `source` once; `'pending'` while it has not answered, `'absent'` when it has nothing or takes no demands. */
+  ask(source: string, want: Demand): 'pending' | 'absent';
+  /** Why the source has it not, in its own words, if it said. */
+  reason(source: string, want: Demand): string | undefined;
+  /** What the sources say of themselves, for the error of a wait that was in vain. */
+  describe(): string;
+}
+
+/** What these sources said of something that none of them has: ` (consul: …; mine: …)`, or nothing. */
+export function absenceIn(book: DemandBook, sources: readonly string[], want: Demand): string {
+  const reasons = sources.flatMap((name) => {
+    if (name === book.lastResort && (want.kind === 'cluster' || !book.usesLastResort())) return [];
+    const reason = book.reason(name, want);
+    return reason === undefined ? [] : [`${name}: ${reason}`];
+  });
+  return reasons.length === 0 ? '' : ` (${reasons.join('; ')})`;
+}
