@@ -531,7 +531,7 @@ describe('the error of a configuration', () => {
       assert.equal((await problemsOf(parsed)).length, 100);
       await assert.rejects(
         parsed,
-        (error: Error) => /^mesh\.yaml has at least 100 mistakes:\n/.test(error.message) && error.message.length < 20_000,
+        (error: Error) => error.message.startsWith('mesh.yaml has at least 100 mistakes:\n') && error.message.length < 20_000,
       );
     });
   }
