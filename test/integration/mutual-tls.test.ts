@@ -177,6 +177,7 @@ describe('an identity that is replaced under load', () => {
               endpoints: servers.map(({ address }) => address),
               tls: { mode: 'mutual', peers },
               retry: { maxAttempts: 1 },
+              connectTimeoutMs: 10_000, // a handshake on a busy machine is no failure
             },
           },
         } as never,
