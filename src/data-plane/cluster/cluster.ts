@@ -8,7 +8,6 @@ import type { LoadBalancingPolicy } from '../../model/contracts.ts';
 import type { ClusterConfig, EndpointsConfig, LocalityEndpoints } from '../../model/cluster.ts';
 import type { RetryBudgetConfig } from '../../model/policy.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
-import type { UpstreamTls } from '../../model/tls.ts';
 import type { DnsResolver } from '../../wire/dns.ts';
 import type { Attempt } from '../attempt.ts';
 import type { OriginEntry } from '../live-config.ts';
@@ -17,10 +16,12 @@ import { ClusterLimits } from '../resilience/limits.ts';
 import type { Outcome } from '../resilience/outcome.ts';
 import type { RetryBudget } from '../resilience/retry-budget.ts';
 import type { ConnectionFactory } from '../transport/connection-factory.ts';
+import { connectionSettings } from '../transport/connection-settings.ts';
 import type { HostConnections } from '../transport/host-connections.ts';
 import { createDnsEndpoints, type DnsEndpoints } from './dns-endpoints.ts';
 import { HostDetection } from './host-detection.ts';
-import { Host, addressOf } from './host.ts';
+import type { Host } from './host.ts';
+import { HostTable, type RefusedEndpoint } from './host-table.ts';
 import { HostGroup, defaultPanicThresholdPercent, hasMetadata } from './host-group.ts';
 
 /** What every cluster needs of the mesh. */
@@ -49,7 +50,7 @@ export class Cluster {
   private readonly dependencies: ClusterDependencies;
   private endpoints: EndpointsConfig | undefined = undefined;
   private readonly budgets = new ClusterBudgets();
-  private readonly hostsByKey = new Map<string, Host>();
+  private readonly table = new HostTable();
   private groups = new Map<string, HostGroup>();
   private dns: DnsEndpoints | undefined = undefined;
   /** Of an aggregate, in order; undefined while they are being found. */
@@ -61,7 +62,7 @@ export class Cluster {
   /** Until then an aggregate looks past it: its endpoints did not come when they were waited for. */
   private askAgainMs = 0.1;
   /** Endpoints whose addresses their source may not name. */
-  refused: readonly { readonly address: string; readonly reason: string }[] = [];
+  refused: readonly RefusedEndpoint[] = [];
 
   constructor(dependencies: ClusterDependencies, source: string) {
     this.dependencies = dependencies;
@@ -69,7 +70,7 @@ export class Cluster {
   }
 
   get hosts(): Iterable<Host> {
-    return this.hostsByKey.values();
+    return this.table.all();
   }
 
   /**
@@ -98,7 +99,7 @@ export class Cluster {
   }
 
   hasUsableHost(): boolean {
-    for (const host of this.hostsByKey.values()) if (host.out === undefined) return true;
+    for (const host of this.table.all()) if (host.out === undefined) return true;
     return false;
   }
 
@@ -231,9 +232,7 @@ export class Cluster {
   /** Stops watching; connections finish what they have. */
   async close(): Promise<void> {
     this.dns?.close();
-    const hosts = [...this.hostsByKey.values()];
-    this.hostsByKey.clear();
-    await Promise.all(hosts.map((host) => this.drop(host)));
+    await Promise.all(this.table.clear().map((host) => this.drop(host)));
   }
 
   private applyConfig(config: ClusterConfig, before: ClusterConfig | undefined): void {
@@ -257,7 +256,7 @@ export class Cluster {
     );
     // What was learnt stays; only where a connection goes or how it is secured makes new connections.
     if (before !== undefined && connectionSettings(before) !== connectionSettings(config)) {
-      for (const host of this.hostsByKey.values()) void this.dependencies.connections.release(host);
+      for (const host of this.table.all()) void this.dependencies.connections.release(host);
     }
     this.assignGroups();
   }
@@ -273,38 +272,10 @@ export class Cluster {
   }
 
   private setLocalities(localities: readonly LocalityEndpoints[]): void {
-    const seen = new Set<string>();
-    const refused: { address: string; reason: string }[] = [];
     this.localities = localities;
-    for (const { locality, priority, endpoints } of localities) {
-      for (const endpoint of endpoints) {
-        const refusal = this.dependencies.refusalOf(this.source, endpoint.address);
-        if (refusal !== undefined) {
-          refused.push({ address: endpoint.address, reason: refusal });
-          continue;
-        }
-        // Going around a tunnel would go around its mutual TLS.
-        if (endpoint.tunnel !== undefined) continue;
-        const tls = this.tlsOf(endpoint.tls, endpoint.metadata);
-        const key = `${addressOf(endpoint.address, endpoint.port)}|${tlsKey(tls)}`;
-        seen.add(key);
-        let host = this.hostsByKey.get(key);
-        if (host === undefined) {
-          host = new Host(key, endpoint, tls, locality);
-          this.hostsByKey.set(key, host);
-        }
-        host.endpoint = endpoint;
-        host.locality = locality;
-        host.priority = priority;
-        host.weight = endpoint.weight ?? 1;
-        host.isWithdrawn = endpoint.health === 'unhealthy' || endpoint.health === 'draining';
-      }
-    }
-    for (const [key, host] of this.hostsByKey) {
-      if (seen.has(key)) continue;
-      this.hostsByKey.delete(key);
-      void this.drop(host);
-    }
+    const refusalOf = (address: string): string | undefined => this.dependencies.refusalOf(this.source, address);
+    const { gone, refused } = this.table.update(this.config, localities, refusalOf);
+    for (const host of gone) void this.drop(host);
     this.hasEndpoints = true;
     this.refused = refused;
     this.assignGroups();
@@ -313,18 +284,11 @@ export class Cluster {
   }
 
   private assignGroups(): void {
-    const hosts = [...this.hostsByKey.values()];
+    const hosts = [...this.table.all()];
     for (const [name, group] of this.groups) {
       const wanted = name === '' ? undefined : this.config.subsets?.[name];
       group.setHosts(wanted === undefined ? hosts : hosts.filter((host) => hasMetadata(host.endpoint.metadata, wanted)));
     }
-  }
-
-  private tlsOf(
-    own: UpstreamTls | undefined,
-    metadata: LocalityEndpoints['endpoints'][number]['metadata'],
-  ): UpstreamTls | undefined {
-    return own ?? this.config.tlsMatches?.find((match) => hasMetadata(metadata, match.metadata))?.tls ?? this.config.tls;
   }
 
   private async drop(host: Host): Promise<void> {
@@ -332,25 +296,4 @@ export class Cluster {
     this.detection.forget(host);
     await this.dependencies.connections.release(host);
   }
-}
-
-function connectionSettings(config: ClusterConfig): string {
-  const { protocol, connectTimeoutMs, idleTimeoutMs, maxConnectionAgeMs, maxRequestsPerConnection, limits } = config;
-  return JSON.stringify([
-    protocol,
-    connectTimeoutMs,
-    idleTimeoutMs,
-    maxConnectionAgeMs,
-    maxRequestsPerConnection,
-    limits?.maxConnectionsPerHost,
-  ]);
-}
-
-const tlsKeys = new WeakMap<object, string>();
-
-function tlsKey(tls: UpstreamTls | undefined): string {
-  if (tls === undefined || tls.mode === 'disabled') return '';
-  let key = tlsKeys.get(tls);
-  if (key === undefined) tlsKeys.set(tls, (key = JSON.stringify(tls)));
-  return key;
 }

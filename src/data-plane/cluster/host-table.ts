@@ -1,0 +1,76 @@
+import type { ClusterConfig, EndpointConfig, LocalityEndpoints } from '../../model/cluster.ts';
+import type { UpstreamTls } from '../../model/tls.ts';
+import { Host, addressOf } from './host.ts';
+import { hasMetadata } from './host-group.ts';
+
+/** An endpoint whose address its source may not name. */
+export interface RefusedEndpoint {
+  readonly address: string;
+  readonly reason: string;
+}
+
+/** The hosts of a cluster by address and TLS identity: what is there under the same key stays the same object. */
+export class HostTable {
+  private readonly byKey = new Map<string, Host>();
+
+  all(): Iterable<Host> {
+    return this.byKey.values();
+  }
+
+  /** Puts endpoints in force. Returns who is gone, and who was refused. */
+  update(
+    config: ClusterConfig,
+    localities: readonly LocalityEndpoints[],
+    refusalOf: (address: string) => string | undefined,
+  ): { readonly gone: readonly Host[]; readonly refused: readonly RefusedEndpoint[] } {
+    const seen = new Set<string>();
+    const refused: RefusedEndpoint[] = [];
+    for (const { locality, priority, endpoints } of localities) {
+      for (const endpoint of endpoints) {
+        const reason = refusalOf(endpoint.address);
+        if (reason !== undefined) {
+          refused.push({ address: endpoint.address, reason });
+          continue;
+        }
+        // Going around a tunnel would go around its mutual TLS.
+        if (endpoint.tunnel !== undefined) continue;
+        const tls = tlsOf(config, endpoint);
+        const key = `${addressOf(endpoint.address, endpoint.port)}|${tlsKey(tls)}`;
+        seen.add(key);
+        let host = this.byKey.get(key);
+        if (host === undefined) {
+          host = new Host(key, endpoint, tls, locality);
+          this.byKey.set(key, host);
+        }
+        host.endpoint = endpoint;
+        host.locality = locality;
+        host.priority = priority;
+        host.weight = endpoint.weight ?? 1;
+        host.isWithdrawn = endpoint.health === 'unhealthy' || endpoint.health === 'draining';
+      }
+    }
+    const gone = [...this.byKey].filter(([key]) => !seen.has(key));
+    for (const [key] of gone) this.byKey.delete(key);
+    return { gone: gone.map(([, host]) => host), refused };
+  }
+
+  /** Takes all of them out. */
+  clear(): readonly Host[] {
+    const hosts = [...this.byKey.values()];
+    this.byKey.clear();
+    return hosts;
+  }
+}
+
+function tlsOf({ tlsMatches, tls }: ClusterConfig, endpoint: EndpointConfig): UpstreamTls | undefined {
+  return endpoint.tls ?? tlsMatches?.find((match) => hasMetadata(endpoint.metadata, match.metadata))?.tls ?? tls;
+}
+
+const tlsKeys = new WeakMap<object, string>();
+
+function tlsKey(tls: UpstreamTls | undefined): string {
+  if (tls === undefined || tls.mode === 'disabled') return '';
+  let key = tlsKeys.get(tls);
+  if (key === undefined) tlsKeys.set(tls, (key = JSON.stringify(tls)));
+  return key;
+}
