@@ -2,7 +2,7 @@
  * The policy of a host that nobody configured: a service of the file without a key of its own, and a name that only DNS knows.
  * Each value is safe without knowing the service: it may make a failure shorter or rarer, never a request happen twice.
  */
-import type { LoadBalancingConfig } from '../model/cluster.ts';
+import type { LoadBalancingConfig, LocalityConfig } from '../model/cluster.ts';
 import type { HostDefaults } from '../model/contracts.ts';
 import type { LimitsConfig, OutlierDetectionConfig, RetryConfig } from '../model/policy.ts';
 
@@ -31,9 +31,15 @@ export const safeOutlierDetection = {
   consecutiveGatewayFailure: 5, // Envoy counts to 5 too, and by default does nothing about it
   baseEjectionMs: 30_000,
   maxEjectionMs: 300_000,
-  maxEjectionPercent: 50, // Envoy's 10 lets only one of three hosts out, even when two are dead
+  maxEjectionPercent: 67, // two of three; Envoy's 10 lets one of three out, even when two are dead
   alwaysEjectOneHost: true,
 } as const satisfies OutlierDetectionConfig;
+
+/**
+ * Panic (all hosts are used again) begins below 30 %: Envoy's 50 would send requests to two dead hosts of three, and what is said for
+ * it, too few hosts for the load, is what `limits` are for.
+ */
+export const safeLocality = { mode: 'none', panicThresholdPercent: 30 } as const satisfies LocalityConfig;
 
 /** Envoy's thresholds. No `maxRetries`: the retry budget is the cap, and Envoy's 3 would refuse retries when one of three hosts dies. */
 export const safeLimits = { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024 } as const satisfies LimitsConfig;
@@ -56,6 +62,7 @@ export const safeDefaults: HostDefaults = {
     idleTimeoutMs: safeIdleTimeoutMs,
     limits: safeLimits,
     outlierDetection: safeOutlierDetection,
+    locality: safeLocality,
   },
   policy: { timeoutMs: safeTimeoutMs, retry: safeRetry },
 };

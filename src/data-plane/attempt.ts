@@ -38,6 +38,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   /** True from `outcome` on: it has been recorded. */
   isRecorded = false;
   private isReported = false;
+  private isReleased = false;
   private connection: Connection | undefined = undefined;
   private connections: HostConnections | undefined = undefined;
   private controller: Dispatcher.DispatchController | undefined = undefined;
@@ -184,9 +185,10 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
+    // Thrown, it ends the request and leaves the connection for the next one; aborted, it would take the connection along.
+    if (this.isCancelled) throw this.cancelReason!;
     this.controller = controller;
     this.call.wasSent = true;
-    if (this.isCancelled) controller.abort(this.cancelReason!);
   }
 
   onResponseStarted(): void {
@@ -271,8 +273,10 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
     const { call } = this;
-    const hadConnection = this.connection;
-    this.end(hadConnection?.isH2 === true && hadConnection.isConnected);
+    const { connection } = this;
+    // A connection that the request was never written to is as good as new.
+    const isUsable = connection?.isConnected === true && (connection.isH2 || (this.isCancelled && this.controller === undefined));
+    this.end(isUsable);
     if (call.isSettled || this.isCancelled || this.isDraining) {
       this.probe?.abandoned();
       return;
@@ -329,8 +333,11 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
       this.call.cluster!.limits.releasePending();
       this.probe?.abandoned();
       this.end(false);
-    } else if (this.controller === undefined && this.connection !== undefined) this.connections!.abandon(this.connection, reason);
-    else this.controller?.abort(reason);
+    } else if (this.controller === undefined && this.connection !== undefined) {
+      // The handshake goes on for whoever comes next: thrown away, it would be made again and again by requests that have no time for it.
+      this.release();
+      this.connections!.abandon(this.connection, reason);
+    } else this.controller?.abort(reason);
   }
 
   pause(): void {
@@ -368,10 +375,16 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     if (this.isOver) return;
     this.isOver = true;
     this.deadline?.cancel();
-    const { host, call } = this;
-    if (host !== undefined) host.inFlight--;
-    call.cluster!.limits.releaseRequest();
+    this.release();
     if (this.connection !== undefined) this.connections!.give(this.connection, isReusable);
+  }
+
+  /** Its places under the limits, once. */
+  private release(): void {
+    if (this.isReleased) return;
+    this.isReleased = true;
+    if (this.host !== undefined) this.host.inFlight--;
+    this.call.cluster!.limits.releaseRequest();
   }
 
   /** Keeps what happened for errors and events, once; a request that succeeds at once keeps nothing. */

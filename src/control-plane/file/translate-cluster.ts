@@ -1,3 +1,4 @@
+import { safeLocality } from '../safe-defaults.ts';
 import type { ClusterConfig, Discovery, EndpointConfig, LoadBalancingConfig, LocalityEndpoints } from '../../model/cluster.ts';
 import type { OutlierDetectionConfig } from '../../model/policy.ts';
 import type { SanMatcher, UpstreamTls } from '../../model/tls.ts';
@@ -42,6 +43,7 @@ export function clusterPolicies(policies: ClusterPolicies): Omit<ClusterConfig, 
     limits: policies.limits,
     ...(policies.circuitBreaker !== undefined && { circuitBreaker: policies.circuitBreaker }),
     ...(outlierDetection !== undefined && { outlierDetection }),
+    locality: safeLocality,
   };
 }
 

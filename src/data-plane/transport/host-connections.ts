@@ -55,6 +55,8 @@ export class Connection {
   notAfterMs = Number.POSITIVE_INFINITY;
   /** What its socket failed with. */
   brokeOff: Error | undefined = undefined;
+  /** Nobody waits for its handshake any more. */
+  isAbandoned = false;
   /** @internal */ isIdle = false;
   constructor(client: Client, epoch: number, bornMs: number) {
     this.client = client;
@@ -156,9 +158,11 @@ export class HostConnections {
     if (this.waiters.length > 0) this.serveWaiters();
   }
 
-  /** Nobody wants the connection any more that is being made. */
+  /** The request that it is being made for is over: it goes on for the next one, unless the stack is closing. */
   abandon(connection: Connection, reason: Error): void {
-    if (!connection.isConnected && connection.streams === 1) void connection.client.destroy(reason);
+    if (this.isClosed) {
+      if (!connection.isConnected && connection.streams === 1) void connection.client.destroy(reason);
+    } else connection.isAbandoned = true;
   }
 
   /** Every connection of the present identity is replaced: idle ones now, busy ones after their last response. */
@@ -173,6 +177,7 @@ export class HostConnections {
   close(): Promise<void> {
     this.isClosed = true;
     this.retire();
+    for (const connection of this.all) if (connection.isAbandoned && !connection.isConnected) void connection.client.destroy();
     if (this.all.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.onEmpty = resolve;
