@@ -55,8 +55,10 @@ export async function demo(args: readonly string[], io: CommandIo): Promise<numb
     return values.help ? 0 : 2;
   }
   const screen = io.stdout.isTTY === true && values.json !== true && values.plain !== true ? liveScreen(io) : plainScreen(io);
+  endOnSignals();
   const startMs = systemClock.now();
   const atS = (): number => (systemClock.now() - startMs) / 1000;
+  let isRotating = false;
   const record = { retried: 0, ejected: [] as string[] };
   let fleet: Fleet | undefined;
   const nameOf = (endpoint: unknown): string =>
@@ -76,18 +78,28 @@ export async function demo(args: readonly string[], io: CommandIo): Promise<numb
       screen.note(atS(), `${instance} ejects ${nameOf(payload['endpoint'])}: ${String(payload['reason'])}`);
     } else if (event === 'host:returned')
       screen.note(atS(), `${instance} takes ${nameOf(payload['endpoint'])} back: its probe succeeded`);
-    else if (event === 'identity:rotated' && payload['kind'] === 'svid' && atS() > 5)
+    else if (event === 'identity:rotated' && payload['kind'] === 'svid' && isRotating)
       screen.note(atS(), `${instance} uses its new certificate`);
   });
   const mesh = await createMesh({ name: 'demo', controlPlane: fleet.driverConfig, unknownHosts: 'refuse' });
   try {
-    const summary = await run(fleet, mesh, screen, rate, atS, record);
+    const summary = await run(fleet, mesh, screen, rate, atS, record, () => {
+      isRotating = true;
+    });
     io.stdout.write(values.json ? `${JSON.stringify(summary)}\n` : wordsOf(summary));
     return summary.lost === 0 ? 0 : 1;
   } finally {
     await mesh.close();
     await fleet.stop();
   }
+}
+
+/** Ctrl-C and a closed pipe end the demo at once; the fleet cleans up at exit. */
+function endOnSignals(): void {
+  process.once('SIGINT', () => process.exit(130));
+  process.once('SIGTERM', () => process.exit(143));
+  process.once('SIGHUP', () => process.exit(129));
+  process.stdout.once('error', () => process.exit(1));
 }
 
 async function run(
@@ -97,6 +109,7 @@ async function run(
   rate: number,
   atS: () => number,
   record: { readonly retried: number; readonly ejected: readonly string[] },
+  onRotation: () => void,
 ): Promise<Summary> {
   const tally = new Tally();
   const states = new Map(fleet.instances.filter(({ role }) => role !== 'frontend').map(({ name }) => [name, 'running']));
@@ -142,6 +155,7 @@ async function run(
   const shifted = await watch(2);
   screen.note(atS(), 'the frontend gets a new certificate');
   const serialsBefore = serials.size;
+  onRotation();
   await fleet.rotate('frontend');
   await watch(3);
   stop.abort();

@@ -1,4 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -39,6 +40,13 @@ export async function startFleet(
 ): Promise<Fleet> {
   const directory = await mkdtemp(join(tmpdir(), 'meshfetch-demo-'));
   const file = (name: string): string => join(directory, name);
+  const instances: Instance[] = [];
+  // However the demo ends, no process and no private key stays behind.
+  const cleanUp = (): void => {
+    for (const { process: child } of instances) child.kill('SIGKILL');
+    rmSync(directory, { recursive: true, force: true });
+  };
+  process.once('exit', cleanUp);
   const now = systemClock.wallNow();
   const validity = { fromMs: now - 60_000, untilMs: now + dayMs };
   const authority = await createCertificateAuthority({ commonName: 'meshfetch demo CA' }, validity);
@@ -79,7 +87,6 @@ export async function startFleet(
   };
   await setCanary(10);
 
-  const instances: Instance[] = [];
   const ready: Promise<void>[] = [];
   for (const [index, [name, role, version]] of plan.entries()) {
     const options: ServiceOptions = {
@@ -114,6 +121,7 @@ export async function startFleet(
   }
 
   const stop = async (): Promise<void> => {
+    process.off('exit', cleanUp);
     for (const { process: child } of instances) child.kill('SIGKILL');
     await rm(directory, { recursive: true, force: true });
   };
