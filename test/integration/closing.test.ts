@@ -60,7 +60,7 @@ describe('closing a mesh', () => {
     const startMs = performance.now();
     await mesh.close();
     const tookMs = performance.now() - startMs;
-    assert.ok(tookMs >= 45 && tookMs < 500, `${tookMs} ms`);
+    assert.ok(tookMs >= 45 && tookMs < 2000, `${tookMs} ms`);
     await assert.rejects(first, { code: 'MESH_CLOSED' });
   });
 
@@ -72,7 +72,7 @@ describe('closing a mesh', () => {
     socket.on('error', () => {});
     const startMs = performance.now();
     await mesh.close();
-    assert.ok(performance.now() - startMs < 500, `${performance.now() - startMs} ms`);
+    assert.ok(performance.now() - startMs < 2000, `${performance.now() - startMs} ms`);
     await gone;
   });
 
@@ -100,7 +100,7 @@ describe('closing a mesh', () => {
     await work;
     let startMs = performance.now();
     await mesh.close();
-    assert.ok(performance.now() - startMs < 500, `${performance.now() - startMs} ms`);
+    assert.ok(performance.now() - startMs < 2000, `${performance.now() - startMs} ms`);
 
     const server = await startServer((_request, response) => {
       if (server.requests.length === 1) response.writeHead(503, { 'content-length': '10' }).write('half');
@@ -110,7 +110,7 @@ describe('closing a mesh', () => {
     await (await request('http://orders/', { dispatcher: other.dispatcher })).body.dump();
     startMs = performance.now();
     await other.close();
-    assert.ok(performance.now() - startMs < 500, `${performance.now() - startMs} ms`);
+    assert.ok(performance.now() - startMs < 2000, `${performance.now() - startMs} ms`);
   });
 
   it('closes idle connections, and can be asked for again', async () => {

