@@ -32,6 +32,7 @@ import type { Outcome, ResponseOutcome } from './resilience/outcome.ts';
 import type { RetryBudget } from './resilience/retry-budget.ts';
 import { mayRetryResponse } from './resilience/retry.ts';
 import { chooseDestination, findRoute, type CompiledDestination, type CompiledRoute } from './routing/compile-routes.ts';
+import { pathOnly } from './routing/request-view.ts';
 import { isReplayable, isStream, ReplayBody } from './transport/replay-body.ts';
 
 /** What a call needs of the mesh. */
@@ -213,7 +214,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     if (route === undefined || route.unsupported !== undefined) {
       const why =
         route === undefined
-          ? `none of the ${entry.virtualHost.routes.length} routes of "${entry.virtualHost.name}" matches ${options.method} ${options.path}`
+          ? `none of the ${entry.virtualHost.routes.length} routes of "${entry.virtualHost.name}" matches ${options.method} ${pathOnly(options.path)}`
           : `the route "${route.name}" of "${entry.virtualHost.name}" cannot be served: ${route.unsupported}`;
       this.fail(this.error('MESH_NO_ROUTE', `${why}; see mesh.explain()`));
       return;
@@ -351,11 +352,15 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
       });
       attempt.cancel(new Error(`the route's ${timeoutMs} ms are over`), 'MESH_TIMEOUT');
     }
+    const who = `${this.options.method} ${authority}${pathOnly(this.options.path)}`;
+    const address = attempt?.host?.address;
+    const where = address === undefined ? '' : ` at ${address}`;
     const what =
       this.winner === undefined
-        ? `no response of ${authority} within ${timeoutMs} ms, in ${countOf(this.attempts, 'attempt')}`
-        : `the response of ${authority} did not end within ${timeoutMs} ms`;
-    this.fail(this.error('MESH_TIMEOUT', what, { mayHaveBeenProcessed: this.wasSent }));
+        ? `${who}: no response within ${timeoutMs} ms${where}, in ${countOf(this.attempts, 'attempt')}`
+        : `${who}: the response did not end within ${timeoutMs} ms${where}`;
+    const endpoint = address === undefined ? {} : { endpoint: address };
+    this.fail(this.error('MESH_TIMEOUT', what, { mayHaveBeenProcessed: this.wasSent, ...endpoint }));
   }
 
   /** The response is over. */
