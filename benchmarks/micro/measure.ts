@@ -1,11 +1,9 @@
 import { heapGrowth } from '../heap-growth.ts';
-import { estimate, type Estimate } from '../statistics.ts';
 import type { Operation } from './operation.ts';
 
 export interface MicroMeasurement {
-  /** CPU time of one operation in this process, its collector and compiler included. */
-  readonly nanos: Estimate;
-  readonly minNanos: number;
+  /** CPU time of one operation in this process, its collector and compiler included, for each run. */
+  readonly nanos: readonly number[];
   /** Heap that one operation allocates. */
   readonly bytes: number;
 }
@@ -24,7 +22,7 @@ export async function measure(operation: Operation, runMs: number, runs: number)
   for (let run = 0; run < runs; run++) samples.push((await cpuNanos(operation, count)) / count);
   const growth = await heapGrowth((each) => operation.run(each), bytesCount, bytesWindows);
   // The least: what a timer or a compiler allocates meanwhile is not the operation's.
-  return { nanos: estimate(samples), minNanos: Math.min(...samples), bytes: Math.max(0, Math.min(...growth)) };
+  return { nanos: samples, bytes: Math.max(0, Math.min(...growth)) };
 }
 
 async function cpuNanos(operation: Operation, count: number): Promise<number> {
