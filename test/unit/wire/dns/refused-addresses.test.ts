@@ -24,7 +24,10 @@ describe('an answer that leads where it must not', timeLimit, () => {
       server.set('orders.test', type, type === 'A' ? a(30, address) : aaaa(30, address));
       await assert.rejects(resolver.resolve(orders), (error: MeshError) => {
         assert.equal(error.code, 'MESH_DNS_FAILED');
-        assert.match(error.message, /"orders\.test" leads only to addresses.*Write the address itself, or put the name into the hosts file\.$/);
+        assert.match(
+          error.message,
+          /"orders\.test" leads only to addresses.*Write the address itself, or put the name into the hosts file\.$/,
+        );
         return true;
       });
     });
