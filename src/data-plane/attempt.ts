@@ -26,6 +26,14 @@ const maxDrainBytes = 65_536;
 /** As long may that take: a connection costs less than a peer that never ends. */
 const maxDrainMs = 1000;
 
+/**
+ * What undici is told of a cancelled attempt. With a code of its own undici would fail other requests of the client with the reason
+ * of this one; the caller's reason travels through the call.
+ */
+class CancelledError extends Error {
+  readonly code = 'UND_ERR_INFO';
+}
+
 export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, ConnectionWaiter {
   readonly call: Call;
   readonly number: number;
@@ -73,7 +81,8 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   start(): void {
     const { call } = this;
     const { context, cluster } = call;
-    this.startMs = this.number === 1 ? call.startMs : context.clock.now();
+    // Waiting for configuration or a name is not the host's time.
+    this.startMs = this.number === 1 && !call.hasWaited ? call.startMs : context.clock.now();
     const overflow = cluster!.limits.tryAcquireRequest();
     if (overflow !== undefined) {
       this.isOver = true;
@@ -174,11 +183,12 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     const entry = call.entry!;
     const hasOwnName = this.connections!.origin === entry.origin;
     const traceHeaders = this.span?.headers ?? [];
-    if (hasOwnName && call.replay === undefined && traceHeaders.length === 0 && entry.scheme === 'http') return options;
+    const isHttps = this.connections!.isHttps;
+    if (hasOwnName && call.replay === undefined && traceHeaders.length === 0 && !isHttps) return options;
     const changed: DispatchOptions = { ...options };
     if (call.replay !== undefined) changed.body = call.replay.attempt() as unknown as NonNullable<DispatchOptions['body']>;
     // Without a fixed server name undici takes it from the Host header and reconnects whenever that changes.
-    if (entry.scheme === 'https') changed.servername = this.connections!.serverName;
+    if (isHttps) changed.servername = this.connections!.serverName;
     const added = hasOwnName ? traceHeaders : ['host', entry.authority, ...traceHeaders];
     if (added.length > 0) changed.headers = withHeaders(options.headers, added);
     return changed;
@@ -317,8 +327,9 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
       ours: this.isWaiting,
       reason: `no response within ${this.call.route!.retry!.perTryTimeoutMs} ms`,
     };
-    this.cancel(new Error(failure.reason), failure.code);
+    // Recorded before it is cancelled: what undici says of a cancelled attempt is no verdict on the host, and would free its probe.
     this.failed(failure);
+    this.cancel(new Error(failure.reason), failure.code);
   }
 
   /** Stops it; what undici still says of it is ignored. */
@@ -337,7 +348,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
       // The handshake goes on for whoever comes next: thrown away, it would be made again and again by requests that have no time for it.
       this.release();
       this.connections!.abandon(this.connection, reason);
-    } else this.controller?.abort(reason);
+    } else this.controller?.abort(new CancelledError('the attempt was cancelled'));
   }
 
   pause(): void {

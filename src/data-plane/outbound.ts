@@ -89,6 +89,8 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   /** The attempt whose response the handler gets; at most one. */
   winner: Attempt | undefined = undefined;
   isSettled = false;
+  /** Configuration or a name had to be waited for. */
+  hasWaited = false;
   private passThrough: Dispatcher.DispatchController | undefined = undefined;
   deadline: Deadline | undefined = undefined;
 
@@ -179,6 +181,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
 
   /** Goes on when `work` is done, unless the call is over by then. */
   private after<T>(work: Promise<T>, next: (value: T) => void, otherwise = (error: Error): void => this.fail(error)): void {
+    this.hasWaited = true;
     holdingProcess(work).then(
       (value) => {
         if (!this.isSettled) this.guard(() => next(value));
@@ -385,6 +388,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   }
 
   private settle(): void {
+    if (this.isSettled) return;
     this.isSettled = true;
     this.deadline?.cancel();
     this.calls.remove(this);

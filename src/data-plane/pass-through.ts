@@ -43,10 +43,12 @@ export class PassThrough implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.call.isSettled) return;
     this.call.handler.onResponseData?.(this.call, chunk);
   }
 
   onResponseEnd(controller: Dispatcher.DispatchController, trailers: Headers): void {
+    if (this.call.isSettled) return;
     this.call.rawTrailers = controller.rawTrailers ?? null;
     this.call.succeed();
     this.call.handler.onResponseEnd?.(this.call, trailers);

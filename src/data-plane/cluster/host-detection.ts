@@ -96,6 +96,7 @@ export class HostDetection implements ClusterCounts {
   /** Counts an outcome of a host. */
   record(host: Host, probe: Probe | undefined, outcome: Outcome, now: number): void {
     const isFailure = outcome.kind === 'failure' ? !outcome.ours : outcome.status >= 500;
+    if (host.isRemoved) return;
     if (isFailure) host.failures++;
     if (probe !== undefined) {
       this.settleProbe(host, probe, outcome, isFailure);

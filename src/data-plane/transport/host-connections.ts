@@ -10,8 +10,10 @@
  * certificate, or ours, has expired: no request begins on it, since nobody would accept that certificate now.
  */
 import type { AsyncResource } from 'node:async_hooks';
-import { Client, type Dispatcher, type buildConnector } from 'undici';
+import type { Socket } from 'node:net';
+import { Client, type buildConnector } from 'undici';
 import type { Clock } from '../../base/runtime.ts';
+import { cancelStreamsOnClose } from './h2-cancel.ts';
 import { peerOf } from './connect.ts';
 
 /** What the connections of one origin on one host have in common. */
@@ -73,6 +75,8 @@ export class HostConnections {
   readonly origin: string;
   /** Of the origin. A request that named another one would make undici connect anew. */
   readonly serverName: string;
+  /** undici's Client then compares server names, and reconnects when they differ. */
+  readonly isHttps: boolean;
   private readonly options: HostConnectionsOptions;
   private readonly idle: Connection[] = [];
   private readonly all = new Set<Connection>();
@@ -90,6 +94,7 @@ export class HostConnections {
     this.options = options;
     this.origin = options.origin;
     this.serverName = new URL(options.origin).hostname;
+    this.isHttps = options.origin.startsWith('https:');
     this.mayProbe = options.allowH2;
   }
 
@@ -213,19 +218,27 @@ export class HostConnections {
 
   private open(): Connection {
     const { origin, connector, allowH2, idleTimeoutMs, clock } = this.options;
+    let connected: Socket | null = null;
     const client = new Client(origin, {
       connect: (options: buildConnector.Options, callback: buildConnector.Callback) => {
         // In a context of its own: a socket outlives the request that opened it, and must not carry that request's trace.
-        this.options.scope.runInAsyncScope(connector, undefined, options, (...result: Parameters<buildConnector.Callback>) => {
-          const socket = result[1];
-          if (socket !== null && 'alpnProtocol' in socket && socket.alpnProtocol === 'h2') connection.isH2 = true;
-          connection.brokeOff = undefined;
-          connection.notAfterMs = (socket === null ? undefined : peerOf(socket)?.notAfterMs) ?? Number.POSITIVE_INFINITY;
-          socket?.once('error', (error) => {
-            connection.brokeOff = error;
-          });
-          callback(...result);
-        });
+        // The name that the peer must prove is the stack's: undici would take it from the caller's Host header.
+        this.options.scope.runInAsyncScope(
+          connector,
+          undefined,
+          { ...options, servername: this.serverName },
+          (...result: Parameters<buildConnector.Callback>) => {
+            const socket = result[1];
+            if (socket !== null && 'alpnProtocol' in socket && socket.alpnProtocol === 'h2') connection.isH2 = true;
+            connected = socket;
+            connection.brokeOff = undefined;
+            connection.notAfterMs = (socket === null ? undefined : peerOf(socket)?.notAfterMs) ?? Number.POSITIVE_INFINITY;
+            socket?.once('error', (error) => {
+              connection.brokeOff = error;
+            });
+            callback(...result);
+          },
+        );
       },
       allowH2,
       pipelining: 1,
@@ -237,6 +250,7 @@ export class HostConnections {
     this.all.add(connection);
     client.on('connect', () => {
       connection.isConnected = true;
+      if (connection.isH2 && connected !== null) cancelStreamsOnClose(connected);
       this.options.onOpened?.(connection.isH2 ? '2' : '1.1');
       this.mayProbe = connection.isH2;
       if (
@@ -286,6 +300,3 @@ export class HostConnections {
     return true;
   }
 }
-
-/** What undici's Client takes as request options. */
-export type ClientDispatchOptions = Dispatcher.DispatchOptions & { servername?: string };
