@@ -253,12 +253,8 @@ export class HostConnections {
       if (connection.isH2 && connected !== null) cancelStreamsOnClose(connected);
       this.options.onOpened?.(connection.isH2 ? '2' : '1.1');
       this.mayProbe = connection.isH2;
-      if (
-        connection.isH2 &&
-        connection.epoch === this.epoch &&
-        (this.shared?.streams ?? maxStreamsPerConnection) >= maxStreamsPerConnection
-      )
-        this.shared = connection;
+      const isFull = (this.shared?.streams ?? maxStreamsPerConnection) >= maxStreamsPerConnection;
+      if (connection.isH2 && connection.epoch === this.epoch && isFull) this.shared = connection;
       this.endProbe(connection);
     });
     client.on('connectionError', () => {
