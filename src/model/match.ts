@@ -37,6 +37,21 @@ export interface ValueMatcher {
 export interface Fraction {
   readonly numerator: number;
   readonly denominator: 100 | 10_000 | 1_000_000;
+  /** Name under which a runtime layer may give another numerator (Envoy `RuntimeFractionalPercent.runtime_key`). */
+  readonly runtimeKey?: string;
+}
+
+/** A test of a value that an earlier step noted about the request (Envoy `dynamic_metadata`: a claim of a token, for one). */
+export interface MetadataMatcher {
+  /** Who noted it: the namespace, `envoy.filters.http.jwt_authn` for one. */
+  readonly namespace: string;
+  /** Keys from the namespace down to the value. */
+  readonly path: readonly string[];
+  readonly match:
+    | StringMatcher
+    | { readonly kind: 'range'; readonly start: number; readonly end: number }
+    | { readonly kind: 'bool'; readonly value: boolean };
+  readonly invert?: boolean;
 }
 
 /** The conditions of a route: all of them must hold. `{}` matches every request. */
@@ -46,6 +61,8 @@ export interface RouteMatch {
   readonly headers?: readonly ValueMatcher[];
   readonly query?: readonly ValueMatcher[];
   readonly cookies?: readonly ValueMatcher[];
+  /** Nothing is noted about a request of this process's own, so a test that is not inverted fails then. */
+  readonly metadata?: readonly MetadataMatcher[];
   /** Matches only this share of the requests that pass all other conditions. */
   readonly fraction?: Fraction;
   /** Only requests whose content-type is `application/grpc…`. */

@@ -79,13 +79,57 @@ export interface RetryConfig {
   readonly nonIdempotent?: 'never' | 'as-configured';
 }
 
-/** More than one attempt at a time. */
+/**
+ * More than one attempt at a time; the first response that is not to be retried wins and the others are cancelled. Never for a
+ * request that may not be executed twice. Hedges count in the retry budget.
+ */
 export interface HedgeConfig {
+  /** A per-try timeout starts the next attempt and leaves the timed out one running (Envoy `hedge_on_per_try_timeout`). */
   readonly onPerTryTimeout?: boolean;
-  /** gRPC A6. */
+  /** A further attempt starts each time so long passed without a response; 0 = all at once. Source: gRFC A6 `hedgingDelay`. */
   readonly delayMs?: number;
+  /** Attempts in all, the first included. Default 2. */
   readonly maxAttempts?: number;
+  /** gRPC status names on which the other attempts go on, and the next is sent at once. Source: gRFC A6 `nonFatalStatusCodes`. */
   readonly nonFatalStatuses?: readonly string[];
+  /** A second attempt once the first takes longer than most do. Source: Finagle `BackupRequestFilter`. */
+  readonly backup?: {
+    /** Greatest share of additional requests, 0…100: the backup goes out at the (100 − this)th percentile of latency. */
+    readonly maxExtraLoadPercent: number;
+    /** Never sooner than this. Default 1. */
+    readonly minDelayMs?: number;
+  };
+}
+
+/**
+ * Finds out how many requests a cluster can have in flight, by their latency. `gradient2` and `vegas`: Netflix concurrency-limits;
+ * `aimd`: additive increase, multiplicative decrease on failures and timeouts; `gradient`: Envoy `adaptive_concurrency`.
+ */
+export interface AdaptiveConcurrencyConfig {
+  readonly algorithm: 'gradient' | 'gradient2' | 'vegas' | 'aimd';
+  /** Default 20 (3 for `gradient`). */
+  readonly minLimit?: number;
+  /** Default 200 (1000 for `gradient`). */
+  readonly maxLimit?: number;
+  /** Default 20. */
+  readonly initialLimit?: number;
+  /** `aimd`: a response that took longer counts as a drop. Default 5000. */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Refuses a share of requests in this process while a cluster refuses most: max(0, (requests − accepts × `multiplier`) / (requests +
+ * 1)). Source: Site Reliability Engineering, chapter 21, "client-side throttling".
+ */
+export interface ClientThrottleConfig {
+  /** Default 2. */
+  readonly multiplier?: number;
+  /** Default 120 000. */
+  readonly windowMs?: number;
+  /** Largest share that is refused, 0…100. Default 80 (Envoy admission control). */
+  readonly maxRefusalPercent?: number;
+  /** Below so many requests a second nothing is refused. Default 5. */
+  readonly minRequestsPerSecond?: number;
 }
 
 /** Caps of one cluster, counted per process. Absent = the default of `limits.ts`. */
@@ -99,8 +143,12 @@ export interface LimitsConfig {
   readonly maxRetries?: number;
   /** Connections of one host. */
   readonly maxConnectionsPerHost?: number;
-  /** The same limits for requests of high priority (Envoy `RoutingPriority.HIGH`). */
-  readonly highPriority?: Omit<LimitsConfig, 'highPriority'>;
+  /** Beside `maxRequests`. Default none. */
+  readonly adaptive?: AdaptiveConcurrencyConfig;
+  /** Default none. */
+  readonly throttle?: ClientThrottleConfig;
+  /** The same limits for requests of high priority (Envoy `RoutingPriority.HIGH`), counted apart. */
+  readonly highPriority?: Omit<LimitsConfig, 'highPriority' | 'adaptive' | 'throttle'>;
 }
 
 /** Opens the breaker of a host when too many of its requests fail. */
@@ -212,6 +260,8 @@ export interface TokenBucketConfig {
 export interface LocalRateLimitConfig extends TokenBucketConfig {
   /** Default 429. */
   readonly status?: number;
+  /** Of the refusal. */
+  readonly responseHeaders?: HeaderMutation;
   /** A further bucket for each identity of a peer; those without one share a bucket (Linkerd). */
   readonly perIdentity?: TokenBucketConfig;
   /** A bucket that these identities share, instead of `perIdentity`. */

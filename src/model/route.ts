@@ -1,5 +1,5 @@
 import type { AuthorizationPolicyConfig, ExternalAuthorizerConfig } from './authorization.ts';
-import type { RouteMatch, Fraction } from './match.ts';
+import type { RouteMatch, Fraction, ValueMatcher } from './match.ts';
 import type {
   CorsConfig,
   FaultConfig,
@@ -50,14 +50,19 @@ export interface MirrorConfig {
 export type PathRewrite =
   | { readonly kind: 'full'; readonly path: string }
   | { readonly kind: 'prefix'; readonly prefix: string }
-  | { readonly kind: 'regex'; readonly regex: string; readonly substitution: string };
+  /** Every match of the pattern (RE2 syntax) is replaced; `\\1` stands for the first group (Envoy `regex_rewrite`). */
+  | { readonly kind: 'regex'; readonly regex: string; readonly substitution: string }
+  /** The variables of the route's `template` path in a new place: `/v2/{id}` (Envoy `UriTemplateRewriteConfig`). */
+  | { readonly kind: 'template'; readonly template: string };
 
 /** How the host is rewritten before it is sent. */
 export type HostRewrite =
   | { readonly kind: 'literal'; readonly host: string }
   /** The host name of the chosen endpoint. */
   | { readonly kind: 'endpoint' }
-  | { readonly kind: 'header'; readonly name: string };
+  | { readonly kind: 'header'; readonly name: string }
+  /** From the path, without its query (Envoy `host_rewrite_path_regex`). */
+  | { readonly kind: 'path-regex'; readonly regex: string; readonly substitution: string };
 
 /** How a forwarded request is changed and copied. */
 export interface ForwardOptions {
@@ -106,7 +111,10 @@ export type RouteAction =
   /** An action that the source asked for and that this model cannot say: requests that reach it fail, others do not (gRFC A36). */
   | { readonly kind: 'unsupported'; readonly reason: string };
 
-/** Policy that a route, a virtual host or a route table may set; the nearest one wins, field by field. */
+/**
+ * Policy that a route, a virtual host or a route table may set; the nearest one wins, field by field. Only header mutations add up
+ * (see `RouteTableConfig.mostSpecificHeadersWin`).
+ */
 export interface RequestPolicy {
   /** The whole request with all attempts and the waits between them, until the last byte of the response body, as in Envoy. 0 = none (default). */
   readonly timeoutMs?: number;
@@ -161,6 +169,10 @@ export interface VirtualHostConfig {
   readonly domains: readonly string[];
   readonly routes: readonly RouteConfig[];
   readonly policy?: RequestPolicy;
+  /** Requests over plain HTTP are redirected to https: all, or those from outside the mesh (Envoy `require_tls`). */
+  readonly requireTls?: 'all' | 'external';
+  /** Names for classes of requests, for telemetry; the first that matches counts (Envoy `virtual_clusters`). */
+  readonly virtualClusters?: readonly { readonly name: string; readonly headers: readonly ValueMatcher[] }[];
   readonly metadata?: Metadata;
 }
 
@@ -171,5 +183,10 @@ export interface RouteTableConfig {
   readonly policy?: RequestPolicy;
   /** The port of the request's host is dropped before domains are compared (Envoy `ignore_port_in_host_matching`). */
   readonly ignorePortInHost?: boolean;
+  /**
+   * Header mutations of a destination, its route, its virtual host and the table are all carried out, the nearest first, so that the
+   * table has the last word; true = the other way round (Envoy `most_specific_header_mutations_wins`).
+   */
+  readonly mostSpecificHeadersWin?: boolean;
   readonly metadata?: Metadata;
 }

@@ -118,6 +118,8 @@ export const limitsFields: FieldTable<LimitsConfig> = {
   maxRequests: 'honoured',
   maxRetries: 'honoured',
   maxConnectionsPerHost: 'honoured',
+  adaptive: notYet,
+  throttle: notYet,
   highPriority: notYet,
 };
 

@@ -95,6 +95,7 @@ export const matchFields: FieldTable<RouteMatch> = {
   headers: 'honoured',
   query: 'honoured',
   cookies: 'honoured',
+  metadata: notYet,
   fraction: 'honoured',
   grpc: 'honoured',
   unsupported: (conditions) =>
@@ -117,6 +118,8 @@ export const virtualHostFields: FieldTable<VirtualHostConfig> = {
   domains: 'honoured',
   routes: each(routeFields),
   policy: parts(requestPolicyFields),
+  requireTls: notYet,
+  virtualClusters: notYet,
   metadata: 'shown',
 };
 
@@ -126,6 +129,7 @@ export const routeTableFields: FieldTable<RouteTableConfig> = {
   virtualHosts: each(virtualHostFields),
   policy: parts(requestPolicyFields),
   ignorePortInHost: 'honoured',
+  mostSpecificHeadersWin: notYet,
   metadata: 'shown',
 };
 

@@ -147,6 +147,7 @@ const match: Samples<RouteMatch> = {
   headers: [header],
   query: [header],
   cookies: [header],
+  metadata: [{ namespace: 'n', path: ['a'], match: { kind: 'present' } }],
   fraction: half,
   grpc: true,
   unsupported: ['runtime_fraction'],
@@ -161,13 +162,22 @@ const route: Samples<RouteConfig> = {
   metadata: { a: 1 },
 };
 
-const virtualHost: Samples<VirtualHostConfig> = { name: 'v', domains: ['orders'], routes: [route], policy, metadata: { a: 1 } };
+const virtualHost: Samples<VirtualHostConfig> = {
+  name: 'v',
+  domains: ['orders'],
+  routes: [route],
+  policy,
+  requireTls: 'all',
+  virtualClusters: [],
+  metadata: { a: 1 },
+};
 
 const table: Samples<RouteTableConfig> = {
   name: 't',
   virtualHosts: [virtualHost],
   policy,
   ignorePortInHost: true,
+  mostSpecificHeadersWin: true,
   metadata: { a: 1 },
 };
 
@@ -345,6 +355,8 @@ const cases: readonly Case[] = [
       maxRequests: 1,
       maxRetries: 1,
       maxConnectionsPerHost: 1,
+      adaptive: { algorithm: 'vegas' },
+      throttle: {},
       highPriority: {},
     },
     ['maxConnections', 'maxPendingRequests', 'maxRequests', 'maxRetries', 'maxConnectionsPerHost'],
