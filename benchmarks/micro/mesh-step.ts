@@ -5,7 +5,8 @@
  */
 import type { Client, Dispatcher } from 'undici';
 import { createMesh, type Mesh } from '../../src/mesh.ts';
-import { Connection, HostConnections } from '../../src/data-plane/transport/host-connections.ts';
+import { Connection } from '../../src/data-plane/transport/connection.ts';
+import { HostConnections } from '../../src/data-plane/transport/host-connections.ts';
 import { meshConfig } from '../load/variants.ts';
 import { sink, type MicroRow } from './operation.ts';
 

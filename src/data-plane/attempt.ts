@@ -15,7 +15,8 @@ import type { Call } from './outbound.ts';
 import { classifyError } from './resilience/classify.ts';
 import type { Probe } from './resilience/circuit-breaker.ts';
 import type { Failure } from './resilience/outcome.ts';
-import type { Connection, ConnectionWaiter, HostConnections } from './transport/host-connections.ts';
+import type { Connection, ConnectionWaiter } from './transport/connection.ts';
+import type { HostConnections } from './transport/host-connections.ts';
 
 /** Request options as undici's doors pass them, with what Node's fetch adds. */
 export type DispatchOptions = Dispatcher.DispatchOptions & { allowH2?: boolean; servername?: string };
@@ -49,6 +50,8 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   private isReleased = false;
   private connection: Connection | undefined = undefined;
   private connections: HostConnections | undefined = undefined;
+  /** Where the sequence of `connections` stood when it got its connection. */
+  private sequence = 0;
   private controller: Dispatcher.DispatchController | undefined = undefined;
   private deadline: Deadline | undefined = undefined;
   private span: AttemptSpan | undefined = undefined;
@@ -165,6 +168,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   private send(connection: Connection): void {
     const { call } = this;
     this.connection = connection;
+    this.sequence = this.connections!.sequence;
     if (call.span === undefined) connection.client.dispatch(this.sendOptions(), this);
     else {
       const { ip, port, address } = this.host!;
@@ -286,7 +290,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     const { connection } = this;
     // A connection that the request was never written to is as good as new.
     const isUsable = connection?.isConnected === true && (connection.isH2 || (this.isCancelled && this.controller === undefined));
-    this.end(isUsable);
+    this.end(isUsable, false);
     if (call.isSettled || this.isCancelled || this.isDraining) {
       this.probe?.abandoned();
       return;
@@ -327,6 +331,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
       ours: this.isWaiting,
       reason: `no response within ${this.call.route!.retry!.perTryTimeoutMs} ms`,
     };
+    if (this.connection !== undefined) this.connections!.distrust(this.connection, this.sequence);
     // Recorded before it is cancelled: what undici says of a cancelled attempt is no verdict on the host, and would free its probe.
     this.failed(failure);
     this.cancel(new Error(failure.reason), failure.code);
@@ -382,12 +387,12 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   }
 
   /** Gives back what it held, once. */
-  private end(isReusable: boolean): void {
+  private end(isReusable: boolean, isProven = isReusable): void {
     if (this.isOver) return;
     this.isOver = true;
     this.deadline?.cancel();
     this.release();
-    if (this.connection !== undefined) this.connections!.give(this.connection, isReusable);
+    if (this.connection !== undefined) this.connections!.give(this.connection, isReusable, isProven);
   }
 
   /** Its places under the limits, once. */

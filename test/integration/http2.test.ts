@@ -63,15 +63,48 @@ describe('HTTP/2 endpoints', () => {
     assert.equal(server.sockets.length, 3); // 250 streams of 100 each
   });
 
-  it('that allow fewer streams than are sent make the rest wait', async () => {
-    const server = await startHttp2(issued, (_request, response) => setImmediate(() => response.end('ok')), {
-      maxConcurrentStreams: 5,
-    });
+  it('that allow fewer streams than are sent get more connections', async () => {
+    const waiting: ServerResponse[] = [];
+    const respond = (_request: unknown, response: ServerResponse): void => {
+      waiting.push(response);
+      if (waiting.length === 50) for (const each of waiting) each.end('ok');
+    };
+    const server = await startHttp2(issued, respond, { maxConcurrentStreams: 5 });
     await using mesh = await secured([server.address]);
     const bodies = await Promise.all(
       Array.from({ length: 50 }, async () => (await request('http://orders/', { dispatcher: mesh.dispatcher })).body.text()),
     );
     assert.equal(bodies.length, 50);
+    assert.equal(server.sockets.length, 10); // 50 streams of 5 each
+  });
+
+  it('that allow fewer streams than are sent make the rest wait under our own limit', async () => {
+    const server = await startHttp2(issued, (_request, response) => setImmediate(() => response.end('ok')), {
+      maxConcurrentStreams: 5,
+    });
+    await using mesh = await secured([server.address], { limits: { maxConnections: 1, maxPendingRequests: 20 } });
+    const get = async (): Promise<string> => (await request('http://orders/', { dispatcher: mesh.dispatcher })).body.text();
+    await get();
+    const results = await Promise.allSettled(Array.from({ length: 50 }, get));
+    const refused = results.filter((result) => result.status === 'rejected');
+    assert.equal(refused.length, 25); // 5 on the connection and 20 in the queue of 50
+    assert.ok(refused.every(({ reason }) => (reason as { code?: string }).code === 'MESH_OVERFLOW'));
+    assert.equal(server.sockets.length, 1);
+  });
+
+  it('whose path died without a word are reached over a new connection after one per-try timeout', async () => {
+    const server = await startHttp2(issued, (_request, response) => response.end('ok'));
+    await using mesh = await secured([server.address], {
+      retry: { maxAttempts: 2, perTryTimeoutMs: 150, on: ['per-try-timeout'] },
+    });
+    const get = async (): Promise<string> => (await request('http://orders/', { dispatcher: mesh.dispatcher })).body.text();
+    assert.equal(await get(), 'ok');
+    // Nothing that arrives is read any more, and nothing is said.
+    server.sockets[0]!.pause();
+    server.sockets[0]!.removeAllListeners('data');
+    (server.sockets[0] as unknown as { _handle: { readStop(): void } })._handle.readStop();
+    assert.equal(await get(), 'ok');
+    assert.equal(server.sockets.length, 2);
   });
 
   it('deliver trailers', async () => {

@@ -9,66 +9,11 @@
  * now, what is busy closes after its last response, new requests get new connections. The same holds for a connection whose peer's
  * certificate, or ours, has expired: no request begins on it, since nobody would accept that certificate now.
  */
-import type { AsyncResource } from 'node:async_hooks';
 import type { Socket } from 'node:net';
 import { Client, type buildConnector } from 'undici';
-import type { Clock } from '../../base/runtime.ts';
-import { cancelStreamsOnClose } from './h2-cancel.ts';
+import { cancelStreamsOnClose, watchStreamLimit } from './h2-session.ts';
 import { peerOf } from './connect.ts';
-
-/** What the connections of one origin on one host have in common. */
-export interface HostConnectionsOptions {
-  /** Scheme, host and port that requests name; the Host header follows from it. Not the address that is dialled. */
-  readonly origin: string;
-  readonly connector: buildConnector.connector;
-  readonly allowH2: boolean;
-  /** Takes a place for one more connection, or refuses: the request then waits for one that is there. */
-  tryOpen(openNow: number): boolean;
-  /** Gives the place back. */
-  onForgotten(): void;
-  readonly idleTimeoutMs: number;
-  /** 0 = no limit. */
-  readonly maxConnectionAgeMs: number;
-  /** 0 = no limit. */
-  readonly maxRequestsPerConnection: number;
-  readonly clock: Clock;
-  /** Async context of the sockets. */
-  readonly scope: AsyncResource;
-  onOpened?(protocol: string): void;
-  onClosed?(reason: string): void;
-}
-
-/** Who waits for a connection. */
-export interface ConnectionWaiter {
-  onConnection(connection: Connection): void;
-}
-
-/** One Client, and what the stack must know of it. */
-export class Connection {
-  readonly client: Client;
-  readonly epoch: number;
-  readonly bornMs: number;
-  /** Requests on it now; more than one only on HTTP/2. */
-  streams = 0;
-  requests = 0;
-  isH2 = false;
-  isConnected = false;
-  /** When a certificate that it was made with expires, milliseconds since 1970. */
-  notAfterMs = Number.POSITIVE_INFINITY;
-  /** What its socket failed with. */
-  brokeOff: Error | undefined = undefined;
-  /** Nobody waits for its handshake any more. */
-  isAbandoned = false;
-  /** @internal */ isIdle = false;
-  constructor(client: Client, epoch: number, bornMs: number) {
-    this.client = client;
-    this.epoch = epoch;
-    this.bornMs = bornMs;
-  }
-}
-
-/** Streams on one HTTP/2 connection before another one is opened (the default of Node's servers). */
-const maxStreamsPerConnection = 100;
+import { Connection, maxStreamsPerConnection, type ConnectionWaiter, type HostConnectionsOptions } from './connection.ts';
 
 /** The connections of one origin on one host. */
 export class HostConnections {
@@ -87,6 +32,8 @@ export class HostConnections {
   /** False once the peer chose HTTP/1.1 or could not be reached: then nobody waits for another's handshake. */
   private mayProbe: boolean;
   private epoch = 0;
+  /** Grows with each request that gets a connection, so that a request knows what was heard of the host since it went out. */
+  sequence = 0;
   private isClosed = false;
   private onEmpty: (() => void) | undefined = undefined;
 
@@ -117,7 +64,7 @@ export class HostConnections {
     if (shared !== undefined && this.isExpired(shared)) {
       this.shared = undefined;
       if (shared.streams === 0) this.discard(shared);
-    } else if (shared !== undefined && shared.streams < maxStreamsPerConnection) return this.use(shared);
+    } else if (shared !== undefined && shared.streams < shared.maxStreams) return this.use(shared);
     for (let connection = this.idle.pop(); connection !== undefined; connection = this.idle.pop()) {
       connection.isIdle = false;
       if (!this.isExpired(connection)) return this.use(connection);
@@ -139,9 +86,16 @@ export class HostConnections {
     if (index !== -1) this.waiters.splice(index, 1);
   }
 
-  /** The request on it is over. `reusable` false: after an upgrade, CONNECT, or when the socket must not be trusted. */
-  give(connection: Connection, reusable: boolean): void {
+  /**
+   * The request on it is over. `reusable` false: after an upgrade, CONNECT, or when the socket must not be trusted. `isProven`: its
+   * response came whole.
+   */
+  give(connection: Connection, reusable: boolean, isProven = reusable): void {
     connection.streams--;
+    if (isProven) {
+      connection.provenAt = this.sequence;
+      connection.isDistrusted = false;
+    }
     const { maxConnectionAgeMs, maxRequestsPerConnection, clock } = this.options;
     if (
       !reusable ||
@@ -154,13 +108,13 @@ export class HostConnections {
       if (connection === this.shared) this.shared = undefined;
       if (connection.streams === 0) this.discard(connection);
     } else if (connection.isH2) {
-      this.shared ??= connection;
+      if (!connection.isDistrusted) this.shared ??= connection;
       if (connection !== this.shared && connection.streams === 0) this.discard(connection);
     } else {
       connection.isIdle = true;
       this.idle.push(connection);
     }
-    if (this.waiters.length > 0) this.serveWaiters();
+    this.wake();
   }
 
   /** The request that it is being made for is over: it goes on for the next one, unless the stack is closing. */
@@ -176,6 +130,23 @@ export class HostConnections {
     this.shared = undefined;
     this.probe = undefined;
     for (const connection of this.all) if (connection.streams === 0) this.discard(connection);
+    this.wake();
+  }
+
+  /**
+   * A request that got its connection at `sequence` heard nothing in the time of one attempt: the path may be dead without a word
+   * (RFC 9113 knows only PING for that, undici sends one a minute). Connections on which nothing has ended well since are left:
+   * idle ones close, a shared one gets no further requests.
+   */
+  distrust(connection: Connection, sequence: number): void {
+    if (connection.provenAt < sequence) connection.isDistrusted = true;
+    if (connection === this.shared && connection.isDistrusted) this.shared = undefined;
+    for (const idle of this.idle.filter(({ provenAt }) => provenAt < sequence)) this.discard(idle);
+  }
+
+  /** Those that wait look again: there may be room now. */
+  wake(): void {
+    if (this.waiters.length > 0) this.serveWaiters();
   }
 
   /** Closes what is idle, and the rest as it becomes idle; resolves when the last socket is closed. */
@@ -203,6 +174,7 @@ export class HostConnections {
   }
 
   private use(connection: Connection): Connection {
+    this.sequence++;
     connection.streams++;
     connection.requests++;
     return connection;
@@ -250,12 +222,16 @@ export class HostConnections {
     this.all.add(connection);
     client.on('connect', () => {
       connection.isConnected = true;
-      if (connection.isH2 && connected !== null) cancelStreamsOnClose(connected);
+      if (connection.isH2 && connected !== null) {
+        cancelStreamsOnClose(connected);
+        // The first frame of the peer says how many streams it takes: who waits goes on when that is known.
+        watchStreamLimit(connected, (maxStreams) => {
+          connection.maxStreams = Math.min(maxStreams, maxStreamsPerConnection);
+          this.share(connection);
+        });
+      } else this.endProbe(connection);
       this.options.onOpened?.(connection.isH2 ? '2' : '1.1');
       this.mayProbe = connection.isH2;
-      const isFull = (this.shared?.streams ?? maxStreamsPerConnection) >= maxStreamsPerConnection;
-      if (connection.isH2 && connection.epoch === this.epoch && isFull) this.shared = connection;
-      this.endProbe(connection);
     });
     client.on('connectionError', () => {
       this.mayProbe = false;
@@ -266,8 +242,17 @@ export class HostConnections {
       connection.isConnected = false;
       // An idle socket that the peer or the idle timer closed: trim it. A busy one is settled by its request.
       if (connection.streams === 0) this.discard(connection);
+      this.endProbe(connection);
     });
     return connection;
+  }
+
+  /** It speaks HTTP/2, and its peer has said how many streams it takes. */
+  private share(connection: Connection): void {
+    const isFull = this.shared === undefined || this.shared.streams >= this.shared.maxStreams;
+    if (isFull && connection.epoch === this.epoch && this.all.has(connection)) this.shared = connection;
+    if (this.probe === connection) this.endProbe(connection);
+    else this.wake();
   }
 
   /** Whoever waited for it goes on: over it, or each over a connection of its own. */

@@ -1,0 +1,63 @@
+import type { AsyncResource } from 'node:async_hooks';
+import type { Client, buildConnector } from 'undici';
+import type { Clock } from '../../base/runtime.ts';
+
+/** What the connections of one origin on one host have in common. */
+export interface HostConnectionsOptions {
+  /** Scheme, host and port that requests name; the Host header follows from it. Not the address that is dialled. */
+  readonly origin: string;
+  readonly connector: buildConnector.connector;
+  readonly allowH2: boolean;
+  /** Takes a place for one more connection, or refuses: the request then waits for one that is there. */
+  tryOpen(openNow: number): boolean;
+  /** Gives the place back. */
+  onForgotten(): void;
+  readonly idleTimeoutMs: number;
+  /** 0 = no limit. */
+  readonly maxConnectionAgeMs: number;
+  /** 0 = no limit. */
+  readonly maxRequestsPerConnection: number;
+  readonly clock: Clock;
+  /** Async context of the sockets. */
+  readonly scope: AsyncResource;
+  onOpened?(protocol: string): void;
+  onClosed?(reason: string): void;
+}
+
+/** Who waits for a connection. */
+export interface ConnectionWaiter {
+  onConnection(connection: Connection): void;
+}
+
+/** Streams on one HTTP/2 connection before another one is opened (the default of Node's servers). */
+export const maxStreamsPerConnection = 100;
+
+/** One Client, and what the stack must know of it. */
+export class Connection {
+  readonly client: Client;
+  readonly epoch: number;
+  readonly bornMs: number;
+  /** Requests on it now; more than one only on HTTP/2. */
+  streams = 0;
+  requests = 0;
+  /** Streams that it may carry at a time: ours, and once its SETTINGS are here the peer's where that is less. */
+  maxStreams = maxStreamsPerConnection;
+  /** How far the stack's {@link HostConnections.sequence} was when a response on it last ended well. */
+  provenAt = 0;
+  /** Nothing was heard on it when something should have been: no further request until a response comes whole. */
+  isDistrusted = false;
+  isH2 = false;
+  isConnected = false;
+  /** When a certificate that it was made with expires, milliseconds since 1970. */
+  notAfterMs = Number.POSITIVE_INFINITY;
+  /** What its socket failed with. */
+  brokeOff: Error | undefined = undefined;
+  /** Nobody waits for its handshake any more. */
+  isAbandoned = false;
+  /** @internal */ isIdle = false;
+  constructor(client: Client, epoch: number, bornMs: number) {
+    this.client = client;
+    this.epoch = epoch;
+    this.bornMs = bornMs;
+  }
+}
