@@ -7,7 +7,7 @@ import { describe, it } from 'node:test';
 import { request } from 'undici';
 import { createMesh, isMeshError, type Mesh } from 'meshfetch';
 import { testAuthority, validity } from '../support/certificates.ts';
-import { clusterPlane } from '../support/cluster-plane.ts';
+import { TestControlPlane, allTo, clusterPlane, endpointAt, staticCluster } from '../support/cluster-plane.ts';
 import { connectionsOf, eventually, held, ordersAt } from '../support/mesh-of.ts';
 import { startHttps, temporaryFolder } from '../support/secured.ts';
 import { answer, startServer, type TestServer } from '../support/servers.ts';
@@ -207,6 +207,39 @@ describe('limits of a cluster', () => {
     assert.equal(endpoint!.failures, 0);
     assert.equal(endpoint!.state, 'healthy');
     body.destroy();
+  });
+
+  it('let those that wait go on when maxConnections is raised', async () => {
+    const server = await startHolding();
+    const plane = new TestControlPlane();
+    await using mesh = await createMesh({ controlPlane: plane, drainTimeoutMs: 100 });
+    const orders = (maxConnections: number) => [
+      allTo('orders', 'orders'),
+      staticCluster('orders', [endpointAt(server.address)], { limits: { maxConnections } }),
+    ];
+    await plane.deliver(orders(1));
+    const all = [get(mesh, '/1'), get(mesh, '/2')];
+    await eventually('the first is there', () => server.held.has('/1'));
+    assert.equal(server.held.has('/2'), false);
+    await plane.deliver(orders(2));
+    await eventually('the second is there', () => server.held.has('/2'));
+    for (const release of server.held.values()) release();
+    assert.deepEqual(await Promise.all(all), ['/1', '/2']);
+  });
+
+  it('give the place of a closed connection to a request that waits for another host', async () => {
+    const one = await startServer(answer('one'));
+    const two = await startHolding();
+    await using mesh = await clusterPlane([one.address, two.address], {
+      loadBalancing: { policy: 'round-robin' },
+      limits: { maxConnections: 2 },
+      idleTimeoutMs: 200,
+    });
+    const all = ['/1', '/2', '/3', '/4'].map((path) => get(mesh, path));
+    // Two of four go to the host that holds its answers: one has its connection, the other waits for the place of the first host.
+    await eventually('both are there', () => two.held.size === 2);
+    for (const release of two.held.values()) release();
+    assert.equal((await Promise.all(all)).filter((body) => body === 'one').length, 2);
   });
 
   it('bound what a burst may open', async () => {

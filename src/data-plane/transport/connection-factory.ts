@@ -18,6 +18,8 @@ import { HostConnections } from './host-connections.ts';
 export interface ConnectionFactory {
   /** The stack for requests of this origin; made on first use. */
   connectionsOf(cluster: Cluster, host: Host, entry: OriginEntry, isHttp1Only: boolean): HostConnections;
+  /** There may be room for more connections of the cluster: requests that wait for one look again. */
+  wake(cluster: Cluster): void;
   /** Closes a host's connections as they become idle. */
   release(host: Host): Promise<void>;
   /** Breaks off every connection: none of them serves anybody any more. */
@@ -45,6 +47,10 @@ export function createConnectionFactory(identities: IdentityStore, clock: Clock,
   const scope = new AsyncResource('MESHFETCH_CONNECTION');
   const stacks = new Map<HostConnections, readonly string[]>();
 
+  const wake = (cluster: Cluster): void => {
+    for (const host of cluster.hosts) for (const connections of host.allConnections()) connections.wake();
+  };
+
   const create = (
     cluster: Cluster,
     host: Host,
@@ -70,7 +76,11 @@ export function createConnectionFactory(identities: IdentityStore, clock: Clock,
       }),
       allowH2: h2 !== 'never',
       tryOpen: (openNow) => openNow < cluster.limits.maxConnectionsPerHost && cluster.limits.tryAcquireConnection(openNow === 0),
-      onForgotten: () => cluster.limits.releaseConnection(),
+      onForgotten: () => {
+        cluster.limits.releaseConnection();
+        // The place may be what a request for another host waits for. Later, since a stack is just being changed.
+        if (cluster.limits.pending > 0) queueMicrotask(() => wake(cluster));
+      },
       idleTimeoutMs: config.idleTimeoutMs ?? defaultIdleTimeoutMs,
       maxConnectionAgeMs: config.maxConnectionAgeMs ?? 0,
       maxRequestsPerConnection: config.maxRequestsPerConnection ?? 0,
@@ -124,6 +134,7 @@ export function createConnectionFactory(identities: IdentityStore, clock: Clock,
       }
       return connections;
     },
+    wake,
     async release(host) {
       const all = [...host.allConnections()];
       host.connections = undefined;
