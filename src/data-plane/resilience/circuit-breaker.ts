@@ -4,7 +4,8 @@
  *
  * Only the probe goes through opossum's `fire`. Ordinary requests never touch it, so that a host that answers costs nothing, and
  * so that the answer of an old request cannot close a breaker that opened after it was sent. What naive use of opossum would do:
- *   (a) a probe that hangs keeps the breaker half-open for ever             → a probe fails after `probeLimitMs`
+ *   (a) a probe that hangs keeps the breaker half-open for ever             → a probe fails after `probeLimitMs`; should it
+ *       succeed later than that, the breaker closes all the same: a host may be slow
  *   (b) a late success of an old request closes a half-open breaker         → only the probe of this opening is heard
  *   (c) requests in flight dilute the error rate                            → CircuitWindow counts finished ones
  *   (d) a threshold of 100 % is never exceeded                              → CircuitWindow: reached is enough
@@ -64,6 +65,8 @@ export class HostBreaker {
   private readonly options: HostBreakerOptions;
   private verdict: PromiseWithResolvers<void> | undefined = undefined;
   private probe: HostProbe | undefined = undefined;
+  /** Failed by `probeLimitMs` alone: it may still succeed, as long as no other probe has begun. */
+  private overdue: HostProbe | undefined = undefined;
   private isExtending = false;
   private isDisposed = false;
 
@@ -107,6 +110,7 @@ export class HostBreaker {
       // Rejected when the probe failed: opossum has heard it then, and nobody else needs to.
       this.breaker.fire(this.verdict.promise).catch(() => {});
     }
+    this.overdue = undefined;
     this.probe = new HostProbe(this);
     this.probe.limit = this.options.clock.setTimer(this.probe.expire, this.options.probeLimitMs);
     return this.probe;
@@ -121,6 +125,10 @@ export class HostBreaker {
 
   /** @internal The verdict of a probe; that of an earlier opening is not heard. */
   settle(probe: HostProbe, verdict: 'succeeded' | 'failed' | 'abandoned', reopenMs: number): void {
+    if (this.overdue === probe && verdict !== 'abandoned') {
+      this.overdue = undefined;
+      if (verdict === 'succeeded' && !this.isDisposed) this.breaker.close();
+    }
     if (this.probe !== probe) return;
     probe.limit?.cancel();
     this.probe = undefined;
@@ -134,9 +142,10 @@ export class HostBreaker {
     this.probe = settledProbe;
   }
 
-  /** @internal */
-  get lastOpenMs(): number {
-    return this.breaker.options.resetTimeout;
+  /** @internal The probe's time is over. */
+  expired(probe: HostProbe): void {
+    this.settle(probe, 'failed', this.breaker.options.resetTimeout);
+    this.overdue = probe;
   }
 
   private changed(state: 'open' | 'closed'): void {
@@ -160,7 +169,7 @@ class HostProbe implements Probe {
   constructor(breaker: HostBreaker | undefined) {
     this.breaker = breaker;
   }
-  readonly expire = (): void => this.failed(this.breaker?.lastOpenMs ?? 0);
+  readonly expire = (): void => this.breaker?.expired(this);
   succeeded(): void {
     this.breaker?.settle(this, 'succeeded', 0);
   }

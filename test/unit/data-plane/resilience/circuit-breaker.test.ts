@@ -159,6 +159,35 @@ describe('HostBreaker', () => {
   });
 });
 
+describe('a probe of a slow host', () => {
+  it('brings it back when it succeeds after its time', async (t) => {
+    const { breaker, changes, advance } = breakerIn(t);
+    breaker.open(5000, 'circuit');
+    await advance(5000);
+    const slow = breaker.tryProbe()!;
+    await advance(probeLimitMs);
+    await settled();
+    assert.equal(breaker.state, 'open');
+    slow.succeeded();
+    await settled();
+    assert.equal(breaker.state, 'closed');
+    assert.deepEqual(changes, ['open', 'half-open', 'open', 'closed']);
+  });
+
+  it('says nothing any more once it has failed', async (t) => {
+    const { breaker, advance } = breakerIn(t);
+    breaker.open(5000, 'circuit');
+    await advance(5000);
+    const slow = breaker.tryProbe()!;
+    await advance(probeLimitMs);
+    await settled();
+    slow.failed(100);
+    slow.succeeded();
+    await settled();
+    assert.equal(breaker.state, 'open');
+  });
+});
+
 describe('the traps of a naive opossum breaker', () => {
   it('(a) a probe that hangs does not keep the breaker half-open for ever', async (t) => {
     const { breaker, advance } = breakerIn(t);
