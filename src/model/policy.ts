@@ -111,7 +111,7 @@ export interface AdaptiveConcurrencyConfig {
   readonly minLimit?: number;
   /** Default 200 (1000 for `gradient`). */
   readonly maxLimit?: number;
-  /** Default 20. */
+  /** Default 20 (`minLimit` for `gradient`). */
   readonly initialLimit?: number;
   /** `aimd`: a response that took longer counts as a drop. Default 5000. */
   readonly timeoutMs?: number;
@@ -246,6 +246,10 @@ export interface FaultConfig {
   readonly maxActive?: number;
   /** Slows the response body down (Envoy `response_rate_limit`). */
   readonly responseBytesPerSecond?: number;
+  /** Share of the responses that are slowed down. Default all. */
+  readonly responseRateFraction?: Fraction;
+  /** The rate stands in `x-envoy-fault-throughput-response`, in KiB a second. */
+  readonly responseRateByHeader?: boolean;
   readonly headers?: readonly ValueMatcher[];
 }
 

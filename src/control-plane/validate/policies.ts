@@ -130,6 +130,7 @@ export function checkFault(check: Check, fault: FaultConfig): void {
   });
   check.whole('maxActive', fault.maxActive, 0);
   check.number('responseBytesPerSecond', fault.responseBytesPerSecond, 1, Number.MAX_SAFE_INTEGER);
+  check.within('responseRateFraction', fault.responseRateFraction, checkFraction);
   checkHeaderMatchers(check, 'headers', fault.headers);
 }
 

@@ -1,0 +1,43 @@
+/**
+ * What an inbound request hands on to the requests that are made on its behalf: how long its caller still waits, and how much it
+ * matters. It travels by AsyncLocalStorage, so that code in between needs no parameter for it. The storage stands under
+ * `Symbol.for`, because several copies of this package may live in one process.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+/**
+ * How much it matters that a request is served; what is sheddable is refused first. Source: Site Reliability Engineering,
+ * chapter 21, "criticality".
+ */
+export type Criticality = 'critical-plus' | 'critical' | 'sheddable-plus' | 'sheddable';
+
+/** What is known of the request that this process is serving. */
+export interface RequestContext {
+  /** Monotonic milliseconds (`Clock.now()`) at which its caller stops waiting. Absolute, so that time spent here is subtracted. */
+  readonly deadlineMs?: number;
+  /** Absent = `critical` (the default of the SRE book). */
+  readonly criticality?: Criticality;
+  /** Which attempt of its caller this is; above 1 = a retry (`x-envoy-attempt-count`). */
+  readonly attempt?: number;
+  /** Whether the peer that sent it may say how much it matters. */
+  readonly isTrusted: boolean;
+}
+
+const key = Symbol.for('meshfetch.request-context');
+
+type Storage = AsyncLocalStorage<RequestContext>;
+
+/** Undefined until somebody runs with a context: a process that never does pays for one look-up. */
+let storage: Storage | undefined;
+
+/** The context of the request that this code serves, or undefined. */
+export function currentRequest(): RequestContext | undefined {
+  storage ??= (globalThis as { [key]?: Storage })[key];
+  return storage?.getStore();
+}
+
+/** Calls `work`; what it starts, now and later, sees `context` as its current request. */
+export function runWithRequest<T>(context: RequestContext, work: () => T): T {
+  storage ??= (globalThis as { [key]?: Storage })[key] ??= new AsyncLocalStorage<RequestContext>();
+  return storage.run(context, work);
+}

@@ -1,0 +1,105 @@
+/**
+ * What outbound requests inherit from the inbound request on whose behalf they are made. A deadline may be believed from anybody,
+ * since it only shortens the sender's own request; how much a request matters is believed from trusted peers only, or every client
+ * would call itself critical.
+ */
+import { currentRequest, runWithRequest, type Criticality, type RequestContext } from '../base/request-context.ts';
+import { systemClock } from '../base/runtime.ts';
+
+/** Header with the criticality of a request; one of the four words of {@link Criticality}. */
+export const criticalityHeader = 'x-request-criticality';
+
+/** Milliseconds that Envoy's router, or a mesh like this one, will still wait for the response. */
+export const expectedTimeoutHeader = 'x-envoy-expected-rq-timeout-ms';
+
+const attemptHeader = 'x-envoy-attempt-count';
+
+/** Headers as Node's servers give them: names in lower case. A `Headers` object works too. */
+export type InboundHeaders =
+  | Readonly<Record<string, string | readonly string[] | undefined>>
+  | { get(name: string): string | null };
+
+/** Where a request came from. */
+export interface InboundOptions {
+  /** Monotonic milliseconds at which it arrived. Default now. */
+  readonly now?: number;
+  /** Whether its peer may say how much the request matters. Default false. */
+  readonly isTrusted?: boolean;
+}
+
+/**
+ * Reads what an inbound request says of its caller: `grpc-timeout`, `x-envoy-expected-rq-timeout-ms` (the shorter of the two),
+ * `x-envoy-attempt-count`, and `x-request-criticality` of a trusted peer. What cannot be read is as if it were not there.
+ */
+export function requestContextFrom(headers: InboundHeaders, options: InboundOptions = {}): RequestContext {
+  const { now = systemClock.now(), isTrusted = false } = options;
+  const read = readerOf(headers);
+  const timeoutMs = shorter(grpcTimeoutMs(read('grpc-timeout')), wholeNumber(read(expectedTimeoutHeader)));
+  const attempt = wholeNumber(read(attemptHeader));
+  const criticality = isTrusted ? criticalityFrom(read(criticalityHeader)) : undefined;
+  return {
+    isTrusted,
+    ...(timeoutMs === undefined ? {} : { deadlineMs: now + timeoutMs }),
+    ...(criticality === undefined ? {} : { criticality }),
+    ...(attempt === undefined ? {} : { attempt }),
+  };
+}
+
+/**
+ * Calls `work` on behalf of an inbound request: every request that it makes, however deep, ends by the deadline of `context` and
+ * carries its criticality. Inside another context the earlier deadline holds, and what `context` leaves out is inherited.
+ */
+export function withRequestContext<T>(context: RequestContext, work: () => T): T {
+  const outer = currentRequest();
+  if (outer === undefined) return runWithRequest(context, work);
+  const deadlineMs = shorter(outer.deadlineMs, context.deadlineMs);
+  return runWithRequest({ ...outer, ...context, ...(deadlineMs === undefined ? {} : { deadlineMs }) }, work);
+}
+
+/** Milliseconds until the caller stops waiting; 0 = it has stopped, undefined = it said nothing. */
+export function remainingMs(context: RequestContext | undefined, now: number): number | undefined {
+  return context?.deadlineMs === undefined ? undefined : Math.max(0, context.deadlineMs - now);
+}
+
+/** The criticality that a word names, in any case and with `_` for `-`; undefined when it names none. */
+export function criticalityFrom(word: string | undefined): Criticality | undefined {
+  const known = word?.trim().toLowerCase().replaceAll('_', '-');
+  return known !== undefined && isCriticality(known) ? known : undefined;
+}
+
+const criticalities: readonly string[] = ['critical-plus', 'critical', 'sheddable-plus', 'sheddable'] satisfies Criticality[];
+
+function isCriticality(word: string): word is Criticality {
+  return criticalities.includes(word);
+}
+
+function readerOf(headers: InboundHeaders): (name: string) => string | undefined {
+  if (isHeaders(headers)) return (name) => headers.get(name) ?? undefined;
+  return (name) => {
+    const value = Object.hasOwn(headers, name) ? headers[name] : undefined;
+    return typeof value === 'object' ? value[0] : value;
+  };
+}
+
+/** A header may be called `get` too: then it is a string. */
+function isHeaders(headers: InboundHeaders): headers is Extract<InboundHeaders, { get(name: string): string | null }> {
+  return typeof headers['get' as keyof InboundHeaders] === 'function';
+}
+
+function shorter(one: number | undefined, other: number | undefined): number | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return Math.min(one, other);
+}
+
+/** Nine digits: 11 days in milliseconds. 0 stands for "no limit" in Envoy's headers. */
+function wholeNumber(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,9}$/.test(text.trim()) && Number(text) > 0 ? Number(text) : undefined;
+}
+
+const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
+
+/** Source: gRPC over HTTP/2, "Timeout": at most eight digits and a unit; 0 is no limit, as in Envoy. */
+function grpcTimeoutMs(text: string | undefined): number | undefined {
+  const [, digits, unit] = /^(\d{1,8})([HMSmun])$/.exec(text?.trim() ?? '') ?? [];
+  return digits === undefined || Number(digits) === 0 ? undefined : Number(digits) * unitMs[unit!]!;
+}
