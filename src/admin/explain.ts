@@ -73,7 +73,7 @@ export function explain(
   const routes: { name: string; matched: boolean; match: RouteConfig['match'] }[] = [];
   let route: CompiledRoute | undefined;
   for (const candidate of virtualHost.routes) {
-    const matched = candidate.test(view, () => 0);
+    const matched = candidate.test(view, 0);
     routes.push({ name: candidate.name, matched, match: candidate.config.match });
     if (matched) {
       route = candidate;

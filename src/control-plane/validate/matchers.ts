@@ -20,7 +20,15 @@ export function checkPathMatcher(check: Check, matcher: PathMatcher): void {
   if (matcher.kind === 'regex') check.regex('value', matcher.value);
   else if (check.text('value', matcher.value) && (matcher.kind === 'segment-prefix' || matcher.kind === 'template')) {
     if (!matcher.value.startsWith('/')) check.reject(`${printed(matcher.value)} does not begin with a slash`, 'value');
-    if (matcher.kind === 'template') check.regex('value', patternFromPathTemplate(matcher.value));
+    if (matcher.kind === 'template') checkTemplate(check, matcher.value);
+  }
+}
+
+function checkTemplate(check: Check, template: string): void {
+  try {
+    check.regex('value', patternFromPathTemplate(template));
+  } catch (error) {
+    check.reject((error as Error).message, 'value');
   }
 }
 

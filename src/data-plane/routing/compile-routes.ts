@@ -2,94 +2,60 @@
  * A route table compiled for the request path: conditions are functions, policies are merged (route over virtual host over table
  * over listener, field by field), and clusters are slots that live-config fills, so that a cluster can change without recompiling.
  */
-import type { RequestPolicy, RouteConfig, RouteTableConfig, VirtualHostConfig, WeightedDestination } from '../../model/route.ts';
-import type { RetryConfig } from '../../model/policy.ts';
-import type { Random } from '../../base/runtime.ts';
-import type { Cluster } from '../cluster/cluster.ts';
+import type { RequestPolicy, RouteConfig, RouteTableConfig, VirtualHostConfig } from '../../model/route.ts';
 import { mayRetryResponse } from '../resilience/retry.ts';
-import { compileMatch, type RouteTest } from './match-route.ts';
-import type { RequestView } from './request-view.ts';
-import { unservedAction, unservedDestination, unservedPolicy } from './route-fields.ts';
+import { compileAnswer } from './answer.ts';
+import { compileDestination, compileMirrors } from './compile-destination.ts';
+import { compileRequestEdit, compileResponseEdit, type PolicyPlaces } from './compile-edits.ts';
+import type { CompiledRoute, CompiledVirtualHost, RouteCompilation } from './compiled-route.ts';
+import { compileMatch } from './match-route.ts';
+import { unservedAction, unservedPolicy } from './route-fields.ts';
 
-/** A cluster by name; `cluster` is undefined while no control plane delivers it. */
-export interface ClusterSlot {
-  readonly name: string;
-  cluster: Cluster | undefined;
-}
+export { chooseDestination, findRoute } from './decide-route.ts';
+export type * from './compiled-route.ts';
 
-/** Where a share of a route's requests goes: `weight` of the route's `totalWeight`. */
-export interface CompiledDestination {
-  readonly slot: ClusterSlot;
-  /** `''` = all hosts of the cluster. */
-  readonly subset: string;
-  readonly weight: number;
-  /** Set when requests that are drawn to it cannot be served. */
-  readonly unsupported: string | undefined;
-}
-
-/** A route ready for requests: its test, its destinations, and the policy that is left after merging. */
-export interface CompiledRoute {
-  readonly name: string;
-  readonly config: RouteConfig;
-  readonly test: RouteTest;
-  readonly destinations: readonly CompiledDestination[];
-  readonly totalWeight: number;
-  /** 0 = none. */
-  readonly timeoutMs: number;
-  readonly retry: RetryConfig | undefined;
-  /** Whether a response below 400 could call for a retry, by a header or a status code of the policy. */
-  readonly retriesSuccess: boolean;
-  /** Set when requests that reach the route cannot be served. */
-  readonly unsupported: string | undefined;
-}
-
-/** The routes of some domains in their order: the first that matches wins. */
-export interface CompiledVirtualHost {
-  readonly name: string;
-  readonly source: string;
-  readonly version: string;
-  readonly routes: readonly CompiledRoute[];
-}
-
-/** What compiling needs to know of its surroundings: who delivered the table, and the slots of its clusters. */
-export interface RouteCompilation {
-  readonly source: string;
-  readonly version: string;
-  slot(name: string): ClusterSlot;
-}
-
-/** Compiles one virtual host of a table. */
+/** Compiles one virtual host of a table. `outer` are the policies around it, the nearest first. */
 export function compileVirtualHost(
   host: VirtualHostConfig,
-  outer: RequestPolicy | undefined,
+  outer: PolicyPlaces,
   compilation: RouteCompilation,
 ): CompiledVirtualHost {
-  const policy = { ...outer, ...host.policy };
   return {
     name: host.name,
     source: compilation.source,
     version: compilation.version,
-    routes: host.routes.map((route) => compileRoute(route, { ...policy, ...route.policy }, compilation)),
+    routes: host.routes.map((route) =>
+      compileRoute(route, { ...outer, policies: [route.policy, host.policy, ...outer.policies] }, compilation),
+    ),
+    requireTls: host.requireTls,
+    hasFractions: host.routes.some(({ match }) => match.fraction !== undefined),
   };
 }
 
 /** The virtual hosts of a table with their domains. */
 export function compileRouteTable(table: RouteTableConfig, outer: RequestPolicy | undefined, compilation: RouteCompilation) {
-  const policy = { ...outer, ...table.policy };
+  const places: PolicyPlaces = {
+    policies: [table.policy, outer],
+    mostSpecificHeadersWin: table.mostSpecificHeadersWin === true,
+  };
   return table.virtualHosts.map((host) => ({
     // Without its port no host is equal to a domain that has one.
     domains: table.ignorePortInHost === true ? host.domains.filter((domain) => !/:\d+$/.test(domain)) : host.domains,
-    value: compileVirtualHost(host, policy, compilation),
+    value: compileVirtualHost(host, places, compilation),
   }));
 }
 
-function compileRoute(route: RouteConfig, policy: RequestPolicy, compilation: RouteCompilation): CompiledRoute {
-  const { action } = route;
-  const unsupported = unservedAction(action) ?? unservedPolicy(policy);
+function compileRoute(route: RouteConfig, places: PolicyPlaces, compilation: RouteCompilation): CompiledRoute {
+  const { action, match } = route;
+  const policy: RequestPolicy = Object.assign({}, ...places.policies.toReversed());
+  const isForward = action.kind === 'forward' || action.kind === 'forward-by-header';
   const destinations =
     action.kind === 'forward'
-      ? action.to.filter(({ weight }) => weight > 0).map((to) => compileDestination(to, compilation))
+      ? action.to
+          .filter(({ weight }) => weight > 0)
+          .map((to) => compileDestination(to, { action, path: match.path, places, compilation }))
       : [];
+  const responseEdit = compileResponseEdit(places);
   // A policy of one attempt still has its per-try timeout.
   const retry =
     policy.retry !== undefined && (policy.retry.maxAttempts > 1 || policy.retry.perTryTimeoutMs !== undefined)
@@ -98,40 +64,20 @@ function compileRoute(route: RouteConfig, policy: RequestPolicy, compilation: Ro
   return {
     name: route.name,
     config: route,
-    test: compileMatch(route.match),
+    test: compileMatch(match, compilation.runtime),
     destinations,
     totalWeight: destinations.reduce((sum, { weight }) => sum + weight, 0),
+    policy,
     timeoutMs: policy.timeoutMs ?? 0,
     retry,
     retriesSuccess:
       retry !== undefined && (mayRetryResponse(retry, 200) || (retry.statusCodes ?? []).some((status) => status < 400)),
-    unsupported,
+    unsupported: unservedAction(action) ?? unservedPolicy(policy),
+    clusterHeader: action.kind === 'forward-by-header' ? action.header.toLowerCase() : undefined,
+    answer: action.kind === 'redirect' || action.kind === 'respond' ? compileAnswer(action, match.path, responseEdit) : undefined,
+    mirrors: isForward ? compileMirrors(action.mirror, compilation) : [],
+    hash: isForward ? action.hashPolicies : undefined,
+    edit: isForward ? compileRequestEdit(places, match.path, action) : undefined,
+    responseEdit,
   };
-}
-
-function compileDestination(to: WeightedDestination, compilation: RouteCompilation): CompiledDestination {
-  return {
-    slot: compilation.slot(to.cluster),
-    subset: to.subset ?? '',
-    weight: to.weight,
-    unsupported: unservedDestination(to),
-  };
-}
-
-/** The first route that matches, or undefined. */
-export function findRoute(host: CompiledVirtualHost, request: RequestView, random: Random): CompiledRoute | undefined {
-  for (const route of host.routes) if (route.test(request, random)) return route;
-  return undefined;
-}
-
-/** Draws one destination by weight, once per request, as Envoy and gRPC do. */
-export function chooseDestination(route: CompiledRoute, random: Random): CompiledDestination | undefined {
-  const { destinations } = route;
-  if (destinations.length <= 1) return destinations[0];
-  let ticket = random() * route.totalWeight;
-  for (const destination of destinations) {
-    ticket -= destination.weight;
-    if (ticket < 0) return destination;
-  }
-  return destinations.at(-1);
 }

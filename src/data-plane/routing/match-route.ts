@@ -1,10 +1,13 @@
-import type { Random } from '../../base/runtime.ts';
-import type { RouteMatch } from '../../model/match.ts';
+import type { Fraction, RouteMatch } from '../../model/match.ts';
+import { compileMetadata } from './match-metadata.ts';
 import { compilePath, compileValue } from './match-value.ts';
 import { cookieOf, headerOf, pathOnly, queryOf, type RequestView } from './request-view.ts';
 
-/** A compiled condition. */
-export type RouteTest = (request: RequestView, random: Random) => boolean;
+/** A compiled condition. `chance` is a whole number that was drawn for the request; 0 where no route takes a share. */
+export type RouteTest = (request: RequestView, chance: number) => boolean;
+
+/** The numerator that a runtime layer gives for a key; undefined = the configured one holds. */
+export type Runtime = (key: string) => number | undefined;
 
 const always: RouteTest = () => true;
 const never: RouteTest = () => false;
@@ -13,13 +16,14 @@ const never: RouteTest = () => false;
  * Compiles the conditions of a route: all must hold, cheapest first. A match with a condition that is not supported never
  * matches, so that a restriction does not become "match all" (gRFC A28).
  */
-export function compileMatch(match: RouteMatch): RouteTest {
+export function compileMatch(match: RouteMatch, runtime?: Runtime): RouteTest {
   if (match.unsupported !== undefined && match.unsupported.length > 0) return never;
   const tests: RouteTest[] = [];
   if (match.methods !== undefined) {
     const methods = new Set(match.methods.map((method) => method.toUpperCase()));
     tests.push((request) => methods.has(request.method));
   }
+  if (match.fraction !== undefined) tests.push(compileFraction(match.fraction, runtime));
   if (match.path !== undefined) {
     const test = compilePath(match.path);
     tests.push((request) => test(pathOnly(request.path)));
@@ -28,15 +32,17 @@ export function compileMatch(match: RouteMatch): RouteTest {
   for (const header of match.headers ?? []) tests.push(compileValue(header, headerOf));
   for (const parameter of match.query ?? []) tests.push(compileValue(parameter, queryOf));
   for (const cookie of match.cookies ?? []) tests.push(compileValue(cookie, cookieOf));
-  // Chance is drawn last, so that the share is of the requests that pass all other conditions.
-  if (match.fraction !== undefined) {
-    const share = match.fraction.numerator / match.fraction.denominator;
-    tests.push((_request, random) => random() < share);
-  }
+  for (const metadata of match.metadata ?? []) tests.push(compileMetadata(metadata));
   if (tests.length === 0) return always;
   if (tests.length === 1) return tests[0]!;
-  return (request, random) => {
-    for (const test of tests) if (!test(request, random)) return false;
+  return (request, chance) => {
+    for (const test of tests) if (!test(request, chance)) return false;
     return true;
   };
+}
+
+/** A share of the requests. Source: Envoy's `featureEnabled`: the remainder of the request's random number, below the numerator. */
+function compileFraction({ numerator, denominator, runtimeKey }: Fraction, runtime: Runtime | undefined): RouteTest {
+  if (runtimeKey === undefined || runtime === undefined) return (_request, chance) => chance % denominator < numerator;
+  return (_request, chance) => chance % denominator < (runtime(runtimeKey) ?? numerator);
 }

@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici';
+import type { Metadata } from '../../model/tls.ts';
 
 /** What routing reads of a request. Header look-ups are made only when a route asks for one. */
 export interface RequestView {
@@ -6,6 +7,12 @@ export interface RequestView {
   /** With its query. */
   readonly path: string;
   readonly headers?: Dispatcher.DispatchOptions['headers'];
+  /** `http` or `https`. */
+  readonly scheme?: string;
+  /** As in the Host header: without the default port. A `host` among the headers comes before it. */
+  readonly authority?: string;
+  /** What earlier steps noted, by namespace. */
+  readonly metadata?: Metadata;
 }
 
 /** What undici takes as the value of a header. */

@@ -95,7 +95,7 @@ export const matchFields: FieldTable<RouteMatch> = {
   headers: 'honoured',
   query: 'honoured',
   cookies: 'honoured',
-  metadata: notYet,
+  metadata: 'honoured',
   fraction: 'honoured',
   grpc: 'honoured',
   unsupported: (conditions) =>
@@ -151,29 +151,15 @@ function reportAction(action: RouteAction, path: string, report: (field: Unhonou
     reportFields(action, forwardFields, path, report);
     return undefined;
   }
-  return unservedAction(action);
+  return unservedAction(action) ?? `the action ${action.kind} is not carried out by this version`;
 }
 
-/** Why requests that reach this action fail; undefined = they are forwarded. */
+/** Why requests that reach this action fail; undefined = they are served. */
 export function unservedAction(action: RouteAction): string | undefined {
-  if (action.kind === 'unsupported') return action.reason;
-  if (action.kind !== 'forward') return `the action ${action.kind} is not carried out by this version`;
-  // A rewrite that is left out would send the request somewhere else than was meant: refuse rather than guess.
-  return unservedRewrite(action);
+  return action.kind === 'unsupported' ? action.reason : undefined;
 }
 
 /** Why requests under this policy fail; undefined = they are served. A check that is left out would let everybody pass. */
 export function unservedPolicy(policy: RequestPolicy): string | undefined {
   return policy.externalAuthorization === undefined ? undefined : 'asking an authorizer is not carried out by this version';
-}
-
-/** Why requests that were drawn to this destination fail; undefined = they are forwarded. */
-export function unservedDestination(to: WeightedDestination): string | undefined {
-  if (to.answer !== undefined) return 'an answer without an endpoint is not carried out by this version';
-  return unservedRewrite(to);
-}
-
-function unservedRewrite(options: Pick<WeightedDestination, 'pathRewrite' | 'hostRewrite'>): string | undefined {
-  if (options.pathRewrite !== undefined) return 'pathRewrite is not carried out by this version';
-  return options.hostRewrite === undefined ? undefined : 'hostRewrite is not carried out by this version';
 }

@@ -85,6 +85,8 @@ describe('the route of a request', () => {
       name: 'v',
       source: 's',
       version: '1',
+      requireTls: undefined,
+      hasFractions: false,
       routes: compile([
         route({ name: 'a', match: { path: { kind: 'prefix', value: '/a' } } }),
         route({ name: 'never', match: { unsupported: ['x'] } }),

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { loadPatternEngine } from '../../../../src/base/pattern.ts';
-import { seededRandom } from '../../../../src/base/runtime.ts';
 import { compileMatch } from '../../../../src/data-plane/routing/match-route.ts';
 import { compilePath, compileString, compileValue } from '../../../../src/data-plane/routing/match-value.ts';
 import {
@@ -13,12 +12,13 @@ import {
   withKeptHeaders,
   type RequestView,
 } from '../../../../src/data-plane/routing/request-view.ts';
-import type { PathMatcher, RouteMatch, StringMatcher, ValueMatcher } from '../../../../src/model/match.ts';
+import type { Fraction, PathMatcher, RouteMatch, StringMatcher, ValueMatcher } from '../../../../src/model/match.ts';
 
 before(loadPatternEngine);
 
 const request = (more: Partial<RequestView> = {}): RequestView => ({ method: 'GET', path: '/', ...more });
-const never = (): number => assert.fail('no chance is needed');
+/** The chance of requests that no share is taken of. */
+const never = Number.NaN;
 
 describe('a string', () => {
   const rows: readonly {
@@ -285,36 +285,30 @@ describe('a route', () => {
     });
   }
 
-  it('takes its share of the requests that pass all other conditions, and draws for no others', () => {
-    const test = compileMatch({ methods: ['GET'], fraction: { numerator: 25, denominator: 100 } });
-    const random = seededRandom(3);
-    let draws = 0;
-    let matched = 0;
-    for (let index = 0; index < 4000; index++) {
-      const isGet = index % 2 === 0;
-      if (
-        test(request({ method: isGet ? 'GET' : 'PUT' }), () => {
-          draws++;
-          return random();
-        })
-      )
-        matched++;
-    }
-    assert.equal(draws, 2000);
-    // 25 % of 2000 is 500; four standard deviations are 77.
-    assert.ok(matched > 423 && matched < 577, `${matched}`);
-  });
-
-  it('of 0 % never matches, of 100 % always', () => {
-    const nothing = compileMatch({ fraction: { numerator: 0, denominator: 10_000 } });
-    const all = compileMatch({ fraction: { numerator: 1_000_000, denominator: 1_000_000 } });
-    assert.equal(
-      nothing(request(), () => 0),
-      false,
-    );
-    assert.equal(
-      all(request(), () => 0.999_999_9),
-      true,
-    );
-  });
+  const shares: readonly {
+    readonly name: string;
+    readonly fraction: Fraction;
+    readonly chance: number;
+    readonly yes: boolean;
+  }[] = [
+    { name: 'nothing', fraction: { numerator: 0, denominator: 10_000 }, chance: 0, yes: false },
+    { name: 'all', fraction: { numerator: 1_000_000, denominator: 1_000_000 }, chance: 999_999, yes: true },
+    { name: 'inside', fraction: { numerator: 25, denominator: 100 }, chance: 24, yes: true },
+    { name: 'outside', fraction: { numerator: 25, denominator: 100 }, chance: 25, yes: false },
+    { name: 'by-the-remainder', fraction: { numerator: 25, denominator: 100 }, chance: 1_000_124, yes: true },
+    { name: 'no-runtime-value', fraction: { numerator: 1, denominator: 100, runtimeKey: 'b' }, chance: 0, yes: true },
+    { name: 'runtime-value', fraction: { numerator: 1, denominator: 100, runtimeKey: 'a' }, chance: 39, yes: true },
+    {
+      name: 'outside-of-the-runtime-value',
+      fraction: { numerator: 50, denominator: 100, runtimeKey: 'a' },
+      chance: 40,
+      yes: false,
+    },
+  ];
+  for (const { name, fraction, chance, yes } of shares) {
+    it(`takes its share: ${name}`, () => {
+      const test = compileMatch({ fraction }, (key) => (key === 'a' ? 40 : undefined));
+      assert.equal(test(request(), chance), yes);
+    });
+  }
 });

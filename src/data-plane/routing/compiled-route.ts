@@ -1,0 +1,97 @@
+/** What a route table becomes for the request path: plain data and functions, made once per configuration. */
+import type { HashPolicy, RetryConfig } from '../../model/policy.ts';
+import type { FaultConfig } from '../../model/policy.ts';
+import type { RequestPolicy, RouteConfig } from '../../model/route.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { CompiledAnswer } from './answer.ts';
+import type { RequestEdit, ResponseEdit } from './edit-request.ts';
+import type { Runtime, RouteTest } from './match-route.ts';
+
+/** A cluster by name; `cluster` is undefined while no control plane delivers it. */
+export interface ClusterSlot {
+  readonly name: string;
+  cluster: Cluster | undefined;
+}
+
+/** A copy of a share of the requests. */
+export interface CompiledMirror {
+  readonly slot: ClusterSlot;
+  /** `''` = all hosts of the cluster. */
+  readonly subset: string;
+  /** 0…1 of the requests. */
+  readonly share: number;
+  /** Appended to the host name of the copy. `''` = none. */
+  readonly hostSuffix: string;
+  /** Undefined = as the request. */
+  readonly traceSampled: boolean | undefined;
+}
+
+/** Where a share of a route's requests goes, and what becomes of those that were drawn to it. */
+export interface CompiledDestination {
+  readonly slot: ClusterSlot;
+  /** `''` = all hosts of the cluster. */
+  readonly subset: string;
+  readonly weight: number;
+  /** Set when requests that are drawn to it cannot be served. */
+  readonly unsupported: string | undefined;
+  /** With the mutations and rewrites of the route and the places around it. Undefined = the request is sent as it is. */
+  readonly edit: RequestEdit | undefined;
+  readonly responseEdit: ResponseEdit | undefined;
+  /** Its own and those of the route. */
+  readonly mirrors: readonly CompiledMirror[];
+  /** Of this destination alone; that of the policy is in the route's `policy`. */
+  readonly fault: FaultConfig | undefined;
+  /** Instead of the route's. */
+  readonly timeoutMs: number | undefined;
+  /** Set = answered without asking the cluster. */
+  readonly answer: CompiledAnswer | undefined;
+}
+
+/** A route ready for requests: its test, its destinations, and the policy that is left after merging. */
+export interface CompiledRoute {
+  readonly name: string;
+  readonly config: RouteConfig;
+  readonly test: RouteTest;
+  readonly destinations: readonly CompiledDestination[];
+  readonly totalWeight: number;
+  /** The policy of the route over that of its virtual host, its table and its listener, field by field. */
+  readonly policy: RequestPolicy;
+  /** 0 = none. */
+  readonly timeoutMs: number;
+  readonly retry: RetryConfig | undefined;
+  /** Whether a response below 400 could call for a retry, by a header or a status code of the policy. */
+  readonly retriesSuccess: boolean;
+  /** Set when requests that reach the route cannot be served. */
+  readonly unsupported: string | undefined;
+  /** Set = the value of this request header names the cluster, and `destinations` is empty. */
+  readonly clusterHeader: string | undefined;
+  /** Set = a redirect or an answer of its own; `responseEdit` is in it already. */
+  readonly answer: CompiledAnswer | undefined;
+  /** For clusters that a header names; destinations have their own. */
+  readonly mirrors: readonly CompiledMirror[];
+  readonly hash: readonly HashPolicy[] | undefined;
+  /** For clusters that a header names; destinations have their own. */
+  readonly edit: RequestEdit | undefined;
+  readonly responseEdit: ResponseEdit | undefined;
+}
+
+/** The routes of some domains in their order: the first that matches wins. */
+export interface CompiledVirtualHost {
+  readonly name: string;
+  readonly source: string;
+  readonly version: string;
+  readonly routes: readonly CompiledRoute[];
+  /** Set = requests over plain HTTP are redirected to https before any route is asked. */
+  readonly requireTls: 'all' | 'external' | undefined;
+  /** Whether a route takes a random share, so that a number has to be drawn for each request. */
+  readonly hasFractions: boolean;
+}
+
+/** What compiling needs to know of its surroundings: who delivered the table, and the slots of its clusters. */
+export interface RouteCompilation {
+  readonly source: string;
+  readonly version: string;
+  slot(name: string): ClusterSlot;
+  /** Numerators of fractions that have a `runtimeKey`. Default none: the configured ones hold. */
+  readonly runtime?: Runtime;
+}

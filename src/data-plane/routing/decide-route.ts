@@ -1,0 +1,89 @@
+/**
+ * What becomes of a request under a virtual host: the one place that requests, `explain` and policy tests all ask. The steps are
+ * apart, because a request does other things between them (its deadline, faults, rate limits); {@link decideRoute} takes them in turn.
+ */
+import type { Random } from '../../base/runtime.ts';
+import { answerOf, redirectToTls, type LocalAnswer } from './answer.ts';
+import type { CompiledDestination, CompiledRoute, CompiledVirtualHost } from './compiled-route.ts';
+import type { EditableRequest } from './edit-request.ts';
+import { headerOf, type RequestView } from './request-view.ts';
+
+/**
+ * Chance, or the whole number that stands for it: a share is taken by its remainder, as Envoy does with the random number of a
+ * request. Policy tests give one.
+ */
+export type Draw = Random | number;
+
+/** Shares of a millionth are the finest; more bits than a double has do not count. */
+const drawRange = 2 ** 52;
+
+/** The redirect to https, where the virtual host wants TLS and the request has none. No route is asked then. */
+export function tlsAnswer(host: CompiledVirtualHost, request: EditableRequest): LocalAnswer | undefined {
+  if (host.requireTls === undefined || request.scheme === 'https') return undefined;
+  if (host.requireTls === 'external' && isInternal(request)) return undefined;
+  return redirectToTls(request);
+}
+
+/** Requests that come from inside of the mesh are marked so (Envoy `x-envoy-internal`). */
+function isInternal(request: RequestView): boolean {
+  return headerOf(request, 'x-envoy-internal') === 'true';
+}
+
+/** The first route that matches, or undefined. One number stands for the chance of all routes, as in Envoy. */
+export function findRoute(host: CompiledVirtualHost, request: RequestView, draw: Draw): CompiledRoute | undefined {
+  const chance = host.hasFractions ? wholeNumber(draw) : 0;
+  for (const route of host.routes) if (route.test(request, chance)) return route;
+  return undefined;
+}
+
+function wholeNumber(draw: Draw): number {
+  return typeof draw === 'number' ? draw : Math.floor(draw() * drawRange);
+}
+
+/** Draws one destination by weight, once per request, as Envoy and gRPC do. */
+export function chooseDestination(route: CompiledRoute, draw: Draw): CompiledDestination | undefined {
+  const { destinations, totalWeight } = route;
+  if (destinations.length <= 1) return destinations[0];
+  let ticket = typeof draw === 'number' ? draw % totalWeight : draw() * totalWeight;
+  for (const destination of destinations) {
+    ticket -= destination.weight;
+    if (ticket < 0) return destination;
+  }
+  return destinations.at(-1);
+}
+
+/** The cluster that a request names in the header of the route; `''` when it does not. */
+export function clusterInHeader(route: CompiledRoute, request: RequestView): string {
+  return headerOf(request, route.clusterHeader!) ?? '';
+}
+
+/** Where a request goes, or what it is answered. */
+export type RouteDecision =
+  | { readonly kind: 'no-route' }
+  | { readonly kind: 'unsupported'; readonly route: CompiledRoute; readonly reason: string }
+  /** Without a route where the virtual host wants TLS. */
+  | { readonly kind: 'answer'; readonly route: CompiledRoute | undefined; readonly answer: LocalAnswer }
+  | {
+      readonly kind: 'forward';
+      readonly route: CompiledRoute;
+      /** Undefined where a header names the cluster, or no destination has a weight. */
+      readonly destination: CompiledDestination | undefined;
+      /** `''` where there is none. */
+      readonly cluster: string;
+    };
+
+/** The whole decision for a request. */
+export function decideRoute(host: CompiledVirtualHost, request: EditableRequest, draw: Draw): RouteDecision {
+  const redirect = tlsAnswer(host, request);
+  if (redirect !== undefined) return { kind: 'answer', route: undefined, answer: redirect };
+  const route = findRoute(host, request, draw);
+  if (route === undefined) return { kind: 'no-route' };
+  if (route.unsupported !== undefined) return { kind: 'unsupported', route, reason: route.unsupported };
+  if (route.answer !== undefined) return { kind: 'answer', route, answer: answerOf(route.answer, request) };
+  if (route.clusterHeader !== undefined)
+    return { kind: 'forward', route, destination: undefined, cluster: clusterInHeader(route, request) };
+  const destination = chooseDestination(route, draw);
+  if (destination === undefined) return { kind: 'forward', route, destination, cluster: '' };
+  if (destination.answer !== undefined) return { kind: 'answer', route, answer: answerOf(destination.answer, request) };
+  return { kind: 'forward', route, destination, cluster: destination.slot.name };
+}

@@ -1,0 +1,71 @@
+/**
+ * Header mutations of one place (a destination, a route, a virtual host, a table) as Envoy's header parser carries them out: first
+ * what is removed; then, looking at what is left, which conditional ones apply; then all that replace; then all that are added.
+ */
+import type { HeaderMutation } from '../../model/policy.ts';
+import { lowerCaseName, type HeaderList } from './header-list.ts';
+
+/** Names are lower case; `host` stands for `:authority`. */
+export interface CompiledMutation {
+  readonly remove: ReadonlySet<string>;
+  readonly setIfAbsent: readonly HeaderPair[];
+  readonly setIfPresent: readonly HeaderPair[];
+  readonly set: readonly HeaderPair[];
+  readonly add: readonly HeaderPair[];
+}
+
+type HeaderPair = readonly [name: string, value: string];
+
+/** The mutation, or undefined where it changes nothing. */
+export function compileMutation(mutation: HeaderMutation | undefined): CompiledMutation | undefined {
+  if (mutation === undefined) return undefined;
+  const { remove = [], setIfAbsent = [], setIfPresent = [], set = [], add = [] } = mutation;
+  if (remove.length + setIfAbsent.length + setIfPresent.length + set.length + add.length === 0) return undefined;
+  return {
+    // The request needs its host (Envoy refuses this as configuration).
+    remove: new Set(remove.map(mutableName).filter((name) => name !== undefined && name !== 'host') as string[]),
+    setIfAbsent: pairs(setIfAbsent),
+    setIfPresent: pairs(setIfPresent),
+    set: pairs(set),
+    add: pairs(add),
+  };
+}
+
+function pairs(written: readonly HeaderPair[]): readonly HeaderPair[] {
+  return written.flatMap(([name, value]) => {
+    const mutable = mutableName(name);
+    return mutable === undefined ? [] : [[mutable, value] as const];
+  });
+}
+
+/** Of the pseudo-headers only the authority is a header of HTTP/1.1; the others are changed by rewrites (Envoy refuses them). */
+function mutableName(written: string): string | undefined {
+  const name = lowerCaseName(written);
+  if (name === ':authority') return 'host';
+  return name.startsWith(':') ? undefined : name;
+}
+
+/** Carries out the mutation; returns the list that is left. */
+export function mutateHeaders(headers: HeaderList, mutation: CompiledMutation): HeaderList {
+  const { remove, setIfAbsent, setIfPresent, set, add } = mutation;
+  let list = remove.size === 0 ? headers : headers.filter(([name]) => !remove.has(lowerCaseName(name)));
+  const absent = setIfAbsent.filter(([name]) => !hasHeader(list, name));
+  const present = setIfPresent.filter(([name]) => hasHeader(list, name));
+  for (const pair of present) list = withHeader(list, pair);
+  for (const pair of set) list = withHeader(list, pair);
+  return absent.length === 0 && add.length === 0 ? list : [...list, ...absent, ...add];
+}
+
+function hasHeader(list: HeaderList, wanted: string): boolean {
+  return list.some(([name]) => lowerCaseName(name) === wanted);
+}
+
+/** The list with this one value of the header, where its first value was. */
+export function withHeader(list: HeaderList, pair: HeaderPair): HeaderList {
+  const at = list.findIndex(([name]) => lowerCaseName(name) === pair[0]);
+  if (at === -1) return [...list, pair];
+  return list.flatMap((other, index) => {
+    if (index === at) return [pair];
+    return lowerCaseName(other[0]) === pair[0] ? [] : [other];
+  });
+}
