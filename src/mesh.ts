@@ -61,7 +61,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
   const configTimeoutMs = options.configTimeoutMs ?? defaultConfigTimeoutMs;
   const drainTimeoutMs = options.drainTimeoutMs ?? defaultDrainTimeoutMs;
   const stop = new AbortController();
-  const previous = chosenDispatcher(undefined);
+  const previous = chosenDispatcher();
 
   /** What each file says, in the order of precedence. */
   const settings: (FileSettings | undefined)[] = [];
@@ -172,7 +172,9 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
 
   /** The global dispatcher that the program has set, unless that is this mesh; none where unknown hosts are refused. */
   function fallback(): Dispatcher | undefined {
-    return refusesUnknownHosts() ? undefined : (chosenDispatcher(dispatcher) ?? previous);
+    if (refusesUnknownHosts()) return undefined;
+    // A mesh that was made the global dispatcher stands in front of the one that was there before.
+    return getGlobalDispatcher() instanceof OutboundDispatcher ? previous : chosenDispatcher();
   }
 
   // Identities first: a configuration waits for the one that it brings.
@@ -268,10 +270,14 @@ function wordsOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** A dispatcher that somebody chose: anything but undici's own default Agent, which is there without anybody asking. */
-function chosenDispatcher(own: Dispatcher | undefined): Dispatcher | undefined {
+/** undici's own, which is there without anybody asking. */
+const defaultDispatcher = getGlobalDispatcher();
+
+/** The global dispatcher, when somebody chose it. */
+function chosenDispatcher(): Dispatcher | undefined {
   const current = getGlobalDispatcher();
-  return current === own || current instanceof OutboundDispatcher || current.constructor.name === 'Agent' ? undefined : current;
+  const isDefault = current === defaultDispatcher && current.constructor.name === 'Agent';
+  return isDefault || current instanceof OutboundDispatcher ? undefined : current;
 }
 
 function listOf<T>(value: T | readonly T[] | undefined): readonly T[] {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { Agent, getGlobalDispatcher, request, setGlobalDispatcher } from 'undici';
+import { Agent, Pool, getGlobalDispatcher, request, setGlobalDispatcher } from 'undici';
 import { createMesh, isMeshError, type Mesh, type MeshOptions } from 'meshfetch';
 import { eventually } from '../support/mesh-of.ts';
 import { temporaryFolder } from '../support/secured.ts';
@@ -60,6 +60,31 @@ describe('a host that no control plane knows', async () => {
     } finally {
       setGlobalDispatcher(before);
       await own.destroy();
+    }
+  });
+
+  it('goes through the global dispatcher that is set now, an Agent with settings too, and no longer through its predecessor', async () => {
+    const before = getGlobalDispatcher();
+    const seen: string[] = [];
+    const noting = (name: string) =>
+      new Agent({ factory: (origin, options) => (seen.push(name), new Pool(origin, options)), keepAliveTimeout: 10 });
+    const [first, second] = [noting('first'), noting('second')];
+    setGlobalDispatcher(first);
+    try {
+      const server = await startServer(answer('reached'));
+      await using mesh = await createMesh({ drainTimeoutMs: 0 });
+      assert.equal(await get(mesh, `http://${server.address}/`), 'reached');
+      setGlobalDispatcher(mesh.dispatcher);
+      assert.equal(await get(mesh, `http://localhost:${new URL(`http://${server.address}`).port}/`), 'reached');
+      assert.deepEqual(seen, ['first', 'first']);
+      setGlobalDispatcher(second);
+      assert.equal(await get(mesh, `http://${server.address}/`), 'reached');
+      setGlobalDispatcher(before);
+      assert.equal(await get(mesh, `http://${server.address}/`), 'reached');
+      assert.deepEqual(seen, ['first', 'first', 'second']);
+    } finally {
+      setGlobalDispatcher(before);
+      await Promise.all([first.destroy(), second.destroy()]);
     }
   });
 
