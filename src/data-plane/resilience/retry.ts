@@ -12,6 +12,7 @@
 import type { MeshErrorCode } from '../../base/errors.ts';
 import type { RetryCondition, RetryConfig } from '../../model/policy.ts';
 import { compileValue } from '../routing/match-value.ts';
+import { pushbackMs } from './grpc-pushback.ts';
 import { responseHeader, type Failure, type Outcome, type ResponseOutcome } from './outcome.ts';
 
 export { retryDelayMs } from './retry-delay.ts';
@@ -53,6 +54,7 @@ export function decideRetry(
   if (attemptNumber >= retry.maxAttempts) return no(`attempt ${attemptNumber} of ${retry.maxAttempts} was the last`, 'attempts');
   if (policy.requestTests.length > 0 && !policy.requestTests.some((test) => test(request)))
     return no('the request has none of the headers in retry.requestHeaders');
+  if (pushbackMs(outcome) === 'never') return no('the server asks for no retry (grpc-retry-pushback-ms)');
   if (!request.isReplayable) return no('the body is too long, or of a kind that cannot be sent again', 'body');
   const isAllowed = request.isIdempotent || !mayHaveBeenProcessed(outcome) || retry.nonIdempotent === 'as-configured';
   const isGrpcPolicy = grpcConditions.has(met) && retry.nonIdempotent !== 'never';
@@ -72,6 +74,20 @@ export function mayRetryResponse(retry: RetryConfig, status: number): boolean {
     (status === 409 && (conditions & bit['retriable-4xx']) !== 0) ||
     statusCodes.has(status)
   );
+}
+
+/** Whether the policy has a condition for this outcome, whatever the request, its attempts and the budget. */
+export function isRetriable(retry: RetryConfig, outcome: Outcome): boolean {
+  const policy = compiled(retry);
+  return (outcome.kind === 'response' ? metByResponse(policy, outcome) : metByFailure(policy, outcome)) !== undefined;
+}
+
+/**
+ * Whether a response below 400 that has no `grpc-status` in its head could be retried: by a header, or by a status that the policy
+ * names. False lets nearly every response be delivered without a decision.
+ */
+export function retriesSuccess(retry: RetryConfig): boolean {
+  return compiled(retry).retriesSuccess;
 }
 
 /** A bit for each condition, so that a test of several is one operation. */
@@ -117,6 +133,7 @@ const readsHeaders =
 
 interface CompiledRetry {
   readonly conditions: number;
+  readonly retriesSuccess: boolean;
   /** Empty unless `retriable-status-codes` is on. */
   readonly statusCodes: ReadonlySet<number>;
   readonly responseTests: readonly ((outcome: ResponseOutcome) => boolean)[];
@@ -128,12 +145,17 @@ const compiledByConfig = new WeakMap<RetryConfig, CompiledRetry>();
 function compiled(retry: RetryConfig): CompiledRetry {
   let policy = compiledByConfig.get(retry);
   if (policy === undefined) {
+    const conditions = retry.on.reduce((mask, condition) => mask | bit[condition], 0);
+    const statusCodes = new Set(retry.on.includes('retriable-status-codes') ? retry.statusCodes : []);
     policy = {
-      conditions: retry.on.reduce((mask, condition) => mask | bit[condition], 0),
-      statusCodes: new Set(retry.on.includes('retriable-status-codes') ? retry.statusCodes : []),
+      conditions,
+      statusCodes,
+      retriesSuccess:
+        (conditions & (bit['retriable-headers'] | bit['envoy-ratelimited'])) !== 0 ||
+        [...statusCodes].some((status) => status < 400),
       responseTests: (retry.retriableHeaders ?? []).map((matcher) => compileValue(matcher, responseHeader)),
       requestTests: (retry.requestHeaders ?? []).map((matcher) =>
-        compileValue(matcher, (request: RetriableRequest, name) => request.header(name)),
+        compileValue(matcher, (request: RetriableRequest, name) => (name === ':method' ? request.method : request.header(name))),
       ),
     };
     compiledByConfig.set(retry, policy);
@@ -172,7 +194,11 @@ const resetCodes: ReadonlySet<MeshErrorCode> = new Set([
   'MESH_PER_TRY_TIMEOUT',
 ]);
 
+/** There was no host to send it to. */
+const noEndpointCodes: ReadonlySet<MeshErrorCode> = new Set(['MESH_NO_HEALTHY_ENDPOINT', 'MESH_CIRCUIT_OPEN', 'MESH_OVERFLOW']);
+
 function metByFailure({ conditions }: CompiledRetry, { code, mayHaveBeenProcessed }: Failure): RetryCondition | undefined {
+  if (conditions & bit['no-endpoint'] && noEndpointCodes.has(code)) return 'no-endpoint';
   if (!resetCodes.has(code)) return undefined;
   if (conditions & bit['connect-failure'] && connectCodes.has(code)) return 'connect-failure';
   if (conditions & bit['refused-stream'] && code === 'MESH_REFUSED_STREAM') return 'refused-stream';

@@ -1,0 +1,151 @@
+/**
+ * When a call with more than one attempt at a time starts the next one, and whose response it takes. Three ways, by the policy:
+ *
+ *   delay       each time `delayMs` passed without a final outcome, up to `maxAttempts` (gRFC A6). A non-fatal outcome starts the
+ *               next one at once; the server's `grpc-retry-pushback-ms` moves it, or ends the hedging.
+ *   backup      one more, once the first takes longer than most do (backup.ts).
+ *   per try     a per-try timeout starts the next attempt of the retry policy, with its back-off, and leaves the one that timed out
+ *               running (Envoy `hedge_on_per_try_timeout`). There the retry policy keeps the time; this file only judges outcomes.
+ *
+ * An outcome is final when it is neither retriable nor non-fatal: it is the call's, and the other attempts are cancelled. One that is
+ * not final is dropped while others are under way, and delivered when it is the last.
+ */
+import type { HedgeConfig, RetryConfig } from '../../model/policy.ts';
+import type { BackupRequests } from './backup.ts';
+import { pushbackMs } from './grpc-pushback.ts';
+import type { Outcome } from './outcome.ts';
+import type { RetryBudget } from './retry-budget.ts';
+import type { RetriableRequest } from './retry.ts';
+
+/** Whether an outcome ends the call, or the call goes on without it. */
+export type HedgeVerdict = 'final' | 'wait';
+
+/** Attempts in all where the policy does not say. */
+const defaultMaxAttempts = 2;
+/** gRFC A6: larger values count as this. */
+const mostAttempts = 5;
+
+const grpcCodes: Readonly<Record<string, string>> = {
+  __proto__: null as never,
+  CANCELLED: '1',
+  UNKNOWN: '2',
+  INVALID_ARGUMENT: '3',
+  DEADLINE_EXCEEDED: '4',
+  NOT_FOUND: '5',
+  ALREADY_EXISTS: '6',
+  PERMISSION_DENIED: '7',
+  RESOURCE_EXHAUSTED: '8',
+  FAILED_PRECONDITION: '9',
+  ABORTED: '10',
+  OUT_OF_RANGE: '11',
+  UNIMPLEMENTED: '12',
+  INTERNAL: '13',
+  UNAVAILABLE: '14',
+  DATA_LOSS: '15',
+  UNAUTHENTICATED: '16',
+};
+
+/**
+ * Whether a request may be in the hands of two hosts at a time: it is idempotent, or the policy says so outright. A list of
+ * non-fatal gRPC statuses is such a policy, since every gRPC request is a POST.
+ */
+export function mayHedge(request: RetriableRequest, hedge: HedgeConfig, retry: RetryConfig | undefined): boolean {
+  if (!request.isReplayable) return false;
+  if (request.isIdempotent || retry?.nonIdempotent === 'as-configured') return true;
+  return hedge.nonFatalStatuses !== undefined && retry?.nonIdempotent !== 'never' && isGrpc(request);
+}
+
+/** The hedging of one call; made only where the policy asks for it and {@link mayHedge} allows it. */
+export class HedgeSchedule {
+  /** A per-try timeout leaves its attempt running. */
+  readonly onPerTryTimeout: boolean;
+  private readonly maxAttempts: number;
+  private readonly delayMs: number | undefined;
+  private readonly nonFatal: ReadonlySet<string>;
+  private readonly backup: BackupRequests | undefined;
+  private attempts = 0;
+  private isStopped = false;
+  /** Monotonic milliseconds at which the next attempt starts; infinite when time starts none. */
+  dueMs = Number.POSITIVE_INFINITY;
+
+  /** `backup` = those of the cluster for this policy, where it has any. */
+  constructor(config: HedgeConfig, backup: BackupRequests | undefined) {
+    this.onPerTryTimeout = config.onPerTryTimeout === true;
+    this.backup = backup;
+    this.delayMs = config.delayMs;
+    this.maxAttempts = backup === undefined ? Math.min(config.maxAttempts ?? defaultMaxAttempts, mostAttempts) : 2;
+    this.nonFatal = nonFatalCodes(config);
+  }
+
+  /** An attempt of the call started, the first one included: sets `dueMs`. */
+  onStart(now: number): void {
+    this.attempts++;
+    const backupMs = this.attempts === 1 ? this.backup?.onRequest(now) : undefined;
+    const delayMs = backupMs ?? this.delayMs;
+    this.dueMs = delayMs === undefined || !this.hasMore() ? Number.POSITIVE_INFINITY : now + delayMs;
+  }
+
+  /**
+   * The time of `dueMs` has come: takes the right to one more attempt from the budgets. When they refuse, no other follows by time
+   * (gRFC A6: hedging stops while it is throttled).
+   */
+  takeNext(now: number, budget: RetryBudget, active: number): boolean {
+    this.dueMs = Number.POSITIVE_INFINITY;
+    if (!this.hasMore()) return false;
+    const isGranted = (this.backup?.trySend() ?? true) && budget.tryRetry(now, active);
+    if (!isGranted) this.isStopped = true;
+    return isGranted;
+  }
+
+  /**
+   * What follows an outcome. `isRetriable`: the retry policy has a condition for it, whatever its attempts and budget. `others`:
+   * attempts of the call whose outcome is open, and retries that wait. May set `dueMs` anew.
+   */
+  onOutcome(outcome: Outcome, isRetriable: boolean, others: number, now: number): HedgeVerdict {
+    if (!this.isNonFatal(outcome, isRetriable)) {
+      this.isStopped = true;
+      this.dueMs = Number.POSITIVE_INFINITY;
+      return 'final';
+    }
+    if (this.delayMs !== undefined && this.hasMore()) {
+      const pushback = pushbackMs(outcome);
+      if (pushback === 'never') {
+        this.isStopped = true;
+        this.dueMs = Number.POSITIVE_INFINITY;
+      } else this.dueMs = now + (pushback ?? 0);
+    }
+    return others > 0 || this.dueMs !== Number.POSITIVE_INFINITY ? 'wait' : 'final';
+  }
+
+  /** How long an attempt took until its response head, or until another one won. */
+  record(latencyMs: number, now: number): void {
+    this.backup?.record(latencyMs, now);
+  }
+
+  private hasMore(): boolean {
+    return !this.isStopped && this.attempts < this.maxAttempts;
+  }
+
+  private isNonFatal(outcome: Outcome, isRetriable: boolean): boolean {
+    if (isRetriable) return true;
+    // A gRPC client turns a broken connection into UNAVAILABLE; with plain HTTP the other attempt is the better answer.
+    if (outcome.kind === 'failure') return this.nonFatal.size === 0 || this.nonFatal.has('14');
+    return outcome.grpcStatus !== undefined && this.nonFatal.has(outcome.grpcStatus);
+  }
+}
+
+const nonFatalByConfig = new WeakMap<HedgeConfig, ReadonlySet<string>>();
+
+/** Codes of the non-fatal statuses; names in any case, with `-` or `_`. */
+function nonFatalCodes(config: HedgeConfig): ReadonlySet<string> {
+  let codes = nonFatalByConfig.get(config);
+  if (codes === undefined) {
+    codes = new Set((config.nonFatalStatuses ?? []).map((name) => grpcCodes[name.toUpperCase().replaceAll('-', '_')] ?? name));
+    nonFatalByConfig.set(config, codes);
+  }
+  return codes;
+}
+
+function isGrpc(request: RetriableRequest): boolean {
+  return request.header('content-type')?.startsWith('application/grpc') === true;
+}
