@@ -5,6 +5,7 @@
  */
 import { currentRequest, runWithRequest, type Criticality, type RequestContext } from '../base/request-context.ts';
 import { systemClock } from '../base/runtime.ts';
+import { parseGrpcTimeout } from './resilience/grpc-timeout.ts';
 
 /** Header with the criticality of a request; one of the four words of {@link Criticality}. */
 export const criticalityHeader = 'x-request-criticality';
@@ -96,10 +97,8 @@ function wholeNumber(text: string | undefined): number | undefined {
   return text !== undefined && /^\d{1,9}$/.test(text.trim()) && Number(text) > 0 ? Number(text) : undefined;
 }
 
-const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
-
-/** Source: gRPC over HTTP/2, "Timeout": at most eight digits and a unit; 0 is no limit, as in Envoy. */
-function grpcTimeoutMs(text: string | undefined): number | undefined {
-  const [, digits, unit] = /^(\d{1,8})([HMSmun])$/.exec(text?.trim() ?? '') ?? [];
-  return digits === undefined || Number(digits) === 0 ? undefined : Number(digits) * unitMs[unit!]!;
+/** 0 is no limit, as in Envoy. */
+function grpcTimeoutMs(header: string | undefined): number | undefined {
+  const timeoutMs = parseGrpcTimeout(header?.trim());
+  return timeoutMs === 0 ? undefined : timeoutMs;
 }
