@@ -2,18 +2,21 @@
  * How many retries a cluster may get beside its first attempts. Without a budget three layers that each try three times turn one
  * failing request into 27; with one, a failing service gets little more than its normal load. One budget serves all routes and
  * requests of a cluster in this process (cluster-budgets.ts).
+ *
+ * Budgets of several layers multiply still: 1.15⁴ = 1.75. So a request that is made for a call which is itself a retry (its caller
+ * said so in `x-envoy-attempt-count`) earns nothing and lives on none of the reserves: that turns the product into a sum.
  */
 import type { RetryBudgetConfig } from '../../model/policy.ts';
 
 /** The retries that a cluster may still have. Every method is called on the request path and takes constant time. */
 export interface RetryBudget {
-  /** A first attempt was made at `now` (monotonic milliseconds). */
-  onRequest(now: number): void;
+  /** A first attempt was made at `now` (monotonic milliseconds). `isRetriedCall`: for a call that is itself a retry. */
+  onRequest(now: number, isRetriedCall?: boolean): void;
   /** Takes the right to one retry. `active` counts requests in flight and pending, retries included. */
-  tryRetry(now: number, active: number): boolean;
+  tryRetry(now: number, active: number, isRetriedCall?: boolean): boolean;
   /** A granted retry has ended. Only the concurrent budget needs to hear it. */
   onRetryEnd?(): void;
-  /** An attempt ended. Only the gRPC throttle needs to hear it. */
+  /** An attempt ended: how well the service does decides what its requests earn. */
   onOutcome?(isSuccess: boolean): void;
   /** Retries that would be granted at once now, `active` as it was last told. For `status()` and `explain()`. */
   remaining(now: number): number;
@@ -27,47 +30,76 @@ export function createRetryBudget(config: RetryBudgetConfig): RetryBudget {
   return new GrpcThrottle(config.maxTokens, config.tokenRatio);
 }
 
+/** A second says something about the service from so many outcomes on. */
+const minOutcomes = 5;
+/** While nearly every attempt fails, requests earn half, a quarter, at last an eighth. */
+const mostHalvings = 3;
+
 /**
  * The default. Each first attempt adds `ratio` tokens, a retry takes one; the bucket holds `minTokens`, or `ratio` of the last
- * second's requests where that is more. An empty bucket still grants one retry a second, so that a quiet client is not stuck.
+ * second's requests where that is more. A client that had no retry for a second gets one all the same, so that a quiet one is not
+ * stuck. In each second in which nine of ten attempts failed, what requests earn is halved, down to an eighth: where all hosts fail
+ * retries gain nothing, and the load that they add keeps the service down. The first better second gives the whole ratio back; one
+ * dead host of five, or four, never makes such a second.
  */
 class TokenBucketBudget implements RetryBudget {
   private readonly ratio: number;
   private readonly minTokens: number;
   private tokens = 0.1;
+  private capacity = 0.1;
+  private earned = 0.1;
   private secondStartMs = 0.1;
   private inThisSecond = 0;
   private inLastSecond = 0;
-  private lastSpareMs = Number.NEGATIVE_INFINITY;
+  private outcomes = 0;
+  private successes = 0;
+  private failingSeconds = 0;
+  private lastRetryMs = Number.NEGATIVE_INFINITY;
 
   constructor(ratio: number, minTokens: number) {
     this.ratio = ratio;
+    this.earned = ratio;
     this.minTokens = minTokens;
     this.tokens = minTokens;
+    this.capacity = minTokens;
   }
 
-  onRequest(now: number): void {
+  onRequest(now: number, isRetriedCall = false): void {
     if (now - this.secondStartMs >= 1000) this.nextSecond(now);
+    if (isRetriedCall) return;
     this.inThisSecond++;
-    const capacity = Math.max(this.minTokens, this.ratio * Math.max(this.inLastSecond, this.inThisSecond));
-    this.tokens = Math.min(this.tokens + this.ratio, capacity);
+    this.capacity = Math.max(this.minTokens, this.ratio * Math.max(this.inLastSecond, this.inThisSecond));
+    this.tokens = Math.min(this.tokens + this.earned, this.capacity);
   }
 
-  tryRetry(now: number): boolean {
+  tryRetry(now: number, _active: number, isRetriedCall = false): boolean {
+    // Inside a retried call only out of plenty: a bucket that is half empty says that others fail too.
+    if (isRetriedCall && this.tokens < this.capacity / 2) return false;
     if (this.tokens >= 1) this.tokens--;
-    else if (now - this.lastSpareMs >= 1000) this.lastSpareMs = now;
-    else return false;
+    else if (isRetriedCall || now - this.lastRetryMs < 1000) return false;
+    this.lastRetryMs = now;
     return true;
   }
 
+  onOutcome(isSuccess: boolean): void {
+    this.outcomes++;
+    if (isSuccess) this.successes++;
+  }
+
   remaining(now: number): number {
-    return Math.floor(this.tokens) + (this.tokens < 1 && now - this.lastSpareMs >= 1000 ? 1 : 0);
+    return Math.floor(this.tokens) + (this.tokens < 1 && now - this.lastRetryMs >= 1000 ? 1 : 0);
   }
 
   private nextSecond(now: number): void {
     this.inLastSecond = now - this.secondStartMs < 2000 ? this.inThisSecond : 0;
     this.inThisSecond = 0;
     this.secondStartMs = now;
+    if (this.outcomes >= minOutcomes) {
+      this.failingSeconds = this.successes * 10 < this.outcomes ? Math.min(this.failingSeconds + 1, mostHalvings) : 0;
+      this.earned = this.ratio / 2 ** this.failingSeconds;
+    }
+    this.outcomes = 0;
+    this.successes = 0;
   }
 }
 
@@ -85,9 +117,9 @@ class ConcurrentBudget implements RetryBudget {
 
   onRequest(): void {}
 
-  tryRetry(_now: number, active: number): boolean {
+  tryRetry(_now: number, active: number, isRetriedCall = false): boolean {
     this.lastActive = active;
-    if (this.retries >= this.allowed()) return false;
+    if (this.retries >= (isRetriedCall ? Math.floor(this.ratio * active) : this.allowed())) return false;
     this.retries++;
     return true;
   }
@@ -131,14 +163,15 @@ class DepositBudget implements RetryBudget {
     this.balance = 0;
   }
 
-  onRequest(now: number): void {
-    this.add(this.deposit, now);
+  onRequest(now: number, isRetriedCall = false): void {
+    if (!isRetriedCall) this.add(this.deposit, now);
   }
 
-  tryRetry(now: number): boolean {
+  tryRetry(now: number, _active: number, isRetriedCall = false): boolean {
     this.expire(now);
+    const reserve = isRetriedCall ? 0 : this.reserve;
     // Sums of fractions: half a millionth of a withdrawal short is not short.
-    if (this.balance + this.reserve < this.withdrawal * (1 - 1e-6)) return false;
+    if (this.balance + reserve < this.withdrawal * (1 - 1e-6)) return false;
     this.add(-this.withdrawal, now);
     return true;
   }
