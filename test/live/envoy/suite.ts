@@ -1,0 +1,12 @@
+import { envoyBinary } from '../envoy-binary.ts';
+import type { LiveSuite } from '../suite.ts';
+
+/** The same requests through a real Envoy and through meshfetch. */
+export const envoySuite: LiveSuite = {
+  name: 'envoy',
+  files: ['../oracle/oracle.test.ts'],
+  async prepare(log) {
+    const found = await envoyBinary(log);
+    return 'skip' in found ? found : { environment: { MESHFETCH_LIVE_ENVOY: found.path } };
+  },
+};

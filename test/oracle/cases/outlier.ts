@@ -1,0 +1,116 @@
+/** When an endpoint is taken out, and that it comes back. */
+import type { Ask, Json, OracleCase } from '../oracle-case.ts';
+
+const noPanic = { common_lb_config: { healthy_panic_threshold: { value: 0 } } };
+
+const outlier = (name: string, detection: Json, asks: readonly Ask[], more: Partial<OracleCase> = {}): OracleCase => ({
+  name: `outlier-${name}`,
+  clusters: {
+    up: {
+      endpoints: ['a', 'b'],
+      envoy: {
+        outlier_detection: { interval: '1s', base_ejection_time: '30s', max_ejection_percent: 50, ...detection },
+        ...noPanic,
+      },
+    },
+  },
+  asks,
+  ...more,
+});
+
+/** Ejection is decided on another thread than the one that serves. */
+const settled = { pauseMs: 60 };
+/** Outlier detection. */
+export const outlierCases: readonly OracleCase[] = [
+  outlier('consecutive-5xx', { consecutive_5xx: 3, enforcing_consecutive_gateway_failure: 0 }, [
+    { times: 6, script: { a: ['500'] }, endpoints: 'any' },
+    { ...settled, times: 8, script: { a: ['500'] } },
+  ]),
+  outlier('not-before-the-threshold', { consecutive_5xx: 5 }, [
+    { times: 8, script: { a: ['500'] }, endpoints: 'any' },
+    { ...settled, times: 8, endpoints: { shares: { a: 0.5, b: 0.5 }, within: 0.001 } },
+  ]),
+  outlier('success-resets-the-count', { consecutive_5xx: 3 }, [
+    { times: 4, script: { a: ['500'] }, endpoints: 'any' },
+    { times: 2 },
+    { times: 4, script: { a: ['500'] }, endpoints: 'any' },
+    { ...settled, times: 4, endpoints: { shares: { a: 0.5, b: 0.5 }, within: 0.001 } },
+  ]),
+  outlier(
+    'consecutive-gateway-failure',
+    { consecutive_gateway_failure: 3, enforcing_consecutive_gateway_failure: 100, consecutive_5xx: 100 },
+    [
+      { times: 6, script: { a: ['503'] }, endpoints: 'any' },
+      { ...settled, times: 8 },
+    ],
+  ),
+  outlier(
+    'gateway-failures-are-not-500',
+    { consecutive_gateway_failure: 3, enforcing_consecutive_gateway_failure: 100, consecutive_5xx: 100 },
+    [
+      { times: 8, script: { a: ['500'] }, endpoints: 'any' },
+      { ...settled, times: 8, endpoints: { shares: { a: 0.5, b: 0.5 }, within: 0.001 } },
+    ],
+  ),
+  outlier('resets-count', { consecutive_5xx: 3 }, [
+    { times: 6, script: { a: ['reset'] }, endpoints: 'any' },
+    { ...settled, times: 8 },
+  ]),
+  outlier('4xx-do-not-count', { consecutive_5xx: 2 }, [
+    { times: 10, script: { a: ['404'] }, endpoints: 'any' },
+    { ...settled, times: 8, endpoints: { shares: { a: 0.5, b: 0.5 }, within: 0.001 } },
+  ]),
+  outlier(
+    'local-origin-apart',
+    { split_external_local_origin_errors: true, consecutive_local_origin_failure: 3, consecutive_5xx: 100 },
+    [
+      { times: 6, script: { a: ['reset'] }, endpoints: 'any' },
+      { ...settled, times: 8 },
+    ],
+  ),
+  outlier(
+    'local-origin-refused',
+    { split_external_local_origin_errors: true, consecutive_local_origin_failure: 3, consecutive_5xx: 100 },
+    [
+      { times: 6, endpoints: 'any' },
+      { ...settled, times: 8 },
+    ],
+    {
+      clusters: {
+        up: {
+          endpoints: ['refused', 'b'],
+          envoy: {
+            outlier_detection: {
+              interval: '1s',
+              split_external_local_origin_errors: true,
+              consecutive_local_origin_failure: 3,
+              max_ejection_percent: 50,
+            },
+            ...noPanic,
+          },
+        },
+      },
+    },
+  ),
+  outlier('never-more-than-the-share', { consecutive_5xx: 2, max_ejection_percent: 50 }, [
+    { times: 12, script: ['500'], endpoints: 'any' },
+    { ...settled, times: 6, endpoints: 'as-many' },
+  ]),
+  outlier(
+    'returns-after-its-time',
+    { consecutive_5xx: 2, interval: '0.1s', base_ejection_time: '0.3s', max_ejection_time: '0.3s' },
+    [
+      { times: 4, script: { a: ['500'] }, endpoints: 'any' },
+      { ...settled, times: 4 },
+      { pauseMs: 1500, times: 8, endpoints: { shares: { a: 0.5, b: 0.5 }, within: 0.001 } },
+    ],
+  ),
+  outlier('not-enforced', { consecutive_5xx: 2, enforcing_consecutive_5xx: 0, enforcing_consecutive_gateway_failure: 0 }, [
+    { times: 8, script: { a: ['500'] }, endpoints: 'any' },
+    { ...settled, times: 8, endpoints: { shares: { a: 0.5, b: 0.5 }, within: 0.001 } },
+  ]),
+  outlier('default-is-five', {}, [
+    { times: 10, script: { a: ['503'] }, endpoints: 'any' },
+    { ...settled, times: 8 },
+  ]),
+];
