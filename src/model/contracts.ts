@@ -115,13 +115,18 @@ export interface ControlPlane {
   readonly identity?: IdentitySource;
 }
 
+/** A hash of 64 bits in two unsigned halves: a BigInt would cost each request more than the hashing. */
+export interface Hash64 {
+  readonly high: number;
+  readonly low: number;
+}
+
 /** What a picker may know of the request. */
 export interface PickContext {
   /** Hosts that earlier attempts of the request used. */
   readonly tried: readonly PickableHost[];
-  readonly hash?: bigint;
-  /** Address that session affinity asks for. */
-  readonly override?: string;
+  /** Hash of the request by its route's hash policies; undefined when it has none. */
+  readonly hash?: Hash64 | undefined;
   readonly random: Random;
   /** Monotonic milliseconds. */
   readonly now: number;
@@ -134,6 +139,21 @@ export interface PickableHost {
   readonly weight: number;
   /** Requests whose response body has not ended. */
   readonly inFlight: number;
+  /** Key that hashing policies place the host by, where its metadata gives one (Envoy `hash_key`). Default: its address. */
+  readonly hashKey?: string | undefined;
+  /** Its host name, by which a hashing policy may be told to place it. */
+  readonly hostname?: string | undefined;
+  /** What its locality weighs, in a cluster whose localities are weighted. */
+  readonly share?: LocalityShare | undefined;
+}
+
+/** The weight of a locality among those of its priority: one object for all of its hosts. */
+export interface LocalityShare {
+  /** Localities count in the order of their names. */
+  readonly locality: string;
+  readonly weight: number;
+  /** Of all localities of the priority. */
+  readonly totalWeight: number;
 }
 
 /** The hosts that a policy balances over: one priority and locality, already without those that are ejected or open. */

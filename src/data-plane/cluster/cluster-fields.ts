@@ -53,7 +53,7 @@ export const endpointFields: FieldTable<EndpointConfig> = {
   weight: 'honoured',
   metadata: 'honoured',
   health: except('degraded', 'treated as healthy'),
-  hostname: { reason: 'nothing reads it yet: hashing and cookies are not carried out by this version' },
+  hostname: 'honoured',
   tls,
   protocol: notYet,
   http2: notYet,
@@ -66,7 +66,7 @@ export const endpointFields: FieldTable<EndpointConfig> = {
 export const localityEndpointsFields: FieldTable<LocalityEndpoints> = {
   locality: 'shown',
   priority: (priority) => (priority === 0 ? undefined : 'endpoints of every priority are used at the same time'),
-  weight: { reason: 'endpoints are weighted by themselves, whatever their locality' },
+  weight: { reason: 'localities weigh for ring-hash and maglev alone, where their mode is weighted' },
   endpoints: (endpoints, path, report) => {
     // A field that a thousand endpoints have is one report.
     const counts = new Map<string, { first: Unhonoured; count: number }>();
@@ -103,7 +103,7 @@ export const discoveryFields: { readonly [K in Discovery['kind']]: FieldTable<Ex
 
 /** Fields of `LocalityConfig`. */
 export const localityFields: FieldTable<LocalityConfig> = {
-  mode: only('none', 'localities are only shown'),
+  mode: only('none', 'localities weigh for ring-hash and maglev alone; other policies only show them'),
   panicThresholdPercent: 'honoured',
   failTrafficOnPanic: except(true, 'in panic every endpoint is used'),
   zoneAwareMinClusterSize: notYet,

@@ -1,4 +1,5 @@
 import type { ClusterConfig, EndpointConfig, LocalityEndpoints } from '../../model/cluster.ts';
+import type { LocalityShare } from '../../model/contracts.ts';
 import type { UpstreamTls } from '../../model/tls.ts';
 import { Host, addressOf } from './host.ts';
 import { hasMetadata } from './host-group.ts';
@@ -25,7 +26,8 @@ export class HostTable {
   ): { readonly gone: readonly Host[]; readonly refused: readonly RefusedEndpoint[] } {
     const seen = new Set<string>();
     const refused: RefusedEndpoint[] = [];
-    for (const { locality, priority, endpoints } of localities) {
+    const shares = sharesOf(config, localities);
+    for (const [index, { locality, priority, endpoints }] of localities.entries()) {
       for (const endpoint of endpoints) {
         const reason = refusalOf(endpoint.address);
         if (reason !== undefined) {
@@ -45,6 +47,7 @@ export class HostTable {
         host.endpoint = endpoint;
         host.locality = locality;
         host.priority = priority;
+        host.share = shares?.[index];
         host.weight = endpoint.weight ?? 1;
         host.isWithdrawn = endpoint.health === 'unhealthy' || endpoint.health === 'draining';
       }
@@ -60,6 +63,20 @@ export class HostTable {
     this.byKey.clear();
     return hosts;
   }
+}
+
+/** The share of each locality in its priority, where localities are weighted; beside those with a weight one without gets nothing (Envoy). */
+function sharesOf(
+  { locality }: ClusterConfig,
+  localities: readonly LocalityEndpoints[],
+): readonly (LocalityShare | undefined)[] | undefined {
+  if (locality?.mode !== 'weighted') return undefined;
+  const totals = new Map<number, number>();
+  for (const { priority, weight = 0 } of localities) totals.set(priority, (totals.get(priority) ?? 0) + weight);
+  return localities.map(({ locality: { region, zone, subZone }, priority, weight = 0 }) => {
+    const totalWeight = totals.get(priority)!;
+    return totalWeight === 0 ? undefined : { locality: [region, zone, subZone].join('\0'), weight, totalWeight };
+  });
 }
 
 function tlsOf({ tlsMatches, tls }: ClusterConfig, endpoint: EndpointConfig): UpstreamTls | undefined {

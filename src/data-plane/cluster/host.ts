@@ -1,7 +1,7 @@
 import type { LRUCache } from 'lru-cache';
 import type { EndpointConfig, Locality } from '../../model/cluster.ts';
 import type { UpstreamTls } from '../../model/tls.ts';
-import type { PickableHost } from '../../model/contracts.ts';
+import type { LocalityShare, PickableHost } from '../../model/contracts.ts';
 import type { HostConnections } from '../transport/host-connections.ts';
 
 /**
@@ -19,6 +19,8 @@ export class Host implements PickableHost {
   endpoint: EndpointConfig;
   locality: Locality;
   priority = 0;
+  /** In a cluster whose localities are weighted. */
+  share: LocalityShare | undefined = undefined;
   inFlight = 0;
   /** Finished attempts. */
   requests = 0;
@@ -46,6 +48,16 @@ export class Host implements PickableHost {
     this.tls = tls;
     this.weight = endpoint.weight ?? 1;
     this.locality = locality;
+  }
+
+  /** Key of the endpoint for hashing policies, by its metadata. Source: Envoy `hash_key` in `envoy.lb`, gRFC A76. */
+  get hashKey(): string | undefined {
+    const key = this.endpoint.metadata?.['hash_key'];
+    return typeof key === 'string' ? key : undefined;
+  }
+
+  get hostname(): string | undefined {
+    return this.endpoint.hostname;
   }
 
   /** Why the host is out; undefined while it may be picked. */

@@ -38,6 +38,18 @@ export function booleanOption(options: Options, key: string, path: string, fallb
   throw new MeshError('MESH_CONFIG_INVALID', `${path}.${key} is ${JSON.stringify(value)}; it must be true or false`);
 }
 
+/** An option that is one of a few words, or its default, the first of them. */
+export function wordOption<W extends string>(options: Options, key: string, path: string, words: readonly [W, ...W[]]): W {
+  const value = options?.[key];
+  if (value === undefined) return words[0];
+  const word = words.find((known) => known === value);
+  if (word !== undefined) return word;
+  throw new MeshError(
+    'MESH_CONFIG_INVALID',
+    `${path}.${key} is ${JSON.stringify(value)}; it must be ${words.map((known) => `'${known}'`).join(' or ')}`,
+  );
+}
+
 /** The schema of a policy that has nothing to set. */
 export const noOptions: OptionsSchema<undefined> = {
   parse(options, path) {

@@ -304,7 +304,7 @@ const cases: readonly Case[] = [
   ),
   forType('tls', tlsFields, tls, ['mode', 'identity', 'trust', 'sni', 'alpn', 'peers', 'minVersion']),
   forType<UpstreamTlsMatch>('tls match', tlsMatchFields, { name: 'x', metadata: {}, tls }, ['name', 'metadata']),
-  forType<EndpointConfig>('endpoint', endpointFields, endpoint, ['port', 'weight', 'metadata']),
+  forType<EndpointConfig>('endpoint', endpointFields, endpoint, ['port', 'weight', 'metadata', 'hostname']),
   forType<LocalityEndpoints>('locality endpoints', localityEndpointsFields, locality, ['locality']),
   forType<EndpointsConfig>(
     'endpoints',
@@ -449,11 +449,11 @@ describe('what is not carried out is reported', () => {
   });
 
   it('reports a field of a thousand endpoints once, with their number', () => {
-    const endpoints = Array.from({ length: 1000 }, (_, index) => ({ address: '192.0.2.1', port: index + 1, hostname: 'a' }));
+    const endpoints = Array.from({ length: 1000 }, (_, index) => ({ address: '192.0.2.1', port: index + 1, authority: 'a' }));
     const found: { path: string; reason: string }[] = [];
     reportFields({ locality: {}, priority: 0, endpoints }, localityEndpointsFields, '', (field) => found.push(field));
     assert.equal(found.length, 1);
-    assert.equal(found[0]!.path, 'endpoints[0].hostname');
+    assert.equal(found[0]!.path, 'endpoints[0].authority');
     assert.match(found[0]!.reason, /999 others/);
   });
 

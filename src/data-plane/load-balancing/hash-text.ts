@@ -1,0 +1,34 @@
+import { xxHash64 } from './xxhash64.ts';
+import type { Word64 } from './word64.ts';
+
+const encoder = new TextEncoder();
+let scratch = new Uint8Array(256);
+let view = new DataView(scratch.buffer);
+
+/**
+ * Bytes of a text as they go over the wire: one a character, as header values are sent; UTF-8 when a character does not fit into one.
+ * The view is good until the next call. Returns how many there are in it.
+ */
+export function bytesOf(text: string): { readonly view: DataView; readonly length: number } {
+  return { view, length: write(text) };
+}
+
+/** XXH64 of a text. */
+export function hashText(text: string, seed: number, out: Word64): void {
+  const length = write(text);
+  xxHash64(view, length, seed, out);
+}
+
+function write(text: string): number {
+  const { length } = text;
+  if (scratch.length < 3 * length) {
+    scratch = new Uint8Array(4 * length);
+    view = new DataView(scratch.buffer);
+  }
+  for (let index = 0; index < length; index++) {
+    const code = text.charCodeAt(index);
+    if (code > 0xff) return encoder.encodeInto(text, scratch).written;
+    scratch[index] = code;
+  }
+  return length;
+}

@@ -1,0 +1,79 @@
+/**
+ * Maglev's table: each host has a permutation of the places, and the hosts take turns to claim the next free place of theirs, so
+ * that all get their share to within a few places and a change of hosts moves few others. Source: Eisenbud et al., "Maglev", NSDI
+ * 2016, listing 1; keys, seeds, weights and retries are those of Envoy's `maglev_lb.cc`, so that a request goes to the same host.
+ */
+import type { Hash64, HostSet, PickableHost } from '../../model/contracts.ts';
+import type { HashTable } from './hash-table.ts';
+import { hashText } from './hash-text.ts';
+import { compare, type PlacedHosts } from './placed-hosts.ts';
+import { modulo, type Word64 } from './word64.ts';
+
+/** Turns between two steps: under a millisecond. */
+const turnsPerStep = 16_384;
+
+/** Makes a table of `size` places, a prime, in steps. */
+export function* buildMaglev(placed: PlacedHosts, size: number): Generator<void, HashTable> {
+  const order = placed.keys.map((_, index) => index).sort((a, b) => compare(placed.keys[a]!, placed.keys[b]!));
+  const weights = Float64Array.from(order, (index) => placed.weights[index]!);
+  const largest = weights.reduce((most, weight) => Math.max(most, weight), 0);
+  const place = new Uint32Array(order.length);
+  const skip = new Uint32Array(order.length);
+  const hash: Word64 = { high: 0, low: 0 };
+  for (const [index, host] of order.entries()) {
+    hashText(placed.keys[host]!, 0, hash);
+    place[index] = modulo(hash, size);
+    hashText(placed.keys[host]!, 1, hash);
+    skip[index] = modulo(hash, size - 1) + 1;
+  }
+  const table = new Int32Array(size).fill(-1);
+  // A host's turn comes when its weight times the round has grown by the largest weight since the last.
+  const due = new Float64Array(order.length);
+  let filled = 0;
+  let turns = 0;
+  for (let round = 1; filled < size; round++) {
+    for (let index = 0; index < order.length && filled < size; index++) {
+      if (++turns % turnsPerStep === 0) yield;
+      if (round * weights[index]! < due[index]!) continue;
+      due[index]! += largest;
+      place[index] = claim(table, place[index]!, skip[index]!, index);
+      filled++;
+    }
+  }
+  return new MaglevTable(
+    order.map((index) => placed.hosts[index]!),
+    table,
+  );
+}
+
+/** Claims the next free place of the host's permutation. Returns where the permutation goes on. */
+function claim(table: Int32Array, from: number, skip: number, host: number): number {
+  const { length } = table;
+  let place = from;
+  while (table[place] !== -1) {
+    place += skip;
+    if (place >= length) place -= length;
+  }
+  table[place] = host;
+  place += skip;
+  return place >= length ? place - length : place;
+}
+
+class MaglevTable implements HashTable {
+  private readonly hosts: HostSet;
+  private readonly table: Int32Array;
+  private readonly elsewhere: Word64 = { high: 0, low: 0 };
+
+  constructor(hosts: HostSet, table: Int32Array) {
+    this.hosts = hosts;
+    this.table = table;
+  }
+
+  at(hash: Hash64, attempt: number): PickableHost {
+    if (attempt === 0) return this.hosts[this.table[modulo(hash, this.table.length)]!]!;
+    // Exclusive or with 2⁶⁴ − attempt: a neighbouring hash would often belong to the same host.
+    this.elsewhere.high = ~hash.high >>> 0;
+    this.elsewhere.low = (hash.low ^ -attempt) >>> 0;
+    return this.hosts[this.table[modulo(this.elsewhere, this.table.length)]!]!;
+  }
+}
