@@ -1,0 +1,181 @@
+/** Limits, ejection and probes of a cluster (`CircuitBreakers`, `OutlierDetection`, `HealthCheck`) with Envoy's defaults written out. */
+import type { HealthCheckConfig, LimitsConfig, OutlierDetectionConfig, RetryBudgetConfig } from '../../../model/policy.ts';
+import type { Message } from './message.ts';
+import { percentFrom } from './string-matcher.ts';
+
+/** What the circuit breakers of a cluster say. */
+export interface Thresholds {
+  readonly limits: LimitsConfig;
+  readonly retryBudget?: RetryBudgetConfig;
+}
+
+/** Envoy's values for a priority that the configuration does not name. */
+const defaultLimits = { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024, maxRetries: 3 } as const;
+
+/** Reads `circuit_breakers`; without them Envoy's own limits hold, for each priority by itself. */
+export function thresholdsFrom(message: Message | undefined): Thresholds {
+  let standard: LimitsConfig = defaultLimits;
+  let high: LimitsConfig = defaultLimits;
+  let retryBudget: RetryBudgetConfig | undefined;
+  const seen = new Set<string>();
+  for (const threshold of message?.messages('thresholds') ?? []) {
+    const priority = threshold.choice('priority', ['DEFAULT', 'HIGH']) ?? 'DEFAULT';
+    const { limits, budget } = thresholdFrom(threshold);
+    // Of several for one priority Envoy takes the first.
+    if (seen.has(priority)) threshold.note('priority', `there are thresholds for ${priority} already; the first of them hold`);
+    else if (priority === 'HIGH') {
+      high = limits;
+      if (budget !== undefined) threshold.note('retry_budget', 'requests of every priority share the budget of the default one');
+    } else {
+      standard = limits;
+      retryBudget = budget;
+    }
+    seen.add(priority);
+  }
+  const perHost = message
+    ?.messages('per_host_thresholds')
+    .find((host) => (host.choice('priority', ['DEFAULT', 'HIGH']) ?? 'DEFAULT') === 'DEFAULT');
+  const maxConnectionsPerHost = perHost?.whole('max_connections', 1);
+  return {
+    limits: { ...standard, ...(maxConnectionsPerHost !== undefined && { maxConnectionsPerHost }), highPriority: high },
+    ...(retryBudget !== undefined && { retryBudget }),
+  };
+}
+
+function thresholdFrom(message: Message): { readonly limits: LimitsConfig; readonly budget: RetryBudgetConfig | undefined } {
+  message.skip('track_remaining');
+  const budget = message.message('retry_budget');
+  const maxRetries = message.whole('max_retries') ?? defaultLimits.maxRetries;
+  return {
+    limits: {
+      maxConnections: message.whole('max_connections') ?? defaultLimits.maxConnections,
+      maxPendingRequests: message.whole('max_pending_requests') ?? defaultLimits.maxPendingRequests,
+      maxRequests: message.whole('max_requests') ?? defaultLimits.maxRequests,
+      // "If this parameter is set, max_retries is ignored."
+      ...(budget === undefined && { maxRetries }),
+    },
+    budget:
+      budget === undefined
+        ? undefined
+        : {
+            kind: 'concurrent',
+            ratio: (percentFrom(budget.message('budget_percent')) ?? 20) / 100,
+            minConcurrent: budget.whole('min_retry_concurrency') ?? 3,
+          },
+  };
+}
+
+/** Reads `outlier_detection`. */
+export function outlierDetectionFrom(message: Message): OutlierDetectionConfig {
+  const baseEjectionMs = message.durationMs('base_ejection_time') ?? 30_000;
+  const maxEjectionMs = Math.max(message.durationMs('max_ejection_time') ?? 300_000, baseEjectionMs);
+  const jitterMs = message.durationMs('max_ejection_time_jitter');
+  const percent = (name: string, fallback: number): number => message.whole(name, 0, 100) ?? fallback;
+  const enforcing = {
+    consecutive5xx: percent('enforcing_consecutive_5xx', 100),
+    consecutiveGatewayFailure: percent('enforcing_consecutive_gateway_failure', 0),
+    consecutiveLocalOriginFailure: percent('enforcing_consecutive_local_origin_failure', 100),
+  };
+  const split = message.flag('split_external_local_origin_errors') === true;
+  const successPercent = percent('enforcing_success_rate', 100);
+  const failurePercent = percent('enforcing_failure_percentage', 0);
+  const noteLocal = (name: string, value: number): void => {
+    if (split && value > 0 && message.has(name)) message.note(name, 'local failures are counted with the others for this');
+    else message.skip(name);
+  };
+  noteLocal('enforcing_local_origin_success_rate', message.whole('enforcing_local_origin_success_rate', 0, 100) ?? 100);
+  noteLocal('enforcing_failure_percentage_local_origin', message.whole('enforcing_failure_percentage_local_origin', 0, 100) ?? 0);
+  const successRate = {
+    minimumHosts: message.whole('success_rate_minimum_hosts') ?? 5,
+    requestVolume: message.whole('success_rate_request_volume') ?? 100,
+    stdevFactor: (message.whole('success_rate_stdev_factor') ?? 1900) / 1000,
+    enforcingPercent: successPercent,
+  };
+  const failurePercentage = {
+    thresholdPercent: percent('failure_percentage_threshold', 85),
+    minimumHosts: message.whole('failure_percentage_minimum_hosts') ?? 5,
+    requestVolume: message.whole('failure_percentage_request_volume') ?? 50,
+    enforcingPercent: failurePercent,
+  };
+  return {
+    consecutive5xx: message.whole('consecutive_5xx') ?? 5,
+    consecutiveGatewayFailure: message.whole('consecutive_gateway_failure') ?? 5,
+    consecutiveLocalOriginFailure: message.whole('consecutive_local_origin_failure') ?? 5,
+    ...(split && { splitLocalOriginErrors: true }),
+    intervalMs: message.durationMs('interval') ?? 10_000,
+    baseEjectionMs,
+    maxEjectionMs,
+    ...(jitterMs !== undefined && jitterMs > 0 && { maxEjectionJitterMs: jitterMs }),
+    maxEjectionPercent: percent('max_ejection_percent', 10),
+    alwaysEjectOneHost: message.flag('always_eject_one_host') ?? false,
+    returnOnProbe: false,
+    ...(successPercent > 0 && { successRate }),
+    ...(failurePercent > 0 && { failurePercentage }),
+    enforcing,
+  };
+}
+
+/** Reads a `HealthCheck`; undefined when it is of a kind that is not known here. */
+export function healthCheckFrom(message: Message): HealthCheckConfig | undefined {
+  const kind = message.oneOf('http_health_check', 'tcp_health_check', 'grpc_health_check', 'custom_health_check');
+  const required = (name: string): number => {
+    const value = message.durationMs(name);
+    if (value === undefined || value === 0) message.problem(name, 'must be a duration longer than 0');
+    return value ?? 1;
+  };
+  const threshold = (name: string): number => {
+    const value = message.whole(name, 1);
+    if (value === undefined && !message.has(name)) message.problem(name, 'must be at least 1');
+    return value ?? 1;
+  };
+  const jitterMs = message.durationMs('interval_jitter');
+  const base = {
+    timeoutMs: required('timeout'),
+    intervalMs: required('interval'),
+    unhealthyThreshold: threshold('unhealthy_threshold'),
+    healthyThreshold: threshold('healthy_threshold'),
+    ...(jitterMs !== undefined && jitterMs > 0 && { jitterMs }),
+  };
+  const probe = kind === undefined ? undefined : message.message(kind);
+  switch (kind) {
+    case 'http_health_check': {
+      const host = probe?.name('host');
+      const method = probe?.choice('method', [
+        'METHOD_UNSPECIFIED',
+        'GET',
+        'HEAD',
+        'POST',
+        'PUT',
+        'DELETE',
+        'CONNECT',
+        'OPTIONS',
+        'TRACE',
+        'PATCH',
+      ]);
+      const expected = (probe?.messages('expected_statuses') ?? []).map((range) => ({
+        start: range.whole('start', 100, 600) ?? 200,
+        end: range.whole('end', 100, 600) ?? 201,
+      }));
+      return {
+        kind: 'http',
+        ...base,
+        path: probe?.text('path') ?? '/',
+        ...(host !== undefined && { host }),
+        ...(method !== undefined && method !== 'METHOD_UNSPECIFIED' && { method }),
+        ...(expected.length > 0 && { expectedStatuses: expected }),
+      };
+    }
+    case 'grpc_health_check': {
+      const service = probe?.name('service_name');
+      const host = probe?.name('authority');
+      return { kind: 'grpc', ...base, ...(service !== undefined && { service }), ...(host !== undefined && { host }) };
+    }
+    case 'tcp_health_check':
+      return { kind: 'tcp', ...base };
+    default:
+      if (kind === undefined)
+        message.findings.problem(message.path, 'must have one of http_health_check, tcp_health_check and grpc_health_check');
+      else message.note(kind, 'is not carried out: the endpoints are not probed by it');
+      return undefined;
+  }
+}

@@ -1,0 +1,160 @@
+/** Envoy's `config.cluster.v3.Cluster` in the words of the model. */
+import { isIP } from 'node:net';
+import type { ClusterConfig, Discovery, EndpointConfig, LocalityConfig, LocalityEndpoints } from '../../../model/cluster.ts';
+import { healthCheckFrom, outlierDetectionFrom, thresholdsFrom } from './cluster-policies.ts';
+import { endpointsFrom } from './endpoints.ts';
+import { httpProtocolFrom } from './http-protocol.ts';
+import { balancingFrom, type Balancing } from './load-balancing.ts';
+import type { SelectableCluster } from './link-subsets.ts';
+import { Findings, type Message, type TypedMessage } from './message.ts';
+import { metadataFrom } from './metadata.ts';
+import { subsetsOf } from './subset-selectors.ts';
+import { translated, type Translated } from './translated.ts';
+import { tlsMatchesFrom, transportSocketFrom } from './upstream-tls.ts';
+
+const types = ['STATIC', 'STRICT_DNS', 'LOGICAL_DNS', 'EDS', 'ORIGINAL_DST'] as const;
+/** Envoy's own value. */
+const defaultConnectTimeoutMs = 5000;
+
+/**
+ * Translates a `Cluster` in JSON. Its `subsets` are those that its own endpoints make; see link-subsets.ts for those that routes
+ * select.
+ */
+export function translateCluster(json: unknown): Translated<ClusterConfig> {
+  const findings = new Findings();
+  const message = findings.message(json, '');
+  return translated(message && clusterFrom(message).value, findings);
+}
+
+/** Reads a `Cluster`. */
+export function clusterFrom(message: Message): SelectableCluster {
+  message.skip('@type', 'alt_stat_name', 'observability_name', 'respect_dns_ttl');
+  const name = message.text('name') ?? '';
+  if (name === '') message.problem('name', 'must not be empty');
+  const assignment = message.message('load_assignment');
+  const endpoints = assignment && endpointsFrom(assignment, name);
+  for (const field of ['overprovisioningPercent', 'drops'] as const)
+    if (endpoints?.[field] !== undefined)
+      assignment!.note('policy', `${field} has no effect on endpoints that stand in the cluster itself`);
+  const balancing = balancingFrom(message);
+  const outlier = message.message('outlier_detection');
+  const healthChecks = message.messages('health_checks').flatMap((check) => healthCheckFrom(check) ?? []);
+  const tls = transportSocketFrom(message.message('transport_socket'), name);
+  const tlsMatches = tlsMatchesFrom(message.messages('transport_socket_matches'), name);
+  const metadata = metadataFrom(message.message('metadata'));
+  const localities = endpoints?.localities ?? [];
+  const subsets = balancing.subsets && subsetsOf(balancing.subsets, localities);
+  const value: ClusterConfig = {
+    name,
+    discovery: discoveryFrom(message, name, localities),
+    loadBalancing: balancing.loadBalancing,
+    locality: localityOf(balancing),
+    ...(subsets !== undefined && { subsets }),
+    ...(balancing.slowStart !== undefined && { slowStart: balancing.slowStart }),
+    ...httpProtocolFrom(message),
+    ...(tls !== undefined && { tls }),
+    ...(tlsMatches.length > 0 && { tlsMatches }),
+    connectTimeoutMs: message.durationMs('connect_timeout') || defaultConnectTimeoutMs,
+    ...thresholdsFrom(message.message('circuit_breakers')),
+    ...(outlier !== undefined && { outlierDetection: outlierDetectionFrom(outlier) }),
+    ...(healthChecks.length > 0 && { healthChecks }),
+    ...(metadata !== undefined && { metadata }),
+  };
+  return { value, selectors: balancing.subsets };
+}
+
+/** Envoy panics below half of the hosts unless it is told otherwise. */
+function localityOf({ locality }: Balancing): LocalityConfig {
+  return { mode: 'none', panicThresholdPercent: 50, ...locality };
+}
+
+function discoveryFrom(message: Message, name: string, localities: readonly LocalityEndpoints[]): Discovery {
+  const kind = message.oneOf('type', 'cluster_type');
+  if (kind === 'cluster_type') {
+    const custom = message.message(kind);
+    const typeName = custom?.text('name') ?? '';
+    return customDiscovery(message, typeName, custom?.any('typed_config'), localities);
+  }
+  switch (message.choice('type', types) ?? 'STATIC') {
+    case 'STATIC':
+      for (const { address } of localities.flatMap(({ endpoints }) => endpoints)) {
+        if (isIP(address) === 0 && !address.startsWith('/'))
+          message.problem(
+            'load_assignment',
+            `${JSON.stringify(address)} is no IP address; a STATIC cluster has no names, a STRICT_DNS one has`,
+          );
+      }
+      return { kind: 'static', localities };
+    case 'STRICT_DNS':
+      return namesFrom(message, localities, 'all', message);
+    case 'LOGICAL_DNS':
+      return namesFrom(message, localities, 'one', message);
+    case 'EDS': {
+      const eds = message.message('eds_cluster_config');
+      eds?.skip('eds_config');
+      if (localities.length > 0) message.note('load_assignment', 'an EDS cluster gets its endpoints from the control plane');
+      return { kind: 'endpoints', name: eds?.name('service_name') ?? name };
+    }
+    case 'ORIGINAL_DST':
+      return { kind: 'original-destination' };
+  }
+}
+
+function customDiscovery(
+  message: Message,
+  name: string,
+  config: TypedMessage | undefined,
+  localities: readonly LocalityEndpoints[],
+): Discovery {
+  const what = `${name} ${config?.type ?? ''}`;
+  if (/aggregate/.test(what)) return { kind: 'aggregate', clusters: config?.message.texts('clusters') ?? [] };
+  if (/clusters?\.dns/.test(what) && config !== undefined) {
+    const asOne = config.message.flag('all_addresses_in_single_endpoint') === true;
+    return namesFrom(message, localities, asOne ? 'one' : 'all', config.message);
+  }
+  if (/strict_dns/.test(what)) return namesFrom(message, localities, 'all', message);
+  if (/logical_dns/.test(what)) return namesFrom(message, localities, 'one', message);
+  if (/original_dst/.test(what)) return { kind: 'original-destination' };
+  if (/clusters?\.static/.test(what)) return { kind: 'static', localities };
+  if (/clusters?\.eds/.test(what))
+    return { kind: 'endpoints', name: message.message('eds_cluster_config')?.name('service_name') ?? message.text('name') ?? '' };
+  message.problem('cluster_type', `there are no clusters of the kind ${name} here`);
+  config?.message.markRead();
+  return { kind: 'static', localities: [] };
+}
+
+const families = ['AUTO', 'V4_ONLY', 'V6_ONLY', 'V4_PREFERRED', 'ALL'] as const;
+const familyNames: Readonly<Record<string, 'ipv4' | 'ipv6'>> = { V4_ONLY: 'ipv4', V6_ONLY: 'ipv6' };
+
+/** Names that are resolved. `options` is where the DNS settings stand: the cluster, or the configuration of its type. */
+function namesFrom(message: Message, localities: readonly LocalityEndpoints[], use: 'all' | 'one', options: Message): Discovery {
+  const endpoints = localities.flatMap((locality) => locality.endpoints);
+  const family = familyNames[options.choice('dns_lookup_family', families) ?? 'AUTO'];
+  const byTtl = options.flag('respect_dns_ttl') === true;
+  const refreshMs = byTtl ? undefined : options.durationMs('dns_refresh_rate');
+  const [only] = endpoints;
+  if (use === 'one' && endpoints.length !== 1)
+    message.problem('load_assignment', 'a LOGICAL_DNS cluster has exactly one endpoint');
+  if (only !== undefined && endpoints.length === 1 && isPlain(only, localities[0]!)) {
+    return {
+      kind: 'dns',
+      hostname: only.address,
+      port: only.port,
+      use,
+      ...(family !== undefined && { family }),
+      ...(refreshMs !== undefined && { refreshMs }),
+    };
+  }
+  // Several names, or names with weights: each endpoint stands for all addresses of its name.
+  if (family !== undefined)
+    options.note('dns_lookup_family', 'addresses of both families are used where a cluster has several names');
+  if (refreshMs !== undefined)
+    options.note('dns_refresh_rate', 'names are resolved anew by their TTL where a cluster has several');
+  return { kind: 'static', localities };
+}
+
+/** Whether nothing is said of the endpoint but its name. */
+function isPlain(endpoint: EndpointConfig, { locality, priority }: LocalityEndpoints): boolean {
+  const { address: _address, port: _port, hostname: _hostname, ...more } = endpoint;
+  return Object.keys(more).length === 0 && Object.keys(locality).length === 0 && priority === 0;
+}

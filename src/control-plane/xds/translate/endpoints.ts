@@ -1,0 +1,110 @@
+/** Endpoints of a cluster (`config.endpoint.v3.ClusterLoadAssignment`). */
+import type { EndpointConfig, EndpointsConfig, LocalityEndpoints } from '../../../model/cluster.ts';
+import { Findings, type Message } from './message.ts';
+import { metadataFrom } from './metadata.ts';
+import { fractionFrom } from './string-matcher.ts';
+import { translated, type Translated } from './translated.ts';
+
+/** Translates a `ClusterLoadAssignment` in JSON. */
+export function translateEndpoints(json: unknown): Translated<EndpointsConfig> {
+  const findings = new Findings();
+  const message = findings.message(json, '');
+  if (message !== undefined && message.name('cluster_name') === undefined) message.problem('cluster_name', 'must not be empty');
+  return translated(message && endpointsFrom(message, ''), findings);
+}
+
+/** Reads a `ClusterLoadAssignment`; `name` is for one that has none. */
+export function endpointsFrom(message: Message, name: string): EndpointsConfig {
+  message.skip('@type');
+  const policy = message.message('policy');
+  const overprovisioningPercent = policy?.whole('overprovisioning_factor', 1);
+  const drops = (policy?.messages('drop_overloads') ?? []).map((drop) => {
+    const share = drop.message('drop_percentage');
+    const { numerator, denominator } = share === undefined ? { numerator: 0, denominator: 100 } : fractionFrom(share);
+    return { category: drop.text('category') ?? '', ratio: numerator / denominator };
+  });
+  if (message.has('named_endpoints')) message.note('named_endpoints', 'endpoints that are named elsewhere are not used');
+  return {
+    name: message.name('cluster_name') ?? name,
+    localities: message.messages('endpoints').map(localityFrom),
+    ...(overprovisioningPercent !== undefined && { overprovisioningPercent }),
+    ...(drops.length > 0 && { drops }),
+  };
+}
+
+function localityFrom(message: Message): LocalityEndpoints {
+  const place = message.message('locality');
+  const region = place?.name('region');
+  const zone = place?.name('zone');
+  const subZone = place?.name('sub_zone');
+  const weight = message.whole('load_balancing_weight', 1);
+  return {
+    locality: {
+      ...(region !== undefined && { region }),
+      ...(zone !== undefined && { zone }),
+      ...(subZone !== undefined && { subZone }),
+    },
+    priority: message.whole('priority', 0, 128) ?? 0,
+    ...(weight !== undefined && { weight }),
+    endpoints: message.messages('lb_endpoints').flatMap((endpoint) => endpointFrom(endpoint) ?? []),
+  };
+}
+
+const healths = ['UNKNOWN', 'HEALTHY', 'UNHEALTHY', 'DRAINING', 'TIMEOUT', 'DEGRADED'] as const;
+const verdicts = {
+  UNKNOWN: undefined,
+  HEALTHY: 'healthy',
+  UNHEALTHY: 'unhealthy',
+  DRAINING: 'draining',
+  TIMEOUT: 'unhealthy',
+  DEGRADED: 'degraded',
+} as const;
+
+function endpointFrom(message: Message): EndpointConfig | undefined {
+  const endpoint = message.message('endpoint');
+  const weight = message.whole('load_balancing_weight', 1);
+  const health = verdicts[message.choice('health_status', healths) ?? 'UNKNOWN'];
+  const metadata = metadataFrom(message.message('metadata'));
+  if (endpoint === undefined) {
+    if (message.has('endpoint_name')) message.note('endpoint_name', 'endpoints that are named elsewhere are not used');
+    else message.problem('endpoint', 'must have an address');
+    return undefined;
+  }
+  const address = addressFrom(endpoint.message('address'), endpoint);
+  const hostname = endpoint.name('hostname');
+  if (address === undefined) return undefined;
+  return {
+    ...address,
+    ...(weight !== undefined && { weight }),
+    ...(metadata !== undefined && Object.keys(metadata).length > 0 && { metadata }),
+    ...(health !== undefined && { health }),
+    ...(hostname !== undefined && { hostname }),
+  };
+}
+
+/** Reads a `config.core.v3.Address`: of a socket or of a pipe. */
+export function addressFrom(address: Message | undefined, owner: Message): Pick<EndpointConfig, 'address' | 'port'> | undefined {
+  if (address === undefined) {
+    owner.problem('address', 'must be an address');
+    return undefined;
+  }
+  const kind = address.oneOf('socket_address', 'pipe', 'envoy_internal_address');
+  const inner = kind === undefined ? undefined : address.message(kind);
+  if (inner === undefined || kind === 'envoy_internal_address') {
+    owner.problem('address', 'must have a socket_address or a pipe');
+    inner?.markRead();
+    return undefined;
+  }
+  if (kind === 'pipe') {
+    const path = inner.text('path') ?? '';
+    if (!path.startsWith('/')) inner.problem('path', 'must be the absolute path of a unix socket');
+    inner.skip('mode');
+    return { address: path, port: 0 };
+  }
+  if (inner.choice('protocol', ['TCP', 'UDP']) === 'UDP') inner.problem('protocol', 'HTTP is spoken over TCP here');
+  const host = inner.text('address') ?? '';
+  if (host === '') inner.problem('address', 'must not be empty');
+  const port = inner.whole('port_value', 0, 65_535);
+  if (inner.has('named_port')) inner.note('named_port', 'ports have numbers');
+  return { address: host, port: port ?? 0 };
+}

@@ -1,0 +1,182 @@
+/**
+ * Whatever resources of Envoy there are, as those of the model: of a bootstrap (`static_resources`), or a list of single ones. What
+ * each is, is told by its `@type`, else by its fields.
+ */
+import type { ClusterConfig, EndpointsConfig } from '../../../model/cluster.ts';
+import type { Problem } from '../../../model/contracts.ts';
+import type { OutboundListenerConfig } from '../../../model/listener.ts';
+import type { RouteTableConfig } from '../../../model/route.ts';
+import type { Resource, ResourceKey, ResourceKind } from '../../../model/snapshot.ts';
+import { clusterFrom } from './cluster.ts';
+import { endpointsFrom } from './endpoints.ts';
+import { withFallbacks, withUsedSubsets, type SelectableCluster } from './link-subsets.ts';
+import { listenerFrom, type ListenerOptions } from './listener.ts';
+import { Findings, type Message } from './message.ts';
+import { routeTableFrom } from './route-configuration.ts';
+
+/** What became of resources of Envoy. */
+export interface TranslatedResources {
+  /** Those without problems. */
+  readonly resources: readonly Resource[];
+  /** Why others cannot be used. */
+  readonly problems: readonly Problem[];
+  /** Fields that were received and have no effect. */
+  readonly unhonoured: readonly Problem[];
+}
+
+/** Translates the `static_resources` of a bootstrap, or a bootstrap with them. */
+export function translateBootstrap(bootstrap: unknown, options: ListenerOptions = {}): TranslatedResources {
+  return translateResources([bootstrap], options);
+}
+
+/** Translates resources of any kind. */
+export function translateResources(list: readonly unknown[], options: ListenerOptions = {}): TranslatedResources {
+  const translation = new Translation(options);
+  for (const [index, resource] of list.entries()) translation.add(resource, list.length === 1 ? '' : `[${index}]`);
+  return translation.result();
+}
+
+type Kind = ResourceKind | 'bootstrap';
+
+const kindsByType: readonly (readonly [type: RegExp, kind: Kind])[] = [
+  [/\.RouteConfiguration$/, 'route-table'],
+  [/\.Cluster$/, 'cluster'],
+  [/\.ClusterLoadAssignment$/, 'endpoints'],
+  [/\.Listener$/, 'listener'],
+  [/\.Bootstrap$/, 'bootstrap'],
+];
+
+function kindOf(message: Message): Kind | undefined {
+  const type = message.text('@type') ?? '';
+  if (type !== '') return kindsByType.find(([pattern]) => pattern.test(type))?.[1];
+  if (['static_resources', 'clusters', 'listeners', 'route_configs'].some((name) => message.has(name))) return 'bootstrap';
+  if (message.has('virtual_hosts')) return 'route-table';
+  if (['filter_chains', 'default_filter_chain', 'api_listener'].some((name) => message.has(name))) return 'listener';
+  if (message.has('cluster_name') && message.has('endpoints')) return 'endpoints';
+  const ofClusters = [
+    'type',
+    'cluster_type',
+    'load_assignment',
+    'lb_policy',
+    'connect_timeout',
+    'eds_cluster_config',
+    'load_balancing_policy',
+  ];
+  if (ofClusters.some((name) => message.has(name))) return 'cluster';
+  return undefined;
+}
+
+class Translation {
+  private readonly tables: RouteTableConfig[] = [];
+  private readonly clusters: SelectableCluster[] = [];
+  private readonly listeners: OutboundListenerConfig[] = [];
+  private readonly endpoints: EndpointsConfig[] = [];
+  private readonly problems: Problem[] = [];
+  private readonly unhonoured: Problem[] = [];
+  private readonly names = new Set<string>();
+  private readonly options: ListenerOptions;
+
+  constructor(options: ListenerOptions) {
+    this.options = options;
+  }
+
+  add(resource: unknown, path: string): void {
+    const findings = new Findings();
+    const message = findings.message(resource, path);
+    if (message === undefined) {
+      this.report(findings, { kind: 'route-table', name: '' });
+      return;
+    }
+    const kind = kindOf(message);
+    if (kind === 'bootstrap') this.addBootstrap(message);
+    else if (kind === undefined) {
+      const reason =
+        'is none of RouteConfiguration, Cluster, ClusterLoadAssignment, Listener and Bootstrap; give its @type when it is, for example type.googleapis.com/envoy.config.route.v3.RouteConfiguration';
+      this.problems.push({ key: { kind: 'route-table', name: message.text('name') ?? '' }, path, reason });
+    } else this.addOne(kind, message);
+  }
+
+  /** `static_resources` by itself, or what has it. */
+  private addBootstrap(message: Message): void {
+    const findings = message.findings;
+    message.skip('@type', 'node', 'admin');
+    const inner = message.message('static_resources') ?? message;
+    for (const [name, kind] of [
+      ['clusters', 'cluster'],
+      ['listeners', 'listener'],
+      ['route_configs', 'route-table'],
+    ] as const) {
+      for (const [index, value] of inner.list(name).entries()) {
+        const own = new Findings();
+        const resource = own.message(value, `${inner.at(name)}[${index}]`);
+        if (resource === undefined) this.report(own, { kind, name: '' });
+        else this.addOne(kind, resource);
+      }
+    }
+    this.report(findings, { kind: 'route-table', name: '' });
+  }
+
+  private addOne(kind: ResourceKind, message: Message): void {
+    const { findings } = message;
+    const value = read(kind, message, this.options);
+    const name = value === undefined ? (message.name('name') ?? message.name('cluster_name') ?? '') : value.name;
+    if (name !== '' && this.names.has(`${kind} ${name}`))
+      message.problem('name', `there is another ${kind} named ${JSON.stringify(name)}`);
+    this.names.add(`${kind} ${name}`);
+    this.report(findings, { kind, name });
+    if (value === undefined || findings.problems.length > 0) return;
+    if (kind === 'cluster') this.clusters.push(value as Named<SelectableCluster>);
+    else if (kind === 'endpoints') this.endpoints.push(value as EndpointsConfig);
+    else if (kind === 'listener') this.listeners.push(value as OutboundListenerConfig);
+    else this.tables.push(value as RouteTableConfig);
+  }
+
+  private report(findings: Findings, key: ResourceKey): void {
+    findings.reportUnread();
+    for (const { path, reason } of findings.problems) this.problems.push({ key, path, reason });
+    for (const { path, reason } of findings.unhonoured) this.unhonoured.push({ key, path, reason });
+  }
+
+  result(): TranslatedResources {
+    const inline = this.listeners.flatMap(({ routes }) => (typeof routes === 'string' ? [] : [routes]));
+    const linked = withFallbacks([...this.tables, ...inline], this.clusters);
+    const tables = linked.slice(0, this.tables.length);
+    const ofListeners = linked.slice(this.tables.length);
+    let next = 0;
+    const listeners = this.listeners.map((listener) =>
+      typeof listener.routes === 'string' ? listener : { ...listener, routes: ofListeners[next++]! },
+    );
+    const clusters: readonly ClusterConfig[] = withUsedSubsets(linked, this.clusters);
+    return {
+      resources: [
+        ...tables.map((value): Resource => ({ kind: 'route-table', name: value.name, value })),
+        ...listeners.map((value): Resource => ({ kind: 'listener', name: value.name, value })),
+        ...clusters.map((value): Resource => ({ kind: 'cluster', name: value.name, value })),
+        ...this.endpoints.map((value): Resource => ({ kind: 'endpoints', name: value.name, value })),
+      ],
+      problems: this.problems,
+      unhonoured: this.unhonoured,
+    };
+  }
+}
+
+type Named<T> = T & { readonly name: string };
+
+function read(
+  kind: ResourceKind,
+  message: Message,
+  options: ListenerOptions,
+): RouteTableConfig | Named<SelectableCluster> | EndpointsConfig | OutboundListenerConfig | undefined {
+  switch (kind) {
+    case 'route-table':
+      return routeTableFrom(message, options);
+    case 'cluster': {
+      const cluster = clusterFrom(message);
+      return { ...cluster, name: cluster.value.name };
+    }
+    case 'endpoints':
+      return endpointsFrom(message, '');
+    case 'listener':
+      return listenerFrom(message, options);
+  }
+}
