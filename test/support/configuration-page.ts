@@ -1,6 +1,7 @@
 /** docs/reference/configuration.md as text: one section per mapping of the schema, one row per key. */
 import * as v from 'valibot';
 import type { SchemaNode } from '../../src/control-plane/file/check-structure.ts';
+import { requestPolicies } from '../../src/control-plane/file/schema-requests.ts';
 
 type Sections = ReadonlyMap<string, SchemaNode>;
 
@@ -11,8 +12,18 @@ const headings: Readonly<Record<string, string>> = {
   route: 'routes[]',
   routeMatch: 'match',
   pathMatch: 'match.path',
-  stringMatch: 'match.headers, match.query',
+  stringMatch: 'match.headers, match.query, match.cookies',
   destination: 'to[]',
+  pathRewrite: 'rewrite.path',
+  hostRewrite: 'rewrite.host',
+  substitution: 'rewrite.path.regex, rewrite.host.regex',
+  mirror: 'mirror[]',
+  headerMutation: 'requestHeaders, responseHeaders',
+  hashPolicy: 'hash[]',
+  delay: 'fault.delay',
+  abort: 'fault.abort',
+  adaptive: 'limits.adaptive',
+  throttle: 'limits.throttle',
 };
 
 const introduction = `<!-- Generated from src/control-plane/file/schema.ts by test/support/generate-reference.ts; edit there. -->
@@ -26,7 +37,7 @@ Every key is optional unless it says *required*. For completion and checks in an
   hosts. A host without a port means every port; one with a port is asked first; then the longest \`*.suffix\`, the longest \`prefix.*\`, \`*\`.
 - **Routes.** The first route that matches wins. A request that none matches fails with \`MESH_NO_ROUTE\`.
 - **Policies.** The nearest one wins as a whole: a \`retry\` of a route replaces that of its service, which replaces that of \`defaults\`. Inside
-  a policy, keys that are left out have the default of the tables below.
+  a policy, keys that are left out have the default of the tables below. Only \`requestHeaders\` and \`responseHeaders\` add up.
 - **Reload.** The file is watched, and a change is in force for the next request. When it has a mistake the last good configuration stays, and
   \`mesh.status()\` shows the mistake. At start a mistake rejects \`createMesh\`, with all mistakes, their lines and what would be right.
 - **Refused** besides what the tables say: unknown keys, keys that are there twice, tags, merge keys (\`<<\`), more than 100 expanded aliases,
@@ -123,6 +134,7 @@ function defaultText(key: string, entry: SchemaNode, sections: Sections, section
   }
   if (entry.type !== 'exact_optional' && entry.type !== 'optional') return '*required*';
   if (section === 'service' && Object.hasOwn(sections.get('defaults')!.entries!, key)) return 'that of `defaults`';
-  if (section === 'route' && (key === 'timeoutMs' || key === 'retry')) return 'that of the service';
+  if (section === 'route' && /^(?:request|response)Headers$/.test(key)) return 'those of the service alone';
+  if (section === 'route' && Object.hasOwn(requestPolicies, key)) return 'that of the service';
   return '–';
 }

@@ -3,19 +3,10 @@
  * come from somewhere. Services with a mistake of their own are left out; the others are checked all the same, so that one start
  * shows all mistakes.
  */
-import { suggestion } from '../../base/nearest-name.ts';
 import { canonicalDomain, parseAddress } from './address.ts';
+import { headersTwice, routesLeadElsewhere, routesProblems, tryProblems, type Services } from './check-routes.ts';
 import { shown, type FilePath, type FileProblem } from './file-problem.ts';
-import type { MeshFile, RouteFile, ServiceFile } from './schema.ts';
-import { maxWeight } from './schema-values.ts';
-
-interface Services {
-  readonly file: MeshFile;
-  /** Those that may be read. */
-  readonly sound: ReadonlyMap<string, ServiceFile>;
-  /** All names, of sound services or not. */
-  readonly names: ReadonlySet<string>;
-}
+import type { MeshFile, ServiceFile } from './schema.ts';
 
 /**
  * Checks the services of `file` for which `isSound(name)`; `names` are those of all services. The problems are looked for one by one,
@@ -34,6 +25,7 @@ export function* serviceProblems(
     yield* subsetProblems(name, service);
     yield* routesProblems(services, name, service);
     yield* tryProblems(['services', name], service);
+    yield* headersTwice(['services', name], service);
     yield* tlsProblems(services, ['services', name, 'tls'], service.tls);
   }
   yield* tlsProblems(services, ['defaults', 'tls'], file.defaults?.tls);
@@ -73,7 +65,8 @@ function* endpointProblems(name: string, service: ServiceFile): Generator<FilePr
   if (endpoints === undefined && dns === undefined && !routesLeadElsewhere(name, service)) {
     yield {
       path,
-      reason: 'the service has no `endpoints` and no `dns`; add one of them, or `routes` that all lead to other services',
+      reason:
+        'the service has no `endpoints` and no `dns`; add one of them, or `routes` that all lead to other services, redirect or respond',
     };
   }
   if (subsets !== undefined && endpoints === undefined) {
@@ -133,93 +126,10 @@ function isAlike(a: unknown, b: unknown): boolean {
   return String(a) === String(b) || Number(a) === Number(b);
 }
 
-/** Whether no request of the service needs endpoints of its own. */
-function routesLeadElsewhere(name: string, { routes }: ServiceFile): boolean {
-  return routes?.every(({ to }) => to?.every(({ service }) => service !== undefined && service !== name)) ?? false;
-}
-
-function* routesProblems(services: Services, name: string, { routes = [] }: ServiceFile): Generator<FileProblem> {
-  const names = new Map<string, number>();
-  for (const [index, route] of routes.entries()) {
-    const path = ['services', name, 'routes', index];
-    if (route.name !== undefined) {
-      const other = names.get(route.name);
-      if (other !== undefined)
-        yield {
-          path: [...path, 'name'],
-          reason: `routes[${other}] has the name ${shown(route.name)} too; errors must tell them apart`,
-        };
-      else names.set(route.name, index);
-    }
-    yield* headerProblems(path, route);
-    yield* destinationProblems(services, name, path, route);
-    yield* tryProblems(path, route);
-  }
-}
-
-function* headerProblems(path: FilePath, { match }: RouteFile): Generator<FileProblem> {
-  const seen = new Set<string>();
-  for (const header of Object.keys(match?.headers ?? {})) {
-    const lower = header.toLowerCase();
-    if (seen.has(lower))
-      yield {
-        path: [...path, 'match', 'headers', header],
-        reason: 'the header is there twice, in another case; keep one of them',
-        atKey: true,
-      };
-    seen.add(lower);
-  }
-}
-
-function* destinationProblems(
-  { sound, names }: Services,
-  own: string,
-  path: FilePath,
-  { to = [] }: RouteFile,
-): Generator<FileProblem> {
-  const sum = to.reduce((total, { weight }) => total + weight, 0);
-  if (to.length > 0 && sum === 0)
-    yield { path: [...path, 'to'], reason: 'all weights are 0; give one destination a weight of at least 1' };
-  if (sum > maxWeight) yield { path: [...path, 'to'], reason: `the weights add up to ${sum}; expected at most ${maxWeight}` };
-  for (const [index, { service = own, subset }] of to.entries()) {
-    const at = [...path, 'to', index];
-    if (!names.has(service)) {
-      yield {
-        path: [...at, 'service'],
-        reason: `found ${shown(service)}; expected the name of a service; ${suggestion(service, [...names])}`,
-      };
-      continue;
-    }
-    const target = sound.get(service);
-    if (target === undefined) continue;
-    if (subset !== undefined && !Object.hasOwn(target.subsets ?? {}, subset)) {
-      const subsets = Object.keys(target.subsets ?? {});
-      yield {
-        path: [...at, 'subset'],
-        reason: `found ${shown(subset)}; expected the name of a subset of ${shown(service)}; ${suggestion(subset, subsets)}`,
-      };
-    }
-    if (target.endpoints === undefined && target.dns === undefined && (service !== own || routesLeadElsewhere(own, target))) {
-      yield {
-        path: at,
-        reason: `the service ${shown(service)} has no endpoints of its own; name one that has \`endpoints\` or \`dns\``,
-      };
-    }
-  }
-}
-
 function* tlsProblems({ file }: Services, path: FilePath, tls: ServiceFile['tls']): Generator<FileProblem> {
   if (tls?.mode !== 'mutual' || file.identity?.certificate !== undefined) return;
   yield {
     path: [...path, 'mode'],
     reason: '`mutual` needs a certificate to show; add `identity: { certificate, privateKey, trustBundle }`, or use `simple`',
   };
-}
-
-/** A limit of one attempt that is longer than that of all attempts. Where the two are written apart it is only reported as without effect. */
-function* tryProblems(path: FilePath, policy: Pick<RouteFile, 'timeoutMs' | 'retry'> | undefined): Generator<FileProblem> {
-  const { timeoutMs = 0, retry } = policy ?? {};
-  if (timeoutMs === 0 || !((retry?.perTryTimeoutMs ?? 0) > timeoutMs)) return;
-  const reason = `found ${retry?.perTryTimeoutMs}, more than \`timeoutMs\` (${timeoutMs}), which covers all attempts; make it smaller`;
-  yield { path: [...path, 'retry', 'perTryTimeoutMs'], reason };
 }

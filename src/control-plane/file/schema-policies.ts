@@ -1,7 +1,7 @@
 /** The policies that a service and `defaults` share. Every default is one of `safe-defaults.ts`; its reason stands in the description. */
 import * as v from 'valibot';
 import { parseSpiffeId, spiffeIdProblem } from '../../security/spiffe-id.ts';
-import { safeLimits, safeOutlierDetection } from '../safe-defaults.ts';
+import { safeOutlierDetection } from '../safe-defaults.ts';
 import { isHostName } from './address.ts';
 import { durationMs, flag, hostName, list, mapping, maxCount, oneOf, percent, wholeNumber } from './schema-values.ts';
 
@@ -94,7 +94,7 @@ export const outlierDetection = v.pipe(
     maxEjectionPercent: v.pipe(
       v.optional(percent(), safeOutlierDetection.maxEjectionPercent),
       v.description(
-        "Largest share of endpoints out at once. 50: Envoy's 10 would let only one of three out, even when two are dead.",
+        "Largest share of endpoints out at once. 67 is two of three; Envoy's 10 would let only one of them out, even when two are dead.",
       ),
     ),
     alwaysEjectOneHost: v.pipe(
@@ -119,23 +119,6 @@ export const outlierDetection = v.pipe(
   v.description(
     'Takes an endpoint out that fails while others do not. On by default, so that a dead endpoint costs a handful of requests.',
   ),
-);
-
-const limit = (fallback: number, of: string) =>
-  v.pipe(v.optional(wholeNumber(1, maxCount), fallback), v.description(`${of} Envoy's value.`));
-
-/** `limits`. */
-export const limits = v.pipe(
-  mapping({
-    maxConnections: limit(safeLimits.maxConnections, 'Connections to all endpoints of the service.'),
-    maxPendingRequests: limit(safeLimits.maxPendingRequests, 'Requests that wait for a connection.'),
-    maxRequests: limit(safeLimits.maxRequests, 'Requests in flight, until the end of their response bodies.'),
-    maxRetries: v.pipe(
-      v.exactOptional(wholeNumber(1, maxCount)),
-      v.description('Retries in flight. None by default: `retry.budget` is the cap that grows with the traffic.'),
-    ),
-  }),
-  v.description('Caps per service and process. A request above a cap fails at once instead of waiting without end.'),
 );
 
 function isPeerName(value: string): boolean {

@@ -3,12 +3,28 @@
  * wherever the value stands.
  */
 import * as v from 'valibot';
+import { partsOfRewriteTemplate, patternFromPathTemplate } from '../../base/path-template.ts';
 import { compilePattern } from '../../base/pattern.ts';
 import { isDomain, isHostName, parseAddress } from './address.ts';
+import { shown } from './file-problem.ts';
 
 /** An object of these keys and no others. Its message is the one for a value that is no object at all. */
 export function mapping<const E extends v.ObjectEntries>(entries: E, expected = 'a mapping') {
   return v.strictObject(entries, expected);
+}
+
+/** A mapping of which exactly one of `kinds` is set, with any of `others` beside it. */
+export function oneKind<const K extends v.ObjectEntries, const O extends v.ObjectEntries>(kinds: K, others: O) {
+  const names = Object.keys(kinds);
+  const expected = `a mapping with exactly one of ${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
+  return v.pipe(
+    mapping({ ...kinds, ...others }, expected),
+    v.check(
+      (value) => names.filter((name) => Object.hasOwn(value, name)).length === 1,
+      ({ input }) => `found ${shown(input)}; expected ${expected}`,
+    ),
+    v.metadata({ oneOf: names.map((name) => ({ required: [name] })) }),
+  );
 }
 
 /** A list of at least one item: an empty one says nothing that leaving the key out does not say. */
@@ -44,6 +60,17 @@ export function durationMs(min: 0 | 1) {
 /** 1 … 100. */
 export function percent() {
   return wholeNumber(1, 100);
+}
+
+/** A share of requests as percent, with so many decimals as a share of a million has. */
+export function sharePercent() {
+  const expected = 'a number, 0 … 100, with at most 4 decimals';
+  return v.pipe(
+    v.number(expected),
+    v.minValue(0, expected),
+    v.maxValue(100, expected),
+    v.check((value) => Math.abs(value * 10_000 - Math.round(value * 10_000)) < 1e-6, expected),
+  );
 }
 
 /** 0 … 1. */
@@ -87,6 +114,15 @@ export function hostAndPort() {
   );
 }
 
+/** The host of a request as it is sent: a name or an address, with its port where that is not the usual one. */
+export function authority() {
+  const expected = 'a host such as orders.internal or orders.internal:8080, without a scheme or path';
+  return v.pipe(
+    v.string(expected),
+    v.check((value) => parseAddress(value) !== undefined, expected),
+  );
+}
+
 /** A DNS name. */
 export function hostName() {
   const expected = 'a host name such as orders.example.org';
@@ -97,6 +133,25 @@ export function hostName() {
 export function domain() {
   const expected = 'a host such as orders, orders:8080, *.example.org or *, without a scheme or path';
   return v.pipe(v.string(expected), v.check(isDomain, expected));
+}
+
+const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/; // RFC 9110, section 5.6.2
+
+/** Name of a header, and of a cookie. */
+export function tokenName(expected = 'a header name (letters, digits and -)') {
+  return v.pipe(v.string(expected), v.regex(token, expected));
+}
+
+/** What may stand after the name of a header: visible characters of Latin-1, spaces and tabs (RFC 9110, section 5.5). */
+export function headerValue() {
+  const expected = 'a text on one line, in quotes, without characters beyond Latin-1';
+  return v.pipe(v.string(expected), v.regex(/^[\t\x20-\x7e\xa0-\xff]*$/, expected));
+}
+
+/** A path as it is sent, without a query. */
+export function absolutePath() {
+  const expected = 'a path that begins with / and has no space, ? or #';
+  return v.pipe(text(expected), v.regex(/^\/[^?#\s]*$/, expected));
 }
 
 /** A path of the file system; PEM text that was pasted in place of one is refused without being repeated in the message. */
@@ -118,6 +173,30 @@ export function re2() {
       ({ input }) => `a regular expression in RE2 syntax (no look-around, no back-references): ${regexMistake(input)}`,
     ),
   );
+}
+
+/** A template of paths that a route matches, or with `'rewrite'` one for the new path. */
+export function pathTemplate(use: 'match' | 'rewrite') {
+  const expected = `a template such as ${use === 'match' ? '/orders/{id}' : '/v2/{id}'}`;
+  const mistake = (template: string): string | undefined =>
+    mistakeOf(() => (use === 'match' ? patternFromPathTemplate(template) : partsOfRewriteTemplate(template)));
+  return v.pipe(
+    text(expected),
+    v.check(
+      (value) => mistake(value) === undefined,
+      ({ input }) => `${expected}: ${mistake(input)}`,
+    ),
+  );
+}
+
+function mistakeOf(read: () => unknown): string | undefined {
+  try {
+    read();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return error.message;
+  }
 }
 
 function regexMistake(pattern: string): string | undefined {

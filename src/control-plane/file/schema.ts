@@ -5,18 +5,41 @@
 import * as v from 'valibot';
 import { safeConnectTimeoutMs, safeIdleTimeoutMs, safeLoadBalancing, safeTimeoutMs } from '../safe-defaults.ts';
 import {
+  destination,
+  headerMutation,
+  hostRewrite,
+  mirror,
+  pathRewrite,
+  redirect,
+  respond,
+  rewrite,
+  substitution,
+} from './schema-actions.ts';
+import { adaptive, limits, throttle } from './schema-limits.ts';
+import { pathMatch, routeMatch, stringMatch } from './schema-matches.ts';
+import {
   circuitBreaker,
   connectTimeoutMs,
   idleTimeoutMs,
-  limits,
   loadBalancing,
   outlierDetection,
   protocol,
   timeoutMs,
   tls,
 } from './schema-policies.ts';
+import {
+  abort,
+  commonRequestPolicies,
+  delay,
+  fault,
+  hashPolicy,
+  hedge,
+  rateLimit,
+  requestPolicies,
+  sessionAffinity,
+} from './schema-requests.ts';
 import { retry } from './schema-retry.ts';
-import { destination, pathMatch, route, routeMatch, stringMatch } from './schema-routes.ts';
+import { route } from './schema-routes.ts';
 import {
   dictionary,
   domain,
@@ -58,6 +81,8 @@ export const endpoint = v.pipe(
   v.description('One instance of a service.'),
 );
 
+const { timeoutMs: requestTimeoutMs, retry: requestRetry, ...otherRequestPolicies } = requestPolicies;
+
 /** `services.<name>`. */
 export const service = v.pipe(
   mapping({
@@ -87,20 +112,21 @@ export const service = v.pipe(
         'Named sets of the endpoints: those whose `metadata` has all these values. A route sends to one with `subset`.',
       ),
     ),
-    loadBalancing: v.exactOptional(loadBalancing),
-    timeoutMs: v.exactOptional(timeoutMs),
-    connectTimeoutMs: v.exactOptional(connectTimeoutMs),
-    idleTimeoutMs: v.exactOptional(idleTimeoutMs),
-    protocol: v.exactOptional(protocol),
-    retry: v.exactOptional(retry),
-    circuitBreaker: v.exactOptional(circuitBreaker),
-    outlierDetection: v.exactOptional(outlierDetection),
-    limits: v.exactOptional(limits),
-    tls: v.exactOptional(tls),
     routes: v.pipe(
       v.exactOptional(list(route)),
       v.description('Rules in order, the first that matches wins. Default: one that takes every request to all endpoints.'),
     ),
+    loadBalancing: v.exactOptional(loadBalancing),
+    timeoutMs: requestTimeoutMs,
+    retry: requestRetry,
+    connectTimeoutMs: v.exactOptional(connectTimeoutMs),
+    idleTimeoutMs: v.exactOptional(idleTimeoutMs),
+    protocol: v.exactOptional(protocol),
+    circuitBreaker: v.exactOptional(circuitBreaker),
+    outlierDetection: v.exactOptional(outlierDetection),
+    limits: v.exactOptional(limits),
+    tls: v.exactOptional(tls),
+    ...otherRequestPolicies,
   }),
   v.metadata({ not: { required: ['endpoints', 'dns'] } }),
   v.description('One service. Its name is the host of the URL: `http://orders/…` is served by `services.orders`, on any port.'),
@@ -119,6 +145,7 @@ export const defaults = v.pipe(
     outlierDetection: v.optional(outlierDetection, {}),
     limits: v.optional(limits, {}),
     tls: v.exactOptional(tls),
+    ...commonRequestPolicies,
   }),
   v.description(
     'Policies of every service that does not set the key itself, and, `tls` excepted, of unknown hosts. A key that a service sets replaces the one here as a whole.',
@@ -182,11 +209,28 @@ export const namedSchemas = {
   pathMatch,
   stringMatch,
   destination,
+  redirect,
+  respond,
+  rewrite,
+  pathRewrite,
+  hostRewrite,
+  substitution,
+  mirror,
+  headerMutation,
   loadBalancing,
+  hashPolicy,
+  sessionAffinity,
   retry,
+  hedge,
+  fault,
+  delay,
+  abort,
+  rateLimit,
+  limits,
+  adaptive,
+  throttle,
   circuitBreaker,
   outlierDetection,
-  limits,
   tls,
   defaults,
   identity,

@@ -4,9 +4,11 @@ import type { VirtualHostConfig } from '../../model/route.ts';
 import type { Resource, ResourceKey } from '../../model/snapshot.ts';
 import type { HostDefaults } from '../safe-defaults.ts';
 import { canonicalDomain } from './address.ts';
-import { clusterFromService, clusterPolicies, portIsUsed } from './translate-cluster.ts';
-import { retryFromFile, routesFromService } from './translate-routes.ts';
-import type { MeshFile, RouteFile, ServiceFile } from './schema.ts';
+import { clusterFromService, clusterPolicies } from './translate-cluster.ts';
+import { policyFromFile } from './translate-policies.ts';
+import { routesFromService } from './translate-routes.ts';
+import { withoutEffect } from './without-effect.ts';
+import type { MeshFile, ServiceFile } from './schema.ts';
 
 const listenerName = 'outbound';
 const routeTableName = 'services';
@@ -46,7 +48,7 @@ export function translateMeshFile(file: MeshFile, identityName = 'default'): Tra
 export function hostDefaultsFromFile({ defaults }: MeshFile): HostDefaults {
   return {
     cluster: clusterPolicies(defaults),
-    policy: { timeoutMs: defaults.timeoutMs, retry: retryFromFile(defaults.retry) },
+    policy: policyFromFile(defaults),
   };
 }
 
@@ -56,49 +58,10 @@ export function resourceKeyOf(service: string | undefined): ResourceKey {
 }
 
 function virtualHostFromService(file: MeshFile, name: string, service: ServiceFile): VirtualHostConfig {
-  const { timeoutMs = file.defaults.timeoutMs, retry = file.defaults.retry } = service;
   return {
     name,
     domains: [name, ...(service.hosts ?? [])].map(canonicalDomain),
     routes: routesFromService(name, service),
-    policy: { timeoutMs, retry: retryFromFile(retry) },
+    policy: policyFromFile({ ...file.defaults, ...service }),
   };
-}
-
-function withoutEffect(file: MeshFile, name: string, service: ServiceFile): Problem[] {
-  const key: ResourceKey = { kind: 'cluster', name };
-  const problems: Problem[] = [];
-  if (service.port !== undefined && !portIsUsed(service)) {
-    problems.push({ key, path: `services.${name}.port`, reason: 'every address names its own port' });
-  }
-  const { timeoutMs = file.defaults.timeoutMs, retry = file.defaults.retry, routes = [] } = service;
-  const last = routes.findIndex(matchesEverything);
-  routes.forEach((route, index) => {
-    const path = `services.${name}.routes[${index}]`;
-    if (last !== -1 && index > last) problems.push({ key, path, reason: `never reached: routes[${last}] takes every request` });
-    else problems.push(...tryWithoutEffect(key, path, route.timeoutMs ?? timeoutMs, route.retry ?? retry));
-  });
-  if (routes.length === 0) problems.push(...tryWithoutEffect(key, `services.${name}`, timeoutMs, retry));
-  return problems;
-}
-
-function matchesEverything({ match }: RouteFile): boolean {
-  return match === undefined || Object.keys(match).length === 0;
-}
-
-/** Envoy ignores a limit of one attempt that is longer than that of all of them; so does this mesh. */
-function tryWithoutEffect(
-  key: ResourceKey,
-  path: string,
-  timeoutMs: number,
-  { perTryTimeoutMs = 0 }: MeshFile['defaults']['retry'],
-): Problem[] {
-  if (timeoutMs === 0 || perTryTimeoutMs <= timeoutMs) return [];
-  return [
-    {
-      key,
-      path,
-      reason: `perTryTimeoutMs (${perTryTimeoutMs}) is longer than timeoutMs (${timeoutMs}), which covers all attempts`,
-    },
-  ];
 }

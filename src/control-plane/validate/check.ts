@@ -40,12 +40,12 @@ export class Check {
 
   /** Refuses the resource. `key` is the field at the present place, absent = the place itself. */
   reject(reason: string, key?: string | number): void {
-    if (this.problems.length < maxFindings) this.problems.push({ path: this.path(key), reason });
+    if (this.problems.length < maxFindings) this.problems.push({ path: this.placeOf(key), reason });
   }
 
   /** Reports a part that has no effect. */
   note(reason: string, key?: string | number): void {
-    if (this.notes.length < maxFindings) this.notes.push({ path: this.path(key), reason });
+    if (this.notes.length < maxFindings) this.notes.push({ path: this.placeOf(key), reason });
   }
 
   enter(key: string | number): void {
@@ -100,6 +100,10 @@ export class Check {
       this.reject(`is longer than ${maxNameBytes} bytes`, key);
   }
 
+  flag(key: string, value: unknown): void {
+    if (value !== undefined && typeof value !== 'boolean') this.reject(`${printed(value)} is neither true nor false`, key);
+  }
+
   /** One of a few words; tells all of them when it is not. */
   oneOf(key: string, value: unknown, words: readonly unknown[]): void {
     if (value !== undefined && !words.includes(value)) this.reject(`${printed(value)} is none of ${words.join(', ')}`, key);
@@ -124,6 +128,12 @@ export class Check {
     if (typeof value !== 'number' || !(value >= 0 && value <= maxDurationMs)) {
       this.reject(`${printed(value)} is not a time from 0 ms to one year (${maxDurationMs} ms)`, key);
     }
+  }
+
+  /** Milliseconds, and not none of them. */
+  longerThanNothing(key: string, value: unknown): void {
+    this.durationMs(key, value);
+    if (value === 0) this.reject('must be longer than 0 ms', key);
   }
 
   percent(key: string, value: unknown): void {
@@ -163,10 +173,26 @@ export class Check {
     }
   }
 
-  /** Anything that would begin another header is refused (RFC 9110, section 5.5). */
+  /** Anything that would begin another header is refused, and what no header can carry (RFC 9110, section 5.5). */
   headerValue(key: string | number, value: unknown): void {
-    // oxlint-disable-next-line no-control-regex -- these are what it must not have
-    if (typeof value !== 'string' || /[\0\r\n]/.test(value)) this.reject('must be a text on one line', key);
+    if (typeof value !== 'string' || !/^[\t\x20-\x7e\x80-\xff]*$/.test(value))
+      this.reject('must be a text on one line, without characters beyond Latin-1', key);
+  }
+
+  /** A path as it is sent, with or without a query. */
+  path(key: string, value: unknown): void {
+    if (typeof value !== 'string' || !/^\/[\x21-\x22\x24-\x7e\x80-\xff]*$/.test(value))
+      this.reject(`${printed(value)} is not a path: it must begin with a slash and have no space and no #`, key);
+  }
+
+  /** `host` or `host:port`, as a request names it. */
+  authority(key: string, value: unknown): void {
+    const text = typeof value === 'string' ? value : '';
+    const parts = /^(?:\[(?<v6>[^\]]*)\]|(?<name>[^:[\]]*))(?::(?<port>\d{1,5}))?$/.exec(text)?.groups;
+    const { v6, name = '', port = '1' } = parts ?? {};
+    const isHost = v6 === undefined ? isIP(name) === 4 || hostnameFault(name) === undefined : isIP(v6) === 6;
+    if (!isHost || Number(port) < 1 || Number(port) > 65_535)
+      this.reject(`${printed(value)} is not a host, such as orders.internal or orders.internal:8080`, key);
   }
 
   hostname(key: string, value: unknown): void {
@@ -183,7 +209,7 @@ export class Check {
     }
   }
 
-  private path(key: string | number | undefined): string {
+  private placeOf(key: string | number | undefined): string {
     const keys = key === undefined || key === '' ? this.trail : [...this.trail, key];
     let path = '';
     for (const step of keys) {

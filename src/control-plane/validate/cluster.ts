@@ -1,10 +1,11 @@
 /** Checks of a cluster: where its endpoints come from, how they are balanced, watched and protected. */
 import { isIP } from 'node:net';
 import type { ClusterConfig, Discovery, LoadBalancingConfig } from '../../model/cluster.ts';
-import type { CircuitBreakerConfig, HealthCheckConfig, LimitsConfig, OutlierDetectionConfig } from '../../model/policy.ts';
+import type { CircuitBreakerConfig, HealthCheckConfig, OutlierDetectionConfig } from '../../model/policy.ts';
 import { nearestName } from '../../base/nearest-name.ts';
 import { printed, type Check } from './check.ts';
 import { checkHttp2, checkLocalities, upstreamProtocols } from './endpoints.ts';
+import { checkLimits } from './limits.ts';
 import type { Sliced } from './plain-data.ts';
 import { checkRetryBudget } from './policies.ts';
 import { checkUpstreamTls } from './tls.ts';
@@ -43,9 +44,8 @@ export function* checkCluster(check: Check, cluster: ClusterConfig, policies: Kn
     inner.within('metadata', match.metadata ?? {}, () => {});
     inner.within('tls', match.tls ?? {}, checkUpstreamTls);
   });
-  for (const key of ['connectTimeoutMs', 'idleTimeoutMs', 'maxConnectionAgeMs'] as const) check.durationMs(key, cluster[key]);
-  for (const key of ['connectTimeoutMs', 'idleTimeoutMs'] as const)
-    if (cluster[key] === 0) check.reject('must be longer than 0 ms', key);
+  for (const key of ['connectTimeoutMs', 'idleTimeoutMs'] as const) check.longerThanNothing(key, cluster[key]);
+  check.durationMs('maxConnectionAgeMs', cluster.maxConnectionAgeMs);
   check.whole('maxRequestsPerConnection', cluster.maxRequestsPerConnection, 0);
   check.within('http2', cluster.http2, checkHttp2);
   check.within('tcpKeepAlive', cluster.tcpKeepAlive, (inner, keepAlive) => {
@@ -118,20 +118,11 @@ function checkLoadBalancing(
   check.leave();
 }
 
-function checkLimits(check: Check, limits: LimitsConfig): void {
-  for (const key of ['maxConnections', 'maxPendingRequests', 'maxRequests', 'maxRetries'] as const)
-    check.whole(key, limits[key], 0);
-  check.whole('maxConnectionsPerHost', limits.maxConnectionsPerHost, 1);
-  check.durationMs('pendingTimeoutMs', limits.pendingTimeoutMs);
-  check.within('highPriority', limits.highPriority, checkLimits);
-}
-
 function checkCircuitBreaker(check: Check, breaker: CircuitBreakerConfig): void {
   check.number('errorThresholdPercent', breaker.errorThresholdPercent ?? null, 1, 100);
   check.whole('minimumRequests', breaker.minimumRequests ?? null, 1);
   check.durationMs('openMs', breaker.openMs ?? null);
-  check.durationMs('windowMs', breaker.windowMs ?? null);
-  if (breaker.windowMs === 0) check.reject('must be longer than 0 ms', 'windowMs');
+  check.longerThanNothing('windowMs', breaker.windowMs ?? null);
   check.oneOf('scope', breaker.scope, ['host', 'cluster']);
 }
 
@@ -173,8 +164,7 @@ function checkOutlierDetection(check: Check, outlier: OutlierDetectionConfig): v
 function checkHealthCheck(check: Check, health: HealthCheckConfig): void {
   check.oneOf('kind', health.kind ?? 'nothing', ['http', 'tcp', 'grpc']);
   check.durationMs('timeoutMs', health.timeoutMs ?? null);
-  check.durationMs('intervalMs', health.intervalMs ?? null);
-  if (health.intervalMs === 0) check.reject('must be longer than 0 ms', 'intervalMs');
+  check.longerThanNothing('intervalMs', health.intervalMs ?? null);
   check.whole('unhealthyThreshold', health.unhealthyThreshold ?? null, 1);
   check.whole('healthyThreshold', health.healthyThreshold ?? null, 1);
   check.durationMs('jitterMs', health.jitterMs);

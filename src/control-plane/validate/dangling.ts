@@ -67,7 +67,10 @@ function* references(host: VirtualHostConfig): Generator<Reference> {
       yield { path: `${at}.mirror[${mirrorIndex}]`, cluster, subset };
     if (action.kind !== 'forward') continue;
     for (const [toIndex, to] of action.to.entries()) {
-      if (to.answer === undefined) yield { path: `${at}.to[${toIndex}]`, cluster: to.cluster, subset: to.subset };
+      if (to.answer !== undefined) continue;
+      yield { path: `${at}.to[${toIndex}]`, cluster: to.cluster, subset: to.subset };
+      for (const [mirrorIndex, { cluster, subset }] of (to.mirror ?? []).entries())
+        yield { path: `${at}.to[${toIndex}].mirror[${mirrorIndex}]`, cluster, subset };
     }
   }
 }

@@ -3,7 +3,6 @@ import type {
   CorsConfig,
   FaultConfig,
   HashPolicy,
-  HeaderMutation,
   LocalRateLimitConfig,
   RetryBudgetConfig,
   RetryConfig,
@@ -12,9 +11,13 @@ import type {
   TokenBucketConfig,
 } from '../../model/policy.ts';
 import type { RequestPolicy } from '../../model/route.ts';
+import { nearestName } from '../../base/nearest-name.ts';
 import { checkAuthorizationPolicy, checkExternalAuthorizer } from './authorization.ts';
 import { maxUint32, printed, type Check } from './check.ts';
+import { checkHeaderMutation } from './headers.ts';
+import { checkHedge } from './hedge.ts';
 import { checkFraction, checkHeaderMatchers, checkStringMatcher } from './matchers.ts';
+import { checkRegexRewrite } from './rewrites.ts';
 
 const retryConditions: readonly RetryCondition[] = [
   'connect-failure',
@@ -35,9 +38,9 @@ const retryConditions: readonly RetryCondition[] = [
   'resource-exhausted',
   'unavailable',
 ];
+/** Kept for another attempt, by each request that is under way: more than this takes the memory of the process. */
+const maxBodyBytes = 1_073_741_824;
 const maxRatio = 1000; // Finagle's own bound on the share of retries
-/** These say where a message ends; changing them by configuration would let one request be read as two (RFC 9112, section 11.2). */
-const framingHeaders: ReadonlySet<string> = new Set(['content-length', 'transfer-encoding']);
 
 /** Checks the policy of a route, a virtual host, a table or a listener. */
 export function checkRequestPolicy(check: Check, policy: RequestPolicy): void {
@@ -45,16 +48,14 @@ export function checkRequestPolicy(check: Check, policy: RequestPolicy): void {
     check.durationMs(key, policy[key]);
   }
   check.within('retry', policy.retry, checkRetry);
-  check.within('hedge', policy.hedge, (inner, hedge) => {
-    inner.durationMs('delayMs', hedge.delayMs);
-    inner.whole('maxAttempts', hedge.maxAttempts, 1);
-  });
+  check.within('hedge', policy.hedge, checkHedge);
   check.within('fault', policy.fault, checkFault);
   check.within('rateLimit', policy.rateLimit, checkRateLimit);
   check.within('requestHeaders', policy.requestHeaders, checkHeaderMutation);
   check.within('responseHeaders', policy.responseHeaders, checkHeaderMutation);
   check.within('sessionAffinity', policy.sessionAffinity, checkSessionAffinity);
   check.oneOf('priority', policy.priority, ['default', 'high']);
+  check.flag('includeAttemptCount', policy.includeAttemptCount);
   check.oneOf('overrideHeaders', policy.overrideHeaders, ['envoy', 'linkerd']);
   check.each('upgrades', policy.upgrades, (inner, upgrade) => inner.headerName('', upgrade, 'any-case'));
   check.within('cors', policy.cors, checkCors);
@@ -66,8 +67,10 @@ function checkRetry(check: Check, retry: RetryConfig): void {
   check.whole('maxAttempts', retry.maxAttempts ?? null, 1);
   check.enter('on');
   for (const [index, condition] of check.list(retry.on).entries()) {
-    if (!retryConditions.includes(condition))
-      check.reject(`${printed(condition)} is none of ${retryConditions.join(', ')}`, index);
+    if (retryConditions.includes(condition)) continue;
+    const near = typeof condition === 'string' ? nearestName(condition, retryConditions) : undefined;
+    const hint = near === undefined ? '' : `; did you mean ${near}?`;
+    check.reject(`${printed(condition)} is none of ${retryConditions.join(', ')}${hint}`, index);
   }
   check.leave();
   check.each('statusCodes', retry.statusCodes, (inner, status) => inner.whole('', status, 100, 599));
@@ -87,7 +90,10 @@ function checkRetry(check: Check, retry: RetryConfig): void {
   check.within('budget', retry.budget, checkRetryBudget);
   check.whole('hostSelectionAttempts', retry.hostSelectionAttempts, 0);
   check.whole('priorityUpdateFrequency', retry.priorityUpdateFrequency, 1);
-  check.whole('maxBodyBytes', retry.maxBodyBytes, 0);
+  check.flag('lastTryUntimed', retry.lastTryUntimed);
+  check.flag('avoidTriedHosts', retry.avoidTriedHosts);
+  check.within('avoidHostMetadata', retry.avoidHostMetadata, () => {});
+  check.whole('maxBodyBytes', retry.maxBodyBytes, 0, maxBodyBytes);
   check.oneOf('nonIdempotent', retry.nonIdempotent, ['never', 'as-configured']);
 }
 
@@ -118,26 +124,35 @@ export function checkFault(check: Check, fault: FaultConfig): void {
   check.within('delay', fault.delay, (inner, delay) => {
     inner.within('fraction', delay.fraction ?? {}, checkFraction);
     inner.durationMs('fixedMs', delay.fixedMs);
-    if (delay.fixedMs === undefined && delay.byHeader !== true) inner.reject('says neither fixedMs nor byHeader');
+    const ways = countOf(delay.fixedMs !== undefined, delay.byHeader === true);
+    if (ways === 0) inner.reject('says neither fixedMs nor byHeader; add one of them');
+    if (ways > 1) inner.reject('says both fixedMs and byHeader; keep one of them');
   });
   check.within('abort', fault.abort, (inner, abort) => {
     inner.within('fraction', abort.fraction ?? {}, checkFraction);
     inner.whole('httpStatus', abort.httpStatus, 200, 599);
     inner.whole('grpcStatus', abort.grpcStatus, 0, 16);
-    if (abort.httpStatus === undefined && abort.grpcStatus === undefined && abort.byHeader !== true) {
-      inner.reject('says none of httpStatus, grpcStatus and byHeader');
-    }
+    const ways = countOf(abort.httpStatus !== undefined, abort.grpcStatus !== undefined, abort.byHeader === true);
+    if (ways === 0) inner.reject('says none of httpStatus, grpcStatus and byHeader; add one of them');
+    if (ways > 1) inner.reject('says more than one of httpStatus, grpcStatus and byHeader; keep one of them');
+    if (abort.message !== undefined) inner.text('message', abort.message);
   });
   check.whole('maxActive', fault.maxActive, 0);
   check.number('responseBytesPerSecond', fault.responseBytesPerSecond, 1, Number.MAX_SAFE_INTEGER);
   check.within('responseRateFraction', fault.responseRateFraction, checkFraction);
+  check.flag('responseRateByHeader', fault.responseRateByHeader);
   checkHeaderMatchers(check, 'headers', fault.headers);
+}
+
+function countOf(...ways: readonly boolean[]): number {
+  return ways.filter(Boolean).length;
 }
 
 /** Checks the buckets of a rate limit. */
 export function checkRateLimit(check: Check, limit: LocalRateLimitConfig): void {
   checkBucket(check, limit);
   check.whole('status', limit.status, 400, 599);
+  check.within('responseHeaders', limit.responseHeaders, checkHeaderMutation);
   check.within('perIdentity', limit.perIdentity, checkBucket);
   check.each('overrides', limit.overrides, (inner, override) => {
     inner.each('identities', override.identities, checkStringMatcher);
@@ -148,25 +163,7 @@ export function checkRateLimit(check: Check, limit: LocalRateLimitConfig): void 
 function checkBucket(check: Check, bucket: TokenBucketConfig): void {
   check.whole('maxTokens', bucket.maxTokens ?? null, 1);
   check.whole('tokensPerFill', bucket.tokensPerFill ?? null, 1);
-  check.durationMs('fillIntervalMs', bucket.fillIntervalMs ?? null);
-  if (bucket.fillIntervalMs === 0) check.reject('must be longer than 0 ms', 'fillIntervalMs');
-}
-
-/** Checks changes to headers: real names, values on one line, nothing that says where a message ends. */
-export function checkHeaderMutation(check: Check, mutation: HeaderMutation): void {
-  const checkName = (inner: Check, name: unknown, key: string | number): void => {
-    inner.headerName(key, name, 'any-case');
-    if (typeof name === 'string' && framingHeaders.has(name.toLowerCase()))
-      inner.reject(`${name} frames the message and must not be changed`, key);
-  };
-  check.each('remove', mutation.remove, (inner, name) => checkName(inner, name, ''));
-  for (const key of ['set', 'add', 'setIfAbsent', 'setIfPresent'] as const) {
-    check.each(key, mutation[key], (inner, pair) => {
-      const [name, value] = inner.list<unknown>(pair);
-      checkName(inner, name, 0);
-      inner.headerValue(1, value);
-    });
-  }
+  check.longerThanNothing('fillIntervalMs', bucket.fillIntervalMs ?? null);
 }
 
 /** Checks what a hashing balancer hashes. */
@@ -174,15 +171,23 @@ export function checkHashPolicy(check: Check, policy: HashPolicy): void {
   check.oneOf('kind', policy.kind ?? 'nothing', ['header', 'cookie', 'query', 'source-ip', 'channel']);
   if (policy.kind === 'header') {
     check.headerName('name', policy.name, 'lower-case');
-    check.within('regexRewrite', policy.regexRewrite, (inner, rewrite) => inner.regex('regex', rewrite.regex));
-  } else if (policy.kind === 'cookie' || policy.kind === 'query') check.name('name', policy.name);
-  if (policy.kind === 'cookie') check.durationMs('ttlMs', policy.ttlMs);
+    check.within('regexRewrite', policy.regexRewrite, checkRegexRewrite);
+  } else if (policy.kind === 'query') check.name('name', policy.name);
+  else if (policy.kind === 'cookie') checkCookie(check, policy);
+}
+
+/** A name or path with a semicolon would add attributes of its own to the cookie (RFC 6265, section 4.1.1). */
+function checkCookie(check: Check, cookie: { readonly name: string; readonly path?: string; readonly ttlMs?: number }): void {
+  check.headerName('name', cookie.name, 'any-case'); // the name of a cookie is a token as well
+  if (cookie.path !== undefined && (typeof cookie.path !== 'string' || !/^[!-:<-~]*$/.test(cookie.path)))
+    check.reject(`${printed(cookie.path)} is no path of a cookie: it has a semicolon, a space or other characters`, 'path');
+  check.durationMs('ttlMs', cookie.ttlMs);
 }
 
 function checkSessionAffinity(check: Check, affinity: SessionAffinity): void {
   check.oneOf('kind', affinity.kind ?? 'nothing', ['cookie', 'header']);
-  check.headerName('name', affinity.name, 'any-case'); // the name of a cookie is a token as well (RFC 6265)
-  if (affinity.kind === 'cookie') check.durationMs('ttlMs', affinity.ttlMs);
+  if (affinity.kind === 'cookie') checkCookie(check, affinity);
+  else check.headerName('name', affinity.name, 'any-case');
   check.durationMs('absoluteTimeoutMs', affinity.absoluteTimeoutMs);
   check.durationMs('idleTimeoutMs', affinity.idleTimeoutMs);
 }

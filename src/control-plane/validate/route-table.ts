@@ -1,10 +1,8 @@
 /** Checks of a route table: virtual hosts, routes and what they do with a request. */
+import type { PathMatcher } from '../../model/match.ts';
 import type {
   ForwardOptions,
-  HostRewrite,
   MirrorConfig,
-  PathRewrite,
-  RedirectAction,
   RespondAction,
   RouteAction,
   RouteConfig,
@@ -12,9 +10,11 @@ import type {
   WeightedDestination,
 } from '../../model/route.ts';
 import { maxUint32, printed, type Check } from './check.ts';
-import { checkFraction, checkRouteMatch } from './matchers.ts';
+import { checkHeaderMutation } from './headers.ts';
+import { checkFraction, checkHeaderMatchers, checkRouteMatch } from './matchers.ts';
 import type { Sliced } from './plain-data.ts';
-import { checkFault, checkHashPolicy, checkHeaderMutation, checkRequestPolicy } from './policies.ts';
+import { checkFault, checkHashPolicy, checkRequestPolicy } from './policies.ts';
+import { checkHostRewrite, checkPathRewrite, checkRedirect } from './rewrites.ts';
 
 /** Largest number of routes of one table. */
 export const maxRoutesPerTable = 10_000;
@@ -23,6 +23,8 @@ const routesPerSlice = 16;
 /** Checks a table. */
 export function* checkRouteTable(check: Check, table: RouteTableConfig): Sliced<RouteTableConfig> {
   check.within('policy', table.policy, checkRequestPolicy);
+  check.flag('ignorePortInHost', table.ignorePortInHost);
+  check.flag('mostSpecificHeadersWin', table.mostSpecificHeadersWin);
   const owners = new Map<string, string>();
   let count = 0;
   check.enter('virtualHosts');
@@ -33,6 +35,11 @@ export function* checkRouteTable(check: Check, table: RouteTableConfig): Sliced<
     check.name('name', host.name);
     checkDomains(check, host.name, host.domains, owners);
     check.within('policy', host.policy, checkRequestPolicy);
+    check.oneOf('requireTls', host.requireTls, ['all', 'external']);
+    check.each('virtualClusters', host.virtualClusters, (inner, cluster) => {
+      inner.name('name', cluster.name);
+      checkHeaderMatchers(inner, 'headers', cluster.headers);
+    });
     check.enter('routes');
     if (host.routes === undefined) check.reject('must be a list, even if it is empty');
     for (const [at, route] of check.list(host.routes).entries()) {
@@ -74,21 +81,21 @@ function checkDomains(check: Check, host: string, domains: readonly string[], ow
 function checkRoute(check: Check, route: RouteConfig): void {
   check.name('name', route.name);
   check.within('match', route.match ?? null, checkRouteMatch);
-  check.within('action', route.action ?? null, checkAction);
+  check.within('action', route.action ?? null, (inner, action) => checkAction(inner, action, route.match?.path));
   check.within('policy', route.policy, checkRequestPolicy);
   if (route.operation !== undefined) check.name('operation', route.operation);
 }
 
-function checkAction(check: Check, action: RouteAction): void {
+function checkAction(check: Check, action: RouteAction, match: PathMatcher | undefined): void {
   switch (action.kind) {
     case 'forward':
-      checkDestinations(check, action.to);
+      checkDestinations(check, action.to, match);
       check.oneOf('draw', action.draw, ['weighted', 'weighted-available', 'first-available']);
-      checkForwardOptions(check, action);
+      checkForwardOptions(check, action, match);
       return;
     case 'forward-by-header':
       check.headerName('header', action.header, 'lower-case');
-      checkForwardOptions(check, action);
+      checkForwardOptions(check, action, match);
       return;
     case 'redirect':
       checkRedirect(check, action);
@@ -104,14 +111,14 @@ function checkAction(check: Check, action: RouteAction): void {
   }
 }
 
-function checkDestinations(check: Check, destinations: readonly WeightedDestination[]): void {
+function checkDestinations(check: Check, destinations: readonly WeightedDestination[], match: PathMatcher | undefined): void {
   check.enter('to');
   const list = check.list(destinations);
   if (list.length === 0) check.reject('must name at least one destination');
   let sum = 0;
   for (const [index, destination] of list.entries()) {
     check.enter(index);
-    checkDestination(check, destination);
+    checkDestination(check, destination, match);
     check.leave();
     sum += destination.weight;
   }
@@ -120,13 +127,13 @@ function checkDestinations(check: Check, destinations: readonly WeightedDestinat
   check.leave();
 }
 
-function checkDestination(check: Check, destination: WeightedDestination): void {
+function checkDestination(check: Check, destination: WeightedDestination, match: PathMatcher | undefined): void {
   check.name('cluster', destination.cluster);
   if (destination.subset !== undefined) check.name('subset', destination.subset);
   check.whole('weight', destination.weight ?? null, 0);
   check.within('requestHeaders', destination.requestHeaders, checkHeaderMutation);
   check.within('responseHeaders', destination.responseHeaders, checkHeaderMutation);
-  check.within('pathRewrite', destination.pathRewrite, checkPathRewrite);
+  check.within('pathRewrite', destination.pathRewrite, (inner, rewrite) => checkPathRewrite(inner, rewrite, match));
   check.within('hostRewrite', destination.hostRewrite, checkHostRewrite);
   check.within('fault', destination.fault, checkFault);
   check.durationMs('timeoutMs', destination.timeoutMs);
@@ -138,46 +145,20 @@ function checkDestination(check: Check, destination: WeightedDestination): void 
   });
 }
 
-function checkForwardOptions(check: Check, options: ForwardOptions): void {
-  check.within('pathRewrite', options.pathRewrite, checkPathRewrite);
+function checkForwardOptions(check: Check, options: ForwardOptions, match: PathMatcher | undefined): void {
+  check.within('pathRewrite', options.pathRewrite, (inner, rewrite) => checkPathRewrite(inner, rewrite, match));
   check.within('hostRewrite', options.hostRewrite, checkHostRewrite);
   check.each('mirror', options.mirror, checkMirror);
   check.each('hashPolicies', options.hashPolicies, checkHashPolicy);
-}
-
-function checkPathRewrite(check: Check, rewrite: PathRewrite): void {
-  check.oneOf('kind', rewrite.kind ?? 'nothing', ['full', 'prefix', 'regex']);
-  if (rewrite.kind === 'full') check.text('path', rewrite.path);
-  else if (rewrite.kind === 'prefix') check.text('prefix', rewrite.prefix);
-  else if (rewrite.kind === 'regex') checkRegexRewrite(check, rewrite);
-}
-
-function checkRegexRewrite(check: Check, rewrite: { readonly regex: string; readonly substitution: string }): void {
-  check.regex('regex', rewrite.regex);
-  check.text('substitution', rewrite.substitution);
-}
-
-function checkHostRewrite(check: Check, rewrite: HostRewrite): void {
-  check.oneOf('kind', rewrite.kind ?? 'nothing', ['literal', 'endpoint', 'header']);
-  if (rewrite.kind === 'literal') check.name('host', rewrite.host);
-  else if (rewrite.kind === 'header') check.headerName('name', rewrite.name, 'lower-case');
 }
 
 function checkMirror(check: Check, mirror: MirrorConfig): void {
   check.name('cluster', mirror.cluster);
   if (mirror.subset !== undefined) check.name('subset', mirror.subset);
   check.within('fraction', mirror.fraction ?? {}, checkFraction);
-  if (mirror.hostSuffix !== undefined) check.name('hostSuffix', mirror.hostSuffix);
-}
-
-function checkRedirect(check: Check, action: RedirectAction): void {
-  check.oneOf('status', action.status ?? 'nothing', [301, 302, 303, 307, 308]);
-  if (action.scheme !== undefined) check.name('scheme', action.scheme);
-  if (action.host !== undefined) check.name('host', action.host);
-  check.port('port', action.port, 1);
-  check.within('regex', action.regex, checkRegexRewrite);
-  const rewrites = [action.path, action.prefix, action.regex].filter((rewrite) => rewrite !== undefined);
-  if (rewrites.length > 1) check.reject('has more than one of path, prefix and regex');
+  if (mirror.hostSuffix !== undefined && !/^[\w.-]{0,255}$/.test(mirror.hostSuffix))
+    check.reject(`${printed(mirror.hostSuffix)} cannot be the end of a host name: letters, digits, - and .`, 'hostSuffix');
+  check.flag('traceSampled', mirror.traceSampled);
 }
 
 function checkRespond(check: Check, action: RespondAction): void {

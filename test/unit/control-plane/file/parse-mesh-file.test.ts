@@ -1,27 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { isMeshError } from '../../../../src/base/errors.ts';
-import type { ReportedProblem } from '../../../../src/control-plane/file/file-problem.ts';
 import { checkMeshObject, parseMeshFile } from '../../../../src/control-plane/file/parse-mesh-file.ts';
 import { parseYaml } from '../../../../src/control-plane/file/parse-yaml.ts';
-
-/** The problems of a text, as `path line:column reason`. */
-async function problemsOf(parsed: Promise<unknown>): Promise<string[]> {
-  try {
-    await parsed;
-  } catch (error) {
-    assert.ok(isMeshError(error), String(error));
-    assert.equal(error.code, 'MESH_CONFIG_INVALID');
-    const problems = error.details['problems'] as readonly ReportedProblem[];
-    return problems.map(({ path, line, column, reason }) => `${path} ${line}:${column} ${reason}`);
-  }
-  return [];
-}
-
-/** A service `a` with an endpoint and this beside it. */
-const service = (keys: string): string => `services:\n  a:\n    endpoints: [192.0.2.1:80]\n    ${keys}\n`;
-/** A service `a` with this route. */
-const route = (keys: string): string => service(`routes: [${keys}]`);
+import { problemsOf, route, service } from './problems-of.ts';
 
 interface Row {
   readonly name: string;
