@@ -64,7 +64,9 @@ export function partsOfRewriteTemplate(template: string): readonly (string | { r
     .filter((part) => part !== '')
     .map((part) => {
       if (!part.startsWith('{'))
-        return part.split('/').every((text) => text === '' || isLiteral.test(text)) ? part : refuse(`${JSON.stringify(part)}`);
+        return part.split('/').every((text) => text === '' || isLiteral.test(text))
+          ? part
+          : refuse(`${JSON.stringify(part)} cannot stand in a path`);
       const name = part.slice(1, -1);
       return variableName.test(name) ? { variable: name } : refuse(`${JSON.stringify(name)} is no name of a variable`);
     });

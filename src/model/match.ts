@@ -21,11 +21,12 @@ export type PathMatcher =
   | { readonly kind: 'template'; readonly value: string };
 
 /**
- * A test of one header or query parameter. All values of a repeated header are joined with `,` before the test (gRFC A41).
- * A missing value never matches, inverted or not (Envoy), but for `present` with `invert`, and for `whenMissing: 'empty'`.
+ * A test of one header, query parameter or cookie. Of a repeated header one value has to match, of a repeated query parameter or
+ * cookie the first (Envoy). A missing value never matches, inverted or not, but for `present` with `invert`, for a cookie with
+ * `invert`, and for `whenMissing: 'empty'`. Query parameters are compared as they are written: nothing is decoded.
  */
 export interface ValueMatcher {
-  /** Header names are lower case. */
+  /** Header names are lower case. `:path`, `:method`, `:scheme` and `:authority` are headers too. */
   readonly name: string;
   readonly match: StringMatcher | { readonly kind: 'range'; readonly start: number; readonly end: number };
   readonly invert?: boolean;

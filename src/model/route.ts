@@ -164,7 +164,7 @@ export interface VirtualHostConfig {
   readonly name: string;
   /**
    * Exact (`orders`, `orders:80`), suffix (`*.example.org`), prefix (`orders.*`) or `*`; the most specific wins (Envoy's order). A
-   * domain without a port means every port; one with a port is asked first.
+   * domain without a port means every port, and one with a port is asked first, but see `RouteTableConfig.ignorePortInHost`.
    */
   readonly domains: readonly string[];
   readonly routes: readonly RouteConfig[];
@@ -181,7 +181,10 @@ export interface RouteTableConfig {
   readonly name: string;
   readonly virtualHosts: readonly VirtualHostConfig[];
   readonly policy?: RequestPolicy;
-  /** The port of the request's host is dropped before domains are compared (Envoy `ignore_port_in_host_matching`). */
+  /**
+   * Envoy `ignore_port_in_host_matching`. true = the port of the request's host is dropped before domains are compared; false = domains
+   * are compared with the host as it is sent, with its port where that is not the scheme's own (Envoy's default).
+   */
   readonly ignorePortInHost?: boolean;
   /**
    * Header mutations of a destination, its route, its virtual host and the table are all carried out, the nearest first, so that the

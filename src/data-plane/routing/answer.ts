@@ -1,11 +1,12 @@
 /**
  * Answers that need no endpoint: redirects and responses of a route. Source: Envoy's `DirectResponseEntry`, `newUri` and
- * `sendLocalReply`; RFC 9110, section 15.4.
+ * `sendLocalReply`, as its version 1.40 answers; RFC 9110, section 15.4.
  */
 import type { PathMatcher } from '../../model/match.ts';
 import type { RedirectAction, RespondAction } from '../../model/route.ts';
 import { editResponseHeaders, type EditableRequest, type ResponseEdit, type ResponseHeaders } from './edit-request.ts';
-import { headerOf, pathOnly } from './request-view.ts';
+import { grpcMessage, grpcStatusFromHttp, isGrpcRequest } from './grpc-request.ts';
+import { authorityOf, pathOnly, schemeOf } from './request-view.ts';
 import { compilePathEdit, type PathEdit } from './rewrite-path.ts';
 
 /** An answer of the mesh itself. */
@@ -35,40 +36,59 @@ export function compileAnswer(
 }
 
 function redirectedPath({ path, prefix, regex }: RedirectAction, match: PathMatcher | undefined): PathEdit | undefined {
-  if (path !== undefined) return undefined;
+  if (path !== undefined && path !== '') return undefined;
   if (regex !== undefined) return compilePathEdit({ kind: 'regex', ...regex }, match);
   return prefix === undefined ? undefined : compilePathEdit({ kind: 'prefix', prefix }, match);
 }
 
-/** The answer to a request. */
-export function answerOf(answer: CompiledAnswer, request: EditableRequest): LocalAnswer {
-  const { action, path, edit } = answer;
-  if (action.kind === 'respond') {
-    return localAnswer(request, action.status, action.body ?? '', {}, edit);
+/** The answer to a request. A gRPC client gets the status of its call in the headers, as from Envoy. */
+export function answerOf({ action, path, edit }: CompiledAnswer, request: EditableRequest): LocalAnswer {
+  const { status } = action;
+  const body = action.kind === 'respond' ? (action.body ?? '') : '';
+  const own: ResponseHeaders = {};
+  if (body !== '') {
+    own['content-length'] = String(Buffer.byteLength(body));
+    own['content-type'] = 'text/plain';
   }
-  const location = locationOf(action, path?.(request.path) ?? request.path, request);
-  return localAnswer(request, action.status, '', { location }, edit);
+  if (action.kind === 'redirect') own['location'] = locationOf(action, path?.(request.path) ?? request.path, request);
+  // What the request asked for is what was made, or what is elsewhere: Envoy says where for a response too.
+  else if (status === 201 || (status >= 300 && status < 400)) own['location'] = locationAsAsked(request);
+  const headers = edit === undefined ? own : editResponseHeaders(edit, own);
+  if (isGrpcRequest(request)) return grpcAnswer(status, body, headers);
+  return { status, headers, body: request.method === 'HEAD' ? '' : body };
 }
 
-/** Where a request over plain HTTP goes whose virtual host wants TLS. */
+function grpcAnswer(status: number, body: string, headers: ResponseHeaders): LocalAnswer {
+  const { 'content-length': _length, ...kept } = headers;
+  const grpc: ResponseHeaders = { 'content-type': 'application/grpc', 'grpc-status': String(grpcStatusFromHttp(status)) };
+  if (body !== '') grpc['grpc-message'] = grpcMessage(body);
+  return { status: 200, headers: { ...kept, ...grpc }, body: '' };
+}
+
+/** Where a request over plain HTTP goes whose virtual host wants TLS. No header mutation touches it. */
 export function redirectToTls(request: EditableRequest): LocalAnswer {
-  return localAnswer(request, 301, '', { location: `https://${hostOf(request)}${request.path}` }, undefined);
+  return { status: 301, headers: { location: `https://${authorityOf(request)}${request.path}` }, body: '' };
+}
+
+function locationAsAsked(request: EditableRequest): string {
+  return `${schemeOf(request)}://${authorityOf(request)}${request.path}`;
 }
 
 /** The address that a redirect sends to; `path` has been rewritten already. */
 function locationOf(action: RedirectAction, path: string, request: EditableRequest): string {
-  const scheme = action.scheme ?? request.scheme;
-  const port = action.port === undefined ? '' : `:${action.port}`;
-  const host = action.host ?? hostWithoutPort(hostOf(request), request.scheme, scheme, port !== '');
+  const before = schemeOf(request);
+  // What is empty says nothing, as in Envoy's configuration.
+  const scheme = action.scheme || before;
+  const port = action.port === undefined || action.port === 0 ? '' : `:${action.port}`;
+  const host = action.host || hostWithoutPort(authorityOf(request), before, scheme, port !== '');
   return `${scheme}://${host}${port}${redirectTarget(action, path)}`;
 }
 
-function redirectTarget(action: RedirectAction, path: string): string {
-  const { path: fixed, stripQuery = false } = action;
+function redirectTarget({ path: fixed = '', stripQuery = false }: RedirectAction, path: string): string {
   // A query of the fixed path stands, whatever else is said.
-  if (fixed?.includes('?') === true) return fixed;
-  const query = path.slice(pathOnly(path).length);
-  return (fixed ?? pathOnly(path)) + (stripQuery ? '' : query);
+  if (fixed.includes('?')) return fixed;
+  const only = pathOnly(path);
+  return (fixed || only) + (stripQuery ? '' : path.slice(only.length));
 }
 
 /** The host that was asked for; its port is dropped when a new one comes, or when it was the default of another scheme. */
@@ -77,28 +97,4 @@ function hostWithoutPort(host: string, before: string, after: string, hasNewPort
   if (port === undefined) return host;
   const isOldDefault = before !== after && port === (before === 'https' ? ':443' : ':80');
   return hasNewPort || isOldDefault ? host.slice(0, -port.length) : host;
-}
-
-function hostOf(request: EditableRequest): string {
-  return headerOf(request, 'host') ?? request.authority;
-}
-
-/** A gRPC client gets its status in headers, as Envoy's local replies have it. */
-function localAnswer(
-  request: EditableRequest,
-  status: number,
-  body: string,
-  headers: ResponseHeaders,
-  edit: ResponseEdit | undefined,
-): LocalAnswer {
-  const written: ResponseHeaders = { ...headers };
-  if (body !== '') {
-    written['content-length'] = String(Buffer.byteLength(body));
-    written['content-type'] = 'text/plain';
-  }
-  return {
-    status,
-    headers: edit === undefined ? written : editResponseHeaders(edit, written),
-    body: request.method === 'HEAD' ? '' : body,
-  };
 }

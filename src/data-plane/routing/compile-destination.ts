@@ -23,6 +23,7 @@ export function compileDestination(
   const rewrites = {
     pathRewrite: to.pathRewrite ?? action.pathRewrite,
     hostRewrite: to.hostRewrite ?? action.hostRewrite,
+    isHostOfDestination: to.hostRewrite !== undefined,
   };
   const responseEdit = compileResponseEdit(places, to.responseHeaders);
   return {

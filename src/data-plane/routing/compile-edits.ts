@@ -17,6 +17,7 @@ export interface PolicyPlaces {
 interface Rewrites {
   readonly pathRewrite?: PathRewrite | undefined;
   readonly hostRewrite?: HostRewrite | undefined;
+  readonly isHostOfDestination?: boolean;
 }
 
 /**
@@ -45,7 +46,7 @@ export function compileRequestEdit(
   const host = compileHostEdit(rewrites.hostRewrite);
   const isHostFromEndpoint = rewrites.hostRewrite?.kind === 'endpoint';
   if (headers.length === 0 && path === undefined && host === undefined && !isHostFromEndpoint) return undefined;
-  return { path, host, isHostFromEndpoint, headers };
+  return { path, host, isHostFromEndpoint, isHostOfDestination: rewrites.isHostOfDestination === true, headers };
 }
 
 /** What is changed of a response; undefined = nothing. */

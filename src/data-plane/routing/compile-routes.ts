@@ -42,6 +42,7 @@ export function compileRouteTable(table: RouteTableConfig, outer: RequestPolicy 
     // Without its port no host is equal to a domain that has one.
     domains: table.ignorePortInHost === true ? host.domains.filter((domain) => !/:\d+$/.test(domain)) : host.domains,
     value: compileVirtualHost(host, places, compilation),
+    arePortsExact: table.ignorePortInHost === false,
   }));
 }
 

@@ -6,7 +6,7 @@ import type { Random } from '../../base/runtime.ts';
 import { answerOf, redirectToTls, type LocalAnswer } from './answer.ts';
 import type { CompiledDestination, CompiledRoute, CompiledVirtualHost } from './compiled-route.ts';
 import type { EditableRequest } from './edit-request.ts';
-import { headerOf, type RequestView } from './request-view.ts';
+import { firstHeaderOf, schemeOf, type RequestView } from './request-view.ts';
 
 /**
  * Chance, or the whole number that stands for it: a share is taken by its remainder, as Envoy does with the random number of a
@@ -19,14 +19,14 @@ const drawRange = 2 ** 52;
 
 /** The redirect to https, where the virtual host wants TLS and the request has none. No route is asked then. */
 export function tlsAnswer(host: CompiledVirtualHost, request: EditableRequest): LocalAnswer | undefined {
-  if (host.requireTls === undefined || request.scheme === 'https') return undefined;
+  if (host.requireTls === undefined || schemeOf(request) === 'https') return undefined;
   if (host.requireTls === 'external' && isInternal(request)) return undefined;
   return redirectToTls(request);
 }
 
 /** Requests that come from inside of the mesh are marked so (Envoy `x-envoy-internal`). */
 function isInternal(request: RequestView): boolean {
-  return headerOf(request, 'x-envoy-internal') === 'true';
+  return firstHeaderOf(request, 'x-envoy-internal') === 'true';
 }
 
 /** The first route that matches, or undefined. One number stands for the chance of all routes, as in Envoy. */
@@ -52,9 +52,9 @@ export function chooseDestination(route: CompiledRoute, draw: Draw): CompiledDes
   return destinations.at(-1);
 }
 
-/** The cluster that a request names in the header of the route; `''` when it does not. */
+/** The cluster that a request names in the header of the route, the first where there are several; `''` when it does not. */
 export function clusterInHeader(route: CompiledRoute, request: RequestView): string {
-  return headerOf(request, route.clusterHeader!) ?? '';
+  return firstHeaderOf(request, route.clusterHeader!) ?? '';
 }
 
 /** Where a request goes, or what it is answered. */

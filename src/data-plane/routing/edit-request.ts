@@ -32,6 +32,8 @@ export interface RequestEdit {
   readonly host: HostEdit | undefined;
   /** The host is the chosen endpoint's name, which each attempt knows for itself. */
   readonly isHostFromEndpoint: boolean;
+  /** The host is that of one destination, not of the whole route. */
+  readonly isHostOfDestination: boolean;
   /** In the order in which they are carried out. */
   readonly headers: readonly CompiledMutation[];
 }
@@ -59,14 +61,21 @@ export function compileHostEdit(rewrite: HostRewrite | undefined): HostEdit | un
   return (_headers, path) => substitution(pathOnly(path));
 }
 
-/** Changes a request. `x-envoy-original-path` tells the path as it was where that is rewritten, as Envoy does. */
+/**
+ * Changes a request. `x-envoy-original-host` and `x-envoy-original-path` tell what the route has rewritten, as Envoy's do; a host
+ * that a destination of its own has is not told.
+ */
 export function editRequest(edit: RequestEdit, request: EditableRequest): EditedRequest {
   const before = headerList(request.headers);
   let list = before;
   for (const mutation of edit.headers) list = mutateHeaders(list, mutation);
   // An empty name changes nothing (Envoy).
   const authority = edit.host?.(list, request.path) || undefined;
-  if (authority !== undefined) list = list.filter(([name]) => lowerCaseName(name) !== 'host');
+  if (authority !== undefined) {
+    const original = firstHeader(list, 'host') ?? request.authority;
+    list = list.filter(([name]) => lowerCaseName(name) !== 'host');
+    if (!edit.isHostOfDestination) list = withHeader(list, ['x-envoy-original-host', original]);
+  }
   const path = edit.path?.(request.path);
   if (path !== undefined) list = withHeader(list, ['x-envoy-original-path', request.path]);
   return {
@@ -74,6 +83,15 @@ export function editRequest(edit: RequestEdit, request: EditableRequest): Edited
     authority,
     headers: list === before ? request.headers : flatHeaders(list),
   };
+}
+
+/** The request for an endpoint whose name is its host (`isHostFromEndpoint`). An endpoint without a name changes nothing. */
+export function withEndpointHost(edited: EditedRequest, request: EditableRequest, name: string): EditedRequest {
+  if (name === '') return edited;
+  const list = headerList(edited.headers);
+  const original = edited.authority ?? firstHeader(list, 'host') ?? request.authority;
+  const others = list.filter(([header]) => lowerCaseName(header) !== 'host');
+  return { ...edited, authority: name, headers: flatHeaders(withHeader(others, ['x-envoy-original-host', original])) };
 }
 
 /** Changes the headers of a response. */

@@ -1,5 +1,5 @@
 /** Headers as pairs, in their order, so that repeated ones keep their values apart. */
-import type { RequestView } from './request-view.ts';
+import type { HeaderValue, RequestView } from './request-view.ts';
 
 /** Names are in the case in which they came. */
 export type HeaderList = readonly (readonly [name: string, value: string])[];
@@ -8,7 +8,7 @@ export type HeaderList = readonly (readonly [name: string, value: string])[];
 export function headerList(headers: RequestView['headers']): HeaderList {
   const list: [string, string][] = [];
   if (headers === null || headers === undefined) return list;
-  const take = (name: string, value: unknown): void => {
+  const take = (name: string, value: HeaderValue | undefined): void => {
     if (value === undefined || value === null) return;
     if (Array.isArray(value)) for (const each of value) list.push([name, String(each)]);
     else list.push([name, String(value)]);
@@ -16,7 +16,7 @@ export function headerList(headers: RequestView['headers']): HeaderList {
   if (Array.isArray(headers)) {
     for (let index = 0; index + 1 < headers.length; index += 2) take(String(headers[index]), headers[index + 1]);
   } else if (Symbol.iterator in headers) {
-    for (const [name, value] of headers as Iterable<[string, unknown]>) take(name, value);
+    for (const [name, value] of headers as Iterable<[string, HeaderValue]>) take(name, value);
   } else {
     for (const name of Object.keys(headers)) take(name, headers[name]);
   }

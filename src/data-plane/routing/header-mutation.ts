@@ -53,19 +53,35 @@ export function mutateHeaders(headers: HeaderList, mutation: CompiledMutation): 
   const present = setIfPresent.filter(([name]) => hasHeader(list, name));
   for (const pair of present) list = withHeader(list, pair);
   for (const pair of set) list = withHeader(list, pair);
-  return absent.length === 0 && add.length === 0 ? list : [...list, ...absent, ...add];
+  for (const pair of absent) list = appended(list, pair);
+  for (const pair of add) list = appended(list, pair);
+  return list;
 }
 
 function hasHeader(list: HeaderList, wanted: string): boolean {
   return list.some(([name]) => lowerCaseName(name) === wanted);
 }
 
-/** The list with this one value of the header, where its first value was. */
+/** The list with this one value of the header. */
 export function withHeader(list: HeaderList, pair: HeaderPair): HeaderList {
-  const at = list.findIndex(([name]) => lowerCaseName(name) === pair[0]);
-  if (at === -1) return [...list, pair];
-  return list.flatMap((other, index) => {
-    if (index === at) return [pair];
-    return lowerCaseName(other[0]) === pair[0] ? [] : [other];
-  });
+  return [...list.filter(([name]) => lowerCaseName(name) !== pair[0]), pair];
+}
+
+/**
+ * Headers that stand in a request or response once: what is added is added to their value. Envoy does so with all that it keeps in a
+ * place of their own; as lines of their own they would be refused, or mean something else.
+ */
+const joined = new Set(
+  (
+    'accept accept-encoding authorization cache-control connection content-length content-type date expect grpc-timeout host ' +
+    'keep-alive location proxy-connection referer server te transfer-encoding upgrade user-agent via x-forwarded-client-cert ' +
+    'x-forwarded-for x-forwarded-host x-forwarded-proto x-request-id'
+  ).split(' '),
+);
+
+function appended(list: HeaderList, pair: HeaderPair): HeaderList {
+  const [wanted, value] = pair;
+  if (!joined.has(wanted) || !hasHeader(list, wanted)) return [...list, pair];
+  const before = list.filter(([name]) => lowerCaseName(name) === wanted).map((other) => other[1]);
+  return withHeader(list, [wanted, [...before, value].join(',')]);
 }

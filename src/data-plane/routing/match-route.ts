@@ -1,7 +1,8 @@
 import type { Fraction, RouteMatch } from '../../model/match.ts';
+import { isGrpcRequest } from './grpc-request.ts';
 import { compileMetadata } from './match-metadata.ts';
-import { compilePath, compileValue } from './match-value.ts';
-import { cookieOf, headerOf, pathOnly, queryOf, type RequestView } from './request-view.ts';
+import { compileCookie, compilePath, compileValue } from './match-value.ts';
+import { headerValuesOf, pathOnly, queryOf, type RequestView } from './request-view.ts';
 
 /** A compiled condition. `chance` is a whole number that was drawn for the request; 0 where no route takes a share. */
 export type RouteTest = (request: RequestView, chance: number) => boolean;
@@ -28,10 +29,11 @@ export function compileMatch(match: RouteMatch, runtime?: Runtime): RouteTest {
     const test = compilePath(match.path);
     tests.push((request) => test(pathOnly(request.path)));
   }
-  if (match.grpc === true) tests.push((request) => headerOf(request, 'content-type')?.startsWith('application/grpc') === true);
-  for (const header of match.headers ?? []) tests.push(compileValue(header, headerOf));
+  if (match.grpc === true) tests.push(isGrpcRequest);
+  for (const header of match.headers ?? [])
+    tests.push(compileValue({ ...header, name: header.name.toLowerCase() }, headerValuesOf));
   for (const parameter of match.query ?? []) tests.push(compileValue(parameter, queryOf));
-  for (const cookie of match.cookies ?? []) tests.push(compileValue(cookie, cookieOf));
+  for (const cookie of match.cookies ?? []) tests.push(compileCookie(cookie));
   for (const metadata of match.metadata ?? []) tests.push(compileMetadata(metadata));
   if (tests.length === 0) return always;
   if (tests.length === 1) return tests[0]!;

@@ -1,6 +1,7 @@
 import { patternFromPathTemplate } from '../../base/path-template.ts';
 import { compilePattern } from '../../base/pattern.ts';
 import type { PathMatcher, StringMatcher, ValueMatcher } from '../../model/match.ts';
+import { cookieOf, type RequestView } from './request-view.ts';
 
 /** A compiled test of one string. */
 export type StringTest = (value: string) => boolean;
@@ -42,26 +43,39 @@ export function compilePath(matcher: PathMatcher): StringTest {
   };
 }
 
-/** Reads one header, query parameter or cookie of a request; undefined when it is missing. */
-export type ValueReader<R> = (request: R, name: string) => string | undefined;
+/** Reads a header or query parameter of a request; undefined when it is missing, a list where it has several values. */
+export type ValueReader<R> = (request: R, name: string) => string | readonly string[] | undefined;
 
 /**
- * Compiles a test of one named value. A value that is missing fails its test even when that is inverted: only a test for its
- * presence is turned around by `invert`. Source: Envoy's `HeaderMatcher`.
+ * Compiles a test of one named value. Of several values one has to pass; `invert` turns around what they come to together. A value
+ * that is missing fails its test even when that is inverted, but a test for its presence. Source: Envoy's `HeaderMatcher`, as its
+ * version 1.40 answers.
  */
 export function compileValue<R>(matcher: ValueMatcher, read: ValueReader<R>): (request: R) => boolean {
-  const { name, invert = false, whenMissing = 'no-match' } = matcher;
-  const { match } = matcher;
-  const test: StringTest = match.kind === 'range' ? rangeTest(match.start, match.end) : compileString(match);
+  const { name, invert = false, whenMissing = 'no-match', match } = matcher;
+  const test = compileValueTest(match);
+  // Without the header: there, as an empty one, or not there.
+  const missing = whenMissing === 'empty' ? test('') !== invert : match.kind === 'present' && invert;
   return (request) => {
-    let value = read(request, name);
-    if (value === undefined) {
-      if (match.kind === 'present') return invert;
-      if (whenMissing === 'no-match') return false;
-      value = '';
-    }
-    return test(value) !== invert;
+    const values = read(request, name);
+    if (values === undefined) return missing;
+    return (typeof values === 'string' ? test(values) : values.some(test)) !== invert;
   };
+}
+
+/** Compiles a test of a cookie. A missing one fails it, and passes it inverted. Source: Envoy's `CookieMatcher`. */
+export function compileCookie(matcher: ValueMatcher): (request: RequestView) => boolean {
+  const { name, invert = false, whenMissing = 'no-match', match } = matcher;
+  const test = compileValueTest(match);
+  const missing = (whenMissing === 'empty' && test('')) !== invert;
+  return (request) => {
+    const value = cookieOf(request, name);
+    return value === undefined ? missing : test(value) !== invert;
+  };
+}
+
+function compileValueTest(match: ValueMatcher['match']): StringTest {
+  return match.kind === 'range' ? rangeTest(match.start, match.end) : compileString(match);
 }
 
 function rangeTest(start: number, end: number): StringTest {

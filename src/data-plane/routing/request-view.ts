@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici';
 import type { Metadata } from '../../model/tls.ts';
+import { queryParameter } from './query-parameter.ts';
 
 /** What routing reads of a request. Header look-ups are made only when a route asks for one. */
 export interface RequestView {
@@ -16,57 +17,104 @@ export interface RequestView {
 }
 
 /** What undici takes as the value of a header. */
-type HeaderValue = string | number | readonly string[];
+export type HeaderValue = string | number | readonly string[];
 
-/** The path without its query. */
+/** The path without its query and fragment. */
 export function pathOnly(path: string): string {
   const query = path.indexOf('?');
-  return query === -1 ? path : path.slice(0, query);
+  const only = query === -1 ? path : path.slice(0, query);
+  const fragment = only.indexOf('#');
+  return fragment === -1 ? only : only.slice(0, fragment);
 }
 
 /**
- * All values of a header joined by `,` (gRFC A41), or undefined. Undici takes headers as an object, a flat array, an iterable of
- * pairs or null, with names in any case.
+ * The values of a header in their order: undefined = none, a string = the only one. Undici takes headers as an object, a flat array,
+ * an iterable of pairs or null, with names in any case. Names that begin with `:` are the parts of the request line; `host` is
+ * `:authority`.
  */
-export function headerOf(request: RequestView, name: string): string | undefined {
-  const { headers } = request;
+export function headerValuesOf(request: RequestView, name: string): string | readonly string[] | undefined {
+  if (name.charCodeAt(0) === 58) return pseudoHeader(request, name);
+  const values = listedValues(request.headers, name);
+  return values === undefined && name === 'host' ? request.authority : values;
+}
+
+function listedValues(headers: RequestView['headers'], name: string): string | readonly string[] | undefined {
   if (headers === null || headers === undefined) return undefined;
-  let found: string | undefined;
+  let found: string | string[] | undefined;
   const take = (value: HeaderValue | undefined): void => {
-    if (value === undefined) return;
-    const text = Array.isArray(value) ? value.join(',') : String(value);
-    found = found === undefined ? text : `${found},${text}`;
+    if (value === undefined || value === null) return;
+    if (!Array.isArray(value)) found = found === undefined ? String(value) : [...listOf(found), String(value)];
+    else if (value.length > 0) found = [...listOf(found), ...(value as readonly string[])];
   };
   if (Array.isArray(headers)) {
     for (let index = 0; index + 1 < headers.length; index += 2) {
-      if (String(headers[index]).toLowerCase() === name) take(headers[index + 1]);
+      if (isNamed(String(headers[index]), name)) take(headers[index + 1]);
     }
   } else if (Symbol.iterator in headers) {
-    for (const [key, value] of headers as Iterable<[string, HeaderValue]>) if (key.toLowerCase() === name) take(value);
+    for (const [key, value] of headers as Iterable<[string, HeaderValue]>) if (isNamed(key, name)) take(value);
   } else {
-    for (const key of Object.keys(headers)) if (key.length === name.length && key.toLowerCase() === name) take(headers[key]);
+    for (const key of Object.keys(headers)) if (isNamed(key, name)) take(headers[key]);
   }
   return found;
 }
 
-/** First value of a query parameter, decoded, or undefined. */
-export function queryOf(request: RequestView, name: string): string | undefined {
-  const start = request.path.indexOf('?');
-  if (start === -1) return undefined;
-  return new URLSearchParams(request.path.slice(start + 1)).get(name) ?? undefined;
+function isNamed(key: string, name: string): boolean {
+  return key.length === name.length && (key === name || key.toLowerCase() === name);
 }
 
-/** Value of a request cookie, or undefined. */
+function listOf(values: string | string[] | undefined): readonly string[] {
+  return values === undefined ? [] : typeof values === 'string' ? [values] : values;
+}
+
+function pseudoHeader(request: RequestView, name: string): string | readonly string[] | undefined {
+  if (name === ':path') return request.path;
+  if (name === ':method') return request.method;
+  if (name === ':scheme') return request.scheme;
+  return name === ':authority' ? headerValuesOf(request, 'host') : undefined;
+}
+
+/** All values of a header joined by `,`, or undefined. */
+export function headerOf(request: RequestView, name: string): string | undefined {
+  const values = headerValuesOf(request, name);
+  return values === undefined || typeof values === 'string' ? values : values.join(',');
+}
+
+/** First value of a header, or undefined. */
+export function firstHeaderOf(request: RequestView, name: string): string | undefined {
+  const values = headerValuesOf(request, name);
+  return values === undefined || typeof values === 'string' ? values : values[0];
+}
+
+/** The host that the request asks for, with its port where that is not the default. */
+export function authorityOf(request: RequestView): string {
+  return firstHeaderOf(request, 'host') ?? '';
+}
+
+/** The scheme as a proxy in front would be told: `x-forwarded-proto` where the request has it, as in Envoy. */
+export function schemeOf(request: RequestView): string {
+  const forwarded = firstHeaderOf(request, 'x-forwarded-proto');
+  return forwarded === 'https' || forwarded === 'http' ? forwarded : (request.scheme ?? 'http');
+}
+
+/**
+ * First value of a query parameter as it is written, or undefined; a parameter without `=` has the value `''`. Nothing is decoded, as
+ * in Envoy.
+ */
+export function queryOf(request: RequestView, name: string): string | undefined {
+  return queryParameter(request.path, name);
+}
+
+/** First value of a request cookie, without the quotes around it, or undefined. */
 export function cookieOf(request: RequestView, name: string): string | undefined {
-  const cookies = headerOf(request, 'cookie');
-  if (cookies === undefined) return undefined;
-  for (const pair of cookies.split(/[;,]/)) {
-    const separator = pair.indexOf('=');
-    if (separator !== -1 && pair.slice(0, separator).trim() === name)
-      return pair
-        .slice(separator + 1)
-        .trim()
-        .replace(/^"(.*)"$/, '$1');
+  const headers = headerValuesOf(request, 'cookie');
+  if (headers === undefined) return undefined;
+  for (const header of typeof headers === 'string' ? [headers] : headers) {
+    for (const pair of header.split(';')) {
+      const separator = pair.indexOf('=');
+      if (separator === -1 || pair.slice(0, separator).replace(/^ +/, '') !== name) continue;
+      const value = pair.slice(separator + 1);
+      return value.length >= 2 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value;
+    }
   }
   return undefined;
 }

@@ -36,6 +36,7 @@ function onPathOnly(edit: (path: string) => string | undefined): PathEdit {
   return (path) => {
     const only = pathOnly(path);
     const edited = edit(only);
-    return edited === undefined ? undefined : edited + path.slice(only.length);
+    // A pattern that leaves nothing of the path rewrites nothing (Envoy).
+    return edited === undefined || edited === '' ? undefined : edited + path.slice(only.length);
   };
 }

@@ -1,47 +1,94 @@
 /**
  * Which virtual host serves an authority. Order of Envoy's route configuration: exact, then the longest suffix (`*.example.org`),
- * then the longest prefix (`orders.*`), then `*`. A domain without a port serves every port; one with a port is asked first.
+ * then the longest prefix (`orders.*`), then `*`. A domain without a port serves every port, and one with a port is asked first;
+ * unless the domains are meant as Envoy means them: compared with the authority as it is sent, port and all.
  */
-interface DomainTable<V> {
-  readonly exact: Map<string, V>;
-  readonly suffixes: { readonly text: string; readonly value: V }[];
-  readonly prefixes: { readonly text: string; readonly value: V }[];
-  catchAll: V | undefined;
+export interface VirtualHostEntry<V> {
+  readonly domains: readonly string[];
+  readonly value: V;
+  /** Domains are compared with the authority as it is sent. Default false. */
+  readonly arePortsExact?: boolean;
 }
 
 /** A table from authority to `V`. */
 export interface VirtualHostTable<V> {
-  find(host: string, port: number): V | undefined;
+  /** `authority` as in the Host header; default is the host with its port. Host and authority are lower case. */
+  find(host: string, port: number, authority?: string): V | undefined;
 }
 
 /** Builds the table. The first of two equal domains wins. */
-export function createVirtualHostTable<V>(
-  entries: Iterable<{ readonly domains: readonly string[]; readonly value: V }>,
-): VirtualHostTable<V> {
-  const table: DomainTable<V> = { exact: new Map(), suffixes: [], prefixes: [], catchAll: undefined };
-  for (const { domains, value } of entries) for (const domain of domains) addDomain(table, domain.toLowerCase(), value);
-  const longestFirst = (a: { text: string }, b: { text: string }): number => b.text.length - a.text.length;
-  table.suffixes.sort(longestFirst);
-  table.prefixes.sort(longestFirst);
+export function createVirtualHostTable<V>(entries: Iterable<VirtualHostEntry<V>>): VirtualHostTable<V> {
+  const anyPort = new DomainTable<V>();
+  const exactPort = new DomainTable<V>();
+  for (const { domains, value, arePortsExact = false } of entries) {
+    for (const domain of domains) {
+      const written = domain.toLowerCase();
+      if (arePortsExact) exactPort.add(written, value);
+      else anyPort.add(written.endsWith(':*') ? written.slice(0, -2) : written, value);
+    }
+  }
   return {
-    find(host, port) {
+    find(host, port, authority) {
       const withPort = `${host}:${port}`;
+      const sent = authority ?? withPort;
       return (
-        table.exact.get(withPort) ??
-        table.exact.get(host) ??
-        table.suffixes.find(({ text }) => withPort.endsWith(text) && withPort.length > text.length)?.value ??
-        table.suffixes.find(({ text }) => host.endsWith(text) && host.length > text.length)?.value ??
-        table.prefixes.find(({ text }) => host.startsWith(text) && host.length > text.length)?.value ??
-        table.catchAll
+        exactPort.exact.get(sent) ??
+        anyPort.exact.get(withPort) ??
+        anyPort.exact.get(host) ??
+        exactPort.bySuffix(sent) ??
+        anyPort.bySuffix(withPort) ??
+        anyPort.bySuffix(host) ??
+        exactPort.byPrefix(sent) ??
+        anyPort.byPrefix(host) ??
+        exactPort.catchAll ??
+        anyPort.catchAll
       );
     },
   };
 }
 
-function addDomain<V>(table: DomainTable<V>, written: string, value: V): void {
-  const domain = written.endsWith(':*') ? written.slice(0, -2) : written;
-  if (domain === '*') table.catchAll ??= value;
-  else if (domain.startsWith('*')) table.suffixes.push({ text: domain.slice(1), value });
-  else if (domain.endsWith('*')) table.prefixes.push({ text: domain.slice(0, -1), value });
-  else if (!table.exact.has(domain)) table.exact.set(domain, value);
+class DomainTable<V> {
+  readonly exact = new Map<string, V>();
+  private readonly suffixes = new TextsByLength<V>();
+  private readonly prefixes = new TextsByLength<V>();
+  catchAll: V | undefined = undefined;
+
+  add(domain: string, value: V): void {
+    if (domain === '*') this.catchAll ??= value;
+    else if (domain.startsWith('*')) this.suffixes.add(domain.slice(1), value);
+    else if (domain.endsWith('*')) this.prefixes.add(domain.slice(0, -1), value);
+    else if (!this.exact.has(domain)) this.exact.set(domain, value);
+  }
+
+  /** What stands for `*` is never empty. */
+  bySuffix(text: string): V | undefined {
+    for (const length of this.suffixes.lengths) {
+      if (length >= text.length) continue;
+      const value = this.suffixes.values.get(text.slice(text.length - length));
+      if (value !== undefined) return value;
+    }
+    return undefined;
+  }
+
+  byPrefix(text: string): V | undefined {
+    for (const length of this.prefixes.lengths) {
+      if (length >= text.length) continue;
+      const value = this.prefixes.values.get(text.slice(0, length));
+      if (value !== undefined) return value;
+    }
+    return undefined;
+  }
+}
+
+/** Texts with the lengths that they have, so that a look-up takes as many steps as there are lengths, however many texts. */
+class TextsByLength<V> {
+  readonly values = new Map<string, V>();
+  /** The longest first. */
+  lengths: number[] = [];
+
+  add(text: string, value: V): void {
+    if (this.values.has(text)) return;
+    this.values.set(text, value);
+    if (!this.lengths.includes(text.length)) this.lengths = [...this.lengths, text.length].sort((a, b) => b - a);
+  }
 }

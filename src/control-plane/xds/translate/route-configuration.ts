@@ -59,7 +59,8 @@ export function routeTableFrom(message: Message, options: RouteConfigurationOpti
       overrideHeaders: 'envoy',
       ...headersOf(headerMutationFrom(message, 'request', surroundings), headerMutationFrom(message, 'response', surroundings)),
     },
-    ...(ignorePortInHost && { ignorePortInHost }),
+    // Envoy compares domains with the host as it is sent, unless it is told otherwise.
+    ignorePortInHost,
     ...(mostSpecificHeadersWin && { mostSpecificHeadersWin }),
     ...(metadata !== undefined && { metadata }),
   };

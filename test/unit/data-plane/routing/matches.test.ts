@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { loadPatternEngine } from '../../../../src/base/pattern.ts';
 import { compileMatch } from '../../../../src/data-plane/routing/match-route.ts';
-import { compilePath, compileString, compileValue } from '../../../../src/data-plane/routing/match-value.ts';
+import { compileMetadata } from '../../../../src/data-plane/routing/match-metadata.ts';
+import { compileCookie, compilePath, compileString, compileValue } from '../../../../src/data-plane/routing/match-value.ts';
 import {
   cookieOf,
   headerOf,
@@ -12,7 +13,14 @@ import {
   withKeptHeaders,
   type RequestView,
 } from '../../../../src/data-plane/routing/request-view.ts';
-import type { Fraction, PathMatcher, RouteMatch, StringMatcher, ValueMatcher } from '../../../../src/model/match.ts';
+import type {
+  Fraction,
+  MetadataMatcher,
+  PathMatcher,
+  RouteMatch,
+  StringMatcher,
+  ValueMatcher,
+} from '../../../../src/model/match.ts';
 
 before(loadPatternEngine);
 
@@ -104,12 +112,15 @@ describe('a path', () => {
   });
 });
 
+/** What a header has: nothing, one value or several. */
+type Values = string | readonly string[] | undefined;
+
 describe('a value', () => {
   const rows: readonly {
     readonly name: string;
     readonly matcher: Omit<ValueMatcher, 'name'>;
-    readonly yes: (string | undefined)[];
-    readonly no: (string | undefined)[];
+    readonly yes: Values[];
+    readonly no: Values[];
   }[] = [
     { name: 'exact', matcher: { match: { kind: 'exact', value: 'a' } }, yes: ['a'], no: ['b', undefined] },
     { name: 'exact-inverted', matcher: { match: { kind: 'exact', value: 'a' }, invert: true }, yes: ['b'], no: ['a', undefined] },
@@ -134,11 +145,37 @@ describe('a value', () => {
       no: ['a'],
     },
     {
-      name: 'missing-as-empty-is-not-present',
+      name: 'missing-as-empty-is-present',
       matcher: { match: { kind: 'present' }, whenMissing: 'empty' },
-      yes: ['a'],
-      no: [undefined],
+      yes: ['a', undefined],
+      no: [],
     },
+    {
+      name: 'missing-as-empty-is-never-absent',
+      matcher: { match: { kind: 'present' }, whenMissing: 'empty', invert: true },
+      yes: [],
+      no: ['a', undefined],
+    },
+    {
+      name: 'one-of-several',
+      matcher: { match: { kind: 'exact', value: 'a' } },
+      yes: [
+        ['a', 'b'],
+        ['b', 'a'],
+        ['', 'a'],
+      ],
+      no: [['b', 'c'], ['a,b'], 'a,b'],
+    },
+    {
+      name: 'none-of-several',
+      matcher: { match: { kind: 'exact', value: 'a' }, invert: true },
+      yes: [['b', 'c'], 'a,b'],
+      no: [
+        ['a', 'b'],
+        ['b', 'a'],
+      ],
+    },
+    { name: 'several-are-not-joined', matcher: { match: { kind: 'exact', value: 'a,b' } }, yes: ['a,b'], no: [['a', 'b']] },
     {
       name: 'range',
       matcher: { match: { kind: 'range', start: -5, end: 10 } },
@@ -155,7 +192,7 @@ describe('a value', () => {
   ];
   for (const { name, matcher, yes, no } of rows) {
     it(`matches: ${name}`, () => {
-      const test = compileValue<string | undefined>({ name: 'x', ...matcher }, (value) => value);
+      const test = compileValue<Values>({ name: 'x', ...matcher }, (values) => values);
       for (const value of yes) assert.equal(test(value), true, JSON.stringify(value));
       for (const value of no) assert.equal(test(value), false, JSON.stringify(value));
     });
@@ -213,21 +250,107 @@ describe('a header', () => {
   });
 });
 
-describe('a query parameter and a cookie', () => {
-  it('are read decoded, the first where there are several', () => {
-    assert.equal(queryOf(request({ path: '/a?x=1%202&x=3' }), 'x'), '1 2');
-    assert.equal(queryOf(request({ path: '/a?x' }), 'x'), '');
-    assert.equal(queryOf(request({ path: '/a' }), 'x'), undefined);
-    assert.equal(queryOf(request({ path: '/a?y=1' }), 'x'), undefined);
-  });
+describe('a part of the request line', () => {
+  const view = request({ method: 'PUT', path: '/a?b=1', scheme: 'https', authority: 'orders:8443' });
+  const rows: readonly { readonly name: string; readonly header: string; readonly value: string | undefined }[] = [
+    { name: 'path-with-its-query', header: ':path', value: '/a?b=1' },
+    { name: 'method', header: ':method', value: 'PUT' },
+    { name: 'scheme', header: ':scheme', value: 'https' },
+    { name: 'authority', header: ':authority', value: 'orders:8443' },
+    { name: 'host', header: 'host', value: 'orders:8443' },
+    { name: 'unknown', header: ':status', value: undefined },
+  ];
+  for (const { name, header, value } of rows) it(`is a header: ${name}`, () => assert.equal(headerOf(view, header), value));
 
-  it('are read from any Cookie header', () => {
-    const cookies = (cookie: unknown): RequestView => request({ headers: { Cookie: cookie } as never });
-    assert.equal(cookieOf(cookies('a=1; b="2"'), 'b'), '2');
-    assert.equal(cookieOf(cookies(['a=1', 'b=2']), 'b'), '2');
-    assert.equal(cookieOf(cookies('a=b=c'), 'a'), 'b=c');
-    assert.equal(cookieOf(cookies('ab=1'), 'b'), undefined);
-    assert.equal(cookieOf(request(), 'a'), undefined);
+  it('is the host of the caller where that has one', () => {
+    const own = { ...view, headers: { Host: 'billing' } };
+    assert.equal(headerOf(own, ':authority'), 'billing');
+    assert.equal(headerOf(own, 'host'), 'billing');
+  });
+});
+
+describe('a query parameter', () => {
+  const rows: readonly { readonly name: string; readonly path: string; readonly value: string | undefined }[] = [
+    { name: 'first-of-several', path: '/a?x=1&x=2', value: '1' },
+    { name: 'not-decoded', path: '/a?x=1%202+3', value: '1%202+3' },
+    { name: 'name-is-not-decoded', path: '/a?%78=1', value: undefined },
+    { name: 'without-a-sign', path: '/a?x', value: '' },
+    { name: 'without-a-value', path: '/a?x=&y=1', value: '' },
+    { name: 'value-with-a-sign', path: '/a?x=1=2', value: '1=2' },
+    { name: 'after-others', path: '/a?xy=1&&x=2', value: '2' },
+    { name: 'semicolon-separates-nothing', path: '/a?y=1;x=2', value: undefined },
+    { name: 'other-case', path: '/a?X=1', value: undefined },
+    { name: 'other-parameter', path: '/a?y=x', value: undefined },
+    { name: 'in-the-path', path: '/x=1', value: undefined },
+    { name: 'no-query', path: '/a', value: undefined },
+    { name: 'empty-query', path: '/a?', value: undefined },
+    { name: 'before-a-fragment', path: '/a?x=1#&x=2', value: '1' },
+  ];
+  for (const { name, path, value } of rows)
+    it(`is read as it is written: ${name}`, () => assert.equal(queryOf(request({ path }), 'x'), value));
+});
+
+describe('a cookie', () => {
+  const rows: readonly { readonly name: string; readonly cookie: string | string[]; readonly value: string | undefined }[] = [
+    { name: 'after-others', cookie: 'a=1; b=2', value: '2' },
+    { name: 'in-quotes', cookie: 'b="2"', value: '2' },
+    { name: 'first-of-several', cookie: ['b=1', 'b=2'], value: '1' },
+    { name: 'in-another-header', cookie: ['a=1', 'b=2'], value: '2' },
+    { name: 'value-with-a-sign', cookie: 'b=1=2', value: '1=2' },
+    { name: 'empty', cookie: 'b=', value: '' },
+    { name: 'several-spaces', cookie: 'a=1;   b=2', value: '2' },
+    { name: 'without-a-sign', cookie: 'b', value: undefined },
+    { name: 'comma-separates-nothing', cookie: 'a=1,b=2', value: undefined },
+    { name: 'longer-name', cookie: 'ab=1', value: undefined },
+    { name: 'space-before-the-sign', cookie: 'b =1', value: undefined },
+  ];
+  for (const { name, cookie, value } of rows)
+    it(`is read: ${name}`, () => assert.equal(cookieOf(request({ headers: { Cookie: cookie } }), 'b'), value));
+
+  it('that is missing fails its test, and passes it inverted', () => {
+    const match = { kind: 'exact', value: '1' } as const;
+    const cookies = (...tests: readonly Partial<ValueMatcher>[]) =>
+      tests.map((more) => compileCookie({ name: 'b', match, ...more })(request()));
+    assert.deepEqual(cookies({}, { invert: true }, { whenMissing: 'empty' }, { whenMissing: 'empty', invert: true }), [
+      false,
+      true,
+      false,
+      true,
+    ]);
+    assert.equal(compileCookie({ name: 'b', match: { kind: 'present' }, invert: true })(request()), true);
+    assert.equal(compileCookie({ name: 'b', match, invert: true })(request({ headers: { cookie: 'b=1' } })), false);
+  });
+});
+
+describe('what an earlier step noted', () => {
+  const metadata = { jwt: { claims: { role: 'admin', level: 3, staff: true } } };
+  const at = (key: string): Pick<MetadataMatcher, 'namespace' | 'path'> => ({ namespace: 'jwt', path: ['claims', key] });
+  const rows: readonly { readonly name: string; readonly matcher: MetadataMatcher; readonly found: boolean }[] = [
+    { name: 'text', matcher: { ...at('role'), match: { kind: 'exact', value: 'admin' } }, found: true },
+    { name: 'other-text', matcher: { ...at('role'), match: { kind: 'exact', value: 'user' } }, found: false },
+    { name: 'number', matcher: { ...at('level'), match: { kind: 'range', start: 3, end: 4 } }, found: true },
+    { name: 'number-is-no-text', matcher: { ...at('level'), match: { kind: 'exact', value: '3' } }, found: false },
+    { name: 'bool', matcher: { ...at('staff'), match: { kind: 'bool', value: true } }, found: true },
+    { name: 'present', matcher: { ...at('level'), match: { kind: 'present' } }, found: true },
+    { name: 'missing', matcher: { ...at('none'), match: { kind: 'present' } }, found: false },
+    { name: 'from-the-prototype', matcher: { ...at('constructor'), match: { kind: 'present' } }, found: false },
+    {
+      name: 'below-a-text',
+      matcher: { namespace: 'jwt', path: ['claims', 'role', 'length'], match: { kind: 'present' } },
+      found: false,
+    },
+  ];
+  for (const { name, matcher, found } of rows) {
+    it(`is tested: ${name}`, () => {
+      assert.equal(compileMetadata(matcher)(request({ metadata })), found);
+      assert.equal(compileMetadata({ ...matcher, invert: true })(request({ metadata })), !found);
+    });
+  }
+
+  it('is nothing for a request of this process', () => {
+    const matcher: MetadataMatcher = { ...at('role'), match: { kind: 'present' } };
+    assert.equal(compileMetadata(matcher)(request()), false);
+    assert.equal(compileMetadata({ ...matcher, invert: true })(request()), true);
   });
 });
 
@@ -271,7 +394,12 @@ describe('a route', () => {
         request({ headers: { 'Content-Type': 'application/grpc+proto' } }),
         request({ headers: { 'content-type': 'application/grpc' } }),
       ],
-      no: [request(), request({ headers: { 'content-type': 'application/json' } })],
+      no: [
+        request(),
+        request({ headers: { 'content-type': 'application/json' } }),
+        request({ headers: { 'content-type': 'application/grpc-web' } }),
+        request({ headers: { 'content-type': 'application/grpc;x' } }),
+      ],
     },
     { name: 'not-supported', match: { unsupported: ['source_ip'] }, yes: [], no: [request()] },
     { name: 'not-supported-beside-others', match: { methods: ['GET'], unsupported: ['x'] }, yes: [], no: [request()] },

@@ -68,4 +68,29 @@ describe('the virtual host of an authority', () => {
     assert.equal(twice.find('orders', 80), 'first');
     assert.equal(twice.find('x', 80), 'first');
   });
+
+  describe('as it is sent, where ports count', () => {
+    const exact = createVirtualHostTable(
+      ['users.com', 'users.com:8080', '*.example.org', '*.example.org:9090', 'orders.*', '*'].map((domain) => ({
+        domains: [domain],
+        value: domain,
+        arePortsExact: true,
+      })),
+    );
+    const sent: Readonly<Record<string, string>> = {
+      'users.com': 'users.com',
+      'users.com:8080': 'users.com:8080',
+      'users.com:443': '*',
+      'a.example.org': '*.example.org',
+      'a.example.org:9090': '*.example.org:9090',
+      'a.example.org:80': '*',
+      'orders.net:81': 'orders.*',
+    };
+    for (const [authority, found] of Object.entries(sent)) {
+      it(`of ${authority} is ${found}`, () => {
+        const [host = '', port = '80'] = authority.split(':');
+        assert.equal(exact.find(host, Number(port), authority), found);
+      });
+    }
+  });
 });
