@@ -1,5 +1,9 @@
+import type { Hash64 } from '../../model/contracts.ts';
 import { xxHash64 } from './xxhash64.ts';
 import type { Word64 } from './word64.ts';
+
+/** The seed of nearly all hashes. */
+export const noSeed: Hash64 = { high: 0, low: 0 };
 
 const encoder = new TextEncoder();
 let scratch = new Uint8Array(256);
@@ -13,8 +17,8 @@ export function bytesOf(text: string): { readonly view: DataView; readonly lengt
   return { view, length: write(text) };
 }
 
-/** XXH64 of a text. */
-export function hashText(text: string, seed: number, out: Word64): void {
+/** XXH64 of a text. `out` may be the seed too. */
+export function hashText(text: string, seed: Hash64, out: Word64): void {
   const length = write(text);
   xxHash64(view, length, seed, out);
 }

@@ -5,10 +5,12 @@
  */
 import type { Hash64, HostSet, PickableHost } from '../../model/contracts.ts';
 import type { HashTable } from './hash-table.ts';
-import { hashText } from './hash-text.ts';
+import { hashText, noSeed } from './hash-text.ts';
 import { compare, type PlacedHosts } from './placed-hosts.ts';
 import { modulo, type Word64 } from './word64.ts';
 
+/** A host's second hash, for the steps of its permutation. */
+const skipSeed: Hash64 = { high: 0, low: 1 };
 /** Turns between two steps: under a millisecond. */
 const turnsPerStep = 16_384;
 
@@ -21,9 +23,9 @@ export function* buildMaglev(placed: PlacedHosts, size: number): Generator<void,
   const skip = new Uint32Array(order.length);
   const hash: Word64 = { high: 0, low: 0 };
   for (const [index, host] of order.entries()) {
-    hashText(placed.keys[host]!, 0, hash);
+    hashText(placed.keys[host]!, noSeed, hash);
     place[index] = modulo(hash, size);
-    hashText(placed.keys[host]!, 1, hash);
+    hashText(placed.keys[host]!, skipSeed, hash);
     skip[index] = modulo(hash, size - 1) + 1;
   }
   const table = new Int32Array(size).fill(-1);

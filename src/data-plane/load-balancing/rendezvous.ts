@@ -1,5 +1,5 @@
 import type { Hash64, HostSet, PickableHost } from '../../model/contracts.ts';
-import { hashText } from './hash-text.ts';
+import { hashText, noSeed } from './hash-text.ts';
 import type { PlacedHosts } from './placed-hosts.ts';
 import { isTried } from './tried-hosts.ts';
 
@@ -18,7 +18,7 @@ export class Rendezvous {
     this.weights = weights;
     const hash = { high: 0, low: 0 };
     this.seeds = Uint32Array.from(keys, (key) => {
-      hashText(key, 0, hash);
+      hashText(key, noSeed, hash);
       return hash.low;
     });
   }

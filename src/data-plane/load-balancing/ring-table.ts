@@ -5,7 +5,7 @@
  */
 import type { Hash64, HostSet, PickableHost } from '../../model/contracts.ts';
 import type { HashTable } from './hash-table.ts';
-import { bytesOf } from './hash-text.ts';
+import { bytesOf, noSeed } from './hash-text.ts';
 import { murmur2 } from './murmur2.ts';
 import type { PlacedHosts } from './placed-hosts.ts';
 import { sortPoints, type Points } from './sort-points.ts';
@@ -71,7 +71,7 @@ function placePoints(
 ): number {
   let count = from;
   for (; count < end; count++) {
-    if (hashFunction === 'xx-hash') xxHash64(numbered.view, numbered.length, 0, hash);
+    if (hashFunction === 'xx-hash') xxHash64(numbered.view, numbered.length, noSeed, hash);
     else murmur2(numbered.view, numbered.length, hash);
     points.high[count] = hash.high;
     points.low[count] = hash.low;

@@ -2,6 +2,7 @@
  * XXH64, the hash that Envoy and gRPC place hosts and requests with. Source: the xxHash specification, "XXH64 algorithm description".
  * Written over 32-bit halves (word64.ts).
  */
+import type { Hash64 } from '../../model/contracts.ts';
 import { carryOf, multiply, product, type Word64 } from './word64.ts';
 
 // The five primes of the specification, each as its low and its high half.
@@ -19,13 +20,13 @@ const p5High = 0x27d4eb2f | 0;
 /** The four accumulators of long input: low and high half of each. */
 const lanes = new Int32Array(8);
 
-/** Hashes the first `length` bytes. `seed` has 32 bits. The result has unsigned halves. */
-export function xxHash64(bytes: DataView, length: number, seed: number, out: Word64): void {
+/** Hashes the first `length` bytes. `out` gets unsigned halves; it may be the seed too. */
+export function xxHash64(bytes: DataView, length: number, seed: Hash64, out: Word64): void {
   let low: number;
   let high: number;
   let at = 0;
   if (length >= 32) {
-    startLanes(seed);
+    startLanes(seed.low | 0, seed.high | 0);
     for (; at + 32 <= length; at += 32) for (let lane = 0; lane < 4; lane++) consume(bytes, at + 8 * lane, 2 * lane);
     low = rotatedLow(0, 1);
     high = rotatedHigh(0, 1);
@@ -42,8 +43,8 @@ export function xxHash64(bytes: DataView, length: number, seed: number, out: Wor
       high = (product[1]! + p4High + carryOf(low, p4Low)) | 0;
     }
   } else {
-    low = (seed + p5Low) | 0;
-    high = (p5High + carryOf(low, p5Low)) | 0;
+    low = (seed.low + p5Low) | 0;
+    high = (seed.high + p5High + carryOf(low, p5Low)) | 0;
   }
   low = (low + length) | 0;
   high = (high + carryOf(low, length)) | 0;
@@ -81,17 +82,17 @@ export function xxHash64(bytes: DataView, length: number, seed: number, out: Wor
   out.high = product[1]! >>> 0;
 }
 
-function startLanes(seed: number): void {
+function startLanes(seedLow: number, seedHigh: number): void {
   const sumLow = (p1Low + p2Low) | 0;
-  put(0, seed, sumLow, p1High + p2High + carryOf(sumLow, p2Low));
-  put(2, seed, p2Low, p2High);
-  put(4, seed, 0, 0);
-  const negativeLow = -p1Low | 0;
-  put(6, seed, negativeLow, ~p1High + (negativeLow === 0 ? 1 : 0));
+  put(0, seedLow, sumLow, seedHigh + p1High + p2High + carryOf(sumLow, p2Low));
+  put(2, seedLow, p2Low, seedHigh + p2High);
+  put(4, seedLow, 0, seedHigh);
+  // Minus the first prime: its low half is not 0, so the two's complement carries nothing into the high one.
+  put(6, seedLow, -p1Low | 0, seedHigh + ~p1High);
 }
 
-function put(lane: number, seed: number, low: number, high: number): void {
-  const sum = (seed + low) | 0;
+function put(lane: number, seedLow: number, low: number, high: number): void {
+  const sum = (seedLow + low) | 0;
   lanes[lane] = sum;
   lanes[lane + 1] = high + carryOf(sum, low);
 }

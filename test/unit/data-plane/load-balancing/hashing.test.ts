@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { seededRandom, yieldToLoop } from '../../../../src/base/runtime.ts';
 import { TableSlot, type TablePlan } from '../../../../src/data-plane/load-balancing/hash-table.ts';
-import { hashText } from '../../../../src/data-plane/load-balancing/hash-text.ts';
+import { hashText, noSeed } from '../../../../src/data-plane/load-balancing/hash-text.ts';
 import { loadBalancingPolicies } from '../../../../src/data-plane/load-balancing/index.ts';
 import { placeHosts } from '../../../../src/data-plane/load-balancing/placed-hosts.ts';
 import type { Hash64, LocalityShare, PickableHost, PickContext, Picker } from '../../../../src/model/contracts.ts';
@@ -29,7 +29,7 @@ function build(policy: string, hosts: readonly PickableHost[], options: Record<s
 function hashOf(value: bigint | string): Hash64 {
   if (typeof value === 'bigint') return { high: Number(value >> 32n), low: Number(value & 0xffffffffn) };
   const out = { high: 0, low: 0 };
-  hashText(value, 0, out);
+  hashText(value, noSeed, out);
   return out;
 }
 
