@@ -1,9 +1,10 @@
 /**
- * AIMD: one more for each request that goes well while the limit is used, a tenth less for each that is refused or takes too long.
- * Looks at failures only, so it fits where latency says nothing, and finds the limit by going past it. Source: TCP Reno; Netflix
- * concurrency-limits, `AIMDLimit`.
+ * AIMD: one more after each round trip that went well while the limit was used, a tenth less after one in which requests were
+ * refused or took too long. Looks at failures only, so it fits where latency says nothing, and finds the limit by going past it.
+ * Source: TCP Reno; Netflix concurrency-limits, `AIMDLimit`.
  */
 import { within, type AdaptiveAlgorithm, type AdaptiveBounds, type AdaptiveLimit, type LoadSample } from './adaptive-limit.ts';
+import type { DropTest } from './adaptive-limit-window.ts';
 
 /** What is left of the limit after a drop. */
 const backoffRatio = 0.9;
@@ -17,12 +18,15 @@ class AimdLimit implements AdaptiveLimit {
     this.limit = bounds.initialLimit;
   }
 
-  onSample({ latencyMs, inFlight, isDropped }: LoadSample): void {
-    const { minLimit, maxLimit, timeoutMs } = this.bounds;
-    if (isDropped || latencyMs > timeoutMs) this.limit = within(Math.floor(this.limit * backoffRatio), minLimit, maxLimit);
+  onSample({ inFlight, isDropped }: LoadSample): void {
+    const { minLimit, maxLimit } = this.bounds;
+    if (isDropped) this.limit = within(Math.floor(this.limit * backoffRatio), minLimit, maxLimit);
     else if (inFlight * 2 >= this.limit) this.limit = within(this.limit + 1, minLimit, maxLimit);
   }
 }
+
+/** A response that took longer than `timeoutMs` is as good as none. */
+export const tookTooLong: DropTest = ({ isDropped, latencyMs }, { timeoutMs }) => isDropped || latencyMs > timeoutMs;
 
 /** Netflix concurrency-limits, `AIMDLimit`. */
 export const aimd: AdaptiveAlgorithm = (bounds) => new AimdLimit(bounds);

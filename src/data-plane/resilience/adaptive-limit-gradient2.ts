@@ -7,9 +7,9 @@
  */
 import { within, type AdaptiveAlgorithm, type AdaptiveBounds, type AdaptiveLimit, type LoadSample } from './adaptive-limit.ts';
 
-/** Samples that the long average looks back over. */
+/** Round trips that the long average looks back over. */
 const longWindow = 600;
-/** The first samples are averaged plainly. */
+/** The first are averaged plainly. */
 const warmUp = 10;
 /** Requests that may queue at the server. */
 const queueSize = 4;

@@ -1,20 +1,21 @@
 /**
  * Vegas: the least latency seen is that of an unloaded server; what a request takes longer it waited in a queue of
  * limit × (1 − least ÷ latency) requests. A short queue raises the limit, a long one lowers it. The least latency is forgotten from
- * time to time, or a server that became slower for good would never be let up again. Fits requests that take about equally long.
+ * time to time, or a server that became slower for good would never be let up again. Fits requests that
+ * take about equally long: the least of uneven ones is that of the easiest.
  * Source: TCP Vegas; Netflix concurrency-limits, `VegasLimit`.
  */
 import type { Random } from '../../base/runtime.ts';
 import { within, type AdaptiveAlgorithm, type AdaptiveBounds, type AdaptiveLimit, type LoadSample } from './adaptive-limit.ts';
 
-/** The least latency is taken anew about every so many samples for each request of the limit. */
+/** The least latency is taken anew about every so many round trips for each request of the limit. */
 const probeMultiplier = 30;
 
 class VegasLimit implements AdaptiveLimit {
   limit: number;
   private readonly bounds: AdaptiveBounds;
   private leastMs = Number.POSITIVE_INFINITY;
-  private samplesSinceProbe = 0;
+  private tripsSinceProbe = 0;
   /** 0.5…1, so that the clients of one server do not probe together. */
   private probeJitter = 1;
 
@@ -30,8 +31,8 @@ class VegasLimit implements AdaptiveLimit {
       this.set(this.limit - step);
       return;
     }
-    if (++this.samplesSinceProbe >= this.probeJitter * probeMultiplier * this.limit) {
-      this.samplesSinceProbe = 0;
+    if (++this.tripsSinceProbe >= this.probeJitter * probeMultiplier * this.limit) {
+      this.tripsSinceProbe = 0;
       this.probeJitter = 0.5 + random() / 2;
       this.leastMs = latencyMs;
       return;

@@ -22,7 +22,8 @@ describe('currentRequest', () => {
   });
 
   it('is the same for another copy of the module in the process', async () => {
-    const other = (await import(`../../../src/base/request-context.ts?copy=${1}`)) as {
+    const copy = '../../../src/base/request-context.ts?copy=1';
+    const other = (await import(copy)) as {
       currentRequest: typeof currentRequest;
     };
     assert.notEqual(other.currentRequest, currentRequest);
