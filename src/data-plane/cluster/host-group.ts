@@ -21,6 +21,8 @@ export class HostGroup {
   usable: readonly Host[] = [];
   isPanic = false;
   picker: Picker;
+  /** Made when a session is looked up for the first time. */
+  private byAddress: ReadonlyMap<string, Host> | undefined = undefined;
 
   constructor(name: string, policy: LoadBalancingPolicy, options: unknown, random: Random, panicThresholdPercent: number) {
     this.name = name;
@@ -33,7 +35,14 @@ export class HostGroup {
 
   setHosts(hosts: readonly Host[]): void {
     this.hosts = hosts;
+    this.byAddress = undefined;
     this.rebuild();
+  }
+
+  /** The host of an address (`192.0.2.1:8080`, `[2001:db8::1]:8080`), usable or not. */
+  hostAt(address: string): Host | undefined {
+    this.byAddress ??= new Map(this.hosts.map((host) => [host.address, host]));
+    return this.byAddress.get(address);
   }
 
   /** Called when hosts, weights or availability changed. */

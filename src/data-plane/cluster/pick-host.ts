@@ -1,9 +1,11 @@
 import type { Random } from '../../base/runtime.ts';
-import type { PickContext } from '../../model/contracts.ts';
+import type { Hash64, PickContext } from '../../model/contracts.ts';
 import type { Probe } from '../resilience/circuit-breaker.ts';
 import type { Failure } from '../resilience/outcome.ts';
+import type { RetryHosts } from '../resilience/retry-hosts.ts';
 import type { Cluster } from './cluster.ts';
 import type { Host } from './host.ts';
+import type { HostGroup } from './host-group.ts';
 
 /** Who wants a host; gets it, and the right to probe it when the outcome decides whether the host returns. */
 export interface HostSeeker {
@@ -11,29 +13,59 @@ export interface HostSeeker {
   probe: Probe | undefined;
 }
 
+/** What the policies of a request ask of the pick; a request without hash policies and session has none. */
+export interface HostWish {
+  /** By the hash policies of its route. */
+  readonly hash: Hash64 | undefined;
+  /** Address of the endpoint that its session is on. */
+  readonly sessionAddress: string | undefined;
+  /** Without that endpoint the request fails instead of moving. */
+  readonly isStrict: boolean;
+}
+
 /** Written anew for each pick, which is synchronous, so that picking allocates nothing of its own. */
-const context: { -readonly [K in keyof PickContext]: PickContext[K] } = { tried: [], random: () => 0, now: 0 };
+const context: { -readonly [K in keyof PickContext]: PickContext[K] } = {
+  tried: [],
+  hash: undefined,
+  random: () => 0,
+  now: 0,
+};
+
+const noHosts: readonly Host[] = [];
 
 /**
- * The host of an attempt. A host whose time out is over gets one request as its probe before the balancer is asked: otherwise it
- * would never come back. Ejected hosts and open breakers are not in the picker's set (host-group.ts); hosts tried before are avoided
- * while there are others. Returns why there is none.
+ * The host of an attempt. The endpoint of a session comes first, for the first attempt: once that failed, a retry goes where the
+ * balancer says and the session moves, as in Envoy, in strict mode too. A host whose time out is over gets one request as its probe
+ * before the balancer is asked: otherwise it would never come back. Ejected hosts and open breakers are not in the picker's set
+ * (host-group.ts); `retry` says where another attempt should not go. Returns why there is none.
  */
 export function pickHost(
   seeker: HostSeeker,
   cluster: Cluster,
   subset: string,
-  tried: readonly Host[],
+  wish: HostWish | undefined,
+  retry: RetryHosts<Host> | undefined,
   random: Random,
   now: number,
 ): Failure | undefined {
   const group = cluster.group(subset);
   if (group === undefined) return failure('MESH_NO_CLUSTER', `the cluster "${cluster.name}" has no subset "${subset}"`);
+  const tried = retry === undefined ? noHosts : retry.tried;
+  if (wish?.sessionAddress !== undefined && retry === undefined) {
+    if (takeSessionHost(seeker, cluster, group, wish.sessionAddress)) return undefined;
+    if (wish.isStrict) {
+      const what = `the endpoint ${wish.sessionAddress} of the session cannot be used in "${cluster.name}"`;
+      return failure('MESH_NO_HEALTHY_ENDPOINT', `${what}; send the request without its session, or make the session not strict`);
+    }
+  }
   if (cluster.detection.isProbing && cluster.detection.takeProbe(seeker, group.hosts, tried)) return undefined;
   context.tried = tried;
+  context.hash = wish?.hash;
   context.random = random;
   context.now = now;
-  seeker.host = group.picker.pick(context) as Host | undefined;
+  seeker.host = (retry === undefined ? group.picker.pick(context) : retry.pick(group.picker, group.usable, context)) as
+    | Host
+    | undefined;
   if (seeker.host !== undefined) return undefined;
   const name = subset === '' ? `"${cluster.name}"` : `subset "${subset}" of "${cluster.name}"`;
   if (group.hosts.length === 0) return failure('MESH_NO_HEALTHY_ENDPOINT', `${name} has no endpoints`);
@@ -44,6 +76,15 @@ export function pickHost(
       `the circuit breakers of ${byBreaker} of the ${group.hosts.length} hosts of ${name} are open`,
     );
   return failure('MESH_NO_HEALTHY_ENDPOINT', `all ${group.hosts.length} hosts of ${name} are out; see mesh.status()`);
+}
+
+/** The endpoint of a session, if the request may go there; a probe when its time out is over. */
+function takeSessionHost(seeker: HostSeeker, cluster: Cluster, group: HostGroup, address: string): boolean {
+  const host = group.hostAt(address);
+  if (host === undefined) return false;
+  if (host.out !== undefined) return cluster.detection.isProbing && cluster.detection.takeProbe(seeker, [host], noHosts);
+  seeker.host = host;
+  return true;
 }
 
 function failure(code: Failure['code'], reason: string): Failure {
