@@ -1,6 +1,7 @@
 import { fullJitter } from '../../base/backoff.ts';
 import type { Clock, Random } from '../../base/runtime.ts';
 import type { RetryConfig } from '../../model/policy.ts';
+import { pushbackMs } from './grpc-pushback.ts';
 import { parseHttpDate } from './http-date.ts';
 import { responseHeader, type Outcome, type ResponseOutcome } from './outcome.ts';
 
@@ -10,10 +11,13 @@ const defaultMaxRatio = 10;
 const defaultMaxResetMs = 300_000;
 
 /**
- * Wait in milliseconds before retry number `retryNumber` (from 1): what the response asks for, else the back-off of the policy. The
+ * Wait in milliseconds before retry number `retryNumber` (from 1): what the response asks for (exactly, when a gRPC server pushes
+ * back), else the back-off of the policy. Policies with an empty `resetHeaders` do not listen to `Retry-After`, as Envoy's do not. The
  * caller compares it with the deadline: a wait that ends after it means no retry.
  */
 export function retryDelayMs(retryNumber: number, retry: RetryConfig, outcome: Outcome, random: Random, clock: Clock): number {
+  const pushback = pushbackMs(outcome);
+  if (typeof pushback === 'number') return pushback;
   const asked = outcome.kind === 'response' ? askedDelayMs(retry, outcome, clock) : undefined;
   const backoff = backoffMs(retryNumber, retry, random);
   if (asked === undefined) return backoff;
@@ -40,7 +44,8 @@ function askedDelayMs(retry: RetryConfig, outcome: ResponseOutcome, clock: Clock
     return delayMs === undefined ? undefined : Math.min(delayMs, maxResetMs);
   }
   for (const { name, format } of retry.resetHeaders) {
-    const value = responseHeader(outcome, name);
+    // The first value counts (Envoy).
+    const value = responseHeader(outcome, name.toLowerCase())?.split(',', 1)[0];
     if (value === undefined || !/^\d{1,15}$/.test(value.trim())) continue;
     const delayMs = format === 'seconds' ? Number(value) * 1000 : Number(value) * 1000 - clock.wallNow();
     if (delayMs > 0 && delayMs <= maxResetMs) return delayMs;

@@ -24,6 +24,7 @@ export interface RetriableRequest {
   readonly isIdempotent: boolean;
   /** False when its body cannot be sent a second time. */
   readonly isReplayable: boolean;
+  /** A header by its lower-case name, or a part of the request line: `:method`, `:path`, `:authority`, `:scheme`. */
   header(name: string): string | undefined;
 }
 
@@ -90,6 +91,13 @@ export function retriesSuccess(retry: RetryConfig): boolean {
   return compiled(retry).retriesSuccess;
 }
 
+/** What a matcher of `retriableHeaders` reads: several values joined by `,`; `:status` is the status. Source: Envoy header matching. */
+function responseValue(outcome: ResponseOutcome, name: string): string | undefined {
+  if (name === ':status') return String(outcome.status);
+  const value = Object.hasOwn(outcome.headers, name) ? outcome.headers[name] : undefined;
+  return typeof value === 'object' ? value.join(',') : value;
+}
+
 /** A bit for each condition, so that a test of several is one operation. */
 const bit = {
   'connect-failure': 1,
@@ -153,9 +161,9 @@ function compiled(retry: RetryConfig): CompiledRetry {
       retriesSuccess:
         (conditions & (bit['retriable-headers'] | bit['envoy-ratelimited'])) !== 0 ||
         [...statusCodes].some((status) => status < 400),
-      responseTests: (retry.retriableHeaders ?? []).map((matcher) => compileValue(matcher, responseHeader)),
+      responseTests: (retry.retriableHeaders ?? []).map((matcher) => compileValue(matcher, responseValue)),
       requestTests: (retry.requestHeaders ?? []).map((matcher) =>
-        compileValue(matcher, (request: RetriableRequest, name) => (name === ':method' ? request.method : request.header(name))),
+        compileValue(matcher, (request: RetriableRequest, name) => request.header(name)),
       ),
     };
     compiledByConfig.set(retry, policy);

@@ -95,7 +95,8 @@ function backoffFrom(message: Message): BackoffConfig {
 
 function resetsFrom(message: Message): Pick<RetryConfig, 'resetHeaders' | 'maxResetMs'> {
   const limited = message.message('rate_limited_retry_back_off');
-  if (limited === undefined) return {};
+  // Without it Envoy does not listen to what a response asks for.
+  if (limited === undefined) return { resetHeaders: [] };
   const resetHeaders = limited.messages('reset_headers').map((header) => {
     const name = header.name('name')?.toLowerCase();
     if (name === undefined) header.problem('name', 'must be the name of a header');

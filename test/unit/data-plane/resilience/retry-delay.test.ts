@@ -53,6 +53,31 @@ describe('retryDelayMs', () => {
     assert.equal(delay(1, retry, undefined, 1), 150);
   });
 
+  it('is exactly what a gRPC server pushes back with', () => {
+    const outcome: Outcome = {
+      kind: 'response',
+      status: 200,
+      grpcStatus: '14',
+      headers: { 'grpc-status': '14', 'grpc-retry-pushback-ms': '1234', 'retry-after': '9' },
+    };
+    assert.equal(
+      retryDelayMs(1, policy, outcome, () => 1, clock),
+      1234,
+    );
+    assert.equal(
+      retryDelayMs(1, policy, { ...outcome, grpcStatus: undefined }, () => 0, clock),
+      9000,
+    );
+  });
+
+  it('does not listen to Retry-After where the policy names no header', () => {
+    assert.equal(delay(1, { resetHeaders: [] }, { 'retry-after': '3' }, 1), 25);
+  });
+
+  it('takes the first value of a header that is repeated, whatever the case of its name', () => {
+    assert.equal(delay(1, { resetHeaders: [{ name: 'X-Reset', format: 'seconds' }] }, { 'x-reset': '3, 9' }, 0), 3000);
+  });
+
   const retryAfter: { name: string; headers: Record<string, string>; expected: number }[] = [
     { name: 'seconds', headers: { 'retry-after': '3' }, expected: 3000 },
     { name: 'seconds-with-spaces', headers: { 'retry-after': ' 3 ' }, expected: 3000 },
