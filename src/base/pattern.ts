@@ -20,6 +20,11 @@ export async function loadPatternEngine(): Promise<void> {
   engine ??= (await import('re2js')).RE2JS;
 }
 
+/** Takes an engine that somebody else has loaded (pattern-engine.ts). */
+export function setPatternEngine(loaded: typeof RE2JS): void {
+  engine ??= loaded;
+}
+
 /** Whether patterns can be compiled already. */
 export function isPatternEngineLoaded(): boolean {
   return engine !== undefined;

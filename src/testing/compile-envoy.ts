@@ -1,0 +1,143 @@
+/**
+ * Route tables and clusters of Envoy for policy tests: no sockets, no clock, no mesh. They go the way that a control plane's go
+ * (translation, the checks of the store, compilation), so that a test of a policy tests what requests will meet.
+ */
+import { usePatternEngine } from '../base/pattern-engine.ts';
+import { checkResource } from '../control-plane/validate/resource.ts';
+import { translateResources } from '../control-plane/xds/translate/resources.ts';
+import { loadBalancingPolicies } from '../data-plane/load-balancing/index.ts';
+import {
+  compileRouteTable,
+  type ClusterSlot,
+  type CompiledVirtualHost,
+  type RouteCompilation,
+} from '../data-plane/routing/compile-routes.ts';
+import { createVirtualHostTable, type VirtualHostTable } from '../data-plane/routing/virtual-hosts.ts';
+import { unhonouredOf } from '../data-plane/unhonoured.ts';
+import type { ClusterConfig } from '../model/cluster.ts';
+import type { Problem } from '../model/contracts.ts';
+import type { RequestPolicy, RouteTableConfig, VirtualHostConfig } from '../model/route.ts';
+import type { Resource, ResourceTypes, SourceSnapshot } from '../model/snapshot.ts';
+import { parseResources } from './parse-resources.ts';
+
+/** How resources are compiled. */
+export interface CompileEnvoyOptions {
+  /** For `%HOSTNAME%` in the values of headers. Default: such headers are left out and reported. */
+  readonly hostname?: string;
+  /** For `%ENVIRONMENT(NAME)%` in the values of headers. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+}
+
+/** A table of routes: the configuration, and what stands around it. */
+export interface EnvoyTable {
+  readonly name: string;
+  readonly config: RouteTableConfig;
+  /** Of the listener that has the table. */
+  readonly outer: RequestPolicy | undefined;
+}
+
+/** A virtual host ready for requests. */
+export interface EnvoyVirtualHost {
+  readonly config: VirtualHostConfig;
+  readonly compiled: CompiledVirtualHost;
+}
+
+/** Compiled resources of Envoy, for `route()`. */
+export interface CompiledEnvoy {
+  /** Fields that were received and have no effect, by resource and path. Empty = all of it is carried out. */
+  readonly problems: readonly Problem[];
+  /** The route tables in their order; those that stand inside of a listener have its name when they have none. */
+  readonly tables: readonly EnvoyTable[];
+  /** The clusters by name. */
+  readonly clusters: ReadonlyMap<string, ClusterConfig>;
+  /** Everything as meshfetch has it: what a control plane would deliver. */
+  readonly resources: readonly Resource[];
+}
+
+const compiledTables = new WeakMap<RouteTableConfig, VirtualHostTable<EnvoyVirtualHost>>();
+
+/**
+ * Compiles Envoy v3 resources: `RouteConfiguration`, `Cluster`, `ClusterLoadAssignment`, `Listener` (with its routes inside or
+ * beside it), or a bootstrap with `static_resources`. They may be YAML or JSON text, objects, or a list of these; fields in
+ * snake_case or camelCase, with `@type` or without (it is then told from the fields).
+ *
+ * Throws a TypeError that names everything that is wrong, by path. What is understood and has no effect is in `problems`.
+ *
+ * ```js
+ * const compiled = compileEnvoy(readFileSync('routes.yaml', 'utf8'));
+ * const result = route(compiled, { url: 'http://orders/api/42' });
+ * ```
+ */
+export function compileEnvoy(
+  resources: string | object | readonly (string | object)[],
+  options: CompileEnvoyOptions = {},
+): CompiledEnvoy {
+  usePatternEngine();
+  const translated = translateResources(parseResources(resources), { surroundings: options });
+  const problems = [...translated.problems, ...translated.resources.flatMap(checked)];
+  if (problems.length > 0) {
+    const lines = problems.map(({ key, path, reason }) => `  ${key.kind} "${key.name}"${path === '' ? '' : ` ${path}`}: ${reason}`);
+    throw new TypeError(`the resources of Envoy cannot be used:\n${lines.join('\n')}`);
+  }
+  return {
+    problems: [...translated.unhonoured, ...withoutEffect(translated.resources)],
+    tables: tablesOf(translated.resources),
+    clusters: new Map(translated.resources.flatMap((each) => (each.kind === 'cluster' ? [[each.name, each.value] as const] : []))),
+    resources: translated.resources,
+  };
+}
+
+/** The virtual hosts of a table, compiled once. `runtime` stands for a layer of Envoy's runtime. */
+export function virtualHostsOf(
+  { config, outer }: EnvoyTable,
+  runtime?: RouteCompilation['runtime'],
+): VirtualHostTable<EnvoyVirtualHost> {
+  const known = runtime === undefined ? compiledTables.get(config) : undefined;
+  if (known !== undefined) return known;
+  const slot = (name: string): ClusterSlot => ({ name, cluster: undefined });
+  const compilation = { source: 'envoy', version: '1', slot, ...(runtime !== undefined && { runtime }) };
+  const entries = compileRouteTable(config, outer, compilation).map((entry, index) => ({
+    ...entry,
+    value: { config: config.virtualHosts[index]!, compiled: entry.value },
+  }));
+  const table = createVirtualHostTable(entries);
+  if (runtime === undefined) compiledTables.set(config, table);
+  return table;
+}
+
+/** What the store would refuse. */
+function checked(resource: Resource): readonly Problem[] {
+  const check = checkResource(resource, {
+    policyNames: [...loadBalancingPolicies.keys()],
+    checkPolicyOptions: ({ policy, options }, path) => loadBalancingPolicies.get(policy)!.options.parse(options, path),
+  });
+  let step = check.next();
+  while (step.done !== true) step = check.next();
+  return step.value.problems.map(({ path, reason }) => ({ key: { kind: resource.kind, name: resource.name }, path, reason }));
+}
+
+/** What the data plane would report. */
+function withoutEffect(resources: readonly Resource[]): readonly Problem[] {
+  return [...unhonouredOf({ source: 'envoy', version: '1', ...byKind(resources) })];
+}
+
+function byKind(resources: readonly Resource[]): Omit<SourceSnapshot, 'source' | 'version'> {
+  const of = <K extends Resource['kind']>(kind: K): ReadonlyMap<string, ResourceTypes[K]> =>
+    new Map(resources.filter((each) => each.kind === kind).map(({ name, value }) => [name, value as ResourceTypes[K]]));
+  return { listeners: of('listener'), routeTables: of('route-table'), clusters: of('cluster'), endpoints: of('endpoints') };
+}
+
+/** The tables in the order in which they came, each with the policy of the listener that names it. */
+function tablesOf(resources: readonly Resource[]): readonly EnvoyTable[] {
+  const outer = new Map<string, RequestPolicy | undefined>();
+  const inline: EnvoyTable[] = [];
+  for (const { kind, value } of resources) {
+    if (kind !== 'listener' || value.direction !== 'outbound') continue;
+    if (typeof value.routes === 'string') outer.set(value.routes, value.policy);
+    else inline.push({ name: value.routes.name, config: value.routes, outer: value.policy });
+  }
+  const named = resources.flatMap(({ kind, value }) =>
+    kind === 'route-table' ? [{ name: value.name, config: value, outer: outer.get(value.name) }] : [],
+  );
+  return [...named, ...inline];
+}
