@@ -23,6 +23,7 @@ export function* checkCluster(check: Check, cluster: ClusterConfig, policies: Kn
   check.within('locality', cluster.locality, (inner, locality) => {
     inner.oneOf('mode', locality.mode ?? 'nothing', ['none', 'weighted', 'zone-aware']);
     inner.percent('panicThresholdPercent', locality.panicThresholdPercent);
+    inner.flag('failTrafficOnPanic', locality.failTrafficOnPanic);
     inner.whole('zoneAwareMinClusterSize', locality.zoneAwareMinClusterSize, 0);
     inner.percent('zoneAwareRoutingPercent', locality.zoneAwareRoutingPercent);
   });
@@ -130,6 +131,8 @@ function checkOutlierDetection(check: Check, outlier: OutlierDetectionConfig): v
   for (const key of ['consecutive5xx', 'consecutiveGatewayFailure', 'consecutiveLocalOriginFailure', 'minReadyHosts'] as const) {
     check.whole(key, outlier[key], 0);
   }
+  for (const key of ['splitLocalOriginErrors', 'alwaysEjectOneHost', 'returnOnProbe', 'respectRetryAfter'] as const)
+    check.flag(key, outlier[key]);
   check.durationMs('intervalMs', outlier.intervalMs);
   check.durationMs('baseEjectionMs', outlier.baseEjectionMs ?? null);
   check.durationMs('maxEjectionMs', outlier.maxEjectionMs ?? null);
@@ -168,6 +171,10 @@ function checkHealthCheck(check: Check, health: HealthCheckConfig): void {
   check.whole('unhealthyThreshold', health.unhealthyThreshold ?? null, 1);
   check.whole('healthyThreshold', health.healthyThreshold ?? null, 1);
   check.durationMs('jitterMs', health.jitterMs);
+  if (health.path !== undefined) check.path('path', health.path);
+  if (health.host !== undefined) check.authority('host', health.host);
+  if (health.method !== undefined) check.headerName('method', health.method, 'any-case');
+  if (health.service !== undefined) check.text('service', health.service);
   check.each('expectedStatuses', health.expectedStatuses, (inner, range) => {
     inner.whole('start', range.start ?? null, 100, 600);
     inner.whole('end', range.end ?? null, 100, 600);

@@ -118,6 +118,7 @@ export function checkHttp2(check: Check, http2: Http2Config): void {
   check.within('keepAlive', http2.keepAlive, (inner, keepAlive) => {
     inner.durationMs('intervalMs', keepAlive.intervalMs ?? null);
     inner.durationMs('timeoutMs', keepAlive.timeoutMs ?? null);
+    inner.flag('whileIdle', keepAlive.whileIdle);
   });
 }
 

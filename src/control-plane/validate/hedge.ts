@@ -8,6 +8,7 @@ const maxHedgedAttempts = 100;
 
 /** Checks when another attempt starts beside one that is under way. */
 export function checkHedge(check: Check, hedge: HedgeConfig): void {
+  check.flag('onPerTryTimeout', hedge.onPerTryTimeout);
   check.durationMs('delayMs', hedge.delayMs);
   check.whole('maxAttempts', hedge.maxAttempts, 1, maxHedgedAttempts);
   check.each('nonFatalStatuses', hedge.nonFatalStatuses, (inner, status) => {

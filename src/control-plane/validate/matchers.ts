@@ -10,13 +10,18 @@ const maxMatchersPerRoute = 1000;
 /** Checks a test of a string. */
 export function checkStringMatcher(check: Check, matcher: StringMatcher): void {
   check.oneOf('kind', matcher.kind ?? 'nothing', stringKinds);
+  if (matcher.kind === 'present') return;
   if (matcher.kind === 'regex') check.regex('value', matcher.value);
-  else if (matcher.kind !== 'present') check.text('value', matcher.value);
+  else {
+    check.text('value', matcher.value);
+    check.flag('ignoreCase', matcher.ignoreCase);
+  }
 }
 
 /** Checks a test of a path. */
 export function checkPathMatcher(check: Check, matcher: PathMatcher): void {
   check.oneOf('kind', matcher.kind ?? 'nothing', pathKinds);
+  if ('ignoreCase' in matcher) check.flag('ignoreCase', matcher.ignoreCase);
   if (matcher.kind === 'regex') check.regex('value', matcher.value);
   else if (check.text('value', matcher.value) && (matcher.kind === 'segment-prefix' || matcher.kind === 'template')) {
     if (matcher.kind === 'template') checkTemplate(check, matcher.value);
@@ -91,5 +96,6 @@ export function checkRouteMatch(check: Check, match: RouteMatch): void {
   const lists = [match.methods, match.headers, match.query, match.cookies, match.metadata];
   const count = lists.reduce((sum, list) => sum + (list?.length ?? 0), 0);
   if (count > maxMatchersPerRoute) check.reject(`has ${count} matchers; at most ${maxMatchersPerRoute} are allowed`);
-  for (const condition of check.list(match.unsupported)) check.note(`${condition}: not supported, so the route never matches`);
+  check.each('unsupported', match.unsupported, (inner, condition) => inner.text('', condition));
+  for (const condition of match.unsupported ?? []) check.note(`${condition}: not supported, so the route never matches`);
 }

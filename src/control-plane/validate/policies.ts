@@ -169,6 +169,7 @@ function checkBucket(check: Check, bucket: TokenBucketConfig): void {
 /** Checks what a hashing balancer hashes. */
 export function checkHashPolicy(check: Check, policy: HashPolicy): void {
   check.oneOf('kind', policy.kind ?? 'nothing', ['header', 'cookie', 'query', 'source-ip', 'channel']);
+  check.flag('terminal', policy.terminal);
   if (policy.kind === 'header') {
     check.headerName('name', policy.name, 'lower-case');
     check.within('regexRewrite', policy.regexRewrite, checkRegexRewrite);
@@ -178,7 +179,8 @@ export function checkHashPolicy(check: Check, policy: HashPolicy): void {
 
 /** A name or path with a semicolon would add attributes of its own to the cookie (RFC 6265, section 4.1.1). */
 function checkCookie(check: Check, cookie: { readonly name: string; readonly path?: string; readonly ttlMs?: number }): void {
-  check.headerName('name', cookie.name, 'any-case'); // the name of a cookie is a token as well
+  if (typeof cookie.name !== 'string' || !/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(cookie.name))
+    check.reject(`${printed(cookie.name)} is not the name of a cookie: letters, digits, - and _`, 'name');
   if (cookie.path !== undefined && (typeof cookie.path !== 'string' || !/^[!-:<-~]*$/.test(cookie.path)))
     check.reject(`${printed(cookie.path)} is no path of a cookie: it has a semicolon, a space or other characters`, 'path');
   check.durationMs('ttlMs', cookie.ttlMs);
@@ -188,11 +190,15 @@ function checkSessionAffinity(check: Check, affinity: SessionAffinity): void {
   check.oneOf('kind', affinity.kind ?? 'nothing', ['cookie', 'header']);
   if (affinity.kind === 'cookie') checkCookie(check, affinity);
   else check.headerName('name', affinity.name, 'any-case');
+  check.flag('strict', affinity.strict);
   check.durationMs('absoluteTimeoutMs', affinity.absoluteTimeoutMs);
   check.durationMs('idleTimeoutMs', affinity.idleTimeoutMs);
 }
 
 function checkCors(check: Check, cors: CorsConfig): void {
   check.each('allowOrigins', cors.allowOrigins, checkStringMatcher);
+  for (const key of ['allowMethods', 'allowHeaders', 'exposeHeaders'] as const)
+    check.each(key, cors[key], (inner, name) => inner.headerName('', name, 'any-case'));
+  check.flag('allowCredentials', cors.allowCredentials);
   check.durationMs('maxAgeMs', cors.maxAgeMs);
 }

@@ -81,6 +81,7 @@ export function checkRedirect(check: Check, action: RedirectAction): void {
   if (action.path !== undefined) check.path('path', action.path);
   if (action.prefix !== undefined && action.prefix !== '') check.path('prefix', action.prefix);
   check.within('regex', action.regex, checkRegexRewrite);
+  check.flag('stripQuery', action.stripQuery);
   const rewrites = [action.path, action.prefix, action.regex].filter((rewrite) => rewrite !== undefined);
   if (rewrites.length > 1) check.reject('has more than one of path, prefix and regex; keep one of them');
 }

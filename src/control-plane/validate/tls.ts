@@ -15,6 +15,7 @@ export function checkUpstreamTls(check: Check, tls: UpstreamTls): void {
   checkAlpn(check, tls.alpn);
   checkPeers(check, tls.peers);
   checkVersions(check, tls);
+  check.each('cipherSuites', tls.cipherSuites, (inner, suite) => inner.name('', suite));
 }
 
 /** Checks the identities of which a peer must have one. */

@@ -5,25 +5,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createConfigStore } from '../../../src/control-plane/store.ts';
-import type { ApplyResult } from '../../../src/model/contracts.ts';
 import type { Resource, ResourceKind } from '../../../src/model/snapshot.ts';
 import { createVirtualClock } from '../../../src/testing/virtual-clock.ts';
+import { verdictOn } from './verdict-on.ts';
 
 type Fields = Record<string, unknown>;
-
-async function verdictOn(kind: ResourceKind, value: unknown, name = 'x'): Promise<ApplyResult> {
-  const store = createConfigStore({
-    sources: ['test'],
-    clock: createVirtualClock(),
-    policyNames: ['least-request', 'round-robin'],
-    checkPolicyOptions({ options }, path) {
-      if (options !== undefined && Object.hasOwn(options, 'choices') && options['choices'] !== 2)
-        throw new RangeError(`${path}.choices must be 2`);
-    },
-    onSnapshot: () => {},
-  });
-  return store.sink('test').apply({ version: '1', set: [{ kind, name, value } as unknown as Resource], remove: [] });
-}
 
 const cluster = (fields: Fields = {}): Fields => ({
   name: 'x',
