@@ -5,6 +5,7 @@ import { formatBytes, formatNanos } from '../format.ts';
 import { estimate } from '../statistics.ts';
 import type { MicroQuestion } from './child.ts';
 import type { MicroMeasurement } from './measure.ts';
+import * as limits from './limits.ts';
 import * as meshStep from './mesh-step.ts';
 import type { MicroModule } from './operation.ts';
 import * as parts from './parts.ts';
@@ -72,5 +73,6 @@ function microBenchmark(name: string, title: string, file: string, { rows }: Mic
 export const microBenchmarks: readonly Benchmark[] = [
   microBenchmark('mesh-step', 'The mesh itself, per request', 'mesh-step.ts', meshStep, 3),
   microBenchmark('parts', 'Parts of the way out', 'parts.ts', parts),
+  microBenchmark('limits', 'Limits, rates, faults and what is inherited', 'limits.ts', limits),
   microBenchmark('picks', 'Picking a host, by policy and number of hosts', 'picks.ts', picks),
 ];

@@ -17,3 +17,18 @@ export interface MicroModule {
 
 /** Takes results, so that V8 cannot leave out the work that made them. */
 export const sink: { value: unknown } = { value: undefined };
+
+/** The row of a function that is called again and again. */
+export function call(name: string, prepare: () => (() => unknown) | Promise<() => unknown>): MicroRow {
+  return {
+    name,
+    async create() {
+      const operation = await prepare();
+      return {
+        run(count) {
+          for (let index = 0; index < count; index++) sink.value = operation();
+        },
+      };
+    },
+  };
+}

@@ -2,7 +2,6 @@
 import { Deadlines, type Deadline } from '../../src/base/deadlines.ts';
 import { systemClock, systemRandom } from '../../src/base/runtime.ts';
 import { CircuitWindow } from '../../src/data-plane/resilience/circuit-window.ts';
-import { ClusterLimits } from '../../src/data-plane/resilience/limits.ts';
 import { createRetryBudget } from '../../src/data-plane/resilience/retry-budget.ts';
 import { compileRouteTable, findRoute } from '../../src/data-plane/routing/compile-routes.ts';
 import { createVirtualHostTable } from '../../src/data-plane/routing/virtual-hosts.ts';
@@ -12,22 +11,7 @@ import type { RouteTableConfig } from '../../src/model/route.ts';
 import type { RouteMatch } from '../../src/model/match.ts';
 import { createTelemetry } from '../../src/telemetry/telemetry.ts';
 import { createDnsResolver } from '../../src/wire/dns.ts';
-import { sink, type MicroRow } from './operation.ts';
-
-/** The row of a function that is called again and again. */
-function call(name: string, prepare: () => (() => unknown) | Promise<() => unknown>): MicroRow {
-  return {
-    name,
-    async create() {
-      const operation = await prepare();
-      return {
-        run(count) {
-          for (let index = 0; index < count; index++) sink.value = operation();
-        },
-      };
-    },
-  };
-}
+import { call, sink, type MicroRow } from './operation.ts';
 
 const request = { method: 'GET', path: '/v9/items?page=2', headers: { accept: '*/*', 'x-canary': 'true' } };
 
@@ -143,13 +127,6 @@ export const rows: readonly MicroRow[] = [
       const time = now();
       window.record(true, time);
       return window.isTripped(100, 1_000_000_000, time);
-    };
-  }),
-  call('limits: acquire and release', () => {
-    const limits = new ClusterLimits(undefined);
-    return () => {
-      limits.tryAcquireRequest();
-      limits.releaseRequest();
     };
   }),
   call('dns: peek', async () => {
