@@ -25,6 +25,11 @@ export interface MeshOptions {
   readonly configTimeoutMs?: number;
   /** How long `close()` lets requests finish. Default 10 000. */
   readonly drainTimeoutMs?: number;
+  /**
+   * `never`: a request that may have been acted on is sent again only when it is idempotent (RFC 9110, section 9.2.2), whatever a
+   * control plane says. Default `as-configured`: its policies are obeyed.
+   */
+  readonly nonIdempotentRetries?: 'never' | 'as-configured';
   /** Time, for tests. */
   readonly clock?: Clock;
   /** Chance, for tests. */
@@ -66,6 +71,11 @@ export const optionTable: { readonly [K in keyof Required<MeshOptions>]: OptionR
     doc: 'How long `close()` lets requests finish. Default 10000.',
     isValid: isDuration,
     expected: 'milliseconds, 0 to 86400000',
+  },
+  nonIdempotentRetries: {
+    doc: 'Requests that are not idempotent and may have been acted on: `never` sent again, or `as-configured`. Default `as-configured`.',
+    isValid: (value) => value === 'never' || value === 'as-configured',
+    expected: '"never" or "as-configured"',
   },
   clock: { doc: 'Time, for tests.', isValid: (value) => typeof value === 'object' && value !== null, expected: 'a Clock' },
   random: {

@@ -78,15 +78,19 @@ class Lane {
   private readonly fire = (): void => {
     this.timer = undefined;
     const now = this.clock.now();
-    // Timers may fire a fraction early; a deadline due within half a millisecond counts as due.
-    while (this.head !== undefined && this.head.dueMs <= now + 0.5) {
-      const due = this.head;
-      const { target } = due;
-      due.cancel();
-      target?.onDeadline(due);
+    try {
+      // Timers may fire a fraction early; a deadline due within half a millisecond counts as due.
+      while (this.head !== undefined && this.head.dueMs <= now + 0.5) {
+        const due = this.head;
+        const { target } = due;
+        due.cancel();
+        target?.onDeadline(due);
+      }
+    } finally {
+      // A target that was told may have armed another one, which is due after those that still wait; or it may have thrown.
+      const { head } = this;
+      if (head !== undefined && (this.timer === undefined || head.dueMs < this.timerDueMs)) this.wakeAt(head.dueMs);
     }
-    // A target that was told may have armed another one.
-    if (this.head !== undefined && this.timer === undefined) this.wakeAt(this.head.dueMs);
   };
 }
 

@@ -141,6 +141,14 @@ export const errorTable = {
     meaning: 'The response stood still for too long.',
     remedy: 'Raise the idle timeout for streams that may be silent.',
   },
+  MESH_STREAM_DURATION: {
+    flag: 'DT',
+    details: 'max_duration_timeout',
+    status: 504,
+    grpcStatus: 'DEADLINE_EXCEEDED',
+    meaning: 'The request with its response lasted longer than a stream may.',
+    remedy: 'Raise `maxStreamDurationMs` of the route, or end the stream sooner.',
+  },
   MESH_OVERFLOW: {
     flag: 'UO',
     details: 'upstream_reset_before_response_started{overflow}',

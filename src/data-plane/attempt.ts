@@ -5,27 +5,33 @@
  */
 import type { Duplex } from 'node:stream';
 import type { Dispatcher } from 'undici';
-import type { AttemptReport, MeshErrorCode } from '../base/errors.ts';
+import type { MeshErrorCode } from '../base/errors.ts';
 import type { Deadline, DeadlineTarget } from '../base/deadlines.ts';
 import type { AttemptSpan } from '../telemetry/attempt-span.ts';
 import type { AttemptOutcomeKind } from '../telemetry/events.ts';
+import { attemptReport } from './attempt-report.ts';
+import { optionsOf } from './attempt-request.ts';
+import type { Cluster } from './cluster/cluster.ts';
 import type { Host } from './cluster/host.ts';
 import { pickHost } from './cluster/pick-host.ts';
+import { rawHeadersOf } from './local-response.ts';
 import type { Call } from './outbound.ts';
 import { classifyError } from './resilience/classify.ts';
 import type { Probe } from './resilience/circuit-breaker.ts';
-import type { Failure } from './resilience/outcome.ts';
+import type { PriorityLimits } from './resilience/limits.ts';
+import { loadVerdict, type LoadVerdict } from './resilience/load-verdict.ts';
+import type { Failure, Outcome, ResponseOutcome } from './resilience/outcome.ts';
+import { Silence } from './response-timeouts.ts';
+import { giveSendOptionsBack } from './send-options.ts';
 import type { Connection, ConnectionWaiter } from './transport/connection.ts';
 import type { HostConnections } from './transport/host-connections.ts';
 
-/** Request options as undici's doors pass them, with what Node's fetch adds. */
-export type DispatchOptions = Dispatcher.DispatchOptions & { allowH2?: boolean; servername?: string };
-
-const noHosts: readonly Host[] = [];
 /** Bytes of an unwanted response that are read so that its connection can be used again. */
 const maxDrainBytes = 65_536;
 /** As long may that take: a connection costs less than a peer that never ends. */
 const maxDrainMs = 1000;
+
+const noHeaders: readonly string[] = [];
 
 /**
  * What undici is told of a cancelled attempt. With a code of its own undici would fail other requests of the client with the reason
@@ -38,10 +44,14 @@ class CancelledError extends Error {
 export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, ConnectionWaiter {
   readonly call: Call;
   readonly number: number;
+  /** Its own: the next attempt of the call may go to another one. */
+  readonly cluster: Cluster;
   host: Host | undefined = undefined;
   probe: Probe | undefined = undefined;
   startMs = 0.1;
   status = 0;
+  /** Requests of the cluster in flight when it was let in, for the adaptive limit. */
+  private inFlight = 0;
   /** True once nothing more is expected of it: its response ended, failed, or it was never sent. */
   isOver = false;
   /** True from `outcome` on: it has been recorded. */
@@ -54,20 +64,23 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   private sequence = 0;
   private controller: Dispatcher.DispatchController | undefined = undefined;
   private deadline: Deadline | undefined = undefined;
+  /** Of the queue for a connection, then of the response; where the policy has a limit for it. */
+  private silence: Silence | undefined = undefined;
   private span: AttemptSpan | undefined = undefined;
-  private isCancelled = false;
+  /** Set once it is cancelled. */
   private cancelReason: Error | undefined = undefined;
-  private isDraining = false;
-  private drainedBytes = 0;
+  /** Bytes of an unwanted response; -1 while its response is wanted. */
+  private drainedBytes = -1;
   /** The last byte of the request has left. */
   private isRequestSent = false;
   /** In the queue for a connection. */
   isWaiting = false;
   private handlerError: unknown = undefined;
 
-  constructor(call: Call, number: number) {
+  constructor(call: Call, number: number, cluster: Cluster) {
     this.call = call;
     this.number = number;
+    this.cluster = cluster;
   }
 
   /** Whether a byte of the request may have left this process. */
@@ -80,75 +93,96 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     return !this.isRequestSent && this.connection?.isH2 === true;
   }
 
+  /** The limits that it counts under. */
+  get limits(): PriorityLimits {
+    return this.cluster.limits.of(this.call.plan?.policy.priority);
+  }
+
   /** Limits, host, connection, send. */
   start(): void {
-    const { call } = this;
-    const { context, cluster } = call;
+    const { call, cluster } = this;
+    const { context } = call;
     // Waiting for configuration or a name is not the host's time.
     this.startMs = this.number === 1 && !call.hasWaited ? call.startMs : context.clock.now();
-    const overflow = cluster!.limits.tryAcquireRequest();
+    const { limits } = this;
+    const overflow = limits.admit(this.startMs, context.random, call.inherited?.criticality);
     if (overflow !== undefined) {
       this.isOver = true;
-      this.failed({
-        kind: 'failure',
-        code: 'MESH_OVERFLOW',
-        mayHaveBeenProcessed: false,
-        localOrigin: true,
-        ours: true,
-        reason: overflow,
-      });
+      this.failed(overflowOf(overflow));
       return;
     }
+    if (limits.admission.isOn) this.inFlight = limits.admission.inFlight;
     const nobody = pickHost(
       this,
-      cluster!,
+      cluster,
       call.destination!.subset,
-      call.retries?.tried ?? noHosts,
+      call.plan?.wish,
+      call.retries?.hosts,
       context.random,
       this.startMs,
     );
     if (nobody !== undefined) {
-      cluster!.limits.releaseRequest();
+      limits.releaseRequest();
       this.isOver = true;
       this.failed(nobody);
       return;
     }
     const host = this.host!;
     host.inFlight++;
-    const perTryTimeoutMs = call.route!.retry?.perTryTimeoutMs;
-    if (perTryTimeoutMs !== undefined) this.deadline = context.deadlines.arm(this, perTryTimeoutMs, this.startMs);
+    const perTryMs = call.perTryMs(this);
+    if (perTryMs > 0) this.deadline = context.deadlines.arm(this, perTryMs, this.startMs);
     try {
-      this.connections = cluster!.connectionsOf(host, call.entry!, call.options.allowH2 === false);
+      this.connections = cluster.connectionsOf(host, call.entry!, call.options.allowH2 === false);
       const connection = this.connections.take();
       if (connection !== undefined) this.send(connection);
-      else if (cluster!.limits.tryAcquirePending()) {
-        this.isWaiting = true;
-        this.connections.wait(this);
-      } else {
-        this.end(false);
-        const reason = `${host.address} has its ${this.connections.size} connections busy and maxPendingRequests (${cluster!.limits.maxPending}) wait already`;
-        this.failed({
-          kind: 'failure',
-          code: 'MESH_OVERFLOW',
-          mayHaveBeenProcessed: false,
-          localOrigin: true,
-          ours: true,
-          reason,
-        });
-      }
+      else this.wait(limits);
     } catch (error) {
       this.broke(error);
     }
   }
 
+  /** Queues for a connection. */
+  private wait(limits: PriorityLimits): void {
+    const { call } = this;
+    if (!limits.tryAcquirePending()) {
+      this.end(false);
+      this.failed(
+        overflowOf(
+          `${this.host!.address} has its ${this.connections!.size} connections busy and maxPendingRequests (${limits.maxPending}) wait already`,
+        ),
+      );
+      return;
+    }
+    this.isWaiting = true;
+    const { pendingTimeoutMs } = limits;
+    if (pendingTimeoutMs !== Number.POSITIVE_INFINITY)
+      this.silence = new Silence(call.context.clock, pendingTimeoutMs, () => {
+        const failure = overflowOf(
+          `no connection to ${this.host!.address} was free within pendingTimeoutMs (${pendingTimeoutMs})`,
+        );
+        this.stopWaiting();
+        call.guard(() => this.failed(failure));
+      });
+    this.connections!.wait(this);
+  }
+
   onConnection(connection: Connection): void {
     this.isWaiting = false;
-    this.call.cluster!.limits.releasePending();
+    this.limits.releasePending();
+    this.silence?.stop();
     try {
       this.send(connection);
     } catch (error) {
       this.broke(error);
     }
+  }
+
+  private stopWaiting(): void {
+    this.isWaiting = false;
+    this.connections!.stopWaiting(this);
+    this.limits.releasePending();
+    this.probe?.abandoned();
+    this.end(false);
   }
 
   /** It could not be sent: settings that no check has found, or a request that cannot be read. What it held is given back. */
@@ -169,38 +203,25 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     const { call } = this;
     this.connection = connection;
     this.sequence = this.connections!.sequence;
-    if (call.span === undefined) connection.client.dispatch(this.sendOptions(), this);
-    else {
+    if (call.span === undefined) {
+      const options = optionsOf(this, this.connections!, noHeaders);
+      connection.client.dispatch(options, this);
+      giveSendOptionsBack(options);
+    } else {
       const { ip, port, address } = this.host!;
       this.span = call.span.startAttempt(
-        { number: this.number, address: ip, port, endpoint: address, cluster: call.cluster!.name },
+        { number: this.number, address: ip, port, endpoint: address, cluster: this.cluster.name },
         this.startMs,
       );
-      this.span.dispatch(connection.client, this.sendOptions(), this);
+      const options = optionsOf(this, this.connections!, this.span.headers);
+      this.span.dispatch(connection.client, options, this);
+      giveSendOptionsBack(options);
     }
-  }
-
-  /** The caller's own options object where nothing has to be changed. */
-  private sendOptions(): DispatchOptions {
-    const { call } = this;
-    const { options } = call;
-    const entry = call.entry!;
-    const hasOwnName = this.connections!.origin === entry.origin;
-    const traceHeaders = this.span?.headers ?? [];
-    const isHttps = this.connections!.isHttps;
-    if (hasOwnName && call.replay === undefined && traceHeaders.length === 0 && !isHttps) return options;
-    const changed: DispatchOptions = { ...options };
-    if (call.replay !== undefined) changed.body = call.replay.attempt() as unknown as NonNullable<DispatchOptions['body']>;
-    // Without a fixed server name undici takes it from the Host header and reconnects whenever that changes.
-    if (isHttps) changed.servername = this.connections!.serverName;
-    const added = hasOwnName ? traceHeaders : ['host', entry.authority, ...traceHeaders];
-    if (added.length > 0) changed.headers = withHeaders(options.headers, added);
-    return changed;
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     // Thrown, it ends the request and leaves the connection for the next one; aborted, it would take the connection along.
-    if (this.isCancelled) throw this.cancelReason!;
+    if (this.cancelReason !== undefined) throw this.cancelReason;
     this.controller = controller;
     this.call.wasSent = true;
   }
@@ -210,46 +231,67 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   }
 
   onBodySent(chunk: Buffer): void {
+    this.call.plan?.timers?.touch();
     this.call.handler.onBodySent?.(chunk);
   }
 
   onRequestSent(): void {
+    const { call } = this;
     this.isRequestSent = true;
-    this.call.handler.onRequestSent?.();
+    const idleMs = call.retry?.perTryIdleTimeoutMs;
+    if (idleMs !== undefined && !this.isOver && this.cancelReason === undefined)
+      this.silence = new Silence(call.context.clock, idleMs, () => call.guard(() => this.stoodStill(idleMs)));
+    call.plan?.timers?.requestSent();
+    call.handler.onRequestSent?.();
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: Headers, message?: string): void {
-    if (this.isCancelled) return;
+    if (this.cancelReason !== undefined) return;
     const { call } = this;
+    call.plan?.timers?.touch();
+    this.silence?.touch();
     if (status < 200) {
       if (call.winner === undefined && !call.isSettled) this.toHandler(controller, status, headers, message);
       return;
     }
     this.deadline?.cancel();
     this.status = status;
-    if (call.answered(this, status, headers) === 'retry') {
-      this.isDraining = true;
-      this.deadline = call.context.deadlines.arm(this, maxDrainMs, call.context.clock.now());
-      this.report('retried', undefined);
-      // The rest of a body that is still being sent is for the next attempt. This one must not look complete to its endpoint.
-      if (call.replay !== undefined && !this.isRequestSent) controller.abort(new Error('the request goes to another attempt'));
+    if (call.answered(this, status, headers) !== 'deliver') {
+      this.drain(controller);
       return;
     }
-    call.winner = this;
-    this.toHandler(controller, status, headers, message);
+    call.deliver(this);
+    const edited = call.plan?.editResponse(this, headers);
+    if (edited === undefined) this.toHandler(controller, status, headers, message);
+    else this.toHandler(controller, status, edited, message, rawHeadersOf(edited));
+  }
+
+  /** Reads an unwanted response to its end, for the sake of its connection. */
+  private drain(controller: Dispatcher.DispatchController): void {
+    const { call } = this;
+    this.drainedBytes = 0;
+    this.silence?.stop();
+    this.deadline = call.context.deadlines.arm(this, maxDrainMs, call.context.clock.now());
+    this.report('retried', undefined);
+    // The rest of a body that is still being sent is for the next attempt. This one must not look complete to its endpoint.
+    if (call.replay !== undefined && !this.isRequestSent) controller.abort(new Error('the request goes to another attempt'));
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     const { call } = this;
+    // A gRPC server that answers with a message is well, whatever the status at the end.
+    this.probe?.succeeded();
     if (call.winner === this) {
       if (call.isSettled) return;
+      call.plan?.timers?.touch();
+      this.silence?.touch();
       try {
         call.handler.onResponseData?.(call, chunk);
       } catch (error) {
         this.handlerError = error;
         throw error;
       }
-    } else if (this.isDraining) {
+    } else if (this.drainedBytes !== -1) {
       this.drainedBytes += chunk.byteLength;
       if (this.drainedBytes > maxDrainBytes) controller.abort(new Error('the discarded response is too long to read to its end'));
     }
@@ -257,26 +299,27 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
 
   onResponseEnd(controller: Dispatcher.DispatchController, trailers: Headers): void {
     const { call } = this;
-    if (this.connection!.brokeOff !== undefined && !this.isCancelled) {
+    if (this.connection!.brokeOff !== undefined && this.cancelReason === undefined) {
       // undici takes a body without a length as ended when its connection was reset; half of it may be missing.
       this.onResponseError(controller, this.connection!.brokeOff);
       return;
     }
-    if (!this.isCancelled) call.cluster!.recordSuccess(this);
+    if (this.cancelReason === undefined) this.cluster.recordEnd(this, trailers['grpc-status'] as string | undefined);
     this.end(true);
     if (call.winner !== this || call.isSettled) return;
     call.rawTrailers = controller.rawTrailers ?? null;
     this.report('delivered', undefined);
-    call.succeed();
+    call.succeed({ status: this.status });
     call.handler.onResponseEnd?.(call, trailers);
   }
 
   onRequestUpgrade(controller: Dispatcher.DispatchController, status: number, headers: Headers, socket: Duplex): void {
     const { call } = this;
     this.deadline?.cancel();
+    this.silence?.stop();
     this.status = status;
     call.answered(this, 200, headers);
-    call.winner = this;
+    call.deliver(this);
     call.rawHeaders = controller.rawHeaders ?? null;
     // The socket belongs to the caller now; the host carries it until it closes.
     socket.once('close', () => this.end(false));
@@ -288,10 +331,11 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
     const { call } = this;
     const { connection } = this;
+    const isCancelled = this.cancelReason !== undefined;
     // A connection that the request was never written to is as good as new.
-    const isUsable = connection?.isConnected === true && (connection.isH2 || (this.isCancelled && this.controller === undefined));
+    const isUsable = connection?.isConnected === true && (connection.isH2 || (isCancelled && this.controller === undefined));
     this.end(isUsable, false);
-    if (call.isSettled || this.isCancelled || this.isDraining) {
+    if (call.isSettled || isCancelled || this.drainedBytes !== -1) {
       this.probe?.abandoned();
       return;
     }
@@ -308,7 +352,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
       return;
     }
     this.report('failed', failure);
-    call.cluster!.record(this, failure);
+    this.record(failure);
     call.fail(
       call.error(failure.code, `the response of ${call.entry!.authority} broke off: ${failure.reason} at ${this.host!.address}`, {
         cause: error,
@@ -318,10 +362,22 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     );
   }
 
-  /** No response head within the time of one attempt. */
+  /** No response head within the time of one attempt, or an unwanted response that does not end. */
   onDeadline(): void {
-    if (this.isDraining) this.controller?.abort(new Error('the discarded response takes too long to read to its end'));
-    if (this.isDraining || this.isOver || this.isCancelled || this.call.winner === this) return;
+    if (this.drainedBytes !== -1) this.controller?.abort(new Error('the discarded response takes too long to read to its end'));
+    else this.timedOut(`no response within ${this.call.retry!.perTryTimeoutMs} ms`);
+  }
+
+  /** Nothing came for so long. */
+  private stoodStill(idleMs: number): void {
+    const reason = `nothing came for ${idleMs} ms`;
+    if (this.call.winner === this) this.call.expire('MESH_IDLE_TIMEOUT', reason);
+    else this.timedOut(reason);
+  }
+
+  private timedOut(reason: string): void {
+    const { call } = this;
+    if (this.drainedBytes !== -1 || this.isOver || this.cancelReason !== undefined || call.winner === this) return;
     const failure: Failure = {
       kind: 'failure',
       code: 'MESH_PER_TRY_TIMEOUT',
@@ -329,9 +385,10 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
       localOrigin: true,
       // The queue for a connection is ours.
       ours: this.isWaiting,
-      reason: `no response within ${this.call.route!.retry!.perTryTimeoutMs} ms`,
+      reason,
     };
     if (this.connection !== undefined) this.connections!.distrust(this.connection, this.sequence);
+    if (call.plan?.hedges?.outlivesTimeout(this, failure) === true) return;
     // Recorded before it is cancelled: what undici says of a cancelled attempt is no verdict on the host, and would free its probe.
     this.failed(failure);
     this.cancel(new Error(failure.reason), failure.code);
@@ -339,17 +396,13 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
 
   /** Stops it; what undici still says of it is ignored. */
   cancel(reason: Error, code: MeshErrorCode | undefined): void {
-    if (this.isOver || this.isCancelled) return;
-    this.isCancelled = true;
+    if (this.isOver || this.cancelReason !== undefined) return;
     this.cancelReason = reason;
     this.deadline?.cancel();
+    this.silence?.stop();
     this.report(code === undefined ? 'abandoned' : 'failed', code === undefined ? undefined : { code, reason: reason.message });
-    if (this.isWaiting) {
-      this.connections!.stopWaiting(this);
-      this.call.cluster!.limits.releasePending();
-      this.probe?.abandoned();
-      this.end(false);
-    } else if (this.controller === undefined && this.connection !== undefined) {
+    if (this.isWaiting) this.stopWaiting();
+    else if (this.controller === undefined && this.connection !== undefined) {
       // The handshake goes on for whoever comes next: thrown away, it would be made again and again by requests that have no time for it.
       this.release();
       this.connections!.abandon(this.connection, reason);
@@ -364,6 +417,25 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     this.controller?.resume();
   }
 
+  /** A response head came that nothing has to be decided about. */
+  recordHead(headers: ResponseOutcome['headers']): void {
+    if (this.inFlight > 0) this.recordLoad('success');
+    this.cluster.recordHead(this, headers);
+  }
+
+  /** Tells the cluster what it came to, once. */
+  record(outcome: Outcome): void {
+    if (this.inFlight > 0) this.recordLoad(loadVerdict(outcome));
+    this.cluster.record(this, outcome);
+  }
+
+  private recordLoad(verdict: LoadVerdict): void {
+    const { clock, random } = this.call.context;
+    const now = clock.now();
+    this.cluster.limits.onOutcome(verdict, now - this.startMs, this.inFlight, now, random);
+    this.inFlight = 0;
+  }
+
   private failed(failure: Failure): void {
     this.report('failed', failure);
     this.call.outcome(this, failure);
@@ -374,9 +446,10 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     status: number,
     headers: Headers,
     message: string | undefined,
+    rawHeaders = controller.rawHeaders ?? null,
   ): void {
     const { call } = this;
-    call.rawHeaders = controller.rawHeaders ?? null;
+    call.rawHeaders = rawHeaders;
     if (call.paused) controller.pause();
     try {
       call.handler.onResponseStart?.(call, status, headers, message);
@@ -391,6 +464,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     if (this.isOver) return;
     this.isOver = true;
     this.deadline?.cancel();
+    this.silence?.stop();
     this.release();
     if (this.connection !== undefined) this.connections!.give(this.connection, isReusable, isProven);
   }
@@ -400,7 +474,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     if (this.isReleased) return;
     this.isReleased = true;
     if (this.host !== undefined) this.host.inFlight--;
-    this.call.cluster!.limits.releaseRequest();
+    this.limits.releaseRequest();
   }
 
   /** Keeps what happened for errors and events, once; a request that succeeds at once keeps nothing. */
@@ -409,50 +483,23 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     if (this.isReported || (kind === 'delivered' && call.reports === undefined && span === undefined)) return;
     this.isReported = true;
     const now = call.context.clock.now();
-    const status = this.status === 0 ? undefined : this.status;
     span?.end(
       {
         kind,
-        status,
+        status: this.status === 0 ? undefined : this.status,
         error: kind === 'abandoned' ? 'cancelled' : failure?.code,
         reason: failure?.reason,
         protocol: this.connection?.isH2 === true ? '2' : '1.1',
       },
       now,
     );
-    const report: AttemptReport = {
-      number: this.number,
-      startMs: this.startMs - call.startMs,
-      durationMs: now - this.startMs,
-      ...(this.host === undefined ? {} : { endpoint: this.host.address }),
-      ...(status === undefined ? {} : { status }),
-      ...(failure === undefined ? {} : { error: failure.code, reason: failure.reason }),
-    };
-    (call.reports ??= []).push(report);
+    (call.reports ??= []).push(attemptReport(this, failure, now));
   }
 }
 
 type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2];
 
-/** Adds headers (name, value, …) that the caller has not set, in whichever of undici's forms they came. */
-function withHeaders(
-  headers: DispatchOptions['headers'],
-  added: readonly string[],
-): Exclude<DispatchOptions['headers'], undefined> {
-  const flat: string[] = [];
-  const names = new Set<string>();
-  const put = (name: string, value: unknown): void => {
-    names.add(name.toLowerCase());
-    for (const one of Array.isArray(value) ? value : [value])
-      if (one !== undefined) flat.push(name, one === null ? '' : String(one));
-  };
-  if (Array.isArray(headers))
-    for (let index = 0; index + 1 < headers.length; index += 2) put(String(headers[index]), headers[index + 1]);
-  else if (headers !== null && headers !== undefined) {
-    const pairs = Symbol.iterator in headers ? (headers as Iterable<[string, unknown]>) : Object.entries(headers);
-    for (const [name, value] of pairs) put(name, value);
-  }
-  for (let index = 0; index + 1 < added.length; index += 2)
-    if (!names.has(added[index]!)) flat.push(added[index]!, added[index + 1]!);
-  return flat;
+/** Refused by a limit of this process. */
+function overflowOf(reason: string): Failure {
+  return { kind: 'failure', code: 'MESH_OVERFLOW', mayHaveBeenProcessed: false, localOrigin: true, ours: true, reason };
 }

@@ -2,11 +2,13 @@ import { isMeshError, type MeshError, type MeshErrorCode } from '../base/errors.
 import type { RequestOutcome } from '../telemetry/request-span.ts';
 import type { Attempt } from './attempt.ts';
 import type { Call } from './outbound.ts';
-import type { Outcome } from './resilience/outcome.ts';
+import type { Failure, Outcome } from './resilience/outcome.ts';
+import type { CompiledRoute, CompiledVirtualHost } from './routing/compiled-route.ts';
+import { pathOnly } from './routing/request-view.ts';
 
 /** The error of a call whose last attempt came to this: which hop, why, after how many attempts. */
 export function failureOf(call: Call, attempt: Attempt, outcome: Outcome): MeshError {
-  const { attempts, options, route } = call;
+  const { attempts, options, retry } = call;
   const who = `${options.method} ${call.entry!.authority}${options.path.split('?', 1)[0]}`;
   const isNamed = attempt.host === undefined || (outcome.kind === 'failure' && outcome.reason.includes(attempt.host.address));
   const where = isNamed ? '' : ` at ${attempt.host!.address}`;
@@ -18,9 +20,58 @@ export function failureOf(call: Call, attempt: Attempt, outcome: Outcome): MeshE
       cause: outcome.cause,
       ...(attempt.host === undefined ? {} : { endpoint: attempt.host.address }),
       mayHaveBeenProcessed: outcome.mayHaveBeenProcessed,
-      retriesExhausted: attempts > 1 && attempts >= (route?.retry?.maxAttempts ?? 1),
+      retriesExhausted: attempts > 1 && attempts >= (retry?.maxAttempts ?? 1),
     },
   );
+}
+
+/** No route of the virtual host serves the request. */
+export function noRoute(call: Call, host: CompiledVirtualHost, route: CompiledRoute | undefined): MeshError {
+  const why =
+    route === undefined
+      ? `none of the ${host.routes.length} routes of "${host.name}" matches ${call.method} ${pathOnly(call.path)}`
+      : `the route "${route.name}" of "${host.name}" cannot be served: ${route.unsupported}`;
+  return call.error('MESH_NO_ROUTE', `${why}; see mesh.explain()`);
+}
+
+/** The destination of the call has no cluster. */
+export function noCluster(call: Call): MeshError {
+  const { destination, route } = call;
+  const name = destination?.slot.name ?? '';
+  const why =
+    destination?.slot.cluster === undefined
+      ? `which no control plane has delivered${call.context.config.whyNoCluster(call.entry!.virtualHost!.source, name)}`
+      : 'an aggregate without a member: none was delivered, or all lead back to it';
+  return call.error('MESH_NO_CLUSTER', `the route "${route!.name}" sends to "${name}", ${why}; see mesh.status()`);
+}
+
+/** What the end of the call's time says of an attempt that was under way. */
+export function timeoutAt(attempt: Attempt): Failure {
+  return {
+    kind: 'failure',
+    code: 'MESH_TIMEOUT',
+    mayHaveBeenProcessed: attempt.wasSent,
+    localOrigin: true,
+    // The queue for a connection is ours.
+    ours: attempt.isWaiting,
+    reason: 'the time of the whole request is over',
+  };
+}
+
+/** A time of the whole call is over; without a reason the one of its policy. */
+export function timeoutOf(call: Call, code: MeshErrorCode, reason: string | undefined): MeshError {
+  const who = `${call.method} ${call.authority}${pathOnly(call.path)}`;
+  const address = call.current?.host?.address;
+  const where = address === undefined ? '' : ` at ${address}`;
+  const timeoutMs = call.deadline === undefined ? 0 : Math.round(call.deadline.dueMs - call.startMs);
+  const what =
+    reason === undefined
+      ? call.winner === undefined
+        ? `no response within ${timeoutMs} ms${where}, in ${countOf(call.attempts, 'attempt')}`
+        : `the response did not end within ${timeoutMs} ms${where}`
+      : `${reason}${where}`;
+  const endpoint = address === undefined ? {} : { endpoint: address };
+  return call.error(code, `${who}: ${what}`, { mayHaveBeenProcessed: call.wasSent, ...endpoint });
 }
 
 /** Status and error of an outcome, for telemetry. */

@@ -1,80 +1,120 @@
 /**
  * The attempts after the first. The policy (what, when, how long to wait, whether the budget grants it) is the mesh's and is decided
  * at once with the outcome, because a response must be delivered or drained there and then; the loop is p-retry's: it counts,
- * waits, keeps the caller's async context, and obeys the abort.
+ * waits, keeps the caller's async context, and obeys the abort. A hedge takes from the same budget and starts without the loop.
  */
 import pRetry from 'p-retry';
 import type { MeshError } from '../base/errors.ts';
 import { holdingProcess, sleep } from '../base/runtime.ts';
-import type { RetryConfig } from '../model/policy.ts';
+import type { RetryCondition, RetryConfig } from '../model/policy.ts';
 import type { RetryDenial } from '../telemetry/events.ts';
 import type { Attempt } from './attempt.ts';
 import { resultOf } from './call-failure.ts';
 import type { Host } from './cluster/host.ts';
 import type { Call } from './outbound.ts';
+import type { HedgeSchedule } from './resilience/hedge.ts';
+import type { PriorityLimits } from './resilience/limits.ts';
 import type { Outcome } from './resilience/outcome.ts';
-import { decideRetry, retryDelayMs } from './resilience/retry.ts';
+import { decideRetry, retryDelayMs, type RetriableRequest, type RetryVerdict } from './resilience/retry.ts';
+import { RetryHosts } from './resilience/retry-hosts.ts';
 import { headerOf } from './routing/request-view.ts';
 
 /** Methods that may be repeated. Source: RFC 9110 section 9.2.2; QUERY is safe by its draft. */
 const idempotentMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE', 'QUERY']);
 
+/** What decisions about further attempts read of a request. */
+export function retriableRequest(call: Call): RetriableRequest {
+  const { options } = call;
+  return {
+    method: options.method,
+    isIdempotent:
+      options.idempotent ?? (idempotentMethods.has(options.method) || headerOf(options, 'idempotency-key') !== undefined),
+    // Asked again for each attempt: the record of a body may have become too long meanwhile.
+    get isReplayable() {
+      return call.replay?.isReplayable ?? true;
+    },
+    header: (name) => headerOf(call, name),
+  };
+}
+
+/** Of a call that has only hedges. */
+const noRetries: RetryConfig = { maxAttempts: 1, on: [] };
+
+/** A response is delivered while a retry waits: nobody needs it any more. */
+const overtaken = new Error('another attempt was answered');
+
 export class CallRetries {
-  /** Hosts of the attempts that failed. */
-  tried: readonly Host[] = [];
+  /** Where another attempt should not go. */
+  readonly hosts: RetryHosts<Host>;
   private readonly call: Call;
   private readonly policy: RetryConfig;
+  private readonly request: RetriableRequest;
   private delayMs = 0.1;
-  /** A retry is waiting or running; it counts under `limits.maxRetries` until the call is over. */
-  private isHeld = false;
-  /** Retries that the budget granted and that have not ended. */
+  /** Holds the call's place under `maxRetries`, from its first retry until a response is delivered. */
+  private held: PriorityLimits | undefined = undefined;
+  /** Further attempts that the budget granted and that have not ended. */
   private granted = 0;
   private aborting: AbortController | undefined = undefined;
   /** Settled by the outcome of the attempt that p-retry waits for. */
   private pending: PromiseWithResolvers<void> | undefined = undefined;
+  /** A retry was granted and has not started. */
+  isWaiting = false;
 
-  constructor(call: Call, policy: RetryConfig) {
+  constructor(call: Call, policy: RetryConfig = noRetries) {
     this.call = call;
     this.policy = policy;
+    this.request = retriableRequest(call);
+    this.hosts = new RetryHosts(policy);
   }
 
-  /** Whether another attempt follows this outcome. Takes from the retry budget when it says so. */
-  grants(attempt: Attempt, outcome: Outcome): boolean {
+  /**
+   * Whether another attempt follows this outcome. Takes from the retry budget when it says so. With a condition none of the policy
+   * has to be met, and the attempt goes on beside the next one.
+   */
+  grants(attempt: Attempt, outcome: Outcome, beside?: RetryCondition): boolean {
     const { call, policy } = this;
-    const { context, options } = call;
-    const { limits } = call.cluster!;
-    const budget = call.budget!;
-    if (attempt.number > 1) this.endRetry();
-    const verdict = decideRetry(
-      {
-        method: options.method,
-        isIdempotent:
-          options.idempotent ?? (idempotentMethods.has(options.method) || headerOf(options, 'idempotency-key') !== undefined),
-        isReplayable: call.replay?.isReplayable ?? true,
-        header: (name) => headerOf(options, name),
-      },
-      policy,
-      attempt.number,
-      outcome,
-    );
+    const { context } = call;
+    const verdict = beside === undefined ? decideRetry(this.request, policy, call.attempts, outcome) : this.decideBeside(beside);
     if (!verdict.retry) return verdict.denial !== undefined && this.denied(verdict.denial, outcome);
     const now = context.clock.now();
-    const delayMs = retryDelayMs(attempt.number, policy, outcome, context.random, context.clock);
+    const delayMs = retryDelayMs(call.attempts, policy, outcome, context.random, context.clock);
     if (call.deadline !== undefined && now + delayMs >= call.deadline.dueMs) return this.denied('deadline', outcome);
-    if (!this.isHeld && !limits.tryAcquireRetry()) return this.denied('limit', outcome);
-    this.isHeld = true;
-    if (!budget.tryRetry(now, limits.requests)) return this.denied('budget', outcome);
+    if (!this.hold(attempt.limits)) return this.denied('limit', outcome);
+    if (!call.budget!.tryRetry(now, attempt.limits.requests)) return this.denied('budget', outcome);
     this.granted++;
     this.delayMs = delayMs;
+    this.isWaiting = true;
+    if (beside === undefined) call.replay?.hold();
     call.span?.retryScheduled({
-      retry: attempt.number,
+      retry: call.attempts,
       maxRetries: policy.maxAttempts - 1,
       reason: verdict.condition,
       delayMs,
-      budgetLeft: budget.remaining(now),
+      budgetLeft: call.budget!.remaining(now),
       ...resultOf(outcome),
     });
-    if (attempt.host !== undefined) this.tried = [...this.tried, attempt.host];
+    if (attempt.host !== undefined) this.hosts.add(attempt.host);
+    return true;
+  }
+
+  private decideBeside(condition: RetryCondition): RetryVerdict {
+    if (this.call.attempts >= this.policy.maxAttempts) return { retry: false, reason: 'it was the last', denial: 'attempts' };
+    if (!this.mayReadTwice) return { retry: false, reason: 'the body has not been read to its end', denial: 'body' };
+    return { retry: true, condition, reason: condition };
+  }
+
+  /** Whether two attempts may send the body at a time: the slowest reader would decide how much of a stream has to be kept. */
+  private get mayReadTwice(): boolean {
+    return this.call.replay === undefined || this.call.replay.isWhole;
+  }
+
+  /** Whether one more attempt may start beside those that are open. Takes from the retry budget when it says so. */
+  grantsHedge(schedule: HedgeSchedule, beside: Attempt, now: number): boolean {
+    const { call } = this;
+    if (!this.mayReadTwice) return false;
+    if (!this.hold(beside.limits) || !schedule.takeNext(now, call.budget!, beside.limits.requests)) return false;
+    this.granted++;
+    if (beside.host !== undefined) this.hosts.add(beside.host);
     return true;
   }
 
@@ -88,21 +128,37 @@ export class CallRetries {
     this.call.runInAsyncScope(() => this.drive(error, this.aborting!.signal));
   }
 
-  /** The attempt was the last. */
-  settled(): void {
+  /** A response is delivered: nothing follows any more, and nothing that retries hold is needed. */
+  delivered(): void {
+    if (this.isWaiting) this.aborting?.abort(overtaken);
     this.pending?.resolve();
+    this.release();
   }
 
   /** The call is over while a retry waits or runs. */
   abort(reason: Error): void {
     this.aborting?.abort(reason);
+    this.pending?.resolve();
   }
 
   /** Gives back what it held. */
   release(): void {
-    if (this.isHeld) this.call.cluster!.limits.releaseRetry();
-    this.isHeld = false;
-    while (this.granted > 0) this.endRetry();
+    this.held?.releaseRetry();
+    this.held = undefined;
+    for (; this.granted > 0; this.granted--) this.call.budget!.onRetryEnd?.();
+  }
+
+  /** A further attempt has its outcome. */
+  attemptEnded(attempt: Attempt): void {
+    if (attempt.number === 1 || this.granted === 0) return;
+    this.granted--;
+    this.call.budget!.onRetryEnd?.();
+  }
+
+  private hold(limits: PriorityLimits): boolean {
+    if (this.held === undefined && !limits.tryAcquireRetry()) return false;
+    this.held ??= limits;
+    return true;
   }
 
   private drive(first: MeshError, signal: AbortSignal): void {
@@ -115,12 +171,15 @@ export class CallRetries {
         await holdingProcess(sleep(this.call.context.clock, this.delayMs, signal));
         return true;
       },
-    }).catch((error: unknown) => this.call.fail(error as Error));
+    }).catch((error: unknown) => {
+      if (error !== overtaken) this.call.fail(error as Error);
+    });
   }
 
   private again(): Promise<void> {
+    this.isWaiting = false;
     this.pending = Promise.withResolvers();
-    this.call.attempt();
+    this.call.guard(() => this.call.attempt());
     return this.pending.promise;
   }
 
@@ -131,11 +190,5 @@ export class CallRetries {
       span.retryDenied(reason, budget!.remaining(context.clock.now()), status, error);
     }
     return false;
-  }
-
-  private endRetry(): void {
-    if (this.granted === 0) return;
-    this.granted--;
-    this.call.budget!.onRetryEnd?.();
   }
 }

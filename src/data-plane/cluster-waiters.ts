@@ -12,19 +12,34 @@ interface Waiter {
 export class ClusterWaiters {
   private waiting: Waiter[] = [];
 
-  /** Resolves when {@link settle} finds nothing to wait for any more; rejects with MESH_CONFIG_TIMEOUT. */
-  wait(source: string, slot: ClusterSlot, clock: Clock, timeoutMs: number, describe: () => string): Promise<void> {
+  /** Resolves when {@link settle} finds nothing to wait for any more; rejects with MESH_CONFIG_TIMEOUT, or when the signal aborts. */
+  wait(
+    source: string,
+    slot: ClusterSlot,
+    clock: Clock,
+    timeoutMs: number,
+    signal: AbortSignal,
+    describe: () => string,
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
-      const timer = clock.setTimer(() => {
+      const leave = (error: Error): void => {
+        timer.cancel();
+        signal.removeEventListener('abort', onAbort);
         this.waiting = this.waiting.filter((other) => other !== waiter);
+        reject(error);
+      };
+      const onAbort = (): void => leave(signal.reason as Error);
+      const timer = clock.setTimer(() => {
         const what = `cluster "${slot.name}" did not arrive within ${timeoutMs} ms`;
-        reject(new MeshError('MESH_CONFIG_TIMEOUT', `${what}; ${describe()}`, { cluster: slot.name }));
+        leave(new MeshError('MESH_CONFIG_TIMEOUT', `${what}; ${describe()}`, { cluster: slot.name }));
       }, timeoutMs);
+      signal.addEventListener('abort', onAbort);
       const waiter: Waiter = {
         source,
         slot,
         settle: () => {
           timer.cancel();
+          signal.removeEventListener('abort', onAbort);
           resolve();
         },
       };

@@ -1,9 +1,9 @@
 import { Dispatcher, Dispatcher1Wrapper } from 'undici';
 import { MeshError } from '../base/errors.ts';
-import type { DispatchOptions } from './attempt.ts';
 import { CallList } from './call-list.ts';
 import { Call, type OutboundContext } from './outbound.ts';
 import { withKeptHeaders } from './routing/request-view.ts';
+import type { DispatchOptions } from './send-options.ts';
 
 /** Node's built-in fetch of Node 24 hands over handlers of undici's older interface; undici's types do not know the converter. */
 const { wrapHandler } = Dispatcher1Wrapper as unknown as {

@@ -33,6 +33,9 @@ interface Waiter {
   readonly settle: (entry: OriginEntry) => void;
 }
 
+/** Clusters that the headers of requests name: anybody may make names up. */
+const maxNamedClusters = 1000;
+
 /** Origins that one process talks to; the least recently used are resolved again. */
 const maxOrigins = 2000;
 
@@ -40,7 +43,10 @@ export class LiveConfig {
   private readonly dependencies: ClusterDependencies;
   private readonly book: DemandBook;
   private sources: readonly CompiledSource[] = [];
+  private snapshot: Snapshot | undefined = undefined;
   private readonly slots = new Map<string, ClusterSlot>();
+  /** Of clusters that requests named. */
+  private readonly namedSlots = new LRUCache<string, ClusterSlot>({ max: maxNamedClusters });
   private readonly liveClusters = new Map<string, Cluster>();
   private readonly origins = new LRUCache<string, OriginEntry>({ max: maxOrigins });
   private waiters: Waiter[] = [];
@@ -61,7 +67,9 @@ export class LiveConfig {
       const isLastResort = source.name === this.book.lastResort;
       if (isLastResort && !this.book.usesLastResort()) continue;
       const host = isLastResort ? writtenHost(url) : url.host;
-      const virtualHost = source.tables.get(url.port)?.find(host, url.port) ?? source.tables.get(0)?.find(host, url.port);
+      const { port, authority } = url;
+      const virtualHost =
+        source.tables.get(port)?.find(host, port, authority) ?? source.tables.get(0)?.find(host, port, authority);
       if (virtualHost !== undefined) {
         const entry: OriginEntry = { ...url, virtualHost };
         this.origins.set(origin, entry);
@@ -78,19 +86,26 @@ export class LiveConfig {
     return { ...parseOrigin(origin), virtualHost: undefined };
   }
 
-  /** Resolves when every source before the answer has spoken; rejects with MESH_CONFIG_TIMEOUT. */
-  whenKnown(origin: string, timeoutMs: number): Promise<OriginEntry> {
+  /** Resolves when every source before the answer has spoken; rejects with MESH_CONFIG_TIMEOUT, or when the signal aborts. */
+  whenKnown(origin: string, timeoutMs: number, signal: AbortSignal): Promise<OriginEntry> {
     return new Promise((resolve, reject) => {
-      const timer = this.dependencies.clock.setTimer(() => {
+      const leave = (error: Error): void => {
+        timer.cancel();
+        signal.removeEventListener('abort', onAbort);
         this.waiters = this.waiters.filter((other) => other !== waiter);
-        reject(
-          new MeshError('MESH_CONFIG_TIMEOUT', `no configuration for ${origin} within ${timeoutMs} ms; ${this.book.describe()}`),
-        );
+        reject(error);
+      };
+      const onAbort = (): void => leave(signal.reason as Error);
+      const timer = this.dependencies.clock.setTimer(() => {
+        const what = `no configuration for ${origin} within ${timeoutMs} ms`;
+        leave(new MeshError('MESH_CONFIG_TIMEOUT', `${what}; ${this.book.describe()}`));
       }, timeoutMs);
+      signal.addEventListener('abort', onAbort);
       const waiter: Waiter = {
         origin,
         settle: (entry) => {
           timer.cancel();
+          signal.removeEventListener('abort', onAbort);
           resolve(entry);
         },
       };
@@ -117,9 +132,12 @@ export class LiveConfig {
     return this.sourcesFrom(source).some((name) => this.book.ask(name, want) === 'pending');
   }
 
-  /** Resolves when the cluster is there, or every source has said that it has none; rejects with MESH_CONFIG_TIMEOUT. */
-  whenClusterKnown(source: string, slot: ClusterSlot, timeoutMs: number): Promise<void> {
-    return this.clusterWaiters.wait(source, slot, this.dependencies.clock, timeoutMs, () => this.book.describe());
+  /**
+   * Resolves when the cluster is there, or every source has said that it has none; rejects with MESH_CONFIG_TIMEOUT, or when the
+   * signal aborts.
+   */
+  whenClusterKnown(source: string, slot: ClusterSlot, timeoutMs: number, signal: AbortSignal): Promise<void> {
+    return this.clusterWaiters.wait(source, slot, this.dependencies.clock, timeoutMs, signal, () => this.book.describe());
   }
 
   /** Why no source has the cluster, in the words of those that said something: ` (consul: …)`, or nothing. */
@@ -178,7 +196,13 @@ export class LiveConfig {
     const before = new Map(this.sources.map((source) => [source.name, source]));
     this.sources = snapshot.sources.map((source) => this.compileSource(source, before.get(source.source)));
     this.version = snapshot.version;
-    for (const key of this.slots.keys()) if (!this.sources.some(({ slots }) => slots.has(key))) this.slots.delete(key);
+    this.snapshot = snapshot;
+    for (const [key, slot] of this.slots) {
+      if (this.sources.some(({ slots }) => slots.has(key))) continue;
+      // A request that waits for its retry may still hold it.
+      slot.cluster = undefined;
+      this.slots.delete(key);
+    }
     this.fillSlots(snapshot);
     this.origins.clear();
     this.settleWaiters();
@@ -255,38 +279,53 @@ export class LiveConfig {
     return slot;
   }
 
-  /** A cluster is looked up in the source of the route first, then in the others in order. */
+  /** The slot of a cluster that a request named, by a route of this source. */
+  slotByName(source: string, name: string): ClusterSlot {
+    const key = slotKey(source, name);
+    let slot = this.slots.get(key) ?? this.namedSlots.get(key);
+    if (slot === undefined) {
+      slot = { name, cluster: undefined };
+      this.namedSlots.set(key, slot);
+      if (this.snapshot !== undefined) slot.cluster = this.liveCluster(this.snapshot, source, name, new Set());
+    }
+    return slot;
+  }
+
   private fillSlots(snapshot: Snapshot): void {
     const used = new Set<string>();
-    const bySource = new Map(snapshot.sources.map((source) => [source.source, source]));
-    const fill = (from: string, name: string): Cluster | undefined => {
-      const own = bySource.get(from);
-      for (const source of own === undefined ? snapshot.sources : [own, ...snapshot.sources]) {
-        const config = source.clusters.get(name);
-        if (config === undefined) continue;
-        const key = slotKey(source.source, name);
-        const isNew = !used.has(key);
-        used.add(key);
-        let cluster = this.liveClusters.get(key);
-        if (cluster === undefined) {
-          cluster = new LiveCluster(this.dependencies, source.source);
-          this.liveClusters.set(key, cluster);
-        }
-        if (isNew) {
-          const { discovery } = config;
-          cluster.update(config, discovery.kind === 'endpoints' ? source.endpoints.get(discovery.name) : undefined);
-          if (discovery.kind === 'aggregate') cluster.setChildren(discovery.clusters.map((child) => fill(source.source, child)));
-        }
-        return cluster;
-      }
-      return undefined;
-    };
-    for (const [key, slot] of this.slots) slot.cluster = fill(key.slice(0, key.indexOf('\n')), slot.name);
+    for (const slots of [this.slots, this.namedSlots])
+      for (const [key, slot] of slots.entries())
+        slot.cluster = this.liveCluster(snapshot, key.slice(0, key.indexOf('\n')), slot.name, used);
     for (const [key, cluster] of this.liveClusters) {
       if (used.has(key)) continue;
       this.liveClusters.delete(key);
       void cluster.close();
     }
+  }
+
+  /** A cluster is looked up in the source of the route first, then in the others in order. `used` are those that are up to date. */
+  private liveCluster(snapshot: Snapshot, from: string, name: string, used: Set<string>): Cluster | undefined {
+    const own = snapshot.sources.find(({ source }) => source === from);
+    for (const source of own === undefined ? snapshot.sources : [own, ...snapshot.sources]) {
+      const config = source.clusters.get(name);
+      if (config === undefined) continue;
+      const key = slotKey(source.source, name);
+      const isNew = !used.has(key);
+      used.add(key);
+      let cluster = this.liveClusters.get(key);
+      if (cluster === undefined) {
+        cluster = new LiveCluster(this.dependencies, source.source);
+        this.liveClusters.set(key, cluster);
+      }
+      if (isNew) {
+        const { discovery } = config;
+        cluster.update(config, discovery.kind === 'endpoints' ? source.endpoints.get(discovery.name) : undefined);
+        if (discovery.kind === 'aggregate')
+          cluster.setChildren(discovery.clusters.map((child) => this.liveCluster(snapshot, source.source, child, used)));
+      }
+      return cluster;
+    }
+    return undefined;
   }
 }
 

@@ -3,37 +3,49 @@
  *
  *   begin      span and clock first: they must cover the refusals below
  *   resolve    the virtual host of the authority; waits, bounded, when no control plane has answered yet
- *   route      decides the policy of everything below                                              → NR
+ *   route      decides the policy of everything below; the destination is drawn with it, once, as Envoy and gRPC do   → NR
  *   deadline   above the attempts: one deadline covers them all and the waits between them         → UT
- *   cluster    drawn once, as Envoy and gRPC do                                                    → NC
+ *   fault      a delay or an answer that was asked for                                             → DI, FI
+ *   rate limit, then answers that need no endpoint                                                 → RL
+ *   cluster    the live one of the destination                                                     → NC
+ *   prepare    what all attempts share: edits, body, budget; copies for mirrors leave
  *   attempt    limits before a host is chosen and counted (UO), pick (UH), connection, send (UF, UC, UPE)
- *   outcome    one place records latency, status, detection and budget; then `decide`: deliver, retry or fail
+ *   outcome    one place records latency, status, detection and budget; then `decide`: deliver, retry, wait or fail
  *
  * It is straight-line and callback-driven, with no promise on the way of a request that succeeds: an async layer costs more than
  * all of the mesh's own work (benchmarks/README.md). Promises begin with the first failure, where p-retry drives the loop
- * (call-retries.ts).
+ * (call-retries.ts). What only some policies ask for is in call-plan.ts, and costs the others one comparison.
  */
 import { AsyncResource } from 'node:async_hooks';
 import type { Duplex } from 'node:stream';
 import type { Dispatcher } from 'undici';
+import { abortable } from '../base/abortable.ts';
 import { MeshError, type AttemptReport, type MeshErrorCode } from '../base/errors.ts';
-import { holdingProcess, type Clock, type Random } from '../base/runtime.ts';
+import { currentRequest, type RequestContext } from '../base/request-context.ts';
+import { holdingProcess, sleep, type Clock, type Random } from '../base/runtime.ts';
 import type { Deadline, Deadlines, DeadlineTarget } from '../base/deadlines.ts';
-import type { RequestFacts, RequestSpan } from '../telemetry/request-span.ts';
+import type { RetryConfig } from '../model/policy.ts';
+import type { RequestFacts, RequestOutcome, RequestSpan } from '../telemetry/request-span.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
-import { Attempt, type DispatchOptions } from './attempt.ts';
-import { countOf, failureOf, telemetryOutcome } from './call-failure.ts';
+import { Attempt } from './attempt.ts';
+import { failureOf, noCluster, noRoute, telemetryOutcome, timeoutAt, timeoutOf } from './call-failure.ts';
 import type { CallList } from './call-list.ts';
+import { CallPlan } from './call-plan.ts';
 import { CallRetries } from './call-retries.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import type { LiveConfig, OriginEntry } from './live-config.ts';
+import { respondLocally } from './local-response.ts';
 import { PassThrough } from './pass-through.ts';
 import type { Outcome, ResponseOutcome } from './resilience/outcome.ts';
+import type { RateLimits } from './resilience/rate-limit.ts';
 import type { RetryBudget } from './resilience/retry-budget.ts';
 import { mayRetryResponse } from './resilience/retry.ts';
-import { chooseDestination, findRoute, type CompiledDestination, type CompiledRoute } from './routing/compile-routes.ts';
-import { pathOnly } from './routing/request-view.ts';
-import { isReplayable, isStream, ReplayBody } from './transport/replay-body.ts';
+import { currentCluster, destinationOf, idempotentOnly } from './route-again.ts';
+import type { CompiledDestination, CompiledRoute } from './routing/compiled-route.ts';
+import { findRoute, tlsAnswer } from './routing/decide-route.ts';
+import type { RequestView } from './routing/request-view.ts';
+import type { DispatchOptions } from './send-options.ts';
+import { discardBody, isReplayable, isStream, ReplayBody } from './transport/replay-body.ts';
 
 /** What a call needs of the mesh. */
 export interface OutboundContext {
@@ -42,8 +54,11 @@ export interface OutboundContext {
   readonly random: Random;
   readonly deadlines: Deadlines;
   readonly telemetry: Telemetry;
+  readonly rateLimits: RateLimits;
   /** Longest wait for the configuration of a service that is asked for the first time. */
   readonly configTimeoutMs: number;
+  /** No request that may have been acted on is sent again unless it is idempotent, whatever a policy says. */
+  readonly forbidsNonIdempotentRetries: boolean;
   /** Where requests to hosts that no control plane knows go, when the program has set a global dispatcher of its own. */
   fallback(): Dispatcher | undefined;
 }
@@ -54,8 +69,15 @@ const defaultMaxBodyBytes = 65_536;
 /** Headers as the parser gave them. */
 type RawHeaders = Exclude<Dispatcher.DispatchController['rawHeaders'], undefined>;
 
-/** What follows an outcome. */
-type Decision = 'deliver' | 'retry' | 'fail';
+/** What follows an outcome. `wait`: other attempts are under way. */
+type Decision = 'deliver' | 'retry' | 'wait' | 'fail';
+
+/** What a call waits for and has no attempt for: a configuration, a delay, another dispatcher. */
+interface Pending {
+  abort(reason: Error): void;
+  pause?(): void;
+  resume?(): void;
+}
 
 /**
  * One request of the caller: its deadline, its route, its attempts, and the one controller that its handler sees whichever attempt
@@ -64,8 +86,8 @@ type Decision = 'deliver' | 'retry' | 'fail';
 export class Call extends AsyncResource implements Dispatcher.DispatchController, DeadlineTarget, RequestFacts {
   readonly context: OutboundContext;
   readonly options: DispatchOptions;
-  readonly handler: Dispatcher.DispatchHandler;
-  private readonly calls: CallList;
+  handler: Dispatcher.DispatchHandler;
+  readonly calls: CallList;
   /** @internal Neighbours in the list of calls. */
   next: Call | undefined = undefined;
   /** @internal */
@@ -73,10 +95,15 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
 
   startMs = 0.1;
   span: RequestSpan | undefined = undefined;
+  /** The inbound request on whose behalf this one is made. */
+  inherited: RequestContext | undefined = undefined;
   entry: OriginEntry | undefined = undefined;
   route: CompiledRoute | undefined = undefined;
   destination: CompiledDestination | undefined = undefined;
   cluster: Cluster | undefined = undefined;
+  retry: RetryConfig | undefined = undefined;
+  /** What policies beyond timeout and retries make of it; undefined where there are none. */
+  plan: CallPlan | undefined = undefined;
   replay: ReplayBody | undefined = undefined;
   budget: RetryBudget | undefined = undefined;
   /** Made by the first outcome that may call for another attempt. */
@@ -85,13 +112,14 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   /** A byte of it may have left this process, in any attempt. */
   wasSent = false;
   reports: AttemptReport[] | undefined = undefined;
+  /** The latest attempt. */
   current: Attempt | undefined = undefined;
   /** The attempt whose response the handler gets; at most one. */
   winner: Attempt | undefined = undefined;
   isSettled = false;
   /** Configuration or a name had to be waited for. */
   hasWaited = false;
-  private passThrough: Dispatcher.DispatchController | undefined = undefined;
+  private pending: Pending | undefined = undefined;
   deadline: Deadline | undefined = undefined;
 
   // The controller that the handler keeps (undici's DispatchController).
@@ -109,7 +137,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     this.calls = calls;
   }
 
-  // What telemetry reads of the request.
+  // What telemetry and routing read of the request.
   get method(): string {
     return this.options.method;
   }
@@ -122,11 +150,14 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   get port(): number {
     return this.entry!.port;
   }
+  get authority(): string {
+    return this.entry!.authority;
+  }
   get path(): string {
     return this.options.path;
   }
-  get headers(): RequestFacts['headers'] {
-    return this.options.headers as RequestFacts['headers'];
+  get headers(): RequestFacts['headers'] & RequestView['headers'] {
+    return this.options.headers as RequestFacts['headers'] & RequestView['headers'];
   }
 
   /** Ends it before it began. */
@@ -137,6 +168,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
 
   begin(): void {
     this.startMs = this.context.clock.now();
+    this.inherited = currentRequest();
     this.calls.add(this);
     // The handler gets its controller at once, so that aborting works while a name is resolved, a connection made or a retry waits.
     try {
@@ -155,6 +187,14 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     this.resolve(typeof origin === 'string' ? origin : origin.origin);
   }
 
+  /** A copy of another call's request: its route is known, and nobody waits for its response. */
+  beginCopy(entry: OriginEntry, route: CompiledRoute): void {
+    this.startMs = this.context.clock.now();
+    this.calls.add(this);
+    this.entry = entry;
+    this.follow(route);
+  }
+
   /** Finds the virtual host of the authority, and asks the control planes for it when none has delivered it yet. */
   private resolve(origin: string): void {
     const { config, configTimeoutMs } = this.context;
@@ -169,20 +209,23 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     else {
       this.entry = config.unresolved(origin);
       this.span = this.context.telemetry.startRequest(this, this.startMs);
-      this.after(config.whenKnown(origin, configTimeoutMs), (known) => this.chooseRoute(known));
+      this.after(
+        (signal) => config.whenKnown(origin, configTimeoutMs, signal),
+        (known) => this.chooseRoute(known),
+      );
     }
   }
 
-  /** The caller has the socket of its upgrade now. */
-  handOver(socket: Duplex): void {
-    this.calls.addSocket(socket);
-    this.succeed();
-  }
-
-  /** Goes on when `work` is done, unless the call is over by then. */
-  private after<T>(work: Promise<T>, next: (value: T) => void, otherwise = (error: Error): void => this.fail(error)): void {
+  /** Goes on when the work is done, unless the call is over by then. */
+  private after<T>(
+    work: (signal: AbortSignal) => Promise<T>,
+    next: (value: T) => void,
+    otherwise = (error: Error): void => this.fail(error),
+  ): void {
     this.hasWaited = true;
-    holdingProcess(work).then(
+    const waiting = new AbortController();
+    this.pending = waiting;
+    holdingProcess(work(waiting.signal)).then(
       (value) => {
         if (!this.isSettled) this.guard(() => next(value));
       },
@@ -205,107 +248,145 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
 
   private chooseRoute(entry: OriginEntry): void {
     this.entry = entry;
-    const { context, options } = this;
-    if (entry.virtualHost === undefined) {
+    const { context } = this;
+    const { virtualHost } = entry;
+    if (virtualHost === undefined) {
       const fallback = context.fallback();
       if (fallback !== undefined) new PassThrough(this, fallback).dispatch();
       else this.fail(new MeshError('MESH_UNKNOWN_HOST', context.config.whyUnknown(entry)));
       return;
     }
     this.span ??= context.telemetry.startRequest(this, this.startMs);
-    const route = findRoute(entry.virtualHost, options, context.random);
-    if (route === undefined || route.unsupported !== undefined) {
-      const why =
-        route === undefined
-          ? `none of the ${entry.virtualHost.routes.length} routes of "${entry.virtualHost.name}" matches ${options.method} ${pathOnly(options.path)}`
-          : `the route "${route.name}" of "${entry.virtualHost.name}" cannot be served: ${route.unsupported}`;
-      this.fail(this.error('MESH_NO_ROUTE', `${why}; see mesh.explain()`));
+    const redirect = virtualHost.requireTls === undefined ? undefined : tlsAnswer(virtualHost, this);
+    if (redirect !== undefined) {
+      respondLocally(this, redirect, { flags: '-', details: 'direct_response' });
       return;
     }
-    this.route = route;
-    if (route.timeoutMs > 0) this.deadline = context.deadlines.arm(this, route.timeoutMs, this.startMs);
-    this.chooseCluster(route);
+    const route = findRoute(virtualHost, this, context.random);
+    if (route === undefined || route.unsupported !== undefined) this.fail(noRoute(this, virtualHost, route));
+    else this.follow(route);
   }
 
-  private chooseCluster(route: CompiledRoute, destination = chooseDestination(route, this.context.random)): void {
-    const { config, configTimeoutMs } = this.context;
-    const source = this.entry!.virtualHost!.source;
-    if (destination !== undefined && destination.unsupported === undefined && config.isClusterAwaited(source, destination.slot)) {
-      const known = config.whenClusterKnown(source, destination.slot, configTimeoutMs);
-      this.after(known, () => this.chooseCluster(route, destination));
+  /** What the route makes of the request: where it goes, how long it may take, and what is done to it on purpose. */
+  private follow(route: CompiledRoute): void {
+    this.route = route;
+    this.destination = destinationOf(this, route);
+    this.retry = this.context.forbidsNonIdempotentRetries ? idempotentOnly(route.retry) : route.retry;
+    if (route.isPlain) {
+      if (this.limitTime(route.timeoutMs)) this.chooseCluster();
       return;
     }
-    if (destination?.unsupported !== undefined) {
-      this.fail(
-        this.error(
-          'MESH_NO_ROUTE',
-          `the route "${route.name}" to "${destination.slot.name}" cannot be served: ${destination.unsupported}`,
-        ),
+    const plan = new CallPlan(this, route);
+    this.plan = plan;
+    this.retry = plan.retry;
+    if (!this.limitTime(plan.timeoutMs)) return;
+    plan.start();
+    const delayMs = plan.drawFault();
+    if (delayMs === 0) this.admit(plan);
+    else
+      this.after(
+        (signal) => sleep(this.context.clock, delayMs, signal),
+        () => this.admit(plan),
+      );
+  }
+
+  /** One deadline for all attempts: that of the policy, or what the caller of this process still waits. False = it has passed. */
+  private limitTime(policyMs: number): boolean {
+    const untilMs = this.inherited?.deadlineMs;
+    let timeoutMs = policyMs;
+    if (untilMs !== undefined) {
+      const leftMs = untilMs - this.startMs;
+      if (leftMs <= 0) {
+        this.expire('MESH_TIMEOUT', 'the inbound request on whose behalf it is made has no time left');
+        return false;
+      }
+      if (policyMs === 0 || leftMs < policyMs) timeoutMs = leftMs;
+    }
+    if (timeoutMs > 0) this.deadline = this.context.deadlines.arm(this, timeoutMs, this.startMs);
+    return true;
+  }
+
+  /** What is answered without an endpoint: an injected fault, a refusal by the rate limit, a redirect or response of the route. */
+  private admit(plan: CallPlan): void {
+    const answer = plan.answer();
+    if (answer === undefined) this.chooseCluster();
+    else respondLocally(this, answer, answer);
+  }
+
+  private chooseCluster(): void {
+    const { config, configTimeoutMs } = this.context;
+    const source = this.entry!.virtualHost!.source;
+    const { destination } = this;
+    if (destination !== undefined && config.isClusterAwaited(source, destination.slot)) {
+      this.after(
+        (signal) => config.whenClusterKnown(source, destination.slot, configTimeoutMs, signal),
+        () => this.chooseCluster(),
       );
       return;
     }
     const cluster = destination?.slot.cluster?.resolve();
-    if (destination === undefined || cluster === undefined) {
-      const why =
-        destination?.slot.cluster === undefined
-          ? `which no control plane has delivered${config.whyNoCluster(source, destination?.slot.name ?? '')}`
-          : 'an aggregate without a member: none was delivered, or all lead back to it';
-      const what = `the route "${route.name}" sends to "${destination?.slot.name ?? ''}", ${why}; see mesh.status()`;
-      this.fail(this.error('MESH_NO_CLUSTER', what));
+    if (cluster === undefined) {
+      this.fail(noCluster(this));
       return;
     }
-    this.destination = destination;
     this.cluster = cluster;
-    this.span?.routed(route.name, cluster.name, this.entry!.virtualHost!.version);
-    if (cluster.isReady(this.startMs)) this.prepare(cluster, route);
-    else {
+    this.span?.routed(this.route!.name, cluster.name, this.entry!.virtualHost!.version);
+    if (cluster.isReady(this.startMs)) this.prepare(cluster);
+    else
       this.after(
-        cluster.whenReady(this.context.configTimeoutMs),
-        () => this.prepare(cluster, route),
-        (error) => this.failOver(cluster, route, error),
+        (signal) => abortable(cluster.whenReady(configTimeoutMs, signal), signal),
+        () => this.prepare(cluster),
+        (error) => this.failOver(cluster, error),
       );
-    }
   }
 
   /** The endpoints did not come. An aggregate may have another member. */
-  private failOver(cluster: Cluster, route: CompiledRoute, error: Error): void {
+  private failOver(cluster: Cluster, error: Error): void {
     const other = this.destination!.slot.cluster?.resolve();
     if (other === undefined || other === cluster || !other.isReady(this.context.clock.now())) this.fail(error);
     else {
       this.cluster = other;
-      this.prepare(other, route);
+      this.prepare(other);
     }
   }
 
   /** What is needed once, however many attempts there are. */
-  private prepare(cluster: Cluster, route: CompiledRoute): void {
-    const { options } = this;
-    const retry = route.retry;
+  private prepare(cluster: Cluster): void {
+    const { retry, plan } = this;
     this.budget = cluster.budgetOf(retry?.budget);
     this.budget.onRequest(this.startMs);
-    if (retry !== undefined && retry.maxAttempts > 1 && !isReplayable(options.body)) {
-      this.replay = new ReplayBody(
-        options.body as unknown as AsyncIterable<Uint8Array>,
-        retry.maxBodyBytes ?? defaultMaxBodyBytes,
-      );
+    plan?.prepare(cluster);
+    const keepsBody = (retry !== undefined && retry.maxAttempts > 1) || plan?.copiesBody === true;
+    if (keepsBody && !isReplayable(this.options.body)) {
+      const maxBytes = retry?.maxBodyBytes ?? defaultMaxBodyBytes;
+      this.replay = new ReplayBody(this.options.body as unknown as AsyncIterable<Uint8Array>, maxBytes);
     }
+    plan?.sendCopies();
     this.attempt();
+    plan?.hedges?.watch();
   }
 
   /** One attempt: limits, host, connection, send. The rest of its life is in attempt.ts, which calls `outcome` below. */
   attempt(): void {
-    const attempt = new Attempt(this, ++this.attempts);
+    // Another configuration may be in force by now, or another member of an aggregate.
+    const cluster = this.attempts === 0 ? this.cluster : currentCluster(this);
+    if (cluster === undefined) {
+      this.fail(noCluster(this));
+      return;
+    }
+    const attempt = new Attempt(this, ++this.attempts, cluster);
     this.current = attempt;
+    this.plan?.hedges?.started(attempt);
     attempt.start();
   }
 
   /** A response head came. Nearly all need no decision and are delivered; what makes one is in `outcome`. */
   answered(attempt: Attempt, status: number, headers: ResponseOutcome['headers']): Decision {
     const grpcStatus = headers['grpc-status'] as string | undefined;
-    if (status < 400 && grpcStatus === undefined && !this.route!.retriesSuccess) {
-      this.cluster!.recordHead(attempt);
+    const { plan } = this;
+    if (status < 400 && grpcStatus === undefined && !(plan === undefined ? this.route! : plan).retriesSuccess) {
+      attempt.recordHead(headers);
       this.budget!.onOutcome?.(true);
-      this.retries?.settled();
       return 'deliver';
     }
     return this.outcome(attempt, { kind: 'response', status, grpcStatus, headers });
@@ -316,73 +397,112 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
    * is settled here.
    */
   outcome(attempt: Attempt, outcome: Outcome): Decision {
-    this.cluster!.record(attempt, outcome);
+    attempt.record(outcome);
     this.budget?.onOutcome?.(outcome.kind === 'response' && outcome.status < 500);
+    this.retries?.attemptEnded(attempt);
     const decision = this.decide(attempt, outcome);
     if (decision === 'retry') this.retries!.start(failureOf(this, attempt, outcome));
-    else {
-      if (decision === 'fail') this.fail(failureOf(this, attempt, outcome));
-      this.retries?.settled();
-    }
+    else if (decision === 'fail') this.fail(failureOf(this, attempt, outcome));
     return decision;
   }
 
-  /** Whether another attempt follows: never for what cannot be repeated. */
   private decide(attempt: Attempt, outcome: Outcome): Decision {
-    const retry = this.route?.retry;
-    const isFinal = retry === undefined || this.isSettled || this.options.upgrade || this.options.method === 'CONNECT';
-    if (!isFinal && (outcome.kind === 'failure' || mayRetryResponse(retry, outcome.status))) {
-      this.retries ??= new CallRetries(this, retry);
-      if (this.retries.grants(attempt, outcome)) return 'retry';
+    const hedges = this.plan?.hedges;
+    const verdict = hedges?.verdict(attempt, outcome);
+    const mayFollow = hedges === undefined || hedges.mayRetry(attempt, verdict!);
+    if (mayFollow && this.isRetried(attempt, outcome)) return 'retry';
+    if (verdict === 'wait') {
+      hedges!.watch();
+      return 'wait';
     }
     return outcome.kind === 'response' ? 'deliver' : 'fail';
   }
 
-  /** The route's time is over, all attempts included. */
-  onDeadline(): void {
-    if (this.isSettled) return;
-    const timeoutMs = this.route!.timeoutMs;
-    const attempt = this.current;
-    const { authority } = this.entry!;
-    if (attempt !== undefined && !attempt.isOver) {
-      this.cluster?.record(attempt, {
-        kind: 'failure',
-        code: 'MESH_TIMEOUT',
-        mayHaveBeenProcessed: attempt.wasSent,
-        localOrigin: true,
-        ours: attempt.isWaiting,
-        reason: 'route timeout',
-      });
-      attempt.cancel(new Error(`the route's ${timeoutMs} ms are over`), 'MESH_TIMEOUT');
+  /** Whether another attempt follows: never for what cannot be repeated. */
+  private isRetried(attempt: Attempt, outcome: Outcome): boolean {
+    const { retry, options } = this;
+    if (retry === undefined || this.isSettled) return false;
+    if (outcome.kind === 'response') {
+      if (!mayRetryResponse(retry, outcome.status)) return false;
     }
-    const who = `${this.options.method} ${authority}${pathOnly(this.options.path)}`;
-    const address = attempt?.host?.address;
-    const where = address === undefined ? '' : ` at ${address}`;
-    const what =
-      this.winner === undefined
-        ? `${who}: no response within ${timeoutMs} ms${where}, in ${countOf(this.attempts, 'attempt')}`
-        : `${who}: the response did not end within ${timeoutMs} ms${where}`;
-    const endpoint = address === undefined ? {} : { endpoint: address };
-    this.fail(this.error('MESH_TIMEOUT', what, { mayHaveBeenProcessed: this.wasSent, ...endpoint }));
+    // A tunnel or an upgrade may have been opened unless nothing was sent.
+    const isTunnel = options.method === 'CONNECT' || Boolean(options.upgrade);
+    if (isTunnel && (outcome.kind === 'response' || outcome.mayHaveBeenProcessed)) return false;
+    return this.further().grants(attempt, outcome);
+  }
+
+  /** What attempts after the first have in common. */
+  further(): CallRetries {
+    return (this.retries ??= new CallRetries(this, this.retry));
+  }
+
+  /** The response of this attempt is the call's. */
+  deliver(attempt: Attempt): void {
+    this.winner = attempt;
+    this.retries?.delivered();
+    this.plan?.hedges?.won(attempt);
+  }
+
+  /** How long one attempt may take until its response begins; 0 = as long as the call. */
+  perTryMs(attempt: Attempt): number {
+    const { retry } = this;
+    const perTryMs = retry?.perTryTimeoutMs ?? 0;
+    if (perTryMs === 0 || (retry!.lastTryUntimed === true && attempt.number >= retry!.maxAttempts)) return 0;
+    return this.deadline !== undefined && attempt.startMs + perTryMs >= this.deadline.dueMs ? 0 : perTryMs;
+  }
+
+  /** How long the endpoint has to answer: the time of the attempt or what is left of the call's; 0 = no limit. Source: Envoy's router. */
+  expectedMs(attempt: Attempt): number {
+    const perTryMs = this.plan?.hedges?.outlivesPerTryTimeout === true ? 0 : this.perTryMs(attempt);
+    if (perTryMs > 0 || this.deadline === undefined) return perTryMs;
+    return Math.max(1, Math.round(this.deadline.dueMs - attempt.startMs));
+  }
+
+  /** The time of the policy is over, all attempts included. */
+  onDeadline(): void {
+    this.expire('MESH_TIMEOUT');
+  }
+
+  /** A time of the whole call is over. */
+  expire(code: MeshErrorCode, reason?: string): void {
+    if (this.isSettled) return;
+    const what = new Error(reason ?? 'the time of the whole request is over');
+    for (const attempt of this.openAttempts()) {
+      // A stream that lasts long, or is silent, is no failure of its host.
+      if (code === 'MESH_TIMEOUT') attempt.record(timeoutAt(attempt));
+      attempt.cancel(what, code);
+    }
+    this.fail(timeoutOf(this, code, reason));
+  }
+
+  private openAttempts(): readonly Attempt[] {
+    const { current } = this;
+    return this.plan?.hedges?.open ?? (current === undefined || current.isOver ? [] : [current]);
+  }
+
+  /** The caller has the socket of its upgrade now. */
+  handOver(socket: Duplex): void {
+    this.calls.addSocket(socket);
+    this.succeed({ status: this.winner?.status });
   }
 
   /** The response is over. */
-  succeed(): void {
+  succeed(outcome: RequestOutcome): void {
     this.settle();
     // A server may answer before it has read the whole body: over HTTP/1.1 nobody will read the rest.
     if (this.winner?.isStillSending !== true) this.replay?.release();
-    this.span?.end({ status: this.winner?.status }, this.context.clock.now());
+    this.span?.end(this.plan === undefined ? outcome : this.plan.outcome(outcome), this.context.clock.now());
   }
 
   /** Ends the call with an error; only the first end counts. */
   fail(error: Error): void {
     if (this.isSettled) return;
     this.settle();
-    const attempt = this.current;
-    if (attempt !== undefined && !attempt.isOver) attempt.cancel(error, undefined);
-    this.replay?.release(error);
+    for (const attempt of this.openAttempts()) attempt.cancel(error, undefined);
+    if (this.replay !== undefined) this.replay.release(error);
+    else if (!this.wasSent) discardBody(this.options.body, error);
     this.retries?.abort(error);
-    this.passThrough?.abort(error);
+    this.pending?.abort(error);
     this.span?.end(telemetryOutcome(error, this.winner?.status), this.context.clock.now());
     this.handler.onResponseError?.(this, error);
   }
@@ -393,6 +513,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     this.deadline?.cancel();
     this.calls.remove(this);
     this.retries?.release();
+    this.plan?.end();
   }
 
   /** The caller gave up. Its own reason passes untouched. */
@@ -405,21 +526,21 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
 
   /** @internal The controller of a request that bypasses the attempts. */
   attach(controller: Dispatcher.DispatchController): void {
-    this.passThrough = controller;
+    this.pending = controller;
     if (this.isSettled) controller.abort(this.reason ?? new Error('the request is over'));
   }
 
   pause(): void {
     this.paused = true;
     this.winner?.pause();
-    this.passThrough?.pause();
+    this.pending?.pause?.();
   }
 
   resume(): void {
     if (!this.paused) return;
     this.paused = false;
     this.winner?.resume();
-    this.passThrough?.resume();
+    this.pending?.resume?.();
   }
 
   /** An error with all that is known of this call. */

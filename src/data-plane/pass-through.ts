@@ -50,13 +50,13 @@ export class PassThrough implements Dispatcher.DispatchHandler {
   onResponseEnd(controller: Dispatcher.DispatchController, trailers: Headers): void {
     if (this.call.isSettled) return;
     this.call.rawTrailers = controller.rawTrailers ?? null;
-    this.call.succeed();
+    this.call.succeed({});
     this.call.handler.onResponseEnd?.(this.call, trailers);
   }
 
   onRequestUpgrade(controller: Dispatcher.DispatchController, status: number, headers: Headers, socket: Duplex): void {
     this.call.rawHeaders = controller.rawHeaders ?? null;
-    this.call.succeed();
+    this.call.succeed({});
     this.call.handler.onRequestUpgrade?.(this.call, status, headers, socket);
   }
 

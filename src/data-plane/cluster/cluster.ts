@@ -11,9 +11,10 @@ import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { DnsResolver } from '../../wire/dns.ts';
 import type { Attempt } from '../attempt.ts';
 import type { OriginEntry } from '../live-config.ts';
+import { ClusterBackups } from '../resilience/backup.ts';
 import { ClusterBudgets } from '../resilience/cluster-budgets.ts';
 import { ClusterLimits } from '../resilience/limits.ts';
-import type { Outcome } from '../resilience/outcome.ts';
+import type { Outcome, ResponseOutcome } from '../resilience/outcome.ts';
 import type { RetryBudget } from '../resilience/retry-budget.ts';
 import type { ConnectionFactory } from '../transport/connection-factory.ts';
 import { connectionSettings } from '../transport/connection-settings.ts';
@@ -50,6 +51,7 @@ export class Cluster {
   private readonly dependencies: ClusterDependencies;
   private endpoints: EndpointsConfig | undefined = undefined;
   private readonly budgets = new ClusterBudgets();
+  private ownBackups: ClusterBackups | undefined = undefined;
   private readonly table = new HostTable();
   private groups = new Map<string, HostGroup>();
   private dns: DnsEndpoints | undefined = undefined;
@@ -139,17 +141,17 @@ export class Cluster {
     return this.dns === undefined ? this.hasEndpoints || this.config.discovery.kind !== 'endpoints' : this.dns.isKnown(nowMs);
   }
 
-  /** Waits for the endpoints. Rejects with MESH_DNS_FAILED or MESH_CONFIG_TIMEOUT. */
-  async whenReady(timeoutMs: number): Promise<void> {
+  /** Waits for the endpoints. Rejects with MESH_DNS_FAILED or MESH_CONFIG_TIMEOUT, or when the signal aborts. */
+  async whenReady(timeoutMs: number, signal?: AbortSignal): Promise<void> {
     try {
-      await (this.dns === undefined ? this.whenDelivered(timeoutMs) : this.dns.whenKnown());
+      await (this.dns === undefined ? this.whenDelivered(timeoutMs, signal) : this.dns.whenKnown());
     } catch (error) {
-      this.askAgainMs = this.dependencies.clock.now() + askAgainAfterMs;
+      if (signal?.aborted !== true) this.askAgainMs = this.dependencies.clock.now() + askAgainAfterMs;
       throw error;
     }
   }
 
-  private whenDelivered(timeoutMs: number): Promise<void> {
+  private whenDelivered(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     const absence = this.dependencies.demandEndpoints(this.source, this.name);
     if (absence !== undefined) {
       const what = `cluster "${this.name}" has no endpoints: ${absence}`;
@@ -158,14 +160,22 @@ export class Cluster {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const wake = (): void => {
       timer.cancel();
+      signal?.removeEventListener('abort', onAbort);
       // Woken without endpoints: the source said that there are none.
-      resolve(this.hasEndpoints ? undefined : this.whenDelivered(timeoutMs));
+      resolve(this.hasEndpoints ? undefined : this.whenDelivered(timeoutMs, signal));
     };
-    const timer = this.dependencies.clock.setTimer(() => {
+    const leave = (error: Error): void => {
+      timer.cancel();
+      signal?.removeEventListener('abort', onAbort);
       this.waiters.delete(wake);
+      reject(error);
+    };
+    const onAbort = (): void => leave(signal!.reason as Error);
+    const timer = this.dependencies.clock.setTimer(() => {
       const what = `the endpoints of cluster "${this.name}" did not arrive from ${this.source} within ${timeoutMs} ms`;
-      reject(new MeshError('MESH_CONFIG_TIMEOUT', `${what}; see mesh.status()`, { cluster: this.name }));
+      leave(new MeshError('MESH_CONFIG_TIMEOUT', `${what}; see mesh.status()`, { cluster: this.name }));
     }, timeoutMs);
+    signal?.addEventListener('abort', onAbort);
     this.waiters.add(wake);
     return promise;
   }
@@ -195,18 +205,23 @@ export class Cluster {
   }
 
   /** A response head came that nothing has to be decided about. Whether the host did well shows at the end of the body. */
-  recordHead(attempt: Attempt): void {
+  recordHead(attempt: Attempt, headers: ResponseOutcome['headers']): void {
     const { host } = attempt;
     if (host === undefined) return;
     host.recordLatency(this.dependencies.clock.now() - attempt.startMs);
-    attempt.probe?.succeeded();
+    if (attempt.probe !== undefined && !isGrpcResponse(headers)) attempt.probe.succeeded();
   }
 
-  /** The whole response arrived. */
-  recordSuccess(attempt: Attempt): void {
-    if (attempt.host === undefined || attempt.isRecorded || attempt.probe !== undefined) return;
+  /** The whole response arrived; a gRPC call has its status there. */
+  recordEnd(attempt: Attempt, grpcStatus: string | undefined): void {
+    const { host, probe } = attempt;
+    if (host === undefined || attempt.isRecorded) return;
     attempt.isRecorded = true;
-    this.detection.recordSuccess(attempt.host, this.dependencies.clock.now());
+    if (grpcStatus !== undefined && grpcStatus !== '0') {
+      const outcome: Outcome = { kind: 'response', status: attempt.status, grpcStatus, headers: {} };
+      this.detection.record(host, probe, outcome, this.dependencies.clock.now());
+    } else if (probe === undefined) this.detection.recordSuccess(host, this.dependencies.clock.now());
+    else probe.succeeded();
   }
 
   /** The one place where an outcome is recorded, once per attempt. */
@@ -215,7 +230,7 @@ export class Cluster {
     if (host === undefined || attempt.isRecorded) return;
     if (outcome.kind === 'response') {
       if (outcome.status < 500 && outcome.grpcStatus === undefined) {
-        this.recordHead(attempt);
+        this.recordHead(attempt, outcome.headers);
         return;
       }
       host.recordLatency(this.dependencies.clock.now() - attempt.startMs);
@@ -239,7 +254,10 @@ export class Cluster {
     if (before === undefined) {
       this.limits = new ClusterLimits(config.limits);
       this.detection = new HostDetection(this, this.dependencies);
-    } else this.limits.update(config.limits);
+    } else {
+      this.limits.update(config.limits);
+      this.dependencies.connections.wake(this);
+    }
     this.detection.update(config);
     const policy = this.dependencies.policies.get(config.loadBalancing.policy);
     if (policy === undefined)
@@ -264,6 +282,11 @@ export class Cluster {
   /** The budget of the cluster, else that of a policy. */
   budgetOf(ofRoute: RetryBudgetConfig | undefined): RetryBudget {
     return this.budgets.of(this.config.retryBudget ?? ofRoute);
+  }
+
+  /** Its backup requests, by what the policies say. */
+  get backups(): ClusterBackups {
+    return (this.ownBackups ??= new ClusterBackups());
   }
 
   /** Retries left in the budget that the latest request counts in. */
@@ -296,4 +319,10 @@ export class Cluster {
     this.detection.forget(host);
     await this.dependencies.connections.release(host);
   }
+}
+
+/** Its status may come at its end. */
+function isGrpcResponse(headers: ResponseOutcome['headers']): boolean {
+  const type = headers['content-type'];
+  return typeof type === 'string' && type.startsWith('application/grpc');
 }

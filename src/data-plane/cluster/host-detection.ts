@@ -9,7 +9,7 @@ import type { CircuitBreakerConfig } from '../../model/policy.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import { HostBreaker, type BreakerState, type OpenedBy, type Probe } from '../resilience/circuit-breaker.ts';
 import { CircuitWindow } from '../resilience/circuit-window.ts';
-import { OutlierDetector, OutlierState, type ClusterCounts } from '../resilience/outlier-detection.ts';
+import { OutlierDetector, OutlierState, statusOf, type ClusterCounts } from '../resilience/outlier-detection.ts';
 import type { Outcome } from '../resilience/outcome.ts';
 import type { Host } from './host.ts';
 import type { HostSeeker } from './pick-host.ts';
@@ -95,7 +95,7 @@ export class HostDetection implements ClusterCounts {
 
   /** Counts an outcome of a host. */
   record(host: Host, probe: Probe | undefined, outcome: Outcome, now: number): void {
-    const isFailure = outcome.kind === 'failure' ? !outcome.ours : outcome.status >= 500;
+    const isFailure = outcome.kind === 'failure' ? !outcome.ours : statusOf(outcome.status, outcome.grpcStatus) >= 500;
     if (host.isRemoved) return;
     if (isFailure) host.failures++;
     if (probe !== undefined) {

@@ -172,6 +172,7 @@ function threshold(count: number): number {
   return count > 0 ? count : Number.POSITIVE_INFINITY;
 }
 
-function statusOf(status: number, grpcStatus: string | undefined): number {
+/** The HTTP status that stands for a response: that of its gRPC status, where that means a failure of the server. */
+export function statusOf(status: number, grpcStatus: string | undefined): number {
   return grpcStatus === undefined || status >= 500 ? status : (grpcServerErrors[grpcStatus] ?? status);
 }

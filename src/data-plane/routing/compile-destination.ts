@@ -30,7 +30,6 @@ export function compileDestination(
     slot: compilation.slot(to.cluster),
     subset: to.subset ?? '',
     weight: to.weight,
-    unsupported: undefined,
     edit: compileRequestEdit(places, path, rewrites, to.requestHeaders),
     responseEdit,
     mirrors: compileMirrors([...(action.mirror ?? []), ...(to.mirror ?? [])], compilation),

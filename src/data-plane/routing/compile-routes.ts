@@ -9,6 +9,8 @@ import { compileDestination, compileMirrors } from './compile-destination.ts';
 import { compileRequestEdit, compileResponseEdit, type PolicyPlaces } from './compile-edits.ts';
 import type { CompiledRoute, CompiledVirtualHost, RouteCompilation } from './compiled-route.ts';
 import { compileMatch } from './match-route.ts';
+import { isPlainRoute } from './plain-route.ts';
+import { createRouteIndex } from './route-index.ts';
 import { unservedAction, unservedPolicy } from './route-fields.ts';
 
 export { chooseDestination, findRoute } from './decide-route.ts';
@@ -20,13 +22,15 @@ export function compileVirtualHost(
   outer: PolicyPlaces,
   compilation: RouteCompilation,
 ): CompiledVirtualHost {
+  const routes = host.routes.map((route) =>
+    compileRoute(route, { ...outer, policies: [route.policy, host.policy, ...outer.policies] }, compilation),
+  );
   return {
     name: host.name,
     source: compilation.source,
     version: compilation.version,
-    routes: host.routes.map((route) =>
-      compileRoute(route, { ...outer, policies: [route.policy, host.policy, ...outer.policies] }, compilation),
-    ),
+    routes,
+    index: createRouteIndex(routes),
     requireTls: host.requireTls,
     hasFractions: host.routes.some(({ match }) => match.fraction !== undefined),
   };
@@ -62,10 +66,10 @@ function compileRoute(route: RouteConfig, places: PolicyPlaces, compilation: Rou
     policy.retry !== undefined && (policy.retry.maxAttempts > 1 || policy.retry.perTryTimeoutMs !== undefined)
       ? policy.retry
       : undefined;
-  return {
+  const compiled = {
     name: route.name,
     config: route,
-    test: compileMatch(match, compilation.runtime),
+    ...compileMatch(match, compilation.runtime),
     destinations,
     totalWeight: destinations.reduce((sum, { weight }) => sum + weight, 0),
     policy,
@@ -81,4 +85,5 @@ function compileRoute(route: RouteConfig, places: PolicyPlaces, compilation: Rou
     edit: isForward ? compileRequestEdit(places, match.path, action) : undefined,
     responseEdit,
   };
+  return { ...compiled, isPlain: isPlainRoute(compiled) };
 }

@@ -5,7 +5,8 @@ import type { RequestPolicy, RouteConfig } from '../../model/route.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { CompiledAnswer } from './answer.ts';
 import type { RequestEdit, ResponseEdit } from './edit-request.ts';
-import type { Runtime, RouteTest } from './match-route.ts';
+import type { CompiledMatch, Runtime } from './match-route.ts';
+import type { RouteIndex } from './route-index.ts';
 
 /** A cluster by name; `cluster` is undefined while no control plane delivers it. */
 export interface ClusterSlot {
@@ -32,8 +33,6 @@ export interface CompiledDestination {
   /** `''` = all hosts of the cluster. */
   readonly subset: string;
   readonly weight: number;
-  /** Set when requests that are drawn to it cannot be served. */
-  readonly unsupported: string | undefined;
   /** With the mutations and rewrites of the route and the places around it. Undefined = the request is sent as it is. */
   readonly edit: RequestEdit | undefined;
   readonly responseEdit: ResponseEdit | undefined;
@@ -48,10 +47,9 @@ export interface CompiledDestination {
 }
 
 /** A route ready for requests: its test, its destinations, and the policy that is left after merging. */
-export interface CompiledRoute {
+export interface CompiledRoute extends CompiledMatch {
   readonly name: string;
   readonly config: RouteConfig;
-  readonly test: RouteTest;
   readonly destinations: readonly CompiledDestination[];
   readonly totalWeight: number;
   /** The policy of the route over that of its virtual host, its table and its listener, field by field. */
@@ -61,6 +59,8 @@ export interface CompiledRoute {
   readonly retry: RetryConfig | undefined;
   /** Whether a response below 400 could call for a retry, by a header or a status code of the policy. */
   readonly retriesSuccess: boolean;
+  /** Nothing but its timeout and its retries is done to a request: it needs no plan (call-plan.ts). */
+  readonly isPlain: boolean;
   /** Set when requests that reach the route cannot be served. */
   readonly unsupported: string | undefined;
   /** Set = the value of this request header names the cluster, and `destinations` is empty. */
@@ -81,6 +81,8 @@ export interface CompiledVirtualHost {
   readonly source: string;
   readonly version: string;
   readonly routes: readonly CompiledRoute[];
+  /** Undefined where each route is asked. */
+  readonly index: RouteIndex<CompiledRoute> | undefined;
   /** Set = requests over plain HTTP are redirected to https before any route is asked. */
   readonly requireTls: 'all' | 'external' | undefined;
   /** Whether a route takes a random share, so that a number has to be drawn for each request. */

@@ -2,6 +2,9 @@
  * A request body that can be sent more than once. Strings, bytes, Blobs and FormData are replayable as they are. A stream or
  * iterable can be read once: undici destroys it when an attempt fails, so the source is never handed over; what was read is
  * recorded up to `maxBytes`, and a body that outgrew the record is not sent again (the request then fails with what happened).
+ *
+ * Attempts one after the other share the record: the next one begins with it and reads on. Attempts at the same time (hedges, copies
+ * for a mirror) need it whole, since the slowest of them would decide how much has to be kept.
  */
 import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
@@ -27,6 +30,15 @@ export function isStream(body: unknown): body is Readable {
   return typeof body === 'object' && body !== null && 'on' in body && typeof body.on === 'function';
 }
 
+/** Ends a body that nobody will send: its source may hold a file or a connection. */
+export function discardBody(body: RequestBody, error?: Error): void {
+  if (isReplayable(body)) return;
+  const source = body as { destroy?(error?: Error): unknown; cancel?(): unknown; locked?: boolean; return?(): unknown };
+  if (typeof source.destroy === 'function') source.destroy(error);
+  else if (typeof source.cancel === 'function') void Promise.resolve(source.locked === true || source.cancel()).catch(() => {});
+  else if (typeof source.return === 'function') void Promise.resolve(source.return()).catch(() => {});
+}
+
 /** Records a one-shot body while it is sent. */
 export class ReplayBody {
   private readonly source: AsyncIterator<Uint8Array | string> | Iterator<Uint8Array | string>;
@@ -38,7 +50,9 @@ export class ReplayBody {
   private bytes = 0;
   private reader = 0;
   private isEnded = false;
+  private isReleased = false;
   private pulling: Promise<void> | undefined = undefined;
+  private readonly waiting: ((bytes: Buffer) => void)[] = [];
   /** False once more than `maxBytes` have been read. */
   isReplayable = true;
   /** What the caller's own stream failed with: never the endpoint's fault. */
@@ -50,12 +64,32 @@ export class ReplayBody {
     this.maxBytes = maxBytes;
   }
 
+  /** The record is the whole body. */
+  get isWhole(): boolean {
+    return this.isEnded && this.isReplayable && !this.isReleased && this.sourceError === undefined;
+  }
+
+  /** Calls back with the bytes of the body when all of it is in the record; never, when it does not fit or is not read to its end. */
+  whenWhole(take: (bytes: Buffer) => void): void {
+    if (this.isWhole) take(this.bytesRead());
+    else this.waiting.push(take);
+  }
+
+  private bytesRead(): Buffer {
+    return Buffer.concat(this.chunks.map((chunk) => (typeof chunk === 'string' ? Buffer.from(chunk) : chunk)));
+  }
+
+  /** Nothing more is read until the next attempt: it will need the record as it is now. Earlier attempts cannot go on. */
+  hold(): void {
+    if (!this.isWhole) this.reader++;
+  }
+
   /**
-   * The whole body from its start, for the next attempt. The iterator of an earlier attempt throws from then on: if it ended, the part
-   * that was sent would look like the whole.
+   * The whole body from its start, for the next attempt. The iterator of an earlier attempt throws from then on, unless the record is
+   * whole: if it ended, the part that was sent would look like the whole.
    */
   async *attempt(): AsyncGenerator<Uint8Array | string, void> {
-    const reader = ++this.reader;
+    const reader = this.isWhole ? this.reader : ++this.reader;
     let position = 0;
     while (reader === this.reader) {
       const index = position - this.base;
@@ -76,6 +110,8 @@ export class ReplayBody {
   /** The request is over: nothing more will be read. */
   release(error?: Error): void {
     this.reader++;
+    this.isReleased = true;
+    this.waiting.length = 0;
     this.chunks = [];
     if (this.isEnded) return;
     this.isEnded = true;
@@ -102,6 +138,7 @@ export class ReplayBody {
     }
     if (next.done) {
       this.isEnded = true;
+      if (this.isWhole) for (const take of this.waiting.splice(0)) take(this.bytesRead());
       return;
     }
     this.bytes += typeof next.value === 'string' ? Buffer.byteLength(next.value) : next.value.byteLength;

@@ -46,6 +46,25 @@ describe('deadlines', () => {
     assert.equal(clock.timers(), 0);
   });
 
+  it('that wait still fire in time when one that was told arms another of the same duration', async () => {
+    const clock = countingClock();
+    const deadlines = new Deadlines(clock);
+    const fired: string[] = [];
+    const again: DeadlineTarget = {
+      onDeadline() {
+        fired.push('again');
+        deadlines.arm(target(fired, 'armed meanwhile'), 100, clock.now());
+      },
+    };
+    deadlines.arm(again, 100, clock.now());
+    deadlines.arm(target(fired, 'waiting'), 100, clock.now() + 2);
+    await clock.advance(102);
+    assert.deepEqual(fired, ['again', 'waiting']);
+    await clock.advance(98);
+    assert.deepEqual(fired, ['again', 'waiting', 'armed meanwhile']);
+    assert.equal(clock.timers(), 0);
+  });
+
   it('of one duration share a timer, and fire in their order', async () => {
     const clock = countingClock();
     const deadlines = new Deadlines(clock);

@@ -1,0 +1,29 @@
+import type { Attempt } from './attempt.ts';
+import { takeSendOptions, type DispatchOptions } from './send-options.ts';
+import type { HostConnections } from './transport/host-connections.ts';
+
+/**
+ * The request as this attempt sends it: the caller's own options where nothing is changed, else options to be given back. The
+ * endpoint is told how long the attempt may take (Envoy `x-envoy-expected-rq-timeout-ms`), so that it can stop in time.
+ */
+export function optionsOf(attempt: Attempt, connections: HostConnections, traceHeaders: readonly string[]): DispatchOptions {
+  const { call } = attempt;
+  const { options, plan, replay } = call;
+  const entry = call.entry!;
+  const hasOwnName = connections.origin === entry.origin;
+  const { isHttps } = connections;
+  const expectedMs = call.expectedMs(attempt);
+  if (hasOwnName && expectedMs === 0 && plan === undefined && replay === undefined && traceHeaders.length === 0 && !isHttps)
+    return options;
+  const send = takeSendOptions();
+  if (plan === undefined) send.load(options, options.path, options.headers);
+  else plan.load(send);
+  if (replay !== undefined) send.body = replay.attempt() as unknown as NonNullable<DispatchOptions['body']>;
+  // Without a fixed server name undici takes it from the Host header and reconnects whenever that changes.
+  if (isHttps) send.servername = connections.serverName;
+  plan?.edit(send, attempt, expectedMs);
+  if (!hasOwnName) send.addHeader('host', entry.authority);
+  if (expectedMs > 0) send.setHeader('x-envoy-expected-rq-timeout-ms', String(expectedMs));
+  for (let index = 0; index + 1 < traceHeaders.length; index += 2) send.addHeader(traceHeaders[index]!, traceHeaders[index + 1]!);
+  return send.ready();
+}

@@ -1,0 +1,132 @@
+/**
+ * Several attempts of one call at a time. When the next one starts and whose response it takes is decided in resilience/hedge.ts;
+ * here are the attempts whose outcome is open, and the timer. A call without such a policy, or one that may not be executed twice,
+ * has none of this.
+ */
+import type { Deadline, DeadlineTarget } from '../base/deadlines.ts';
+import type { HedgeConfig } from '../model/policy.ts';
+import type { Attempt } from './attempt.ts';
+import { failureOf } from './call-failure.ts';
+import { retriableRequest } from './call-retries.ts';
+import type { Cluster } from './cluster/cluster.ts';
+import type { Call } from './outbound.ts';
+import { HedgeSchedule, mayHedge, type HedgeVerdict } from './resilience/hedge.ts';
+import type { Failure, Outcome } from './resilience/outcome.ts';
+import { isRetriable } from './resilience/retry.ts';
+
+/** What the losers are told. */
+const lost = new Error('another attempt of the call was answered first');
+
+/** The hedging of a call to this cluster; undefined when its request may not be sent to two hosts at a time. */
+export function hedgesOf(call: Call, config: HedgeConfig, cluster: Cluster): CallHedges | undefined {
+  if (call.options.upgrade || call.options.method === 'CONNECT') return undefined;
+  if (!mayHedge(retriableRequest(call), config, call.retry)) return undefined;
+  const backup = config.backup === undefined ? undefined : cluster.backups.of(config.backup);
+  return new CallHedges(call, new HedgeSchedule(config, backup));
+}
+
+export class CallHedges implements DeadlineTarget {
+  private readonly call: Call;
+  private readonly schedule: HedgeSchedule;
+  /** Attempts whose outcome is open, in the order in which they started. */
+  open: readonly Attempt[] = [];
+  /** Attempts whose per-try timeout was followed by another one. */
+  private readonly followed: Attempt[] = [];
+  private deadline: Deadline | undefined = undefined;
+
+  constructor(call: Call, schedule: HedgeSchedule) {
+    this.call = call;
+    this.schedule = schedule;
+  }
+
+  /** An attempt is about to start. */
+  started(attempt: Attempt): void {
+    this.open = [...this.open, attempt];
+    this.schedule.onStart(this.call.context.clock.now());
+  }
+
+  /** Looks when the next attempt is due: to be called when one was started, and after an outcome that was not the last. */
+  watch(): void {
+    const { call, schedule } = this;
+    this.deadline?.cancel();
+    this.deadline = undefined;
+    // Those that are due at once: with a delay of 0 all start together.
+    while (!call.isSettled && call.winner === undefined && schedule.dueMs !== Number.POSITIVE_INFINITY) {
+      const now = call.context.clock.now();
+      if (schedule.dueMs > now) {
+        this.deadline = call.context.deadlines.arm(this, schedule.dueMs - now, now);
+        return;
+      }
+      if (!this.startNext(now)) return;
+    }
+  }
+
+  onDeadline(): void {
+    this.deadline = undefined;
+    if (this.call.isSettled || this.call.winner !== undefined) return;
+    this.call.guard(() => {
+      if (this.startNext(this.call.context.clock.now())) this.watch();
+    });
+  }
+
+  private startNext(now: number): boolean {
+    const { call } = this;
+    if (!call.further().grantsHedge(this.schedule, call.current!, now)) return false;
+    call.runInAsyncScope(() => call.attempt());
+    return true;
+  }
+
+  /** Whether a per-try timeout leaves its attempt running. */
+  get outlivesPerTryTimeout(): boolean {
+    return this.schedule.onPerTryTimeout;
+  }
+
+  /**
+   * The time of an attempt is over: true = it goes on all the same, and the next one beside it where the policy has one left. Such a
+   * retry needs no condition of the policy (Envoy).
+   */
+  outlivesTimeout(attempt: Attempt, failure: Failure): boolean {
+    if (!this.schedule.onPerTryTimeout) return false;
+    const { call } = this;
+    attempt.record(failure);
+    if (call.retry !== undefined && call.further().grants(attempt, failure, 'per-try-timeout')) {
+      this.followed.push(attempt);
+      call.further().start(failureOf(call, attempt, failure));
+    }
+    return true;
+  }
+
+  /** Whether the retry policy is asked about an attempt after all: it may go on although others are open (Envoy), but once each. */
+  mayRetry(attempt: Attempt, verdict: HedgeVerdict): boolean {
+    return (verdict === 'final' || this.schedule.onPerTryTimeout) && !this.followed.includes(attempt);
+  }
+
+  /** Whether the call ends with this outcome, or goes on with what is open. */
+  verdict(attempt: Attempt, outcome: Outcome): HedgeVerdict {
+    const { call, schedule } = this;
+    const now = call.context.clock.now();
+    this.open = this.open.filter((other) => other !== attempt);
+    if (outcome.kind === 'response') schedule.record(now - attempt.startMs, now);
+    const others = this.open.length + (call.retries?.isWaiting === true ? 1 : 0);
+    const retriable = call.retry !== undefined && isRetriable(call.retry, outcome);
+    return schedule.onOutcome(outcome, retriable, others, now);
+  }
+
+  /** The response of this one is delivered; the others are cancelled. */
+  won(winner: Attempt): void {
+    const { clock } = this.call.context;
+    const now = clock.now();
+    this.stop();
+    for (const attempt of this.open) {
+      this.schedule.record(now - attempt.startMs, now);
+      if (attempt !== winner) attempt.cancel(lost, undefined);
+    }
+    this.open = [];
+  }
+
+  /** No further attempt starts. */
+  stop(): void {
+    this.deadline?.cancel();
+    this.deadline = undefined;
+  }
+}
