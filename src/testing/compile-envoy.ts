@@ -76,13 +76,17 @@ export function compileEnvoy(
   const translated = translateResources(parseResources(resources), { surroundings: options });
   const problems = [...translated.problems, ...translated.resources.flatMap(checked)];
   if (problems.length > 0) {
-    const lines = problems.map(({ key, path, reason }) => `  ${key.kind} "${key.name}"${path === '' ? '' : ` ${path}`}: ${reason}`);
+    const lines = problems.map(
+      ({ key, path, reason }) => `  ${key.kind} "${key.name}"${path === '' ? '' : ` ${path}`}: ${reason}`,
+    );
     throw new TypeError(`the resources of Envoy cannot be used:\n${lines.join('\n')}`);
   }
   return {
     problems: [...translated.unhonoured, ...withoutEffect(translated.resources)],
     tables: tablesOf(translated.resources),
-    clusters: new Map(translated.resources.flatMap((each) => (each.kind === 'cluster' ? [[each.name, each.value] as const] : []))),
+    clusters: new Map(
+      translated.resources.flatMap((each) => (each.kind === 'cluster' ? [[each.name, each.value] as const] : [])),
+    ),
     resources: translated.resources,
   };
 }

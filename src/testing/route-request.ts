@@ -1,5 +1,6 @@
 /** The request of a policy test, in whichever of its forms it was written. */
 import type { EditableRequest } from '../data-plane/routing/edit-request.ts';
+import { joinedRequestHeaders } from '../data-plane/routing/joined-headers.ts';
 import type { Metadata } from '../model/tls.ts';
 
 /** Headers by name, or as pairs in their order: `{ accept: "text/html" }`, `[["accept", "text/html"]]`, a `Headers` object. */
@@ -42,14 +43,15 @@ export interface ReadRequest {
 
 /** Reads a request. Throws a TypeError for one that says not where it goes. */
 export function readRequest(request: RouteRequest): ReadRequest {
-  if (typeof request !== 'object' || request === null) throw new TypeError('the request is an object: { method, url } or { method, host, path }');
+  if (typeof request !== 'object' || request === null)
+    throw new TypeError('the request is an object: { method, url } or { method, host, path }');
   const url = request.url === undefined ? undefined : parsedUrl(request.url);
   const headers = headerPairs(request.headers);
   const hostHeader = headers.find(([name]) => name.toLowerCase() === 'host')?.[1];
   const authority = request.host ?? request.authority ?? hostHeader ?? url?.host;
   if (authority === undefined) throw new TypeError('the request has neither a url nor a host');
   const scheme = request.scheme ?? (url?.protocol === 'https:' || url?.protocol === 'wss:' ? 'https' : 'http');
-  const sent: (readonly [string, string])[] = headers.filter(([name]) => name.toLowerCase() !== 'host');
+  const sent = joined(headers.filter(([name]) => name.toLowerCase() !== 'host'));
   if (request.internal === true) sent.push(['x-envoy-internal', 'true']);
   const { host, port } = hostAndPort(authority.toLowerCase(), scheme);
   const path = request.path ?? (url === undefined ? '/' : url.pathname + url.search);
@@ -65,13 +67,26 @@ export function readRequest(request: RouteRequest): ReadRequest {
   return { view, host, port, headers: sent };
 }
 
+/** Of some headers a request has only one: their values are one list, as Envoy sends them on. */
+function joined(headers: readonly (readonly [string, string])[]): (readonly [string, string])[] {
+  const result: (readonly [string, string])[] = [];
+  const places = new Map<string, number>();
+  for (const [name, value] of headers) {
+    const place = joinedRequestHeaders.has(name.toLowerCase()) ? places.get(name.toLowerCase()) : undefined;
+    if (place === undefined) places.set(name.toLowerCase(), result.push([name, value]) - 1);
+    else result[place] = [result[place]![0], `${result[place]![1]},${value}`];
+  }
+  return result;
+}
+
 /** Headers in any form as pairs. Throws a TypeError for what is none. */
 export function headerPairs(headers: HeadersInput | undefined): readonly (readonly [string, string])[] {
   if (headers === undefined || headers === null) return [];
   if (typeof headers !== 'object') throw new TypeError('headers are an object or a list of pairs');
   const entries: readonly unknown[] = Symbol.iterator in headers ? [...(headers as Iterable<unknown>)] : Object.entries(headers);
   return entries.flatMap((entry): (readonly [string, string])[] => {
-    if (!Array.isArray(entry) || entry.length !== 2) throw new TypeError('a list of headers has pairs: [["accept", "text/html"]]');
+    if (!Array.isArray(entry) || entry.length !== 2)
+      throw new TypeError('a list of headers has pairs: [["accept", "text/html"]]');
     const [name, value] = entry as readonly unknown[];
     if (value === undefined || value === null) return [];
     return (Array.isArray(value) ? value : [value]).map((each) => [String(name), String(each)] as const);

@@ -61,4 +61,3 @@ export interface RouteResult {
   /** The whole policy of the route, merged: faults, rate limit, session affinity, priority, further timeouts. */
   readonly policy: RequestPolicy;
 }
-

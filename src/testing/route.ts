@@ -117,7 +117,8 @@ function resultOf({ table, host, decision, read, responseHeaders }: Decided): Ro
       const location = own.find(([name]) => name === 'location')?.[1];
       // A response of a route may have a location too, and is none for it.
       const isRedirect = found?.config.action.kind !== 'respond';
-      if (isRedirect && location !== undefined) return { ...unchanged, kind: 'redirect', status, location, body, url: location, responseHeaders: own };
+      if (isRedirect && location !== undefined)
+        return { ...unchanged, kind: 'redirect', status, location, body, url: location, responseHeaders: own };
       return { ...unchanged, kind: 'respond', status, body, ...(location !== undefined && { location }), responseHeaders: own };
     }
     case 'forward':
@@ -155,7 +156,9 @@ function forwarded(
     host,
     url: `${unchanged.scheme}://${host ?? cluster}${path}`,
     headers: sent,
-    responseHeaders: responseList(responseEdit === undefined ? responseHeaders : editResponseHeaders(responseEdit, responseHeaders)),
+    responseHeaders: responseList(
+      responseEdit === undefined ? responseHeaders : editResponseHeaders(responseEdit, responseHeaders),
+    ),
     timeoutMs: policy.timeoutMs,
     ...(policy.retry !== undefined && { retry: policy.retry }),
     ...(policy.hedge !== undefined && { hedge: policy.hedge }),
@@ -170,7 +173,11 @@ function policyOf({ policy, timeoutMs, retry }: CompiledRoute, own: number | und
   const capMs = policy.grpcTimeoutCapMs;
   const grpcMs = capMs === undefined || !isGrpcRequest(view) ? 0 : cappedGrpcTimeoutMs(headerOf(view, 'grpc-timeout'), capMs);
   const wholeMs = own ?? timeoutMs;
-  const overridable = { timeoutMs: grpcMs > 0 ? Math.min(grpcMs, wholeMs === 0 ? grpcMs : wholeMs) : wholeMs, retry, hedge: policy.hedge };
+  const overridable = {
+    timeoutMs: grpcMs > 0 ? Math.min(grpcMs, wholeMs === 0 ? grpcMs : wholeMs) : wholeMs,
+    retry,
+    hedge: policy.hedge,
+  };
   return policy.overrideHeaders === undefined ? overridable : overridden(view, overridable, policy.overrideHeaders);
 }
 

@@ -69,7 +69,10 @@ export function routerCheck(compiled: CompiledEnvoy, tests: string | RouterCheck
   if (!Array.isArray(parsed?.tests)) throw new TypeError('a test file of the router check tool has a list named tests');
   const raised = withRaisedFractions(compiled);
   return (parsed as RouterCheckTests).tests.map(({ test_name: name, input, validate }) => {
-    const result = route(raised, requestOf(input), { random: input.random_value ?? 0, runtime: runtimeOf(compiled, input.runtime) });
+    const result = route(raised, requestOf(input), {
+      random: input.random_value ?? 0,
+      runtime: runtimeOf(compiled, input.runtime),
+    });
     const failures = failuresOf(result, validate, input);
     return { name, passed: failures.length === 0, failures, result };
   });
@@ -99,7 +102,8 @@ function runtimeOf({ tables }: CompiledEnvoy, active: string | undefined): Reado
 }
 
 function requestOf(input: RouterCheckInput): RouteRequest {
-  const pairs = (list: RouterCheckInput['additional_request_headers']) => (list ?? []).map(({ key, value }) => [key, value] as const);
+  const pairs = (list: RouterCheckInput['additional_request_headers']) =>
+    (list ?? []).map(({ key, value }) => [key, value] as const);
   return {
     method: input.method,
     authority: input.authority,
@@ -121,7 +125,11 @@ function metadataOf(entries: NonNullable<RouterCheckInput['dynamic_metadata']>):
   return metadata;
 }
 
-function failuresOf(result: RouteResult, validate: Readonly<Record<string, unknown>>, input: RouterCheckInput): readonly string[] {
+function failuresOf(
+  result: RouteResult,
+  validate: Readonly<Record<string, unknown>>,
+  input: RouterCheckInput,
+): readonly string[] {
   const failures: string[] = [];
   const isForward = result.kind === 'forward';
   const isAnswer = result.kind === 'redirect' || result.kind === 'respond';
@@ -136,7 +144,8 @@ function failuresOf(result: RouteResult, validate: Readonly<Record<string, unkno
   };
   for (const [key, expected] of Object.entries(validate)) {
     if (Object.hasOwn(actual, key)) {
-      if (actual[key] !== expected) failures.push(`${key}: expected ${JSON.stringify(expected)}, found ${JSON.stringify(actual[key])}`);
+      if (actual[key] !== expected)
+        failures.push(`${key}: expected ${JSON.stringify(expected)}, found ${JSON.stringify(actual[key])}`);
     } else if (key === 'request_header_matches' || key === 'response_header_matches') {
       failures.push(...headerFailures(key, expected, result));
     } else throw new TypeError(`the router check tool knows no validation ${key}`);
@@ -144,7 +153,11 @@ function failuresOf(result: RouteResult, validate: Readonly<Record<string, unkno
   return failures;
 }
 
-function headerFailures(key: 'request_header_matches' | 'response_header_matches', matchers: unknown, result: RouteResult): readonly string[] {
+function headerFailures(
+  key: 'request_header_matches' | 'response_header_matches',
+  matchers: unknown,
+  result: RouteResult,
+): readonly string[] {
   const findings = new Findings();
   const headers = (key === 'request_header_matches' ? result.headers : result.responseHeaders).flat();
   const view = {
@@ -160,7 +173,9 @@ function headerFailures(key: 'request_header_matches' | 'response_header_matches
     if (said === undefined || 'unsupported' in said) return [`${key}[${index}]: cannot be read`];
     const { name } = said.value;
     if (compileValue(said.value, headerValuesOf)(view)) return [];
-    return [`${key}[${index}]: ${name} is ${JSON.stringify(headerValuesOf(view, name) ?? null)}, which is not ${JSON.stringify(said.value)}`];
+    return [
+      `${key}[${index}]: ${name} is ${JSON.stringify(headerValuesOf(view, name) ?? null)}, which is not ${JSON.stringify(said.value)}`,
+    ];
   });
   return [...failures, ...findings.problems.map(({ path, reason }) => `${path} ${reason}`)];
 }
