@@ -2,6 +2,7 @@ import type { Clock } from '../base/runtime.ts';
 import type { Cluster } from '../data-plane/cluster/cluster.ts';
 import type { LiveConfig } from '../data-plane/live-config.ts';
 import type { CompiledDestination, CompiledRoute } from '../data-plane/routing/compile-routes.ts';
+import { meets } from '../data-plane/routing/match-route.ts';
 import type { RouteConfig } from '../model/route.ts';
 
 /** One endpoint as `explain` and `status` show it. */
@@ -73,7 +74,7 @@ export function explain(
   const routes: { name: string; matched: boolean; match: RouteConfig['match'] }[] = [];
   let route: CompiledRoute | undefined;
   for (const candidate of virtualHost.routes) {
-    const matched = candidate.test(view, 0);
+    const matched = meets(candidate, view, 0);
     routes.push({ name: candidate.name, matched, match: candidate.config.match });
     if (matched) {
       route = candidate;

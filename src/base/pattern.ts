@@ -5,6 +5,7 @@
  * The engine is loaded when the first pattern comes, because most configurations have none and it costs 8 ms and 1 MB. Whoever
  * checks configuration loads it (the store); from then on patterns compile at once.
  */
+import { LRUCache } from 'lru-cache';
 import type { RE2JS } from 're2js';
 
 /** A compiled pattern. `testExact` says whether the whole text matches. */
@@ -13,7 +14,11 @@ export type Pattern = RE2JS;
 const maxPatternBytes = 1024;
 const maxProgramSize = 1000;
 
+/** Configurations repeat their patterns, and come again with every update. */
+const maxKeptPatterns = 1000;
+
 let engine: typeof RE2JS | undefined;
+let kept: LRUCache<string, Pattern> | undefined;
 
 /** Loads the engine; later calls cost nothing. */
 export async function loadPatternEngine(): Promise<void> {
@@ -30,8 +35,18 @@ export function isPatternEngineLoaded(): boolean {
   return engine !== undefined;
 }
 
-/** Compiles a pattern in RE2 syntax. Throws a SyntaxError that says what is wrong, and a TypeError when the engine is not loaded. */
+/**
+ * Compiles a pattern in RE2 syntax, once: who asks again gets the same. Throws a SyntaxError that says what is wrong, and a TypeError
+ * when the engine is not loaded.
+ */
 export function compilePattern(pattern: string): Pattern {
+  kept ??= new LRUCache({ max: maxKeptPatterns });
+  let compiled = kept.get(pattern);
+  if (compiled === undefined) kept.set(pattern, (compiled = compileAnew(pattern)));
+  return compiled;
+}
+
+function compileAnew(pattern: string): Pattern {
   if (engine === undefined) throw new TypeError('the pattern engine is not loaded; await loadPatternEngine() before');
   if (Buffer.byteLength(pattern) > maxPatternBytes) throw new SyntaxError(`the pattern is longer than ${maxPatternBytes} bytes`);
   let compiled: Pattern;

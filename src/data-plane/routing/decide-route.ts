@@ -6,7 +6,7 @@ import type { Random } from '../../base/runtime.ts';
 import { answerOf, redirectToTls, type LocalAnswer } from './answer.ts';
 import type { CompiledDestination, CompiledRoute, CompiledVirtualHost } from './compiled-route.ts';
 import type { EditableRequest } from './edit-request.ts';
-import { firstHeaderOf, schemeOf, type RequestView } from './request-view.ts';
+import { firstHeaderOf, pathOnly, schemeOf, type RequestView } from './request-view.ts';
 
 /**
  * Chance, or the whole number that stands for it: a share is taken by its remainder, as Envoy does with the random number of a
@@ -32,7 +32,12 @@ function isInternal(request: RequestView): boolean {
 /** The first route that matches, or undefined. One number stands for the chance of all routes, as in Envoy. */
 export function findRoute(host: CompiledVirtualHost, request: RequestView, draw: Draw): CompiledRoute | undefined {
   const chance = host.hasFractions ? wholeNumber(draw) : 0;
-  for (const route of host.routes) if (route.test(request, chance)) return route;
+  const path = pathOnly(request.path);
+  if (host.index !== undefined) return host.index.find(path, request, chance);
+  for (const route of host.routes) {
+    const { matchesPath, others } = route;
+    if ((matchesPath === undefined || matchesPath(path)) && (others === undefined || others(request, chance))) return route;
+  }
   return undefined;
 }
 

@@ -4,6 +4,7 @@
  */
 import type { HeaderMutation } from '../../model/policy.ts';
 import { lowerCaseName, type HeaderList } from './header-list.ts';
+import { joinedHeaders } from './joined-headers.ts';
 
 /** Names are lower case; `host` stands for `:authority`. */
 export interface CompiledMutation {
@@ -67,21 +68,10 @@ export function withHeader(list: HeaderList, pair: HeaderPair): HeaderList {
   return [...list.filter(([name]) => lowerCaseName(name) !== pair[0]), pair];
 }
 
-/**
- * Headers that stand in a request or response once: what is added is added to their value. Envoy does so with all that it keeps in a
- * place of their own; as lines of their own they would be refused, or mean something else.
- */
-const joined = new Set(
-  (
-    'accept accept-encoding authorization cache-control connection content-length content-type date expect grpc-timeout host ' +
-    'keep-alive location proxy-connection referer server te transfer-encoding upgrade user-agent via x-forwarded-client-cert ' +
-    'x-forwarded-for x-forwarded-host x-forwarded-proto x-request-id'
-  ).split(' '),
-);
-
+/** What is added to a header that stands there once is added to its value: as a line of its own it would mean something else. */
 function appended(list: HeaderList, pair: HeaderPair): HeaderList {
   const [wanted, value] = pair;
-  if (!joined.has(wanted) || !hasHeader(list, wanted)) return [...list, pair];
+  if (!joinedHeaders.has(wanted) || !hasHeader(list, wanted)) return [...list, pair];
   const before = list.filter(([name]) => lowerCaseName(name) === wanted).map((other) => other[1]);
   return withHeader(list, [wanted, [...before, value].join(',')]);
 }

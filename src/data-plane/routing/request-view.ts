@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici';
 import type { Metadata } from '../../model/tls.ts';
+import { joinedRequestHeaders } from './joined-headers.ts';
 import { queryParameter } from './query-parameter.ts';
 
 /** What routing reads of a request. Header look-ups are made only when a route asks for one. */
@@ -29,7 +30,7 @@ export function pathOnly(path: string): string {
 
 /**
  * The values of a header in their order: undefined = none, a string = the only one. Undici takes headers as an object, a flat array,
- * an iterable of pairs or null, with names in any case. Names that begin with `:` are the parts of the request line; `host` is
+ * an iterable of pairs or null, with names in any case. Some headers have only one (joined-headers.ts). Names that begin with `:` are the parts of the request line; `host` is
  * `:authority`.
  */
 export function headerValuesOf(request: RequestView, name: string): string | readonly string[] | undefined {
@@ -55,7 +56,7 @@ function listedValues(headers: RequestView['headers'], name: string): string | r
   } else {
     for (const key of Object.keys(headers)) if (isNamed(key, name)) take(headers[key]);
   }
-  return found;
+  return typeof found === 'object' && joinedRequestHeaders.has(name) ? found.join(',') : found;
 }
 
 function isNamed(key: string, name: string): boolean {

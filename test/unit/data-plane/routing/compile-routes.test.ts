@@ -87,6 +87,7 @@ describe('the route of a request', () => {
       version: '1',
       requireTls: undefined,
       hasFractions: false,
+      index: undefined,
       routes: compile([
         route({ name: 'a', match: { path: { kind: 'prefix', value: '/a' } } }),
         route({ name: 'never', match: { unsupported: ['x'] } }),
