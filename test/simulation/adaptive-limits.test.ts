@@ -54,6 +54,13 @@ describe('a service that is offered twice its capacity', () => {
     });
   }
 
+  it('is left half idle by vegas where requests are uneven, and kept busy by gradient2', () => {
+    const uneven: ServiceShape = { workers: 20, serviceMs: 10, jitterRatio: 0.9 };
+    const goodput = (algorithm: 'vegas' | 'gradient2'): number =>
+      overload(uneven, 2, adaptive(algorithm, uneven)).goodputPerSecond / capacityOf(uneven);
+    assert.ok(goodput('vegas') < 0.7 && goodput('gradient2') > 0.95);
+  });
+
   it('serves critical requests whole while it is sheddable ones that are too many', () => {
     const { refusedShare } = offer(
       small,
