@@ -5,34 +5,6 @@ import { safeOutlierDetection } from '../safe-defaults.ts';
 import { isHostName } from './address.ts';
 import { durationMs, flag, hostName, list, mapping, maxCount, oneOf, percent, wholeNumber } from './schema-values.ts';
 
-/** `loadBalancing`. */
-export const loadBalancing = v.pipe(
-  mapping({
-    policy: v.pipe(
-      oneOf(['least-request', 'round-robin', 'weighted-round-robin', 'random']),
-      v.description(
-        '`least-request`: of two random endpoints, the one with fewer requests in flight. `round-robin`: in turn. `weighted-round-robin`: in turn, well mixed. `random`: by chance. All of them heed `weight`.',
-      ),
-    ),
-    choiceCount: v.pipe(
-      v.exactOptional(wholeNumber(2, 10)),
-      v.description(
-        'Only for `least-request`: how many endpoints are drawn and compared. 2 by default; more follow the load closer.',
-      ),
-    ),
-  }),
-  v.forward(
-    v.check(
-      ({ policy, choiceCount }) => policy === 'least-request' || choiceCount === undefined,
-      'it has an effect with `policy: least-request` only; remove it',
-    ),
-    ['choiceCount'],
-  ),
-  v.description(
-    'How the endpoint of a request is chosen. Least-request by default: it needs no tuning, and a slow endpoint gets less.',
-  ),
-);
-
 /** `circuitBreaker`. */
 export const circuitBreaker = v.pipe(
   mapping({

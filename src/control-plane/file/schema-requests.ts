@@ -155,14 +155,14 @@ export const hedge = v.pipe(
   ),
 );
 
+const cookiePathText = v.pipe(
+  v.string('a path that begins with / and has no ; or space'),
+  v.regex(/^\/[!-:<-~]*$/, 'a path that begins with / and has no ; or space'),
+);
+
 const cookiePath = v.pipe(
-  v.exactOptional(
-    v.pipe(
-      v.string('a path that begins with / and has no ; or space'),
-      v.regex(/^\/[!-:<-~]*$/, 'a path that begins with / and has no ; or space'),
-    ),
-  ),
-  v.description('Path of the cookie. Default: the path of the request.'),
+  v.exactOptional(cookiePathText),
+  v.description('Path of the cookie. None by default, which is `/` for most callers.'),
 );
 
 /** `sessionAffinity`. */
@@ -179,10 +179,21 @@ export const sessionAffinity = v.pipe(
       ),
     },
     {
-      path: cookiePath,
+      path: v.pipe(
+        v.exactOptional(cookiePathText),
+        v.description('Path of the cookie; requests to other paths are not kept. All paths by default.'),
+      ),
       ttlMs: v.pipe(
         v.exactOptional(durationMs(0)),
         v.description('Life of the cookie. Without it, or with 0, it ends with the session of the caller.'),
+      ),
+      absoluteTimeoutMs: v.pipe(
+        v.exactOptional(durationMs(1)),
+        v.description('So long after it began a session is over, and the next request may go elsewhere. No end by default.'),
+      ),
+      idleTimeoutMs: v.pipe(
+        v.exactOptional(durationMs(1)),
+        v.description('So long after its last request a session is over. No end by default.'),
       ),
       strict: v.pipe(
         v.exactOptional(flag()),
@@ -209,7 +220,11 @@ export const hashPolicy = v.pipe(
       cookie: v.pipe(v.exactOptional(tokenName('the name of a cookie')), v.description('The value of this cookie.')),
       query: v.pipe(
         v.exactOptional(v.pipe(v.string('the name of a parameter'), v.minLength(1, 'the name of a parameter'))),
-        v.description('The value of this query parameter.'),
+        v.description('The value of this query parameter, as it is written.'),
+      ),
+      process: v.pipe(
+        v.exactOptional(v.literal(true, 'true')),
+        v.description('`true`: the same for all requests of this process, so that it keeps to one endpoint.'),
       ),
     },
     {

@@ -16,12 +16,12 @@ import {
   substitution,
 } from './schema-actions.ts';
 import { adaptive, limits, throttle } from './schema-limits.ts';
+import { loadBalancing } from './schema-load-balancing.ts';
 import { pathMatch, routeMatch, stringMatch } from './schema-matches.ts';
 import {
   circuitBreaker,
   connectTimeoutMs,
   idleTimeoutMs,
-  loadBalancing,
   outlierDetection,
   protocol,
   timeoutMs,

@@ -60,9 +60,10 @@ export function mutationFromFile(mutation: File<'requestHeaders'>): HeaderMutati
 
 /** What is hashed, in order. */
 export function hashFromFile(policies: File<'hash'>): HashPolicy[] {
-  return policies.map(({ header, cookie, query, ttlMs, path, terminal }): HashPolicy => {
+  return policies.map(({ header, cookie, query, process, ttlMs, path, terminal }): HashPolicy => {
     const end = terminal === true ? { terminal } : {};
     if (header !== undefined) return { kind: 'header', name: header.toLowerCase(), ...end };
+    if (process === true) return { kind: 'channel', ...end };
     if (query !== undefined) return { kind: 'query', name: query, ...end };
     return { kind: 'cookie', name: cookie!, ...present({ ttlMs, path }), ...end };
   });
@@ -103,8 +104,8 @@ function rateLimitFromFile({
   };
 }
 
-function affinityFromFile({ cookie, header, path, ttlMs, strict }: File<'sessionAffinity'>): SessionAffinity {
-  const bounds = strict === true ? { strict } : {};
+function affinityFromFile({ cookie, header, path, ttlMs, strict, ...times }: File<'sessionAffinity'>): SessionAffinity {
+  const bounds = { ...times, ...(strict === true && { strict }) };
   if (header !== undefined) return { kind: 'header', name: header.toLowerCase(), ...bounds };
   return { kind: 'cookie', name: cookie!, ...present({ path, ttlMs }), ...bounds };
 }

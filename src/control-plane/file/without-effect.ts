@@ -2,9 +2,8 @@
 import type { Problem } from '../../model/contracts.ts';
 import type { ResourceKey } from '../../model/snapshot.ts';
 import type { DefaultsFile, MeshFile, RouteFile, ServiceFile } from './schema.ts';
+import { hashingPolicies } from './schema-load-balancing.ts';
 import { portIsUsed } from './translate-cluster.ts';
-
-const hashingPolicies: readonly string[] = ['ring-hash', 'maglev'];
 
 /** What of a service has no effect, by its path in the file. */
 export function withoutEffect(file: MeshFile, name: string, service: ServiceFile): Problem[] {

@@ -32,7 +32,7 @@ describe('a configuration file, in the words of the model', () => {
       const store = createConfigStore({
         sources: ['file'],
         clock: systemClock,
-        policyNames: ['least-request', 'round-robin', 'weighted-round-robin', 'random'],
+        policyNames: ['least-request', 'round-robin', 'weighted-round-robin', 'random', 'ring-hash', 'maglev'],
         onSnapshot: () => {},
       });
       const { resources } = await translated(name);

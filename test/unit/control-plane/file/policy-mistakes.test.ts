@@ -307,6 +307,26 @@ const rows: readonly Row[] = [
 
   // Limits, sessions, hashes
   {
+    name: 'ring-of-a-table',
+    text: service('loadBalancing: { policy: maglev, minimumRingSize: 5 }'),
+    problems: [/minimumRingSize .* it has an effect with `policy: ring-hash` only; remove it/],
+  },
+  {
+    name: 'table-that-is-no-prime',
+    text: service('loadBalancing: { policy: maglev, tableSize: 100 }'),
+    problems: [/tableSize .* it must be a prime/],
+  },
+  {
+    name: 'ring-upside-down',
+    text: service('loadBalancing: { policy: ring-hash, maximumRingSize: 100 }'),
+    problems: [/loadBalancing .* `minimumRingSize` \(1024 by default\) must not be larger than `maximumRingSize`/],
+  },
+  {
+    name: 'factor-of-a-policy-that-does-not-hash',
+    text: service('loadBalancing: { policy: random, balanceFactorPercent: 150 }'),
+    problems: [/balanceFactorPercent .* with `policy: ring-hash` and `maglev` only/],
+  },
+  {
     name: 'least-above-most',
     text: service('limits: { adaptive: { algorithm: vegas, maxLimit: 10 } }'),
     problems: [/limits\.adaptive .* `minLimit` \(20 by default/],
