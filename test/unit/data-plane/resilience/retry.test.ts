@@ -3,7 +3,13 @@ import { describe, it } from 'node:test';
 import type { MeshErrorCode } from '../../../../src/base/errors.ts';
 import type { RetryCondition, RetryConfig } from '../../../../src/model/policy.ts';
 import type { Outcome } from '../../../../src/data-plane/resilience/outcome.ts';
-import { decideRetry, mayRetryResponse, type RetriableRequest } from '../../../../src/data-plane/resilience/retry.ts';
+import {
+  decideRetry,
+  isRetriable,
+  mayRetryResponse,
+  retriesSuccess,
+  type RetriableRequest,
+} from '../../../../src/data-plane/resilience/retry.ts';
 
 const get: RetriableRequest = { method: 'GET', isIdempotent: true, isReplayable: true, header: () => undefined };
 const post: RetriableRequest = { ...get, method: 'POST', isIdempotent: false };
@@ -234,4 +240,86 @@ describe('decideRetry: a request that is not idempotent', () => {
     assert.equal(decideRetry(get, policy('5xx'), 1, response(404)).reason, 'status 404 is none of 5xx');
     assert.equal(decideRetry(get, policy('reset'), 1, reset).reason, 'MESH_RESET meets reset');
   });
+});
+
+describe('decideRetry: what the server and the cluster say', () => {
+  const table: { name: string; retry: Partial<RetryConfig>; request?: RetriableRequest; outcome: Outcome; retried: boolean }[] = [
+    {
+      name: 'pushback-never',
+      retry: { on: ['unavailable'] },
+      outcome: response(200, { 'grpc-status': '14', 'grpc-retry-pushback-ms': '-1' }),
+      retried: false,
+    },
+    {
+      name: 'pushback-a-while',
+      retry: { on: ['unavailable'] },
+      outcome: response(200, { 'grpc-status': '14', 'grpc-retry-pushback-ms': '100' }),
+      retried: true,
+    },
+    {
+      name: 'pushback-of-no-grpc',
+      retry: { on: ['5xx'] },
+      outcome: response(503, { 'grpc-retry-pushback-ms': '-1' }),
+      retried: true,
+    },
+    {
+      name: 'no-endpoint-none-healthy',
+      retry: { on: ['no-endpoint'] },
+      outcome: failure('MESH_NO_HEALTHY_ENDPOINT', false),
+      retried: true,
+    },
+    {
+      name: 'no-endpoint-open-circuit',
+      retry: { on: ['no-endpoint'] },
+      outcome: failure('MESH_CIRCUIT_OPEN', false),
+      retried: true,
+    },
+    { name: 'no-endpoint-full-queue', retry: { on: ['no-endpoint'] }, outcome: failure('MESH_OVERFLOW', false), retried: true },
+    { name: 'no-endpoint-on-reset', retry: { on: ['no-endpoint'] }, outcome: resetUnsent, retried: false },
+    {
+      name: 'status-as-a-header',
+      retry: { on: ['retriable-headers'], retriableHeaders: [{ name: ':status', match: { kind: 'exact', value: '418' } }] },
+      outcome: response(418),
+      retried: true,
+    },
+    {
+      name: 'header-with-two-values',
+      retry: { on: ['retriable-headers'], retriableHeaders: [{ name: 'x-again', match: { kind: 'exact', value: 'a,b' } }] },
+      outcome: { kind: 'response', status: 200, grpcStatus: undefined, headers: { 'x-again': ['a', 'b'] } },
+      retried: true,
+    },
+    {
+      name: 'method-of-the-request-as-a-header',
+      retry: { on: ['5xx'], requestHeaders: [{ name: ':method', match: { kind: 'exact', value: 'GET' } }] },
+      request: { ...get, header: (name) => (name === ':method' ? 'GET' : undefined) },
+      outcome: response(503),
+      retried: true,
+    },
+  ];
+  for (const { name, retry, request = get, outcome, retried } of table)
+    it(`counts: ${name}`, () => {
+      assert.equal(decideRetry(request, { maxAttempts: 3, on: [], ...retry }, 1, outcome).retry, retried);
+    });
+});
+
+describe('isRetriable and retriesSuccess', () => {
+  it('say whether the policy has a condition, after the last attempt too', () => {
+    const once: RetryConfig = { maxAttempts: 1, on: ['5xx'] };
+    assert.deepEqual(
+      [isRetriable(once, response(503)), isRetriable(once, reset), isRetriable(once, response(404))],
+      [true, true, false],
+    );
+  });
+
+  const table: { name: string; retry: Partial<RetryConfig>; expected: boolean }[] = [
+    { name: 'statuses-of-errors', retry: { on: ['5xx', 'retriable-status-codes'], statusCodes: [429] }, expected: false },
+    { name: 'grpc-statuses', retry: { on: ['unavailable', 'cancelled'] }, expected: false },
+    { name: 'a-status-below-400', retry: { on: ['retriable-status-codes'], statusCodes: [202] }, expected: true },
+    { name: 'a-status-that-is-not-switched-on', retry: { on: ['5xx'], statusCodes: [202] }, expected: false },
+    { name: 'headers', retry: { on: ['retriable-headers'] }, expected: true },
+    { name: 'rate-limits-of-a-proxy', retry: { on: ['envoy-ratelimited'] }, expected: true },
+  ];
+  for (const { name, retry, expected } of table)
+    it(`say whether a success could be retried: ${name}`, () =>
+      assert.equal(retriesSuccess({ maxAttempts: 2, on: [], ...retry }), expected));
 });
