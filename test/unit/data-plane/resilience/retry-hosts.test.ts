@@ -24,7 +24,7 @@ function drawn(
   for (let time = 0; time < times; time++) {
     const rules = new RetryHosts<RetryCandidate>({ maxAttempts: 9, on: [], ...retry });
     for (const index of failed) rules.add(hosts[index]!);
-    found.add(rules.pick(picker, hosts, { tried: rules.tried, random, now: 0 } as never)!.address.split(':')[1]!);
+    found.add(rules.pick(picker, hosts, { tried: rules.tried, random, now: 0 })!.address.split(':')[1]!);
   }
   return found;
 }
@@ -98,6 +98,6 @@ describe('RetryHosts', () => {
     const policy = loadBalancingPolicies.get('random')!;
     const picker = policy.build([], policy.options.parse(undefined, 'options'), () => 0);
     const rules = new RetryHosts({ maxAttempts: 2, on: [], avoidHostMetadata: { canary: true } });
-    assert.equal(rules.pick(picker, [], { tried: [], random: () => 0, now: 0 } as never), undefined);
+    assert.equal(rules.pick(picker, [], { tried: [], random: () => 0, now: 0 }), undefined);
   });
 });
