@@ -34,7 +34,7 @@ const context: { -readonly [K in keyof PickContext]: PickContext[K] } = {
 const noHosts: readonly Host[] = [];
 
 /**
- * The host of an attempt. The endpoint of a session comes first, for the first attempt: once that failed, a retry goes where the
+ * The host of an attempt. The endpoint of a session comes first, until it was asked: once that failed, a retry goes where the
  * balancer says and the session moves, as in Envoy, in strict mode too. A host whose time out is over gets one request as its probe
  * before the balancer is asked: otherwise it would never come back. Ejected hosts and open breakers are not in the picker's set
  * (host-group.ts); `retry` says where another attempt should not go. Returns why there is none.
@@ -51,7 +51,7 @@ export function pickHost(
   const group = cluster.group(subset);
   if (group === undefined) return failure('MESH_NO_CLUSTER', `the cluster "${cluster.name}" has no subset "${subset}"`);
   const tried = retry === undefined ? noHosts : retry.tried;
-  if (wish?.sessionAddress !== undefined && retry === undefined) {
+  if (wish?.sessionAddress !== undefined && retry?.hasAttempts !== true) {
     if (takeSessionHost(seeker, cluster, group, wish.sessionAddress)) return undefined;
     if (wish.isStrict) {
       const what = `the endpoint ${wish.sessionAddress} of the session cannot be used in "${cluster.name}"`;

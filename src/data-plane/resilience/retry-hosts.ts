@@ -36,6 +36,11 @@ export class RetryHosts<H extends RetryCandidate> {
     this.avoidedPriorities = retry.priorityUpdateFrequency === undefined ? undefined : new Set();
   }
 
+  /** Whether a host was asked at all: an attempt may fail before it has one. */
+  get hasAttempts(): boolean {
+    return this.attempted.length > 0;
+  }
+
   /** An attempt at this host failed. */
   add(host: H): void {
     this.attempted.push(host);
