@@ -21,7 +21,6 @@ import { LiveConfig } from './data-plane/live-config.ts';
 import { loadBalancingPolicies } from './data-plane/load-balancing/index.ts';
 import { OutboundDispatcher } from './data-plane/dispatcher.ts';
 import { createConnectionFactory } from './data-plane/transport/connection-factory.ts';
-import { RateLimits } from './data-plane/resilience/rate-limit.ts';
 import { createFetch } from './fetch/create-fetch.ts';
 import type { ControlPlane } from './model/contracts.ts';
 import { checkOptions, type MeshOptions } from './options.ts';
@@ -88,7 +87,6 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
   }
   const planes: ControlPlane[] = [...loaded.map(({ plane }) => plane), dns];
 
-  const rateLimits = new RateLimits();
   const telemetry = createTelemetry({ meshName: name, clock });
   const resolver = createDnsResolver({ clock, random });
   const identities: IdentityStore = createIdentityStore({
@@ -163,7 +161,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     random,
     deadlines: new Deadlines(clock),
     telemetry,
-    rateLimits,
+    rateLimits: config.rateLimits,
     configTimeoutMs,
     forbidsNonIdempotentRetries: options.nonIdempotentRetries === 'never',
     fallback,

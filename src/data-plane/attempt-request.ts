@@ -1,4 +1,5 @@
 import type { Attempt } from './attempt.ts';
+import { expectedTimeoutHeader, handOn } from './inherit.ts';
 import { takeSendOptions, type DispatchOptions } from './send-options.ts';
 import type { HostConnections } from './transport/host-connections.ts';
 
@@ -8,13 +9,13 @@ import type { HostConnections } from './transport/host-connections.ts';
  */
 export function optionsOf(attempt: Attempt, connections: HostConnections, traceHeaders: readonly string[]): DispatchOptions {
   const { call } = attempt;
-  const { options, plan, replay } = call;
+  const { options, plan, replay, inherited } = call;
   const entry = call.entry!;
   const hasOwnName = connections.origin === entry.origin;
   const { isHttps } = connections;
   const expectedMs = call.expectedMs(attempt);
-  if (hasOwnName && expectedMs === 0 && plan === undefined && replay === undefined && traceHeaders.length === 0 && !isHttps)
-    return options;
+  const isUnchanged = hasOwnName && expectedMs === 0 && plan === undefined && replay === undefined && inherited === undefined;
+  if (isUnchanged && traceHeaders.length === 0 && !isHttps) return options;
   const send = takeSendOptions();
   if (plan === undefined) send.load(options, options.path, options.headers);
   else plan.load(send);
@@ -23,7 +24,8 @@ export function optionsOf(attempt: Attempt, connections: HostConnections, traceH
   if (isHttps) send.servername = connections.serverName;
   plan?.edit(send, attempt, expectedMs);
   if (!hasOwnName) send.addHeader('host', entry.authority);
-  if (expectedMs > 0) send.setHeader('x-envoy-expected-rq-timeout-ms', String(expectedMs));
+  if (expectedMs > 0) send.setHeader(expectedTimeoutHeader, String(expectedMs));
+  if (inherited !== undefined) handOn(inherited, send, expectedMs);
   for (let index = 0; index + 1 < traceHeaders.length; index += 2) send.addHeader(traceHeaders[index]!, traceHeaders[index + 1]!);
   return send.ready();
 }

@@ -132,7 +132,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     const perTryMs = call.perTryMs(this);
     if (perTryMs > 0) this.deadline = context.deadlines.arm(this, perTryMs, this.startMs);
     try {
-      this.connections = cluster.connectionsOf(host, call.entry!, call.options.allowH2 === false);
+      this.connections = cluster.connectionsOf(host, call.entry!, call.options.allowH2 === false, limits);
       const connection = this.connections.take();
       if (connection !== undefined) this.send(connection);
       else this.wait(limits);

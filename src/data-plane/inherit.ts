@@ -5,7 +5,7 @@
  */
 import { currentRequest, runWithRequest, type Criticality, type RequestContext } from '../base/request-context.ts';
 import { systemClock } from '../base/runtime.ts';
-import { parseGrpcTimeout } from './resilience/grpc-timeout.ts';
+import { formatGrpcTimeout, parseGrpcTimeout } from './resilience/grpc-timeout.ts';
 
 /** Header with the criticality of a request; one of the four words of {@link Criticality}. */
 export const criticalityHeader = 'x-request-criticality';
@@ -60,6 +60,24 @@ export function withRequestContext<T>(context: RequestContext, work: () => T): T
 /** Milliseconds until the caller stops waiting; 0 = it has stopped, undefined = it said nothing. */
 export function remainingMs(context: RequestContext | undefined, now: number): number | undefined {
   return context?.deadlineMs === undefined ? undefined : Math.max(0, context.deadlineMs - now);
+}
+
+/** What changes the headers of a request that is sent. */
+export interface SentHeaders {
+  header(name: string): unknown;
+  setHeader(name: string, value: string): void;
+  addHeader(name: string, value: string): void;
+}
+
+/**
+ * Tells the next service what was inherited: its criticality, and for gRPC the time that is left as a `grpc-timeout`, unless the
+ * request has a shorter one. What the caller wrote itself stays. `expectedMs` 0 = no limit.
+ */
+export function handOn(context: RequestContext, sent: SentHeaders, expectedMs: number): void {
+  if (context.criticality !== undefined) sent.addHeader(criticalityHeader, context.criticality);
+  if (expectedMs === 0 || !String(sent.header('content-type') ?? '').startsWith('application/grpc')) return;
+  const askedMs = grpcTimeoutMs(String(sent.header('grpc-timeout') ?? ''));
+  if (askedMs === undefined || askedMs > expectedMs) sent.setHeader('grpc-timeout', formatGrpcTimeout(expectedMs));
 }
 
 /** The criticality that a word names, in any case and with `_` for `-`; undefined when it names none. */

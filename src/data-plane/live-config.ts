@@ -10,6 +10,7 @@ import type { Snapshot, SourceSnapshot } from '../model/snapshot.ts';
 import type { Cluster, ClusterDependencies } from './cluster/cluster.ts';
 import { Cluster as LiveCluster } from './cluster/cluster.ts';
 import { compileRouteTable, type ClusterSlot, type CompiledVirtualHost } from './routing/compile-routes.ts';
+import { RateLimits } from './resilience/rate-limit.ts';
 import { createVirtualHostTable, type VirtualHostTable } from './routing/virtual-hosts.ts';
 import { ClusterWaiters } from './cluster-waiters.ts';
 import { absenceIn, type DemandBook } from './demand-book.ts';
@@ -52,6 +53,8 @@ export class LiveConfig {
   private waiters: Waiter[] = [];
   private readonly clusterWaiters = new ClusterWaiters();
   version = '';
+  /** Buckets outlive the configurations that they come from. */
+  readonly rateLimits = new RateLimits();
 
   constructor(dependencies: ClusterDependencies, book: DemandBook) {
     this.dependencies = dependencies;
@@ -263,6 +266,7 @@ export class LiveConfig {
         },
       });
       const port = listener.port ?? 0;
+      this.rateLimits.adopt(`${source.source}\n${port}`, listener.policy, table);
       byPort.set(port, [...(byPort.get(port) ?? []), ...compiled]);
     }
     const tables = new Map([...byPort].map(([port, entries]) => [port, createVirtualHostTable(entries)]));

@@ -13,7 +13,7 @@ import type { Attempt } from '../attempt.ts';
 import type { OriginEntry } from '../live-config.ts';
 import { ClusterBackups } from '../resilience/backup.ts';
 import { ClusterBudgets } from '../resilience/cluster-budgets.ts';
-import { ClusterLimits } from '../resilience/limits.ts';
+import { ClusterLimits, type PriorityLimits } from '../resilience/limits.ts';
 import type { Outcome, ResponseOutcome } from '../resilience/outcome.ts';
 import type { RetryBudget } from '../resilience/retry-budget.ts';
 import type { ConnectionFactory } from '../transport/connection-factory.ts';
@@ -193,10 +193,15 @@ export class Cluster {
   }
 
   /** The connections over which requests of this origin go to the host. */
-  connectionsOf(host: Host, entry: OriginEntry, isHttp1Only: boolean): HostConnections {
-    if (host.connections !== undefined && !isHttp1Only && (entry.scheme === 'http' || this.isSecure(host)))
+  connectionsOf(host: Host, entry: OriginEntry, isHttp1Only: boolean, limits: PriorityLimits = this.limits): HostConnections {
+    if (
+      host.connections !== undefined &&
+      limits === this.limits &&
+      !isHttp1Only &&
+      (entry.scheme === 'http' || this.isSecure(host))
+    )
       return host.connections;
-    return this.dependencies.connections.connectionsOf(this, host, entry, isHttp1Only);
+    return this.dependencies.connections.connectionsOf(this, host, entry, isHttp1Only, limits);
   }
 
   /** Whether connections to the host are TLS by configuration, whatever the URL says. */

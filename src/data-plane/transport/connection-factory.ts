@@ -10,6 +10,7 @@ import type { IdentityStore } from '../../security/identity-store.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Host } from '../cluster/host.ts';
+import type { PriorityLimits } from '../resilience/limits.ts';
 import type { OriginEntry } from '../live-config.ts';
 import { createConnector } from './connect.ts';
 import { HostConnections } from './host-connections.ts';
@@ -17,7 +18,7 @@ import { HostConnections } from './host-connections.ts';
 /** Every connection of a mesh: made, handed out, replaced and closed here. */
 export interface ConnectionFactory {
   /** The stack for requests of this origin; made on first use. */
-  connectionsOf(cluster: Cluster, host: Host, entry: OriginEntry, isHttp1Only: boolean): HostConnections;
+  connectionsOf(cluster: Cluster, host: Host, entry: OriginEntry, isHttp1Only: boolean, limits: PriorityLimits): HostConnections;
   /** There may be room for more connections of the cluster: requests that wait for one look again. */
   wake(cluster: Cluster): void;
   /** Closes a host's connections as they become idle. */
@@ -57,6 +58,7 @@ export function createConnectionFactory(identities: IdentityStore, clock: Clock,
     entry: OriginEntry,
     isHttp1Only: boolean,
     tls: UpstreamTls | undefined,
+    limits: PriorityLimits,
   ): HostConnections => {
     const { config } = cluster;
     const isSecure = tls !== undefined && tls.mode !== 'disabled';
@@ -75,11 +77,11 @@ export function createConnectionFactory(identities: IdentityStore, clock: Clock,
         h2,
       }),
       allowH2: h2 !== 'never',
-      tryOpen: (openNow) => openNow < cluster.limits.maxConnectionsPerHost && cluster.limits.tryAcquireConnection(openNow === 0),
+      tryOpen: (openNow) => openNow < limits.maxConnectionsPerHost && limits.tryAcquireConnection(openNow === 0),
       onForgotten: () => {
-        cluster.limits.releaseConnection();
+        limits.releaseConnection();
         // The place may be what a request for another host waits for. Later, since a stack is just being changed.
-        if (cluster.limits.pending > 0) queueMicrotask(() => wake(cluster));
+        if (limits.pending > 0) queueMicrotask(() => wake(cluster));
       },
       idleTimeoutMs: config.idleTimeoutMs ?? defaultIdleTimeoutMs,
       maxConnectionAgeMs: config.maxConnectionAgeMs ?? 0,
@@ -107,14 +109,16 @@ export function createConnectionFactory(identities: IdentityStore, clock: Clock,
   };
 
   return {
-    connectionsOf(cluster, host, entry, isHttp1Only) {
+    connectionsOf(cluster, host, entry, isHttp1Only, limits) {
+      // Requests of high priority have connections of their own, as in Envoy: they wait for no other's.
+      const isHigh = limits === cluster.limits.high;
       const isSecure = cluster.isSecure(host);
       const byName = isSecure && verifiesHost(host.tls);
-      if (!isHttp1Only && !byName && (entry.scheme === 'http' || isSecure))
-        return (host.connections ??= create(cluster, host, entry, false, host.tls));
+      if (!isHigh && !isHttp1Only && !byName && (entry.scheme === 'http' || isSecure))
+        return (host.connections ??= create(cluster, host, entry, false, host.tls, limits));
       // https in the URL and a plaintext cluster: TLS to the host that the URL names, verified against the system's roots. Never a downgrade.
       const byUrl = entry.scheme === 'https' && !isSecure;
-      const key = `${isHttp1Only ? 'http1' : ''}|${byUrl || byName ? entry.authority : ''}`;
+      const key = `${isHigh ? 'high' : ''}|${isHttp1Only ? 'http1' : ''}|${byUrl || byName ? entry.authority : ''}`;
       host.otherConnections ??= new LRUCache({
         max: maxAuthoritiesPerHost,
         dispose: (unused, _key, reason) => {
@@ -129,6 +133,7 @@ export function createConnectionFactory(identities: IdentityStore, clock: Clock,
           entry,
           isHttp1Only,
           byUrl ? { mode: 'simple', peers: [], sni: entry.host } : host.tls,
+          limits,
         );
         host.otherConnections.set(key, connections);
       }
