@@ -13,7 +13,8 @@ export const safeLoadBalancing = { policy: 'least-request' } as const satisfies 
 
 /**
  * One retry, on another host, of a request that was provably not processed, or whose method is idempotent and whose connection broke
- * before a response began. Responses are never retried: whether a 503 may be repeated is for the owner of the service to say.
+ * before a response began. Responses are never retried: whether a 503 may be repeated is for the owner of the service to say. A POST
+ * that may have been processed is not repeated (`nonIdempotent` is left out; RFC 9110, section 9.2.2).
  */
 export const safeRetry = {
   maxAttempts: 2, // one retry, as Envoy's default `num_retries` of 1
@@ -22,7 +23,6 @@ export const safeRetry = {
   // Linkerd and Finagle allow 20 %; 15 % keeps the load of a failing service below 1.2 times its normal one.
   budget: { kind: 'token-bucket', ratio: 0.15, minTokens: 10 },
   maxBodyBytes: 65_536, // replayed from memory, so that a thousand requests in flight hold 64 MiB at most
-  nonIdempotent: 'never', // RFC 9110, section 9.2.2
 } as const satisfies RetryConfig;
 
 /** Takes a host out that fails while others do not. Values are Envoy's unless said otherwise. */

@@ -1,7 +1,8 @@
 /** `retry`: when and how often a request is tried again. The defaults are those of `safe-defaults.ts`. */
 import * as v from 'valibot';
 import { safeRetry } from '../safe-defaults.ts';
-import { durationMs, list, mapping, maxCount, oneOf, ratio, wholeNumber } from './schema-values.ts';
+import { headerTests } from './schema-matches.ts';
+import { durationMs, list, mapping, maxCount, oneOf, ratio, tokenName, wholeNumber } from './schema-values.ts';
 
 /** Conditions of `retry.on`. */
 export const retryConditions = [
@@ -13,8 +14,10 @@ export const retryConditions = [
   '5xx',
   'retriable-4xx',
   'retriable-status-codes',
+  'retriable-headers',
   'envoy-ratelimited',
   'per-try-timeout',
+  'no-endpoint',
   'cancelled',
   'deadline-exceeded',
   'internal',
@@ -74,9 +77,27 @@ export const retry = v.pipe(
       ),
     ),
     statusCodes: v.pipe(v.exactOptional(list(wholeNumber(100, 599))), v.description('The statuses of `retriable-status-codes`.')),
+    retriableHeaders: v.pipe(
+      v.exactOptional(headerTests),
+      v.description('Tests of response headers for `retriable-headers`: any one of them calls for another attempt.'),
+    ),
+    requestHeaders: v.pipe(
+      v.exactOptional(headerTests),
+      v.description('Only requests that pass any one of these tests are retried. All by default.'),
+    ),
     perTryTimeoutMs: v.pipe(
       v.exactOptional(durationMs(1)),
       v.description('Limit of one attempt, until its response head. None by default: `timeoutMs` covers all attempts.'),
+    ),
+    perTryIdleTimeoutMs: v.pipe(
+      v.exactOptional(durationMs(1)),
+      v.description('Longest silence of one attempt. None by default.'),
+    ),
+    resetHeaders: v.pipe(
+      v.exactOptional(v.record(tokenName(), oneOf(['seconds', 'unix-timestamp']), 'a mapping')),
+      v.description(
+        'Response headers that say when to come again, in order, with the form of their value: `retry-after: seconds`. None by default, as in Envoy.',
+      ),
     ),
     backoff: v.optional(backoff, {}),
     budget: v.optional(budget, {}),
@@ -87,9 +108,9 @@ export const retry = v.pipe(
       ),
     ),
     nonIdempotent: v.pipe(
-      v.optional(oneOf(['never', 'as-configured']), safeRetry.nonIdempotent),
+      v.exactOptional(oneOf(['never', 'as-configured'])),
       v.description(
-        'Whether a POST or PATCH that the endpoint may have processed is sent again. `never` (RFC 9110, section 9.2.2); `as-configured` does what `on` says, as Envoy does, for services that recognise a repeated request.',
+        'Whether a POST or PATCH that the endpoint may have processed is sent again. By default not (RFC 9110, section 9.2.2), but for gRPC requests and the gRPC statuses that `on` names; `never`: not those either; `as-configured` does what `on` says, as Envoy does, for services that recognise a repeated request.',
       ),
     ),
   }),
@@ -104,6 +125,20 @@ export const retry = v.pipe(
     v.check(
       ({ on, statusCodes }) => statusCodes !== undefined || !on.includes('retriable-status-codes'),
       '`retriable-status-codes` needs the list `statusCodes` beside `on`',
+    ),
+    ['on'],
+  ),
+  v.forward(
+    v.check(
+      ({ on, retriableHeaders }) => retriableHeaders === undefined || on.includes('retriable-headers'),
+      'it has no effect unless `on` holds `retriable-headers`: add it there, or remove `retriableHeaders`',
+    ),
+    ['retriableHeaders'],
+  ),
+  v.forward(
+    v.check(
+      ({ on, retriableHeaders }) => retriableHeaders !== undefined || !on.includes('retriable-headers'),
+      '`retriable-headers` needs the tests `retriableHeaders` beside `on`',
     ),
     ['on'],
   ),

@@ -41,8 +41,16 @@ export function policyFromFile(file: Policies): RequestPolicy {
 }
 
 /** A retry policy of the file in the words of the model. */
-export function retryFromFile({ budget, ...retry }: RetryFile): RetryConfig {
-  return { ...retry, budget: { kind: 'token-bucket', ...budget } };
+export function retryFromFile({ budget, retriableHeaders, requestHeaders, resetHeaders, ...retry }: RetryFile): RetryConfig {
+  return {
+    ...retry,
+    ...(retriableHeaders !== undefined && { retriableHeaders: headerMatchers(retriableHeaders) }),
+    ...(requestHeaders !== undefined && { requestHeaders: headerMatchers(requestHeaders) }),
+    ...(resetHeaders !== undefined && {
+      resetHeaders: Object.entries(resetHeaders).map(([name, format]) => ({ name: name.toLowerCase(), format })),
+    }),
+    budget: { kind: 'token-bucket', ...budget },
+  };
 }
 
 /** Changes of headers; the pairs stand in the order of the file. */

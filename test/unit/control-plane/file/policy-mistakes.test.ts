@@ -246,7 +246,22 @@ const rows: readonly Row[] = [
     problems: [/^services\.a\.routes\[0\]\.to\[0\]\.requestHeaders\.set\.x-a .* the header is there twice/],
   },
 
-  // Faults, rates, hedges
+  // Faults, rates, hedges, retries
+  {
+    name: 'retriable-headers-without-their-condition',
+    text: service('retry: { retriableHeaders: { x-a: b } }'),
+    problems: [/retriableHeaders .* unless `on` holds `retriable-headers`/],
+  },
+  {
+    name: 'condition-without-its-retriable-headers',
+    text: service('retry: { on: [retriable-headers] }'),
+    problems: [/retry\.on .* needs the tests `retriableHeaders`/],
+  },
+  {
+    name: 'reset-header-in-minutes',
+    text: service('retry: { resetHeaders: { retry-after: minutes } }'),
+    problems: [/retry-after .* found "minutes"; expected one of seconds, unix-timestamp/],
+  },
   {
     name: 'fault-without-a-fault',
     text: service('fault: { maxActive: 1 }'),
