@@ -10,6 +10,7 @@ import type { LiveSuite } from './suite.ts';
 /** A suite is one line here. */
 const suites: Readonly<Record<string, () => Promise<LiveSuite>>> = {
   consul: async () => (await import('./consul/suite.ts')).consulSuite,
+  envoy: async () => (await import('./envoy/suite.ts')).envoySuite,
 };
 
 interface Counts {

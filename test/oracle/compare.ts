@@ -51,8 +51,10 @@ export function compare(ask: Ask, envoy: readonly Observation[], meshfetch: read
   const check = (aspect: string, ofEnvoy: string, ofMesh: string): void => {
     if (ofEnvoy !== ofMesh) differences.push({ aspect, envoy: ofEnvoy, meshfetch: ofMesh });
   };
-  const both = (aspect: string, read: (one: Observation) => string): void =>
-    check(aspect, tally(envoy.map(read)), tally(meshfetch.map(read)));
+  const both = (aspect: string, read: (one: Observation) => string): void => {
+    const [ofEnvoy, ofMesh] = [envoy.map(read), meshfetch.map(read)];
+    if (ask.roughly === undefined || !isRoughly(ofEnvoy, ofMesh, ask.roughly)) check(aspect, tally(ofEnvoy), tally(ofMesh));
+  };
   // Envoy answers a gRPC request with a head of status 200 that says what failed; the mesh has its error say it.
   const isGrpcError =
     meshfetch.every(({ headers }) => headers === undefined) && envoy.every((one) => one.grpcStatus !== undefined);
@@ -126,6 +128,12 @@ function namesIn(
   ignored: ReadonlySet<string>,
 ): string[] {
   return [...new Set([...Object.keys(one), ...Object.keys(other)])].filter((name) => !ignored.has(name)).sort();
+}
+
+function isRoughly(ones: readonly string[], others: readonly string[], within: number): boolean {
+  const share = (values: readonly string[], value: string): number =>
+    values.filter((one) => one === value).length / Math.max(1, values.length);
+  return [...new Set([...ones, ...others])].every((value) => Math.abs(share(ones, value) - share(others, value)) <= within);
 }
 
 function isNear(one: number, other: number): boolean {

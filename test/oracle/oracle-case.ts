@@ -56,6 +56,8 @@ export interface Ask {
     | 'as-many'
     | 'any'
     | { readonly shares: Readonly<Record<string, number>>; readonly within: number };
+  /** Chance decides each: shares of statuses, flags and attempts may differ by so much, 0…1. */
+  readonly roughly?: number;
   /** On each side, as seen by the caller. */
   readonly elapsedMs?: readonly [least: number, most: number];
 }

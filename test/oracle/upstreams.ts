@@ -183,8 +183,11 @@ export class Upstreams {
         for (const [name, value] of step.headers) response.setHeader(name, value);
         response.setHeader('x-upstream', endpoint);
         response.writeHead(step.status);
-        if (step.bodyAfterMs > 0) (response as ServerResponse).flushHeaders?.();
-        this.later(step.bodyAfterMs, () => response.end(body));
+        if (step.bodyAfterMs > 0 && 'flushHeaders' in response) response.flushHeaders();
+        this.later(step.bodyAfterMs, () => {
+          if ('stream' in response) response.end(body);
+          else response.end(body);
+        });
         break;
     }
   }

@@ -1,5 +1,5 @@
 /** The failures of docs/reference/errors.md, each as Envoy answers it; and copies of requests, which fail unseen. */
-import type { Ask, OracleCase } from '../oracle-case.ts';
+import type { Ask, Json, OracleCase } from '../oracle-case.ts';
 
 const tls = {
   transport_socket: {
@@ -60,7 +60,7 @@ const failures: readonly OracleCase[] = [
   },
 ];
 
-const mirror = (fraction: number): OracleCase['route'] => ({
+const mirror = (fraction: number): Json => ({
   request_mirror_policies: [
     { cluster: '$shadow', runtime_fraction: { default_value: { numerator: fraction, denominator: 'HUNDRED' } } },
   ],
@@ -77,7 +77,7 @@ const mirrors: readonly OracleCase[] = [
     name: 'mirror-half',
     clusters: shadow,
     route: mirror(50),
-    asks: [{ ...settled, times: 300, endpoints: { shares: { a: 2 / 3, b: 1 / 3 }, within: 0.06 } }],
+    asks: [{ ...settled, times: 300, roughly: 0.2, endpoints: { shares: { a: 2 / 3, b: 1 / 3 }, within: 0.06 } }],
   },
   {
     name: 'mirror-that-fails',
@@ -114,7 +114,7 @@ const mirrors: readonly OracleCase[] = [
   },
 ];
 
-const session = (state: object): OracleCase['routeFields'] => ({
+const session = (state: Json): Json => ({
   typed_per_filter_config: {
     'envoy.filters.http.stateful_session': {
       '@type': 'type.googleapis.com/envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute',
