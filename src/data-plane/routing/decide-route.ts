@@ -14,8 +14,8 @@ import { firstHeaderOf, pathOnly, schemeOf, type RequestView } from './request-v
  */
 export type Draw = Random | number;
 
-/** Shares of a millionth are the finest; more bits than a double has do not count. */
-const drawRange = 2 ** 52;
+/** A multiple of every denominator, so that no remainder is more likely than another, also where chance has only 32 bits. */
+const drawRange = 1e12;
 
 /** The redirect to https, where the virtual host wants TLS and the request has none. No route is asked then. */
 export function tlsAnswer(host: CompiledVirtualHost, request: EditableRequest): LocalAnswer | undefined {

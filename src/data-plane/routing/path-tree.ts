@@ -22,10 +22,8 @@ const slash = 47;
 /** A tree that texts are added to, in ascending order of their numbers. */
 export class PathTree {
   private readonly root: Node = createNode('');
-  size = 0;
 
   add(text: string, relation: PathRelation, number: number): void {
-    this.size++;
     const node = nodeOf(this.root, text);
     (node.lists[relation] ??= []).push(number);
   }

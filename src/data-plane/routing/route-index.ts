@@ -1,19 +1,20 @@
 /**
- * Finds the first route that matches without asking all of them: by what their paths begin with (path-tree.ts). Which of the
+ * Finds the first route that matches without asking all of them: by what their paths begin with (path-tree.ts), and by the value of
+ * the header that most of them ask for, where many do. Which of the
  * candidates it is, their own tests say, in their order, so that the index can only save time. Where routes have patterns, what a
  * path came to is kept, because running a pattern costs more than everything else.
  */
 import { LRUCache } from 'lru-cache';
-import type { PathMatcher } from '../../model/match.ts';
+import type { RouteMatch, ValueMatcher } from '../../model/match.ts';
 import type { RouteTest } from './match-route.ts';
 import type { StringTest } from './match-value.ts';
 import { pathLiteral } from './path-literal.ts';
-import { PathTree } from './path-tree.ts';
-import type { RequestView } from './request-view.ts';
+import { PathTree, type ListSink } from './path-tree.ts';
+import { headerValuesOf, type RequestView } from './request-view.ts';
 
 /** What the index needs to know of a route. */
 export interface IndexedRoute {
-  readonly config: { readonly match: { readonly path?: PathMatcher } };
+  readonly config: { readonly match: RouteMatch };
   /** Undefined = any path is the route's. */
   readonly matchesPath: StringTest | undefined;
   /** The conditions beside the path; undefined = none. */
@@ -37,15 +38,34 @@ export interface RouteIndex<R> {
 export function createRouteIndex<R extends IndexedRoute>(routes: readonly R[]): RouteIndex<R> | undefined {
   const hasPatterns = routes.some(({ config: { match } }) => match.path?.kind === 'regex' || match.path?.kind === 'template');
   if (routes.length < minRoutes && !hasPatterns) return undefined;
-  const candidates = new Candidates(routes);
-  return hasPatterns ? new KeptPaths(candidates) : candidates;
+  const header = distinctiveHeader(routes);
+  const candidates = new Candidates(routes, header);
+  // What a path can reach depends on nothing else only where no header tells the routes apart.
+  return hasPatterns && header === undefined ? new KeptPaths(candidates) : candidates;
 }
 
-/** Candidates by their paths' beginnings, in their order. One look-up at a time: the lists on the way are merged in place. */
+/** The header by whose exact value most routes are told apart; undefined where too few are. */
+function distinctiveHeader(routes: readonly IndexedRoute[]): string | undefined {
+  const counts = new Map<string, number>();
+  for (const { config } of routes) {
+    for (const name of new Set(config.match.headers?.filter(isExact).map((header) => header.name.toLowerCase())))
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  const [most] = [...counts].sort(([, a], [, b]) => b - a);
+  return most !== undefined && most[1] >= minRoutes ? most[0] : undefined;
+}
+
+function isExact({ match, invert, whenMissing }: ValueMatcher): boolean {
+  return match.kind === 'exact' && match.ignoreCase !== true && invert !== true && whenMissing !== 'empty';
+}
+
+/** Candidates in their order. One look-up at a time: the lists on the way are merged in place. */
 class Candidates<R extends IndexedRoute> implements RouteIndex<R> {
   private readonly routes: readonly R[];
-  private readonly tree = new PathTree();
-  private readonly foldedTree = new PathTree();
+  private readonly paths = new RoutePaths();
+  /** Name of the header that tells routes apart. */
+  private readonly header: string | undefined;
+  private readonly byHeader = new Map<string, RoutePaths>();
   private readonly lists: (readonly number[])[] = [];
   private readonly heads: number[] = [];
   private count = 0;
@@ -54,17 +74,24 @@ class Candidates<R extends IndexedRoute> implements RouteIndex<R> {
     this.heads[this.count++] = 0;
   };
 
-  constructor(routes: readonly R[]) {
+  constructor(routes: readonly R[], header: string | undefined) {
     this.routes = routes;
-    for (const [number, { config }] of routes.entries()) {
-      const { text, relation, ignoreCase } = pathLiteral(config.match.path);
-      if (ignoreCase) this.foldedTree.add(text.toLowerCase(), relation, number);
-      else this.tree.add(text, relation, number);
-    }
+    this.header = header;
+    for (const [number, { config }] of routes.entries()) this.pathsFor(config.match).add(config.match.path, number);
+  }
+
+  /** Where the route stands: under the value of the header that it wants, or under none. */
+  private pathsFor(match: RouteMatch): RoutePaths {
+    const wanted = match.headers?.find((matcher) => matcher.name.toLowerCase() === this.header && isExact(matcher))?.match;
+    if (wanted?.kind !== 'exact') return this.paths;
+    let paths = this.byHeader.get(wanted.value);
+    if (paths === undefined) this.byHeader.set(wanted.value, (paths = new RoutePaths()));
+    return paths;
   }
 
   find(path: string, request: RequestView, chance: number): R | undefined {
     this.start(path);
+    if (this.header !== undefined) this.startHeader(path, headerValuesOf(request, this.header));
     for (let route = this.next(path); route !== undefined; route = this.next(path)) {
       if (route.others === undefined || route.others(request, chance)) return route;
     }
@@ -84,8 +111,13 @@ class Candidates<R extends IndexedRoute> implements RouteIndex<R> {
 
   private start(path: string): void {
     this.count = 0;
-    this.tree.collect(path, this.take);
-    if (this.foldedTree.size > 0) this.foldedTree.collect(path.toLowerCase(), this.take);
+    this.paths.collect(path, this.take);
+  }
+
+  private startHeader(path: string, values: string | readonly string[] | undefined): void {
+    if (values === undefined) return;
+    if (typeof values === 'string') this.byHeader.get(values)?.collect(path, this.take);
+    else for (const value of new Set(values)) this.byHeader.get(value)?.collect(path, this.take);
   }
 
   /** The next route whose path matches. */
@@ -112,6 +144,23 @@ class Candidates<R extends IndexedRoute> implements RouteIndex<R> {
     }
     if (from !== -1) heads[from]!++;
     return least;
+  }
+}
+
+/** Numbers of routes by what their paths begin with, in either way of comparing letters. */
+class RoutePaths {
+  private readonly tree = new PathTree();
+  private foldedTree: PathTree | undefined = undefined;
+
+  add(path: RouteMatch['path'], number: number): void {
+    const { text, relation, ignoreCase } = pathLiteral(path);
+    if (ignoreCase) (this.foldedTree ??= new PathTree()).add(text.toLowerCase(), relation, number);
+    else this.tree.add(text, relation, number);
+  }
+
+  collect(path: string, take: ListSink): void {
+    this.tree.collect(path, take);
+    this.foldedTree?.collect(path.toLowerCase(), take);
   }
 }
 
