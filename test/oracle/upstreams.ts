@@ -182,7 +182,7 @@ export class Upstreams {
       case 'answer':
         for (const [name, value] of step.headers) response.setHeader(name, value);
         response.setHeader('x-upstream', endpoint);
-        response.writeHead(step.status);
+        response.statusCode = step.status;
         if (step.bodyAfterMs > 0 && 'flushHeaders' in response) response.flushHeaders();
         this.later(step.bodyAfterMs, () => {
           if ('stream' in response) response.end(body);
