@@ -52,7 +52,7 @@ export const requestPolicyFields: FieldTable<RequestPolicy> = {
   rateLimit: notYet,
   requestHeaders: notYet,
   responseHeaders: notYet,
-  sessionAffinity: notYet,
+  sessionAffinity: 'honoured',
   priority: except('high'),
   includeAttemptCount: except(true),
   overrideHeaders: notYet,
@@ -85,7 +85,7 @@ export const forwardFields: FieldTable<Extract<RouteAction, { kind: 'forward' }>
   pathRewrite: refused('pathRewrite'),
   hostRewrite: refused('hostRewrite'),
   mirror: notYet,
-  hashPolicies: notYet,
+  hashPolicies: 'honoured',
 };
 
 /** Fields of `RouteMatch`. */

@@ -270,9 +270,9 @@ const cases: readonly Case[] = [
     'maxBodyBytes',
     'nonIdempotent',
   ]),
-  forType<RequestPolicy>('request policy', requestPolicyFields, policy, ['timeoutMs']),
+  forType<RequestPolicy>('request policy', requestPolicyFields, policy, ['timeoutMs', 'sessionAffinity']),
   forType<WeightedDestination>('destination', destinationFields, destination, ['cluster', 'subset', 'weight']),
-  forType('forward', forwardFields, forward, ['kind']),
+  forType('forward', forwardFields, forward, ['kind', 'hashPolicies']),
   forType<RouteMatch>('match', matchFields, match, [
     'path',
     'methods',
