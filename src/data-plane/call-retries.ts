@@ -59,6 +59,8 @@ export class CallRetries {
   private pending: PromiseWithResolvers<void> | undefined = undefined;
   /** A retry was granted and has not started. */
   isWaiting = false;
+  /** Envoy's flag for a retry that the policy wanted and that was not to be: URX, or UO where a cap or the budget refused it. */
+  denialFlag: 'URX' | 'UO' | undefined = undefined;
 
   constructor(call: Call, policy: RetryConfig = noRetries) {
     this.call = call;
@@ -184,6 +186,8 @@ export class CallRetries {
   }
 
   private denied(reason: RetryDenial, outcome: Outcome): false {
+    if (reason === 'attempts') this.denialFlag = 'URX';
+    else if (reason === 'limit' || reason === 'budget') this.denialFlag = 'UO';
     const { span, budget, context } = this.call;
     if (span !== undefined) {
       const { status, error } = resultOf(outcome);
