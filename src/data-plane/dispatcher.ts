@@ -2,7 +2,7 @@ import { Dispatcher, Dispatcher1Wrapper } from 'undici';
 import { MeshError } from '../base/errors.ts';
 import { CallList } from './call-list.ts';
 import { Call, type OutboundContext } from './outbound.ts';
-import { withKeptHeaders } from './routing/request-view.ts';
+import { withKeptHeaders, withQueryInPath } from './routing/request-view.ts';
 import type { DispatchOptions } from './send-options.ts';
 
 /** Node's built-in fetch of Node 24 hands over handlers of undici's older interface; undici's types do not know the converter. */
@@ -22,7 +22,7 @@ export class OutboundDispatcher extends Dispatcher {
   }
 
   override dispatch(options: DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    const call = new Call(this.context, withKeptHeaders(options), wrapHandler(handler), this.calls);
+    const call = new Call(this.context, withKeptHeaders(withQueryInPath(options)), wrapHandler(handler), this.calls);
     if (this.isClosed) call.refuse(new MeshError('MESH_CLOSED', 'the mesh was closed; make requests before close()'));
     else call.guard(() => call.begin());
     return true;

@@ -1,3 +1,4 @@
+import { stringify } from 'node:querystring';
 import type { Dispatcher } from 'undici';
 import type { Metadata } from '../../model/tls.ts';
 import { joinedRequestHeaders } from './joined-headers.ts';
@@ -130,4 +131,15 @@ export function withKeptHeaders<O extends Pick<RequestView, 'headers'>>(options:
   const iterable = headers as Iterable<[string, string | string[] | undefined]>;
   if ((iterable as object) !== iterable[Symbol.iterator]()) return options;
   return { ...options, headers: new Set(iterable) };
+}
+
+/** The options with undici's `query` in their path, where routing, rewrites and telemetry look for it. */
+export function withQueryInPath<O extends { readonly path: string; readonly query?: Dispatcher.DispatchOptions['query'] }>(
+  options: O,
+): O {
+  const { path, query } = options;
+  // A path that has a query or fragment already is undici's to refuse.
+  if (query === undefined || query === null || /[?#]/.test(path)) return options;
+  const text = stringify(query);
+  return { ...options, path: text === '' ? path : `${path}?${text}`, query: undefined };
 }

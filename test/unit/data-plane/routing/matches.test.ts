@@ -11,6 +11,7 @@ import {
   pathOnly,
   queryOf,
   withKeptHeaders,
+  withQueryInPath,
   type RequestView,
 } from '../../../../src/data-plane/routing/request-view.ts';
 import type {
@@ -288,6 +289,19 @@ describe('a query parameter', () => {
   ];
   for (const { name, path, value } of rows)
     it(`is read as it is written: ${name}`, () => assert.equal(queryOf(request({ path }), 'x'), value));
+});
+
+describe('the query option of undici', () => {
+  it('is a part of the path', () => {
+    const { path, query } = withQueryInPath({ path: '/a', query: { x: '1 2', y: ['3', '4'] } });
+    assert.deepEqual([path, query], ['/a?x=1%202&y=3&y=4', undefined]);
+    assert.equal(withQueryInPath({ path: '/a', query: {} }).path, '/a');
+  });
+
+  it('stays where undici will refuse it, and changes nothing where there is none', () => {
+    for (const options of [{ path: '/a' }, { path: '/a?b', query: { x: '1' } }, { path: '/a#b', query: { x: '1' } }])
+      assert.equal(withQueryInPath(options), options);
+  });
 });
 
 describe('a cookie', () => {
