@@ -17,7 +17,8 @@ export interface ClusterStatus {
   readonly endpoints: readonly (EndpointView & {
     readonly requests: number;
     readonly failures: number;
-    readonly latencyMs: number;
+    /** Smoothed time to the response head; absent until a response has come. */
+    readonly latencyMs?: number;
     readonly connections: number;
     /** Until the host may return; absent while it is in. */
     readonly outForMs?: number;
@@ -62,7 +63,7 @@ export function meshStatus(mesh: {
         ...endpointView(host),
         requests: host.requests,
         failures: host.failures,
-        latencyMs: Math.round(host.latencyMs * 100) / 100,
+        ...(host.latencyMs < 0 ? {} : { latencyMs: Math.round(host.latencyMs * 100) / 100 }),
         connections: [...host.allConnections()].reduce((sum, { size }) => sum + size, 0),
         ...(host.out === undefined ? {} : { outForMs: Math.max(0, Math.round(host.outUntilMs - now)) }),
       })),

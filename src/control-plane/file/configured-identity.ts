@@ -3,15 +3,22 @@
  * it, so nothing is given up: what the file names now is watched until it is usable, and what it named before goes on being
  * rotated until then. Only a program that starts with an identity that cannot be used is told so by a rejection.
  */
+import { resolve } from 'node:path';
 import type { Clock } from '../../base/runtime.ts';
 import type { IdentitySink, IdentitySource } from '../../model/contracts.ts';
 import { fileIdentity } from '../../security/file-identity.ts';
+import type { IdentityFile } from './schema.ts';
 
 /** The PEM files of `identity`, as absolute paths. */
 export interface IdentityPaths {
   readonly certificate?: string;
   readonly privateKey?: string;
   readonly trustBundle?: string;
+}
+
+/** The paths of a file in this directory, as absolute ones. */
+export function identityPaths(identity: IdentityFile, directory: string): IdentityPaths {
+  return Object.fromEntries(Object.entries(identity).map(([key, path]) => [key, resolve(directory, path)]));
 }
 
 /** How long a new configuration waits for the identity that it brings, before the clusters that ask for it are applied. */

@@ -5,13 +5,14 @@ import { sleep, type Clock } from '../../base/runtime.ts';
 import type { ConfigSink, ControlPlane, ControlPlaneContext, Problem } from '../../model/contracts.ts';
 import type { HostDefaults } from '../safe-defaults.ts';
 import { readConfigFile, versionOf, type ConfigText } from './client.ts';
-import { ConfiguredIdentity, type IdentityPaths } from './configured-identity.ts';
+import { ConfiguredIdentity, identityPaths } from './configured-identity.ts';
 import { FileChanges } from './file-changes.ts';
 import type { ReportedProblem } from './file-problem.ts';
 import { checkMeshObject, parseMeshFile } from './parse-mesh-file.ts';
-import type { IdentityFile, MeshFile, MeshFileInput } from './schema.ts';
+import type { MeshFile, MeshFileInput } from './schema.ts';
 import { hostDefaultsFromFile, resourceKeyOf, translateMeshFile } from './translate.ts';
 
+export { checkIdentityFiles } from './check-identity.ts';
 export { parseMeshFile };
 export type { MeshFile, MeshFileInput };
 
@@ -111,7 +112,7 @@ async function applyFile(
 ): Promise<void> {
   const { file, version, directory } = loaded;
   const { resources, unhonoured } = translateMeshFile(file, options.identityName);
-  const paths = identityPaths(file.identity, directory);
+  const paths = file.identity && identityPaths(file.identity, directory);
   // A new identity comes before the clusters that ask for it, and one that is given up goes after them.
   if (paths !== undefined) await identity.use(paths, context.clock);
   options.onSettings?.({
@@ -191,11 +192,6 @@ function failedStatus(error: MeshError) {
     error: `${error.message}\nThe last good configuration stays in force.`,
     ...(problems !== undefined && { problems }),
   } as const;
-}
-
-function identityPaths(identity: IdentityFile | undefined, directory: string): IdentityPaths | undefined {
-  if (identity === undefined) return undefined;
-  return Object.fromEntries(Object.entries(identity).map(([key, path]) => [key, resolve(directory, path)]));
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

@@ -15,11 +15,12 @@ export async function parseMeshFile(text: string, source: string): Promise<MeshF
   // An object needs no reader of YAML.
   const { parseYaml } = await import('./parse-yaml.ts');
   const { value, problems, syntax, locate } = parseYaml(text);
-  if (syntax.length > 0)
-    throw configInvalid(
-      source,
-      syntax.slice(0, maxProblems).map((problem) => ({ path: '', ...problem })),
-    );
+  // What the parser makes of the text after its first mistake is a guess, and reads as if more were wrong than is.
+  const [first] = syntax;
+  if (first !== undefined) {
+    const rest = syntax.length === 1 ? '' : `; mend this first, what else the parser found (${syntax.length - 1}) may come of it`;
+    throw configInvalid(source, [{ path: '', ...first, reason: `${first.reason}${rest}` }]);
+  }
   if (value === null && problems.length === 0) {
     throw configInvalid(source, [
       { path: '', reason: 'it is empty; begin with `services:`, or write `{}` for the defaults alone' },

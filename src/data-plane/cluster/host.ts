@@ -25,8 +25,8 @@ export class Host implements PickableHost {
   /** Finished attempts. */
   requests = 0;
   failures = 0;
-  /** Smoothed time to response head in milliseconds; 0 before the first. */
-  latencyMs = 0.1;
+  /** Smoothed time to response head in milliseconds; negative before the first. */
+  latencyMs = -0.1;
   /** Who opened its breaker; undefined while it is closed. */
   openedBy: 'outlier' | 'circuit' | undefined = undefined;
   /** True while the control plane calls it unhealthy or draining. */
@@ -68,7 +68,7 @@ export class Host implements PickableHost {
   /** A response head came after so long. */
   recordLatency(elapsedMs: number): void {
     this.requests++;
-    this.latencyMs = this.requests === 1 ? elapsedMs : this.latencyMs + 0.1 * (elapsedMs - this.latencyMs);
+    this.latencyMs = this.latencyMs < 0 ? elapsedMs : this.latencyMs + 0.1 * (elapsedMs - this.latencyMs);
   }
 
   /** Every stack of connections it has. */

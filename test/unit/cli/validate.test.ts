@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
 import { validate } from '../../../src/cli/validate.ts';
 import { maxFileBytes } from '../../../src/control-plane/file/client.ts';
+import { testAuthority, workloadCertificate } from '../../support/certificates.ts';
 
 let path: string;
 before(async () => {
@@ -13,10 +14,10 @@ before(async () => {
 });
 after(() => rm(join(path, '..'), { recursive: true }));
 
-async function run(text: string): Promise<{ status: number; out: string }> {
+async function run(text: string, ...options: string[]): Promise<{ status: number; out: string }> {
   await writeFile(path, text);
   let out = '';
-  const status = await validate([path], { stdout: { write: (part) => (out += part) }, stderr: { write: () => {} } });
+  const status = await validate([path, ...options], { stdout: { write: (part) => (out += part) }, stderr: { write: () => {} } });
   return { status, out };
 }
 
@@ -31,6 +32,57 @@ describe('meshfetch validate', () => {
     const { status, out } = await run('service: {}\n');
     assert.match(out, /service \(.*mesh\.yaml:1:1\): unknown key; did you mean "services"\?/);
     assert.equal(status, 1);
+  });
+
+  describe('with an identity', () => {
+    const text = 'services: {}\nidentity: { certificate: web.pem, privateKey: web.key, trustBundle: ca.pem }\n';
+    const write = async (name: string, content: string): Promise<void> => {
+      await writeFile(join(path, '..', name), content, { mode: 0o600 });
+    };
+    before(async () => {
+      const authority = await testAuthority();
+      const { certificateChain, privateKey } = await workloadCertificate(authority, 'web');
+      await write('web.pem', certificateChain);
+      await write('web.key', privateKey.reveal());
+      await write('ca.pem', authority.certificate);
+    });
+
+    it('opens its files, which lie beside the file that names them', async () => {
+      const { status, out } = await run(text);
+      assert.match(out, /mesh\.yaml: good, 0 services: \n$/);
+      assert.equal(status, 0);
+    });
+
+    it('tells which of them is bad and why, as a mesh that starts would', async () => {
+      await write('stranger.key', (await workloadCertificate(await testAuthority(), 'stranger')).privateKey.reveal());
+      const { status, out } = await run(text.replace('web.key', 'stranger.key'));
+      assert.match(
+        out,
+        /mesh\.yaml has a mistake:\n {2}identity: .*web\.pem and .*stranger\.key: the private key does not belong/,
+      );
+      assert.equal(status, 1);
+    });
+
+    it('tells which of them is missing, and as JSON too', async () => {
+      const { status, out } = await run(text.replace('ca.pem', 'nothing.pem'), '--json');
+      const { ok, problems } = JSON.parse(out) as { ok: boolean; problems: { path: string; reason: string }[] };
+      assert.equal(ok, false);
+      assert.equal(problems[0]?.path, 'identity');
+      assert.match(problems[0].reason, /nothing\.pem cannot be read \(ENOENT\); check the path/);
+      assert.equal(status, 1);
+    });
+
+    it('leaves them alone where it is told to', async () => {
+      const { status } = await run(text.replace('ca.pem', 'nothing.pem'), '--no-identity');
+      assert.equal(status, 0);
+    });
+
+    it('passes on what a mesh would warn of', { skip: process.platform === 'win32' }, async () => {
+      await chmod(join(path, '..', 'web.key'), 0o644);
+      const { status, out } = await run(text);
+      assert.match(out, /: good, .*\n {2}warning: every user of this machine can read the private key/);
+      assert.equal(status, 0);
+    });
   });
 
   it('refuses a file that a mesh would refuse for its size', async () => {

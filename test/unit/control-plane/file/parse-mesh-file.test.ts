@@ -421,6 +421,11 @@ const rows: readonly Row[] = [
   { name: 'nothing-but-a-comment', text: '# nothing\n', problems: [/it is empty/] },
   { name: 'list-that-is-not-closed', text: 'services: [', problems: [/^ 1:12 Flow sequence/] },
   { name: 'tab-as-indentation', text: 'services:\n\ta: 1', problems: [/^ 2:1 Tabs are not allowed/] },
+  {
+    name: 'a-mistake-of-syntax-and-what-comes-of-it',
+    text: 'services:\n\ta: 1\n  b: [1, 2\nc: {x: 1\n',
+    problems: [/^ 2:1 Tabs are not allowed as indentation; mend this first, what else the parser found \(4\) may come of it$/],
+  },
   { name: 'two-documents', text: '{}\n---\n{}', problems: [/^ 2:1 a second document begins here/] },
   { name: 'custom-tag', text: 'services: !include other.yaml', problems: [/^services 1:20 the tag "!include" is not supported/] },
   {
