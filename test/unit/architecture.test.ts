@@ -25,14 +25,15 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   admin: ['base', 'model', 'security', 'telemetry', 'control-plane', 'data-plane'],
   assembly: ['base', 'wire', 'model', 'security', 'telemetry', 'control-plane', 'data-plane', 'fetch', 'admin'],
   // Above the assembly; nobody imports them.
-  testing: ['base', 'model', 'assembly'],
+  // It runs what both planes decide, without a mesh: the translators, the checks, the routing.
+  testing: ['base', 'model', 'control-plane', 'data-plane', 'assembly'],
   integrations: ['base', 'model', 'assembly'],
   cli: ['base', 'model', 'security', 'control-plane', 'admin', 'assembly'],
 };
 
 /** Packages that each room may import. */
 const packages: Readonly<Record<string, readonly string[]>> = {
-  base: ['re2js'],
+  base: ['lru-cache', 're2js'],
   wire: ['lru-cache'],
   security: ['@peculiar/x509'],
   telemetry: ['@opentelemetry/api'],
@@ -64,6 +65,8 @@ const maxLines = 300;
 /** Files that are longer. */
 const longFiles: Readonly<Record<string, string>> = {
   'base/errors.ts': 'one table of everything that can go wrong, with a remedy each',
+  'data-plane/cluster/cluster.ts': 'a cluster with its life through every update',
+  'data-plane/live-config.ts': 'what is in force, and who waits for it',
   'data-plane/outbound.ts': 'the way out, which is read from top to bottom',
   'data-plane/attempt.ts': 'one attempt from pick to outcome, whose callbacks share their state',
 };

@@ -26,6 +26,7 @@ describe('the options of createMesh', () => {
     { name: 'unknownHosts', value: 'allow' },
     { name: 'configTimeoutMs', value: -1 },
     { name: 'drainTimeoutMs', value: '5s' },
+    { name: 'nonIdempotentRetries', value: 'sometimes' },
     { name: 'clock', value: Date.now },
     { name: 'random', value: 0.5 },
   ];
