@@ -2,6 +2,7 @@ import type { LocalRateLimitConfig } from '../../../model/policy.ts';
 import type { Fraction } from '../../../model/match.ts';
 import type { Surroundings } from './format.ts';
 import { additionsFrom } from './header-mutation.ts';
+import { httpStatusFrom } from './http-status-code.ts';
 import type { Message } from './message.ts';
 import { runtimeFractionFrom } from './string-matcher.ts';
 
@@ -9,9 +10,8 @@ import { runtimeFractionFrom } from './string-matcher.ts';
 export function rateLimitFrom(message: Message, surroundings: Surroundings): LocalRateLimitConfig | undefined {
   message.skip('stat_prefix');
   const bucket = message.message('token_bucket');
-  const status = message.message('status');
-  // `Http::Code` by number; below 400 Envoy takes 429.
-  const code = status?.whole('code', 0, 599);
+  // Below 400 Envoy takes 429.
+  const code = httpStatusFrom(message.message('status'));
   const responseHeaders = additionsFrom(message.messages('response_headers_to_add'), surroundings);
   const enabled = share(message, 'filter_enabled');
   const enforced = share(message, 'filter_enforced');

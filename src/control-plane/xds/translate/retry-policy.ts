@@ -1,7 +1,7 @@
 /** Retries and hedging (`config.route.v3.RetryPolicy`, `HedgePolicy`) with Envoy's defaults written out. */
 import type { BackoffConfig, HedgeConfig, RetryCondition, RetryConfig } from '../../../model/policy.ts';
 import type { Metadata } from '../../../model/tls.ts';
-import { Findings, type Message } from './message.ts';
+import { Findings, type Message, type TypedMessage } from './message.ts';
 import { metadataFrom } from './metadata.ts';
 import { headerMatchersFrom } from './string-matcher.ts';
 import { translated, type Translated } from './translated.ts';
@@ -107,10 +107,11 @@ function resetsFrom(message: Message): Pick<RetryConfig, 'resetHeaders' | 'maxRe
   return { resetHeaders, maxResetMs: limited.durationMs('max_interval') ?? maxResetMs };
 }
 
-/** The last part of the name of an extension, such as `previous_hosts`. */
-function extensionOf(message: Message): string {
+/** Which extension it is, such as `previous_hosts`: by the type of its configuration, as in Envoy, else by the end of its name. */
+function extensionOf(message: Message, config: TypedMessage | undefined): string {
   const name = message.text('name') ?? '';
-  return name.slice(name.lastIndexOf('.') + 1);
+  const ofType = /\.(\w+)\.v\d+\.\w+$/.exec(config?.type ?? '')?.[1];
+  return ofType ?? name.slice(name.lastIndexOf('.') + 1);
 }
 
 function hostPredicates(message: Message): { readonly previousHosts: boolean; readonly metadata: Metadata | undefined } {
@@ -118,7 +119,7 @@ function hostPredicates(message: Message): { readonly previousHosts: boolean; re
   let metadata: Metadata | undefined;
   for (const predicate of message.messages('retry_host_predicate')) {
     const config = predicate.any('typed_config');
-    switch (extensionOf(predicate)) {
+    switch (extensionOf(predicate, config)) {
       case 'previous_hosts':
         previousHosts = true;
         break;
@@ -138,11 +139,12 @@ function hostPredicates(message: Message): { readonly previousHosts: boolean; re
 function priorityUpdateFrequency(message: Message): number | undefined {
   const priority = message.message('retry_priority');
   if (priority === undefined) return undefined;
-  if (extensionOf(priority) !== 'previous_priorities') {
+  const config = priority.any('typed_config');
+  if (extensionOf(priority, config) !== 'previous_priorities') {
     priority.note('name', 'is no choice of priorities that is known here');
     return undefined;
   }
-  const frequency = priority.any('typed_config')?.message.whole('update_frequency', 1);
+  const frequency = config?.message.whole('update_frequency', 1);
   if (frequency === undefined) priority.problem('typed_config', 'must have an update_frequency of at least 1');
   return frequency;
 }
