@@ -1,9 +1,12 @@
 /** The parts of the way out that have a cost worth knowing, one by one. */
 import { Deadlines, type Deadline } from '../../src/base/deadlines.ts';
+import { loadPatternEngine } from '../../src/base/pattern.ts';
 import { systemClock, systemRandom } from '../../src/base/runtime.ts';
 import { CircuitWindow } from '../../src/data-plane/resilience/circuit-window.ts';
 import { createRetryBudget } from '../../src/data-plane/resilience/retry-budget.ts';
-import { compileRouteTable, findRoute } from '../../src/data-plane/routing/compile-routes.ts';
+import { compileRouteTable } from '../../src/data-plane/routing/compile-routes.ts';
+import type { CompiledVirtualHost } from '../../src/data-plane/routing/compiled-route.ts';
+import { findRoute } from '../../src/data-plane/routing/decide-route.ts';
 import { createVirtualHostTable } from '../../src/data-plane/routing/virtual-hosts.ts';
 import { leanRequest } from '../../src/fetch/lean-request.ts';
 import type { RetryBudgetConfig } from '../../src/model/policy.ts';
@@ -15,29 +18,35 @@ import { call, sink, type MicroRow } from './operation.ts';
 
 const request = { method: 'GET', path: '/v9/items?page=2', headers: { accept: '*/*', 'x-canary': 'true' } };
 
+/** A virtual host with these routes. */
+function compileMatches(matches: readonly RouteMatch[]): CompiledVirtualHost {
+  const table: RouteTableConfig = {
+    name: 'benchmark',
+    virtualHosts: [
+      {
+        name: 'orders',
+        domains: ['orders'],
+        routes: matches.map((match, index) => ({
+          name: `route ${index}`,
+          match,
+          action: { kind: 'forward', to: [{ cluster: 'orders', weight: 100 }] },
+        })),
+      },
+    ],
+  };
+  const [host] = compileRouteTable(table, undefined, {
+    source: 'benchmark',
+    version: '1',
+    slot: (slot) => ({ name: slot, cluster: undefined }),
+  });
+  return host!.value;
+}
+
 /** The last of these routes is the one that matches. */
 function routing(name: string, matches: readonly RouteMatch[]): MicroRow {
   return call(`route: ${name}`, () => {
-    const table: RouteTableConfig = {
-      name: 'benchmark',
-      virtualHosts: [
-        {
-          name: 'orders',
-          domains: ['orders'],
-          routes: matches.map((match, index) => ({
-            name: `route ${index}`,
-            match,
-            action: { kind: 'forward', to: [{ cluster: 'orders', weight: 100 }] },
-          })),
-        },
-      ],
-    };
-    const [host] = compileRouteTable(table, undefined, {
-      source: 'benchmark',
-      version: '1',
-      slot: (slot) => ({ name: slot, cluster: undefined }),
-    });
-    return () => findRoute(host!.value, request, systemRandom)!;
+    const host = compileMatches(matches);
+    return () => findRoute(host, request, systemRandom)!;
   });
 }
 
@@ -47,13 +56,74 @@ function prefixes(count: number): RouteMatch[] {
   }));
 }
 
-function virtualHosts(count: number): MicroRow {
-  return call(`virtual host: exact, one of ${count}`, () => {
+/** As many requests as there are in turn, so that no look-up finds what the one before it has left behind. */
+const requestsInTurn = 64;
+
+/** Requests for any of `count` routes, in turn; `vary` makes of a path one that was not seen before. */
+function routingToEach(
+  name: string,
+  count: number,
+  matchOf: (index: number) => RouteMatch,
+  pathOf: (index: number) => string,
+  vary?: (path: string, turn: number) => string,
+): MicroRow {
+  return call(`route: one of ${count}, ${name}`, async () => {
+    await loadPatternEngine();
+    const host = compileMatches(Array.from({ length: count }, (_, index) => matchOf(index)));
+    const requests = Array.from({ length: requestsInTurn }, (_, index) => ({
+      ...request,
+      path: pathOf(Math.floor(((index + 0.5) / requestsInTurn) * count)),
+    }));
+    let turn = 0;
+    if (vary === undefined) return () => findRoute(host, requests[turn++ % requestsInTurn]!, systemRandom)!;
+    return () => {
+      const known = requests[turn++ % requestsInTurn]!;
+      return findRoute(host, { ...known, path: vary(known.path, turn) }, systemRandom)!;
+    };
+  });
+}
+
+function largeTables(count: number): MicroRow[] {
+  const exact = (index: number) => `/service-${index}/items`;
+  const patternMatch = (index: number): RouteMatch => ({ path: { kind: 'regex', value: `/service-${index}/items/\\d+` } });
+  return [
+    routingToEach('by whole paths', count, (index) => ({ path: { kind: 'exact', value: exact(index) } }), exact),
+    routingToEach(
+      'by path prefixes',
+      count,
+      (index) => ({ path: { kind: 'segment-prefix', value: `/service-${index}` } }),
+      (index) => `/service-${index}/items?page=2`,
+    ),
+    routingToEach('by patterns', count, patternMatch, (index) => `/service-${index}/items/7`),
+    routingToEach(
+      'by patterns, a path that is new',
+      count,
+      patternMatch,
+      (index) => `/service-${index}/items/`,
+      (path, turn) => path + turn,
+    ),
+    routingToEach(
+      'by a header',
+      count,
+      (index) => ({
+        headers: [{ name: 'x-canary', match: { kind: 'exact', value: index === count - 1 ? 'true' : `v${index}` } }],
+      }),
+      () => '/items',
+    ),
+  ];
+}
+
+/** An authority in turn is looked up: live-config keeps what it found for each. */
+function virtualHosts(name: string, count: number, domainOf: (index: number) => string): MicroRow {
+  return call(`virtual host: ${name}, one of ${count}`, () => {
     const table = createVirtualHostTable(
-      Array.from({ length: count }, (_, index) => ({ domains: [`service-${index}.example.org`], value: index })),
+      Array.from({ length: count }, (_, index) => ({ domains: [domainOf(index)], value: index })),
     );
-    const host = `service-${count >> 1}.example.org`;
-    return () => table.find(host, 80);
+    const hosts = Array.from({ length: requestsInTurn }, (_, index) =>
+      domainOf(Math.floor(((index + 0.5) / requestsInTurn) * count)).replace('*', 'a'),
+    );
+    let turn = 0;
+    return () => table.find(hosts[turn++ % requestsInTurn]!, 80);
   });
 }
 
@@ -97,14 +167,17 @@ export const rows: readonly MicroRow[] = [
     const target = { onDeadline(_deadline: Deadline): void {} };
     return () => deadlines.arm(target, 2000, 1.5).cancel();
   }),
-  virtualHosts(10),
-  virtualHosts(10_000),
+  ...[10, 1000, 10_000].flatMap((count) => [
+    virtualHosts('exact', count, (index) => `service-${index}.example.org`),
+    virtualHosts('by its end', count, (index) => `*.service-${index}.example.org`),
+  ]),
   routing('the only one, without conditions', [{}]),
   routing('the last of 20 path prefixes', prefixes(20)),
   routing('path prefix and header, the second of 2', [
     { path: { kind: 'segment-prefix', value: '/v2' }, headers: [{ name: 'x-canary', match: { kind: 'exact', value: 'true' } }] },
     { path: { kind: 'segment-prefix', value: '/v9' }, headers: [{ name: 'x-canary', match: { kind: 'exact', value: 'true' } }] },
   ]),
+  ...[1000, 10_000].flatMap(largeTables),
   ...budgets.map((config) =>
     call(`retry budget: ${config.kind}, a request and its outcome`, () => {
       const budget = createRetryBudget(config);

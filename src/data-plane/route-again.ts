@@ -7,7 +7,12 @@ import { chooseDestination, clusterInHeader, findRoute } from './routing/decide-
 
 /** Where a request goes that this route serves; undefined where no destination has a weight. */
 export function destinationOf(call: Call, route: CompiledRoute): CompiledDestination | undefined {
-  if (route.clusterHeader === undefined) return chooseDestination(route, call.context.random);
+  if (route.clusterHeader === undefined) {
+    const { random, clock } = call.context;
+    // No closure for the many routes that do not look at it.
+    if (route.draw === 'weighted') return chooseDestination(route, random);
+    return chooseDestination(route, random, (destination) => hasUsableEndpoint(destination, clock.now()));
+  }
   const { edit, responseEdit, mirrors } = route;
   const slot = call.context.config.slotByName(call.entry!.virtualHost!.source, clusterInHeader(route, call));
   return { slot, subset: '', weight: 1, edit, responseEdit, mirrors, fault: undefined, timeoutMs: undefined, answer: undefined };
@@ -18,6 +23,8 @@ export function destinationOf(call: Call, route: CompiledRoute): CompiledDestina
  * request is routed anew, and keeps its policies.
  */
 export function currentCluster(call: Call): Cluster | undefined {
+  // What is drawn by availability is drawn anew for each attempt.
+  if (call.route !== undefined && call.route.draw !== 'weighted') call.destination = destinationOf(call, call.route);
   const known = clusterOf(call.destination);
   if (known !== undefined) return known;
   const { config, random } = call.context;
@@ -33,6 +40,13 @@ export function currentCluster(call: Call): Cluster | undefined {
 function clusterOf(destination: CompiledDestination | undefined): Cluster | undefined {
   const cluster = destination?.slot.cluster?.resolve();
   return cluster?.group(destination!.subset) === undefined ? undefined : cluster;
+}
+
+/** Whether a request could go there now. Endpoints that are still asked for may come: the request waits for them. */
+function hasUsableEndpoint({ slot, subset }: CompiledDestination, now: number): boolean {
+  const cluster = slot.cluster?.resolve();
+  if (cluster === undefined) return false;
+  return !cluster.isReady(now) || cluster.group(subset)?.usable.some(({ out }) => out === undefined) === true;
 }
 
 const madeFor = new WeakMap<RetryConfig, RetryConfig>();

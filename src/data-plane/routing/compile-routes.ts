@@ -6,6 +6,7 @@ import type { RequestPolicy, RouteConfig, RouteTableConfig, VirtualHostConfig } 
 import { mayRetryResponse } from '../resilience/retry.ts';
 import { compileAnswer } from './answer.ts';
 import { compileDestination, compileMirrors } from './compile-destination.ts';
+import { sumOfWeights } from './decide-route.ts';
 import { compileRequestEdit, compileResponseEdit, type PolicyPlaces } from './compile-edits.ts';
 import type { CompiledRoute, CompiledVirtualHost, RouteCompilation } from './compiled-route.ts';
 import { compileMatch } from './match-route.ts';
@@ -71,7 +72,8 @@ function compileRoute(route: RouteConfig, places: PolicyPlaces, compilation: Rou
     config: route,
     ...compileMatch(match, compilation.runtime),
     destinations,
-    totalWeight: destinations.reduce((sum, { weight }) => sum + weight, 0),
+    totalWeight: sumOfWeights(destinations),
+    draw: action.kind === 'forward' ? (action.draw ?? 'weighted') : 'weighted',
     policy,
     timeoutMs: policy.timeoutMs ?? 0,
     retry,

@@ -52,6 +52,8 @@ export interface CompiledRoute extends CompiledMatch {
   readonly config: RouteConfig;
   readonly destinations: readonly CompiledDestination[];
   readonly totalWeight: number;
+  /** Among which destinations one is drawn (`RouteAction.draw`). */
+  readonly draw: 'weighted' | 'weighted-available' | 'first-available';
   /** The policy of the route over that of its virtual host, its table and its listener, field by field. */
   readonly policy: RequestPolicy;
   /** 0 = none. */

@@ -32,11 +32,12 @@ function isInternal(request: RequestView): boolean {
 /** The first route that matches, or undefined. One number stands for the chance of all routes, as in Envoy. */
 export function findRoute(host: CompiledVirtualHost, request: RequestView, draw: Draw): CompiledRoute | undefined {
   const chance = host.hasFractions ? wholeNumber(draw) : 0;
-  const path = pathOnly(request.path);
-  if (host.index !== undefined) return host.index.find(path, request, chance);
+  if (host.index !== undefined) return host.index.find(pathOnly(request.path), request, chance);
+  let path: string | undefined;
   for (const route of host.routes) {
     const { matchesPath, others } = route;
-    if ((matchesPath === undefined || matchesPath(path)) && (others === undefined || others(request, chance))) return route;
+    if (matchesPath !== undefined && !matchesPath((path ??= pathOnly(request.path)))) continue;
+    if (others === undefined || others(request, chance)) return route;
   }
   return undefined;
 }
@@ -45,16 +46,35 @@ function wholeNumber(draw: Draw): number {
   return typeof draw === 'number' ? draw : Math.floor(draw() * drawRange);
 }
 
-/** Draws one destination by weight, once per request, as Envoy and gRPC do. */
-export function chooseDestination(route: CompiledRoute, draw: Draw): CompiledDestination | undefined {
+/**
+ * Draws one destination by weight, once per request, as Envoy and gRPC do. Where the route asks for it, only from those that `isUsable`
+ * takes, or the first of them, whatever the weights (Linkerd); from all where it takes none.
+ */
+export function chooseDestination(
+  route: CompiledRoute,
+  draw: Draw,
+  isUsable?: (destination: CompiledDestination) => boolean,
+): CompiledDestination | undefined {
   const { destinations, totalWeight } = route;
   if (destinations.length <= 1) return destinations[0];
+  if (route.draw === 'weighted' || isUsable === undefined) return drawByWeight(destinations, totalWeight, draw);
+  const usable = destinations.filter(isUsable);
+  const among = usable.length === 0 ? destinations : usable;
+  return route.draw === 'first-available' ? among[0] : drawByWeight(among, sumOfWeights(among), draw);
+}
+
+function drawByWeight(from: readonly CompiledDestination[], totalWeight: number, draw: Draw): CompiledDestination | undefined {
   let ticket = typeof draw === 'number' ? draw % totalWeight : draw() * totalWeight;
-  for (const destination of destinations) {
+  for (const destination of from) {
     ticket -= destination.weight;
     if (ticket < 0) return destination;
   }
-  return destinations.at(-1);
+  return from.at(-1);
+}
+
+/** What the weights of destinations come to. */
+export function sumOfWeights(destinations: readonly CompiledDestination[]): number {
+  return destinations.reduce((sum, { weight }) => sum + weight, 0);
 }
 
 /** The cluster that a request names in the header of the route, the first where there are several; `''` when it does not. */

@@ -1,8 +1,9 @@
 /** What becomes of each field of a listener, a route table and a route (see field-support.ts). */
 import type { OutboundListenerConfig } from '../../model/listener.ts';
 import type { RouteMatch } from '../../model/match.ts';
-import type { RetryConfig } from '../../model/policy.ts';
+import type { LocalRateLimitConfig, RetryConfig } from '../../model/policy.ts';
 import type {
+  MirrorConfig,
   RequestPolicy,
   RouteAction,
   RouteConfig,
@@ -25,41 +26,61 @@ export const retryFields: FieldTable<RetryConfig> = {
   retriableHeaders: 'honoured',
   requestHeaders: 'honoured',
   perTryTimeoutMs: 'honoured',
-  perTryIdleTimeoutMs: notYet,
-  lastTryUntimed: except(true, 'the last attempt has its perTryTimeoutMs too'),
+  perTryIdleTimeoutMs: 'honoured',
+  lastTryUntimed: 'honoured',
   backoff: 'honoured',
   resetHeaders: 'honoured',
   maxResetMs: 'honoured',
   budget: 'honoured',
-  avoidTriedHosts: except(false, 'hosts that were tried are always avoided while there are others'),
-  hostSelectionAttempts: { reason: 'a host that was tried is never drawn while there are others, so there is nothing to count' },
-  avoidHostMetadata: notYet,
-  priorityUpdateFrequency: notYet,
+  avoidTriedHosts: 'honoured',
+  hostSelectionAttempts: 'honoured',
+  avoidHostMetadata: 'honoured',
+  priorityUpdateFrequency: 'honoured',
   maxBodyBytes: 'honoured',
   nonIdempotent: 'honoured',
+};
+
+/** Fields of `LocalRateLimitConfig`. */
+export const rateLimitFields: FieldTable<LocalRateLimitConfig> = {
+  maxTokens: 'honoured',
+  tokensPerFill: 'honoured',
+  fillIntervalMs: 'honoured',
+  status: 'honoured',
+  responseHeaders: 'honoured',
+  perIdentity: inbound,
+  overrides: inbound,
 };
 
 /** Fields of `RequestPolicy`. */
 export const requestPolicyFields: FieldTable<RequestPolicy> = {
   timeoutMs: 'honoured',
-  responseTimeoutMs: notYet,
-  idleTimeoutMs: notYet,
-  maxStreamDurationMs: notYet,
-  grpcTimeoutCapMs: notYet,
+  responseTimeoutMs: 'honoured',
+  idleTimeoutMs: 'honoured',
+  maxStreamDurationMs: 'honoured',
+  grpcTimeoutCapMs: 'honoured',
   retry: parts(retryFields),
-  hedge: notYet,
-  fault: notYet,
-  rateLimit: notYet,
-  requestHeaders: notYet,
-  responseHeaders: notYet,
+  hedge: 'honoured',
+  fault: 'honoured',
+  rateLimit: parts(rateLimitFields),
+  requestHeaders: 'honoured',
+  responseHeaders: 'honoured',
   sessionAffinity: 'honoured',
-  priority: except('high'),
-  includeAttemptCount: except(true),
-  overrideHeaders: notYet,
-  upgrades: { reason: 'every upgrade is let through' },
+  priority: 'honoured',
+  includeAttemptCount: 'honoured',
+  overrideHeaders: 'honoured',
+  upgrades: 'honoured',
   cors: inbound,
   authorization: inbound,
   externalAuthorization: refused('asking an authorizer'),
+};
+
+/** Fields of `MirrorConfig`. */
+export const mirrorFields: FieldTable<MirrorConfig> = {
+  cluster: 'honoured',
+  subset: 'honoured',
+  fraction: 'honoured',
+  hostSuffix: 'honoured',
+  traceSampled: { reason: 'copies carry the trace headers of the request and have no span of their own' },
 };
 
 /** Fields of `WeightedDestination`. */
@@ -67,24 +88,24 @@ export const destinationFields: FieldTable<WeightedDestination> = {
   cluster: 'honoured',
   subset: 'honoured',
   weight: 'honoured',
-  requestHeaders: notYet,
-  responseHeaders: notYet,
-  pathRewrite: refused('pathRewrite'),
-  hostRewrite: refused('hostRewrite'),
-  fault: notYet,
-  timeoutMs: { reason: "the policy's timeoutMs holds" },
-  mirror: notYet,
-  answer: refused('answering without an endpoint'),
+  requestHeaders: 'honoured',
+  responseHeaders: 'honoured',
+  pathRewrite: 'honoured',
+  hostRewrite: 'honoured',
+  fault: 'honoured',
+  timeoutMs: 'honoured',
+  mirror: each(mirrorFields),
+  answer: 'honoured',
 };
 
 /** Fields of a `forward` action. */
 export const forwardFields: FieldTable<Extract<RouteAction, { kind: 'forward' }>> = {
   kind: 'honoured',
   to: each(destinationFields),
-  draw: only('weighted', 'drawn by weight alone, whichever destinations have usable endpoints'),
-  pathRewrite: refused('pathRewrite'),
-  hostRewrite: refused('hostRewrite'),
-  mirror: notYet,
+  draw: 'honoured',
+  pathRewrite: 'honoured',
+  hostRewrite: 'honoured',
+  mirror: each(mirrorFields),
   hashPolicies: 'honoured',
 };
 
