@@ -1,15 +1,7 @@
 import type { AuthorizationPolicyConfig, ExternalAuthorizerConfig } from './authorization.ts';
 import type { RouteMatch, Fraction, ValueMatcher } from './match.ts';
-import type {
-  CorsConfig,
-  FaultConfig,
-  HashPolicy,
-  HeaderMutation,
-  HedgeConfig,
-  LocalRateLimitConfig,
-  RetryConfig,
-  SessionAffinity,
-} from './policy.ts';
+import type { CorsConfig, FaultConfig, HeaderMutation, HedgeConfig, LocalRateLimitConfig, RetryConfig } from './policy.ts';
+import type { HashPolicy, SessionAffinity } from './affinity.ts';
 import type { Metadata } from './tls.ts';
 
 /** One of the clusters that a route sends to. */

@@ -1,4 +1,5 @@
-import type { HashPolicy, HedgeConfig, RetryConfig } from '../model/policy.ts';
+import type { HedgeConfig, RetryConfig } from '../model/policy.ts';
+import type { HashPolicy } from '../model/affinity.ts';
 import type { RequestPolicy } from '../model/route.ts';
 
 /** A copy of requests that goes to another cluster. */

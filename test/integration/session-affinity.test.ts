@@ -8,7 +8,7 @@ import { describe, it } from 'node:test';
 import { createMesh, isMeshError, type Mesh } from 'meshfetch';
 import { request } from 'undici';
 import { decodeToken, encodeToken } from '../../src/data-plane/routing/session-token.ts';
-import type { HashPolicy, SessionAffinity } from '../../src/model/policy.ts';
+import type { HashPolicy, SessionAffinity } from '../../src/model/affinity.ts';
 import type { ForwardOptions, RequestPolicy } from '../../src/model/route.ts';
 import { endpointAt, routesOf, staticCluster, TestControlPlane } from '../support/cluster-plane.ts';
 import { startServer, type TestServer } from '../support/servers.ts';

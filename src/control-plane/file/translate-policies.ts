@@ -1,13 +1,6 @@
 /** The policies of a service, a route or `defaults` → the request policy of the model. */
-import type {
-  FaultConfig,
-  HashPolicy,
-  HeaderMutation,
-  HedgeConfig,
-  LocalRateLimitConfig,
-  RetryConfig,
-  SessionAffinity,
-} from '../../model/policy.ts';
+import type { FaultConfig, HeaderMutation, HedgeConfig, LocalRateLimitConfig, RetryConfig } from '../../model/policy.ts';
+import type { HashPolicy, SessionAffinity } from '../../model/affinity.ts';
 import type { RequestPolicy } from '../../model/route.ts';
 import type { DefaultsFile, RetryFile, ServiceFile } from './schema.ts';
 import { fractionFromPercent, headerMatchers } from './translate-matches.ts';

@@ -2,14 +2,13 @@
 import type {
   CorsConfig,
   FaultConfig,
-  HashPolicy,
   LocalRateLimitConfig,
   RetryBudgetConfig,
   RetryConfig,
   RetryCondition,
-  SessionAffinity,
   TokenBucketConfig,
 } from '../../model/policy.ts';
+import type { HashPolicy, SessionAffinity } from '../../model/affinity.ts';
 import type { RequestPolicy } from '../../model/route.ts';
 import { nearestName } from '../../base/nearest-name.ts';
 import { checkAuthorizationPolicy, checkExternalAuthorizer } from './authorization.ts';

@@ -1,5 +1,6 @@
 /** What a route table becomes for the request path: plain data and functions, made once per configuration. */
-import type { HashPolicy, RetryConfig } from '../../model/policy.ts';
+import type { RetryConfig } from '../../model/policy.ts';
+import type { HashPolicy } from '../../model/affinity.ts';
 import type { FaultConfig } from '../../model/policy.ts';
 import type { RequestPolicy, RouteConfig } from '../../model/route.ts';
 import type { Cluster } from '../cluster/cluster.ts';

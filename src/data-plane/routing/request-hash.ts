@@ -12,7 +12,7 @@
  */
 import type { Random } from '../../base/runtime.ts';
 import type { Hash64 } from '../../model/contracts.ts';
-import type { HashPolicy } from '../../model/policy.ts';
+import type { HashPolicy } from '../../model/affinity.ts';
 import { hashText, noSeed } from '../load-balancing/hash-text.ts';
 import type { Word64 } from '../load-balancing/word64.ts';
 import { ownAddress } from './own-address.ts';

@@ -5,7 +5,7 @@
  * The caller keeps the session: this mesh is a client, and has no cookie jar. The endpoint is named by its address, and only an
  * endpoint of the request's cluster and subset is ever picked, whatever a cookie says.
  */
-import type { SessionAffinity } from '../../model/policy.ts';
+import type { SessionAffinity } from '../../model/affinity.ts';
 import { cookieOf, firstHeaderOf, type RequestView } from './request-view.ts';
 import { decodeBase64, decodeToken, encodeToken, type SessionToken } from './session-token.ts';
 import { setCookieOf } from './set-cookie.ts';

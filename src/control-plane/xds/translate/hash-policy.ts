@@ -1,4 +1,4 @@
-import type { HashPolicy } from '../../../model/policy.ts';
+import type { HashPolicy } from '../../../model/affinity.ts';
 import type { Message } from './message.ts';
 import { regexRewriteFrom } from './rewrite.ts';
 

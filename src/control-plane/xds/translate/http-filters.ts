@@ -2,7 +2,8 @@
  * HTTP filters that are policies of a request here: fault, local rate limit, stateful session, header mutation. The same messages
  * stand in the chain of a connection manager and, for a part of the requests, in `typed_per_filter_config`.
  */
-import type { FaultConfig, HeaderMutation, LocalRateLimitConfig, SessionAffinity } from '../../../model/policy.ts';
+import type { FaultConfig, HeaderMutation, LocalRateLimitConfig } from '../../../model/policy.ts';
+import type { SessionAffinity } from '../../../model/affinity.ts';
 import { faultFrom } from './fault.ts';
 import type { Surroundings } from './format.ts';
 import { mutationListFrom } from './header-mutation.ts';

@@ -1,4 +1,4 @@
-import type { SessionAffinity } from '../../../model/policy.ts';
+import type { SessionAffinity } from '../../../model/affinity.ts';
 import type { Message } from './message.ts';
 
 /** Reads a `StatefulSession`; undefined when it keeps no session. */

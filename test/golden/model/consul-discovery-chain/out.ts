@@ -1,7 +1,8 @@
 /** `in.json` in words of the model; `notes.md` says which field went where. */
 import type { ClusterConfig } from '../../../../src/model/cluster.ts';
 import type { Problem } from '../../../../src/model/contracts.ts';
-import type { HashPolicy, RetryConfig } from '../../../../src/model/policy.ts';
+import type { RetryConfig } from '../../../../src/model/policy.ts';
+import type { HashPolicy } from '../../../../src/model/affinity.ts';
 import type { Resource } from '../../../../src/model/snapshot.ts';
 import type { SanMatcher } from '../../../../src/model/tls.ts';
 

@@ -7,7 +7,7 @@ import { hashText, noSeed } from '../../../../src/data-plane/load-balancing/hash
 import { requestHasherOf, type RequestHash } from '../../../../src/data-plane/routing/request-hash.ts';
 import type { RequestView } from '../../../../src/data-plane/routing/request-view.ts';
 import type { Hash64 } from '../../../../src/model/contracts.ts';
-import type { HashPolicy } from '../../../../src/model/policy.ts';
+import type { HashPolicy } from '../../../../src/model/affinity.ts';
 
 before(loadPatternEngine);
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { sessionOf, type SessionHeader } from '../../../../src/data-plane/routing/session-affinity.ts';
 import { decodeToken, encodeToken } from '../../../../src/data-plane/routing/session-token.ts';
-import type { SessionAffinity } from '../../../../src/model/policy.ts';
+import type { SessionAffinity } from '../../../../src/model/affinity.ts';
 
 const endpoint = '127.0.0.1:43009';
 const other = '[2001:db8::1]:8080';
