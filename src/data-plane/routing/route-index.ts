@@ -1,8 +1,8 @@
 /**
  * Finds the first route that matches without asking all of them: by what their paths begin with (path-tree.ts), and by the value of
  * the header that most of them ask for, where many do. Which of the
- * candidates it is, their own tests say, in their order, so that the index can only save time. Where routes have patterns, what a
- * path came to is kept, because running a pattern costs more than everything else.
+ * candidates it is, their own tests say, in their order, so that the index can only save time. Where many patterns have to be asked,
+ * what a path came to is kept, because running a pattern costs more than everything else.
  */
 import { LRUCache } from 'lru-cache';
 import type { RouteMatch, ValueMatcher } from '../../model/match.ts';
@@ -23,6 +23,9 @@ export interface IndexedRoute {
 
 /** Below so many routes it is as quick to ask each of them. */
 const minRoutes = 8;
+
+/** To keep a path costs as much as it does to ask two or three patterns. */
+const minAskedToKeep = 4;
 
 /** Paths come from requests: so many are kept, and none that is longer. */
 const maxKeptPaths = 1000;
@@ -69,6 +72,8 @@ class Candidates<R extends IndexedRoute> implements RouteIndex<R> {
   private readonly lists: (readonly number[])[] = [];
   private readonly heads: number[] = [];
   private count = 0;
+  /** Routes whose paths were compared by the last look-up for `reachable`. */
+  asked = 0;
   private readonly take = (list: readonly number[]): void => {
     this.lists[this.count] = list;
     this.heads[this.count++] = 0;
@@ -101,6 +106,7 @@ class Candidates<R extends IndexedRoute> implements RouteIndex<R> {
   /** The routes that the path is for, up to the first one that has no other condition: none after it is ever reached. */
   reachable(path: string): readonly R[] {
     const found: R[] = [];
+    this.asked = 0;
     this.start(path);
     for (let route = this.next(path); route !== undefined; route = this.next(path)) {
       found.push(route);
@@ -124,6 +130,7 @@ class Candidates<R extends IndexedRoute> implements RouteIndex<R> {
   private next(path: string): R | undefined {
     for (let number = this.takeLeast(); number !== -1; number = this.takeLeast()) {
       const route = this.routes[number]!;
+      this.asked++;
       if (route.matchesPath === undefined || route.matchesPath(path)) return route;
     }
     return undefined;
@@ -164,7 +171,7 @@ class RoutePaths {
   }
 }
 
-/** Keeps which routes a path can reach. */
+/** Keeps which routes a path can reach, where it takes many patterns to find that out. */
 class KeptPaths<R extends IndexedRoute> implements RouteIndex<R> {
   private readonly candidates: Candidates<R>;
   /** Made by the first request: most virtual hosts of a large table never have one. */
@@ -180,7 +187,7 @@ class KeptPaths<R extends IndexedRoute> implements RouteIndex<R> {
     let routes = this.kept.get(path);
     if (routes === undefined) {
       routes = this.candidates.reachable(path);
-      this.kept.set(path, routes);
+      if (this.candidates.asked >= minAskedToKeep) this.kept.set(path, routes);
     }
     for (const route of routes) if (route.others === undefined || route.others(request, chance)) return route;
     return undefined;
