@@ -7,8 +7,9 @@
 /** `pchar` of RFC 3986 without `*` and `=`, which have a meaning here. */
 const literal = "a-zA-Z0-9\\-._~%!$&'()+,;:@";
 const isLiteral = new RegExp(`^[${literal}]+$`);
-const oneSegment = `[${literal}]+`;
-const theRest = `[${literal}/]*`;
+/** In a request they are characters like others. */
+const oneSegment = `[${literal}*=]+`;
+const theRest = `[${literal}*=/]*`;
 
 const maxVariables = 5;
 const variableName = /^[a-zA-Z][a-zA-Z0-9_]{0,15}$/;

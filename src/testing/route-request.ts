@@ -74,7 +74,7 @@ function joined(headers: readonly (readonly [string, string])[]): (readonly [str
   for (const [name, value] of headers) {
     const place = joinedRequestHeaders.has(name.toLowerCase()) ? places.get(name.toLowerCase()) : undefined;
     if (place === undefined) places.set(name.toLowerCase(), result.push([name, value]) - 1);
-    else result[place] = [result[place]![0], `${result[place]![1]},${value}`];
+    else result[place] = [result[place]![0], [result[place]![1], value].filter((each) => each !== '').join(',')];
   }
   return result;
 }

@@ -73,5 +73,5 @@ function appended(list: HeaderList, pair: HeaderPair): HeaderList {
   const [wanted, value] = pair;
   if (!joinedHeaders.has(wanted) || !hasHeader(list, wanted)) return [...list, pair];
   const before = list.filter(([name]) => lowerCaseName(name) === wanted).map((other) => other[1]);
-  return withHeader(list, [wanted, [...before, value].join(',')]);
+  return withHeader(list, [wanted, [...before, value].filter((each) => each !== '').join(',')]);
 }

@@ -57,7 +57,7 @@ function listedValues(headers: RequestView['headers'], name: string): string | r
   } else {
     for (const key of Object.keys(headers)) if (isNamed(key, name)) take(headers[key]);
   }
-  return typeof found === 'object' && joinedRequestHeaders.has(name) ? found.join(',') : found;
+  return typeof found === 'object' && joinedRequestHeaders.has(name) ? found.filter((value) => value !== '').join(',') : found;
 }
 
 function isNamed(key: string, name: string): boolean {

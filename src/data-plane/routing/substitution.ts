@@ -17,9 +17,20 @@ export function compileSubstitution(regex: string, replacement: string): Substit
   const parts = replacementParts(replacement);
   if (parts === undefined || parts.some((part) => typeof part === 'number' && part > groups)) return (text) => text;
   return (text) => {
-    const replace = (...groups: unknown[]): string =>
-      parts.map((part) => (typeof part === 'string' ? part : ((groups[part] as string | undefined) ?? ''))).join('');
-    return pattern.matcher(text).replaceAll(replace);
+    const matcher = pattern.matcher(text);
+    let result = '';
+    let end = -1;
+    let copied = 0;
+    while (matcher.find()) {
+      const start = matcher.start();
+      // RE2 takes no empty match where the last one ended, as others do.
+      if (start === end && matcher.end() === start) continue;
+      end = matcher.end();
+      result += text.slice(copied, start);
+      for (const part of parts) result += typeof part === 'string' ? part : (matcher.group(part) ?? '');
+      copied = end;
+    }
+    return end === -1 ? text : result + text.slice(copied);
   };
 }
 

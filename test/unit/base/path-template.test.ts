@@ -20,7 +20,8 @@ describe('a path template', () => {
       { name: 'text-after-a-variable', template: '/files/{name}.txt', path: '/files/a.txt', matches: true },
       { name: 'several-segments-in-a-variable', template: '/{item=orders/*}/x', path: '/orders/7/x', matches: true },
       { name: 'several-segments-in-a-variable-not-others', template: '/{item=orders/*}/x', path: '/bills/7/x', matches: false },
-      { name: 'segment-of-other-characters', template: '/orders/*', path: '/orders/a=b', matches: false },
+      { name: 'segment-with-stars-and-equal-signs', template: '/orders/*', path: '/orders/a=*b', matches: true },
+      { name: 'segment-of-other-characters', template: '/orders/*', path: '/orders/a|b', matches: false },
       { name: 'whole-path', template: '/orders', path: '/orders/7', matches: false },
     ];
   for (const { name, template, path, matches } of rows) {

@@ -101,6 +101,12 @@ describe('a path', () => {
       path: '/a?b',
       becomes: '/a?b',
     },
+    {
+      name: 'regex-of-empty-matches', // none where the last one ended, in RE2
+      rewrite: { kind: 'regex', regex: 'a*', substitution: '-' },
+      path: '/alpha',
+      becomes: '-/-l-p-h-',
+    },
     { name: 'regex-to-nothing', rewrite: { kind: 'regex', regex: '.*', substitution: '' }, path: '/a?b', becomes: undefined },
     {
       name: 'group-that-is-not-there',
