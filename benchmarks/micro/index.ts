@@ -5,6 +5,7 @@ import { formatBytes, formatNanos } from '../format.ts';
 import { estimate } from '../statistics.ts';
 import type { MicroQuestion } from './child.ts';
 import type { MicroMeasurement } from './measure.ts';
+import * as hashing from './hashing.ts';
 import * as limits from './limits.ts';
 import * as meshStep from './mesh-step.ts';
 import type { MicroModule } from './operation.ts';
@@ -74,5 +75,6 @@ export const microBenchmarks: readonly Benchmark[] = [
   microBenchmark('mesh-step', 'The mesh itself, per request', 'mesh-step.ts', meshStep, 3),
   microBenchmark('parts', 'Parts of the way out', 'parts.ts', parts),
   microBenchmark('limits', 'Limits, rates, faults and what is inherited', 'limits.ts', limits),
+  microBenchmark('hashing', 'Hash policies, sessions and hashed picks', 'hashing.ts', hashing),
   microBenchmark('picks', 'Picking a host, by policy and number of hosts', 'picks.ts', picks),
 ];
