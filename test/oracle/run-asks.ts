@@ -6,6 +6,12 @@ import type { Upstreams } from './upstreams.ts';
 /** Sends one request through one side. Resolves when the answer is here, with what tells all that is known of it then. */
 export type Sender = (request: OracleRequest) => Promise<() => Promise<Observation>>;
 
+/** `{a}` stands for the endpoint a as Envoy's session cookies and headers name it: its address in base64. */
+function withSessions(headers: Readonly<Record<string, string>>, upstreams: Upstreams): Record<string, string> {
+  const addressOf = (_: string, name: string): string => Buffer.from(`127.0.0.1:${upstreams.port(name)}`).toString('base64');
+  return Object.fromEntries(Object.entries(headers).map(([key, value]) => [key, value.replace(/\{(\w)\}/, addressOf)]));
+}
+
 const wait = (delayMs: number | undefined): Promise<void> | undefined =>
   delayMs === undefined ? undefined : new Promise((resolve) => setTimeout(resolve, delayMs));
 
@@ -29,7 +35,7 @@ export async function runAsk(
       method: ask.method ?? 'GET',
       host: ask.host ?? domainOf(oracleCase),
       path: ask.path ?? '/',
-      headers: named(oracleCase, { 'user-agent': 'oracle', accept: '*/*', ...ask.headers }),
+      headers: withSessions(named(oracleCase, { 'user-agent': 'oracle', accept: '*/*', ...ask.headers }), upstreams),
       bodyBytes: ask.bodyBytes ?? 0,
       abortAfterMs: ask.abortAfterMs,
     };

@@ -51,7 +51,7 @@ const balancing: readonly OracleCase[] = [
     'least-request-avoids-the-busy',
     { endpoints: ['a', 'b'], envoy: { lb_policy: 'LEAST_REQUEST', least_request_lb_config: { choice_count: 10 } } },
     [
-      { times: 2 },
+      { times: 2, endpoints: 'any' },
       {
         times: 10,
         together: true,

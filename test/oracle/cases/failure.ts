@@ -131,7 +131,48 @@ const cookieSession = {
     },
   },
 };
+const headerSession = {
+  session_state: {
+    name: 'envoy.http.stateful_session.header',
+    typed_config: {
+      '@type': 'type.googleapis.com/envoy.extensions.http.stateful_session.header.v3.HeaderBasedSessionState',
+      name: 'x-session',
+    },
+  },
+};
+const abc = { up: { endpoints: ['a', 'b', 'c'] } };
 const affinity: readonly OracleCase[] = [
+  {
+    name: 'session-cookie-names-the-endpoint',
+    clusters: abc,
+    routeFields: session(cookieSession),
+    asks: ['a', 'b', 'c', 'b'].map((name) => ({ headers: { cookie: `x=y; sticky={${name}}` } })),
+  },
+  {
+    name: 'session-header-names-the-endpoint',
+    clusters: abc,
+    routeFields: session(headerSession),
+    asks: ['c', 'a', 'c', 'c'].map((name) => ({ headers: { 'x-session': `{${name}}` } })),
+  },
+  { name: 'session-header-given', routeFields: session(headerSession), asks: [{}] },
+  {
+    name: 'session-that-is-garbage',
+    routeFields: session(cookieSession),
+    asks: [{ headers: { cookie: 'sticky=%%%' } }, { headers: { cookie: 'sticky=' } }],
+  },
+  {
+    name: 'session-of-a-path-that-is-not-its-own',
+    routeFields: session({
+      session_state: {
+        name: 'envoy.http.stateful_session.cookie',
+        typed_config: {
+          '@type': 'type.googleapis.com/envoy.extensions.http.stateful_session.cookie.v3.CookieBasedSessionState',
+          cookie: { name: 'sticky', path: '/shop' },
+        },
+      },
+    }),
+    asks: [{ path: '/' }, { path: '/shop' }, { path: '/shop/cart' }],
+  },
   { name: 'session-cookie-given', clusters: { up: { endpoints: ['a'] } }, routeFields: session(cookieSession), asks: [{}] },
   {
     name: 'session-cookie-of-nobody',

@@ -135,7 +135,22 @@ const rows: readonly Row[] = [
     name: 'ten-times',
     on: '5xx',
     more: { num_retries: 10 },
-    asks: [{ script: ['503'] }, { script: [...Array.from({ length: 10 }, () => '503'), '200'], envoy: '200 - 11' }],
+    asks: [{ script: ['503'], envoy: '503 URX 11' }],
+  },
+  {
+    name: 'until-the-eleventh-answers',
+    on: '5xx',
+    more: { num_retries: 10 },
+    asks: [{ script: [...Array.from({ length: 10 }, () => '503'), '200'], envoy: '200 - 11' }],
+  },
+  {
+    name: 'after-many-retries',
+    on: '5xx',
+    more: { num_retries: 10 },
+    asks: [
+      { script: ['503'], envoy: '503 URX 11' },
+      { script: ['503', '200'], envoy: '200 - 2' },
+    ],
   },
   {
     name: 'post',

@@ -16,8 +16,8 @@ const timeouts: readonly OracleCase[] = [
   { name: 'timeout-in-body', route: { timeout: '0.15s' }, asks: [{ script: ['200 body-after=600'], elapsedMs: [140, 590] }] },
   {
     name: 'timeout-covers-retries',
-    route: { timeout: '0.25s', retry_policy: { retry_on: '5xx', num_retries: 20, ...quick } },
-    asks: [{ script: ['503 after=60'], endpoints: 'any', elapsedMs: [240, 1000] }],
+    route: { timeout: '0.28s', retry_policy: { retry_on: '5xx', num_retries: 20, ...quick } },
+    asks: [{ script: ['503 after=60'], endpoints: 'any', elapsedMs: [270, 1000] }],
   },
   {
     name: 'timeout-covers-back-off',
