@@ -20,7 +20,7 @@ export function askedPolicy(
   const own = destination?.timeoutMs ?? route.timeoutMs;
   const hasGrpcCap = policy.grpcTimeoutCapMs !== undefined && isGrpcRequest(request);
   const configured: OverridablePolicy = {
-    timeoutMs: hasGrpcCap ? shorter(own, cappedGrpcTimeoutMs(headerOf(request, 'grpc-timeout'), policy.grpcTimeoutCapMs!)) : own,
+    timeoutMs: hasGrpcCap ? shorter(own, cappedGrpcTimeoutMs(headerOf(request, 'grpc-timeout'), policy.grpcTimeoutCapMs)) : own,
     retry: route.retry,
     hedge: policy.hedge,
     responseTimeoutMs: policy.responseTimeoutMs,

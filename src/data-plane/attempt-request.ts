@@ -1,5 +1,6 @@
 import type { Attempt } from './attempt.ts';
-import { expectedTimeoutHeader, handOn } from './inherit.ts';
+import { expectedMs } from './attempt-time.ts';
+import { attemptHeader, expectedTimeoutHeader, handOn } from './inherit.ts';
 import { takeSendOptions, type DispatchOptions } from './send-options.ts';
 import type { HostConnections } from './transport/host-connections.ts';
 
@@ -13,19 +14,23 @@ export function optionsOf(attempt: Attempt, connections: HostConnections, traceH
   const entry = call.entry!;
   const hasOwnName = connections.origin === entry.origin;
   const { isHttps } = connections;
-  const expectedMs = call.expectedMs(attempt);
-  const isUnchanged = hasOwnName && expectedMs === 0 && plan === undefined && replay === undefined && inherited === undefined;
-  if (isUnchanged && traceHeaders.length === 0 && !isHttps) return options;
+  const timeoutMs = expectedMs(attempt);
+  // A call inside a retried call is a retry itself, whichever of its attempts it is: who is asked must not add retries of its own.
+  const attemptCount = attempt.number - 1 + (inherited?.attempt ?? 1);
+  const countsAttempts = call.route!.policy.includeAttemptCount ?? attemptCount > 1;
+  const isUnchanged = hasOwnName && timeoutMs === 0 && plan === undefined && replay === undefined && inherited === undefined;
+  if (isUnchanged && !countsAttempts && traceHeaders.length === 0 && !isHttps) return options;
   const send = takeSendOptions();
   if (plan === undefined) send.load(options, options.path, options.headers);
   else plan.load(send);
   if (replay !== undefined) send.body = replay.attempt() as unknown as NonNullable<DispatchOptions['body']>;
   // Without a fixed server name undici takes it from the Host header and reconnects whenever that changes.
   if (isHttps) send.servername = connections.serverName;
-  plan?.edit(send, attempt, expectedMs);
+  plan?.edit(send, attempt, timeoutMs);
   if (!hasOwnName) send.addHeader('host', entry.authority);
-  if (expectedMs > 0) send.setHeader(expectedTimeoutHeader, String(expectedMs));
-  if (inherited !== undefined) handOn(inherited, send, expectedMs);
+  if (countsAttempts) send.setHeader(attemptHeader, String(attemptCount));
+  if (timeoutMs > 0) send.setHeader(expectedTimeoutHeader, String(timeoutMs));
+  if (inherited !== undefined) handOn(inherited, send, timeoutMs);
   for (let index = 0; index + 1 < traceHeaders.length; index += 2) send.addHeader(traceHeaders[index]!, traceHeaders[index + 1]!);
   return send.ready();
 }

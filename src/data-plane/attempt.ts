@@ -11,16 +11,18 @@ import type { AttemptSpan } from '../telemetry/attempt-span.ts';
 import type { AttemptOutcomeKind } from '../telemetry/events.ts';
 import { attemptReport } from './attempt-report.ts';
 import { optionsOf } from './attempt-request.ts';
+import { perTryMs } from './attempt-time.ts';
+import { errorOf } from './call-failure.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import type { Host } from './cluster/host.ts';
 import { pickHost } from './cluster/pick-host.ts';
+import { recordEnd, recordOutcome } from './cluster/record-outcome.ts';
 import { rawHeadersOf } from './local-response.ts';
 import type { Call } from './outbound.ts';
 import { classifyError } from './resilience/classify.ts';
 import type { Probe } from './resilience/circuit-breaker.ts';
 import type { PriorityLimits } from './resilience/limits.ts';
-import { loadVerdict, type LoadVerdict } from './resilience/load-verdict.ts';
-import type { Failure, Outcome, ResponseOutcome } from './resilience/outcome.ts';
+import type { Failure } from './resilience/outcome.ts';
 import { Silence } from './response-timeouts.ts';
 import { giveSendOptionsBack } from './send-options.ts';
 import type { Connection, ConnectionWaiter } from './transport/connection.ts';
@@ -51,7 +53,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   startMs = 0.1;
   status = 0;
   /** Requests of the cluster in flight when it was let in, for the adaptive limit. */
-  private inFlight = 0;
+  inFlight = 0;
   /** True once nothing more is expected of it: its response ended, failed, or it was never sent. */
   isOver = false;
   /** True from `outcome` on: it has been recorded. */
@@ -129,8 +131,8 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     }
     const host = this.host!;
     host.inFlight++;
-    const perTryMs = call.perTryMs(this);
-    if (perTryMs > 0) this.deadline = context.deadlines.arm(this, perTryMs, this.startMs);
+    const timeoutMs = perTryMs(this);
+    if (timeoutMs > 0) this.deadline = context.deadlines.arm(this, timeoutMs, this.startMs);
     try {
       this.connections = cluster.connectionsOf(host, call.entry!, call.options.allowH2 === false, limits);
       const connection = this.connections.take();
@@ -304,7 +306,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
       this.onResponseError(controller, this.connection!.brokeOff);
       return;
     }
-    if (this.cancelReason === undefined) this.cluster.recordEnd(this, trailers['grpc-status'] as string | undefined);
+    if (this.cancelReason === undefined) recordEnd(this, trailers['grpc-status'] as string | undefined);
     this.end(true);
     if (call.winner !== this || call.isSettled) return;
     call.rawTrailers = controller.rawTrailers ?? null;
@@ -352,13 +354,18 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
       return;
     }
     this.report('failed', failure);
-    this.record(failure);
+    recordOutcome(this, failure);
     call.fail(
-      call.error(failure.code, `the response of ${call.entry!.authority} broke off: ${failure.reason} at ${this.host!.address}`, {
-        cause: error,
-        endpoint: this.host!.address,
-        mayHaveBeenProcessed: true,
-      }),
+      errorOf(
+        call,
+        failure.code,
+        `the response of ${call.entry!.authority} broke off: ${failure.reason} at ${this.host!.address}`,
+        {
+          cause: error,
+          endpoint: this.host!.address,
+          mayHaveBeenProcessed: true,
+        },
+      ),
     );
   }
 
@@ -415,25 +422,6 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
 
   resume(): void {
     this.controller?.resume();
-  }
-
-  /** A response head came that nothing has to be decided about. */
-  recordHead(headers: ResponseOutcome['headers']): void {
-    if (this.inFlight > 0) this.recordLoad('success');
-    this.cluster.recordHead(this, headers);
-  }
-
-  /** Tells the cluster what it came to, once. */
-  record(outcome: Outcome): void {
-    if (this.inFlight > 0) this.recordLoad(loadVerdict(outcome));
-    this.cluster.record(this, outcome);
-  }
-
-  private recordLoad(verdict: LoadVerdict): void {
-    const { clock, random } = this.call.context;
-    const now = clock.now();
-    this.cluster.limits.onOutcome(verdict, now - this.startMs, this.inFlight, now, random);
-    this.inFlight = 0;
   }
 
   private failed(failure: Failure): void {

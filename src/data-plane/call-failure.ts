@@ -1,4 +1,4 @@
-import { isMeshError, type MeshError, type MeshErrorCode } from '../base/errors.ts';
+import { isMeshError, MeshError, type MeshErrorCode, type MeshErrorContext } from '../base/errors.ts';
 import type { RequestOutcome } from '../telemetry/request-span.ts';
 import type { Attempt } from './attempt.ts';
 import type { Call } from './outbound.ts';
@@ -6,23 +6,40 @@ import type { Failure, Outcome } from './resilience/outcome.ts';
 import type { CompiledRoute, CompiledVirtualHost } from './routing/compiled-route.ts';
 import { pathOnly } from './routing/request-view.ts';
 
+/** An error with all that is known of the call. */
+export function errorOf(call: Call, code: MeshErrorCode, message: string, more: MeshErrorContext = {}): MeshError {
+  return new MeshError(code, message, {
+    ...more,
+    attempts: call.reports ?? [],
+    ...(call.cluster === undefined ? {} : { cluster: call.cluster.name }),
+    ...(call.route === undefined ? {} : { route: call.route.name }),
+    ...(call.entry?.virtualHost === undefined ? {} : { configVersion: call.entry.virtualHost.version }),
+  });
+}
+
 /** The error of a call whose last attempt came to this: which hop, why, after how many attempts. */
 export function failureOf(call: Call, attempt: Attempt, outcome: Outcome): MeshError {
-  const { attempts, options, retry } = call;
+  const { attempts, options } = call;
   const who = `${options.method} ${call.entry!.authority}${options.path.split('?', 1)[0]}`;
   const isNamed = attempt.host === undefined || (outcome.kind === 'failure' && outcome.reason.includes(attempt.host.address));
   const where = isNamed ? '' : ` at ${attempt.host!.address}`;
-  if (outcome.kind === 'response') return call.error('MESH_PROTOCOL_ERROR', `${who}: status ${outcome.status}${where}`);
-  return call.error(
+  if (outcome.kind === 'response') return errorOf(call, 'MESH_PROTOCOL_ERROR', `${who}: status ${outcome.status}${where}`);
+  return errorOf(
+    call,
     outcome.code,
     `${who}: ${outcome.reason}${where}${attempts > 1 ? `, after ${countOf(attempts, 'attempt')}` : ''}`,
     {
       cause: outcome.cause,
       ...(attempt.host === undefined ? {} : { endpoint: attempt.host.address }),
       mayHaveBeenProcessed: outcome.mayHaveBeenProcessed,
-      retriesExhausted: attempts > 1 && attempts >= (retry?.maxAttempts ?? 1),
+      retriesExhausted: isExhausted(call),
     },
   );
+}
+
+/** The policy would have tried once more, and its attempts are used up. */
+function isExhausted({ attempts, retry, retries }: Call): boolean {
+  return retries?.denialFlag === 'URX' || (attempts > 1 && attempts >= (retry?.maxAttempts ?? 1));
 }
 
 /** No route of the virtual host serves the request. */
@@ -31,7 +48,7 @@ export function noRoute(call: Call, host: CompiledVirtualHost, route: CompiledRo
     route === undefined
       ? `none of the ${host.routes.length} routes of "${host.name}" matches ${call.method} ${pathOnly(call.path)}`
       : `the route "${route.name}" of "${host.name}" cannot be served: ${route.unsupported}`;
-  return call.error('MESH_NO_ROUTE', `${why}; see mesh.explain()`);
+  return errorOf(call, 'MESH_NO_ROUTE', `${why}; see mesh.explain()`);
 }
 
 /** The destination of the call has no cluster. */
@@ -42,7 +59,7 @@ export function noCluster(call: Call): MeshError {
     destination?.slot.cluster === undefined
       ? `which no control plane has delivered${call.context.config.whyNoCluster(call.entry!.virtualHost!.source, name)}`
       : 'an aggregate without a member: none was delivered, or all lead back to it';
-  return call.error('MESH_NO_CLUSTER', `the route "${route!.name}" sends to "${name}", ${why}; see mesh.status()`);
+  return errorOf(call, 'MESH_NO_CLUSTER', `the route "${route!.name}" sends to "${name}", ${why}; see mesh.status()`);
 }
 
 /** What the end of the call's time says of an attempt that was under way. */
@@ -71,7 +88,11 @@ export function timeoutOf(call: Call, code: MeshErrorCode, reason: string | unde
         : `the response did not end within ${timeoutMs} ms${where}`
       : `${reason}${where}`;
   const endpoint = address === undefined ? {} : { endpoint: address };
-  return call.error(code, `${who}: ${what}`, { mayHaveBeenProcessed: call.wasSent, ...endpoint });
+  return errorOf(call, code, `${who}: ${what}`, {
+    mayHaveBeenProcessed: call.wasSent,
+    retriesExhausted: call.retries?.denialFlag === 'URX',
+    ...endpoint,
+  });
 }
 
 /** Status and error of an outcome, for telemetry. */

@@ -9,6 +9,7 @@ import type { Attempt } from './attempt.ts';
 import { failureOf } from './call-failure.ts';
 import { retriableRequest } from './call-retries.ts';
 import type { Cluster } from './cluster/cluster.ts';
+import { recordOutcome } from './cluster/record-outcome.ts';
 import type { Call } from './outbound.ts';
 import { HedgeSchedule, mayHedge, type HedgeVerdict } from './resilience/hedge.ts';
 import type { Failure, Outcome } from './resilience/outcome.ts';
@@ -88,7 +89,7 @@ export class CallHedges implements DeadlineTarget {
   outlivesTimeout(attempt: Attempt, failure: Failure): boolean {
     if (!this.schedule.onPerTryTimeout) return false;
     const { call } = this;
-    attempt.record(failure);
+    recordOutcome(attempt, failure);
     if (call.retry !== undefined && call.further().grants(attempt, failure, 'per-try-timeout')) {
       this.followed.push(attempt);
       call.further().start(failureOf(call, attempt, failure));

@@ -6,6 +6,7 @@
 import type { RetryConfig } from '../model/policy.ts';
 import type { RequestPolicy } from '../model/route.ts';
 import type { RequestOutcome } from '../telemetry/request-span.ts';
+import { askedPolicy, type AskedPolicy } from './asked-policy.ts';
 import type { Attempt } from './attempt.ts';
 import { hedgesOf, type CallHedges } from './call-hedges.ts';
 import type { Cluster } from './cluster/cluster.ts';
@@ -14,19 +15,18 @@ import { localAnswer, type LocalReason } from './local-response.ts';
 import { copyTo } from './mirror.ts';
 import type { Call } from './outbound.ts';
 import { faultInjectionOf, type FaultPlan } from './resilience/fault-injection.ts';
-import { cappedGrpcTimeoutMs, formatGrpcTimeout } from './resilience/grpc-timeout.ts';
+import { formatGrpcTimeout } from './resilience/grpc-timeout.ts';
 import { pacedHandler } from './resilience/paced-response.ts';
-import { overridden, overrideHeaders, type OverridablePolicy } from './resilience/request-overrides.ts';
+import { overrideHeaders } from './resilience/request-overrides.ts';
 import { retriesSuccess } from './resilience/retry.ts';
 import { StreamTimers } from './response-timeouts.ts';
 import { idempotentOnly } from './route-again.ts';
 import { answerOf, type LocalAnswer } from './routing/answer.ts';
 import type { CompiledMirror, CompiledRoute } from './routing/compiled-route.ts';
 import { editRequest, editResponseHeaders, type EditedRequest, type ResponseHeaders } from './routing/edit-request.ts';
-import { isGrpcRequest } from './routing/grpc-request.ts';
 import { compileMutation } from './routing/header-mutation.ts';
 import { requestHasherOf, type RequestHash } from './routing/request-hash.ts';
-import { headerOf, type RequestView } from './routing/request-view.ts';
+import type { RequestView } from './routing/request-view.ts';
 import { sessionOf, type Session } from './routing/session-affinity.ts';
 import type { SendOptions } from './send-options.ts';
 
@@ -42,8 +42,7 @@ export class CallPlan {
   hedges: CallHedges | undefined = undefined;
   private readonly call: Call;
   private readonly route: CompiledRoute;
-  private readonly asked: OverridablePolicy;
-  private readonly hasGrpcCap: boolean;
+  private readonly asked: AskedPolicy;
   private fault: FaultPlan | undefined = undefined;
   /** Whom copies are for. */
   private mirrors: readonly CompiledMirror[] = [];
@@ -58,17 +57,7 @@ export class CallPlan {
     this.call = call;
     this.route = route;
     this.policy = policy;
-    this.hasGrpcCap = policy.grpcTimeoutCapMs !== undefined && isGrpcRequest(call);
-    const own = call.destination?.timeoutMs ?? route.timeoutMs;
-    this.asked = overridesOf(call, policy, {
-      timeoutMs: this.hasGrpcCap
-        ? shorter(own, cappedGrpcTimeoutMs(headerOf(call, 'grpc-timeout'), policy.grpcTimeoutCapMs!))
-        : own,
-      retry: route.retry,
-      hedge: policy.hedge,
-      responseTimeoutMs: policy.responseTimeoutMs,
-      maxStreamDurationMs: policy.maxStreamDurationMs,
-    });
+    this.asked = askedPolicy(call, route, call.destination);
     this.timeoutMs = this.asked.timeoutMs;
     this.retry = call.context.forbidsNonIdempotentRetries ? idempotentOnly(this.asked.retry) : this.asked.retry;
     this.retriesSuccess = this.retry !== undefined && retriesSuccess(this.retry);
@@ -168,10 +157,14 @@ export class CallPlan {
   /** Fills in what differs from attempt to attempt. */
   edit(send: SendOptions, attempt: Attempt, expectedMs: number): void {
     const authority = this.authorityAt(attempt);
-    if (authority !== undefined) send.setHeader('host', authority);
-    if (this.policy.includeAttemptCount === true) send.setHeader('x-envoy-attempt-count', String(attempt.number));
+    if (authority !== undefined) {
+      send.setHeader('host', authority);
+      // Other rewrites of the host have told it in `editRequest`.
+      if (this.call.destination?.edit?.isHostFromEndpoint === true)
+        send.setHeader('x-envoy-original-host', this.edited?.authority ?? this.call.authority);
+    }
     // The endpoint should know how long it has, and not how long the caller would have waited.
-    if (this.hasGrpcCap && expectedMs > 0) send.setHeader('grpc-timeout', formatGrpcTimeout(expectedMs));
+    if (this.asked.hasGrpcCap && expectedMs > 0) send.setHeader('grpc-timeout', formatGrpcTimeout(expectedMs));
   }
 
   private authorityAt(attempt: Attempt): string | undefined {
@@ -206,15 +199,6 @@ export class CallPlan {
     this.hedges?.stop();
     this.fault?.release();
   }
-}
-
-function overridesOf(call: Call, { overrideHeaders: kind }: RequestPolicy, policy: OverridablePolicy): OverridablePolicy {
-  return kind === undefined ? policy : overridden(call, policy, kind);
-}
-
-/** 0 = none. */
-function shorter(one: number, other: number): number {
-  return one === 0 || other === 0 ? Math.max(one, other) : Math.min(one, other);
 }
 
 function isAmong(upgrades: readonly string[], upgrade: string | boolean): boolean {

@@ -11,6 +11,7 @@ import type { RetryDenial } from '../telemetry/events.ts';
 import type { Attempt } from './attempt.ts';
 import { resultOf } from './call-failure.ts';
 import type { Host } from './cluster/host.ts';
+import { isRetriedCall } from './inherit.ts';
 import type { Call } from './outbound.ts';
 import type { HedgeSchedule } from './resilience/hedge.ts';
 import type { PriorityLimits } from './resilience/limits.ts';
@@ -82,7 +83,8 @@ export class CallRetries {
     const delayMs = retryDelayMs(call.attempts, policy, outcome, context.random, context.clock);
     if (call.deadline !== undefined && now + delayMs >= call.deadline.dueMs) return this.denied('deadline', outcome);
     if (!this.hold(attempt.limits)) return this.denied('limit', outcome);
-    if (!call.budget!.tryRetry(now, attempt.limits.requests)) return this.denied('budget', outcome);
+    if (!call.budget!.tryRetry(now, attempt.limits.requests, isRetriedCall(call.inherited)))
+      return this.denied('budget', outcome);
     this.granted++;
     this.delayMs = delayMs;
     this.isWaiting = true;
@@ -114,7 +116,8 @@ export class CallRetries {
   grantsHedge(schedule: HedgeSchedule, beside: Attempt, now: number): boolean {
     const { call } = this;
     if (!this.mayReadTwice) return false;
-    if (!this.hold(beside.limits) || !schedule.takeNext(now, call.budget!, beside.limits.requests)) return false;
+    if (!this.hold(beside.limits)) return false;
+    if (!schedule.takeNext(now, call.budget!, beside.limits.requests, isRetriedCall(call.inherited))) return false;
     this.granted++;
     if (beside.host !== undefined) this.hosts.add(beside.host);
     return true;

@@ -1,7 +1,8 @@
 import { Dispatcher, Dispatcher1Wrapper } from 'undici';
 import { MeshError } from '../base/errors.ts';
 import { CallList } from './call-list.ts';
-import { Call, type OutboundContext } from './outbound.ts';
+import { Call } from './outbound.ts';
+import type { OutboundContext } from './outbound-context.ts';
 import { withKeptHeaders, withQueryInPath } from './routing/request-view.ts';
 import type { DispatchOptions } from './send-options.ts';
 

@@ -13,7 +13,8 @@ export const criticalityHeader = 'x-request-criticality';
 /** Milliseconds that Envoy's router, or a mesh like this one, will still wait for the response. */
 export const expectedTimeoutHeader = 'x-envoy-expected-rq-timeout-ms';
 
-const attemptHeader = 'x-envoy-attempt-count';
+/** Header with the number of an attempt. */
+export const attemptHeader = 'x-envoy-attempt-count';
 
 /** Headers as Node's servers give them: names in lower case. A `Headers` object works too. */
 export type InboundHeaders =
@@ -57,6 +58,11 @@ export function withRequestContext<T>(context: RequestContext, work: () => T): T
   return runWithRequest({ ...outer, ...context, ...(deadlineMs === undefined ? {} : { deadlineMs }) }, work);
 }
 
+/** Whether the inbound request is another attempt of its caller: its caller, or one before that, retries already. */
+export function isRetriedCall(context: RequestContext | undefined): boolean {
+  return context?.attempt !== undefined && context.attempt > 1;
+}
+
 /** Milliseconds until the caller stops waiting; 0 = it has stopped, undefined = it said nothing. */
 export function remainingMs(context: RequestContext | undefined, now: number): number | undefined {
   return context?.deadlineMs === undefined ? undefined : Math.max(0, context.deadlineMs - now);
@@ -75,8 +81,10 @@ export interface SentHeaders {
  */
 export function handOn(context: RequestContext, sent: SentHeaders, expectedMs: number): void {
   if (context.criticality !== undefined) sent.addHeader(criticalityHeader, context.criticality);
-  if (expectedMs === 0 || !String(sent.header('content-type') ?? '').startsWith('application/grpc')) return;
-  const askedMs = grpcTimeoutMs(String(sent.header('grpc-timeout') ?? ''));
+  const type = sent.header('content-type');
+  if (expectedMs === 0 || typeof type !== 'string' || !type.startsWith('application/grpc')) return;
+  const asked = sent.header('grpc-timeout');
+  const askedMs = typeof asked === 'string' ? grpcTimeoutMs(asked) : undefined;
   if (askedMs === undefined || askedMs > expectedMs) sent.setHeader('grpc-timeout', formatGrpcTimeout(expectedMs));
 }
 

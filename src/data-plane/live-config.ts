@@ -8,8 +8,9 @@ import { MeshError } from '../base/errors.ts';
 import type { Demand, Problem } from '../model/contracts.ts';
 import type { Snapshot, SourceSnapshot } from '../model/snapshot.ts';
 import type { Cluster, ClusterDependencies } from './cluster/cluster.ts';
-import { Cluster as LiveCluster } from './cluster/cluster.ts';
-import { compileRouteTable, type ClusterSlot, type CompiledVirtualHost } from './routing/compile-routes.ts';
+import { LiveClusters, slotKey } from './live-clusters.ts';
+import { compileRouteTable } from './routing/compile-routes.ts';
+import type { ClusterSlot, CompiledVirtualHost } from './routing/compiled-route.ts';
 import { RateLimits } from './resilience/rate-limit.ts';
 import { createVirtualHostTable, type VirtualHostTable } from './routing/virtual-hosts.ts';
 import { ClusterWaiters } from './cluster-waiters.ts';
@@ -34,9 +35,6 @@ interface Waiter {
   readonly settle: (entry: OriginEntry) => void;
 }
 
-/** Clusters that the headers of requests name: anybody may make names up. */
-const maxNamedClusters = 1000;
-
 /** Origins that one process talks to; the least recently used are resolved again. */
 const maxOrigins = 2000;
 
@@ -44,11 +42,7 @@ export class LiveConfig {
   private readonly dependencies: ClusterDependencies;
   private readonly book: DemandBook;
   private sources: readonly CompiledSource[] = [];
-  private snapshot: Snapshot | undefined = undefined;
-  private readonly slots = new Map<string, ClusterSlot>();
-  /** Of clusters that requests named. */
-  private readonly namedSlots = new LRUCache<string, ClusterSlot>({ max: maxNamedClusters });
-  private readonly liveClusters = new Map<string, Cluster>();
+  private readonly liveClusters: LiveClusters;
   private readonly origins = new LRUCache<string, OriginEntry>({ max: maxOrigins });
   private waiters: Waiter[] = [];
   private readonly clusterWaiters = new ClusterWaiters();
@@ -58,6 +52,7 @@ export class LiveConfig {
 
   constructor(dependencies: ClusterDependencies, book: DemandBook) {
     this.dependencies = dependencies;
+    this.liveClusters = new LiveClusters(dependencies);
     this.book = book;
   }
 
@@ -155,9 +150,14 @@ export class LiveConfig {
     return `no control plane knows ${authority}${reasons}${this.book.usesLastResort() ? '' : refusal}`;
   }
 
+  /** The slot of a cluster that a request named, by a route of this source. */
+  slotByName(source: string, name: string): ClusterSlot {
+    return this.liveClusters.slotByName(source, name);
+  }
+
   /** The source has no endpoints for the cluster: requests that wait for them stop waiting. */
   endpointsAbsent(source: string, cluster: string): void {
-    this.liveClusters.get(slotKey(source, cluster))?.endpointsAbsent();
+    this.liveClusters.get(source, cluster)?.endpointsAbsent();
   }
 
   /** How much what was asked for on demand is used. */
@@ -175,7 +175,7 @@ export class LiveConfig {
 
   private clustersOf(source: string, want: Demand): readonly Cluster[] {
     if (want.kind === 'cluster') {
-      const cluster = this.liveClusters.get(slotKey(source, want.name));
+      const cluster = this.liveClusters.get(source, want.name);
       return cluster === undefined ? [] : [cluster];
     }
     const tables = this.sources.find(({ name }) => name === source)?.tables;
@@ -199,14 +199,7 @@ export class LiveConfig {
     const before = new Map(this.sources.map((source) => [source.name, source]));
     this.sources = snapshot.sources.map((source) => this.compileSource(source, before.get(source.source)));
     this.version = snapshot.version;
-    this.snapshot = snapshot;
-    for (const [key, slot] of this.slots) {
-      if (this.sources.some(({ slots }) => slots.has(key))) continue;
-      // A request that waits for its retry may still hold it.
-      slot.cluster = undefined;
-      this.slots.delete(key);
-    }
-    this.fillSlots(snapshot);
+    this.liveClusters.apply(snapshot, (key) => this.sources.some(({ slots }) => slots.has(key)));
     this.origins.clear();
     this.settleWaiters();
   }
@@ -216,7 +209,7 @@ export class LiveConfig {
     const fields = this.sources.flatMap(({ name, snapshot }) =>
       [...unhonouredOf(snapshot)].map((problem) => ({ ...problem, source: name })),
     );
-    const addresses = [...this.liveClusters.values()].flatMap(({ name, source, refused }) =>
+    const addresses = [...this.liveClusters.all()].flatMap(({ name, source, refused }) =>
       refused.map(({ address, reason }) => ({
         key: { kind: 'cluster' as const, name },
         path: `endpoints[${address}]`,
@@ -228,7 +221,7 @@ export class LiveConfig {
   }
 
   clusters(): Iterable<Cluster> {
-    return this.liveClusters.values();
+    return this.liveClusters.all();
   }
 
   /** Every virtual host, for `mesh.status()`. */
@@ -246,7 +239,7 @@ export class LiveConfig {
 
   /** Lets every connection finish, then closes it. */
   async close(): Promise<void> {
-    await Promise.all([...this.liveClusters.values()].map((cluster) => cluster.close()));
+    await this.liveClusters.close();
   }
 
   private compileSource(source: SourceSnapshot, before: CompiledSource | undefined): CompiledSource {
@@ -262,7 +255,7 @@ export class LiveConfig {
         version: source.version,
         slot: (name) => {
           slots.add(slotKey(source.source, name));
-          return this.slotOf(source.source, name);
+          return this.liveClusters.slotOf(source.source, name);
         },
       });
       const port = listener.port ?? 0;
@@ -272,67 +265,4 @@ export class LiveConfig {
     const tables = new Map([...byPort].map(([port, entries]) => [port, createVirtualHostTable(entries)]));
     return { name: source.source, snapshot: source, tables, slots };
   }
-
-  private slotOf(source: string, name: string): ClusterSlot {
-    const key = slotKey(source, name);
-    let slot = this.slots.get(key);
-    if (slot === undefined) {
-      slot = { name, cluster: undefined };
-      this.slots.set(key, slot);
-    }
-    return slot;
-  }
-
-  /** The slot of a cluster that a request named, by a route of this source. */
-  slotByName(source: string, name: string): ClusterSlot {
-    const key = slotKey(source, name);
-    let slot = this.slots.get(key) ?? this.namedSlots.get(key);
-    if (slot === undefined) {
-      slot = { name, cluster: undefined };
-      this.namedSlots.set(key, slot);
-      if (this.snapshot !== undefined) slot.cluster = this.liveCluster(this.snapshot, source, name, new Set());
-    }
-    return slot;
-  }
-
-  private fillSlots(snapshot: Snapshot): void {
-    const used = new Set<string>();
-    for (const slots of [this.slots, this.namedSlots])
-      for (const [key, slot] of slots.entries())
-        slot.cluster = this.liveCluster(snapshot, key.slice(0, key.indexOf('\n')), slot.name, used);
-    for (const [key, cluster] of this.liveClusters) {
-      if (used.has(key)) continue;
-      this.liveClusters.delete(key);
-      void cluster.close();
-    }
-  }
-
-  /** A cluster is looked up in the source of the route first, then in the others in order. `used` are those that are up to date. */
-  private liveCluster(snapshot: Snapshot, from: string, name: string, used: Set<string>): Cluster | undefined {
-    const own = snapshot.sources.find(({ source }) => source === from);
-    for (const source of own === undefined ? snapshot.sources : [own, ...snapshot.sources]) {
-      const config = source.clusters.get(name);
-      if (config === undefined) continue;
-      const key = slotKey(source.source, name);
-      const isNew = !used.has(key);
-      used.add(key);
-      let cluster = this.liveClusters.get(key);
-      if (cluster === undefined) {
-        cluster = new LiveCluster(this.dependencies, source.source);
-        this.liveClusters.set(key, cluster);
-      }
-      if (isNew) {
-        const { discovery } = config;
-        cluster.update(config, discovery.kind === 'endpoints' ? source.endpoints.get(discovery.name) : undefined);
-        if (discovery.kind === 'aggregate')
-          cluster.setChildren(discovery.clusters.map((child) => this.liveCluster(snapshot, source.source, child, used)));
-      }
-      return cluster;
-    }
-    return undefined;
-  }
-}
-
-function slotKey(source: string, name: string): string {
-  return `${source}\n${name}`;
 }

@@ -5,7 +5,7 @@
  * fitted into the record (64 KiB); else there is no copy. Source: Envoy `request_mirror_policies`.
  */
 import type { Dispatcher } from 'undici';
-import { Call } from './outbound.ts';
+import type { Call } from './outbound.ts';
 import type { CompiledDestination, CompiledMirror, CompiledRoute } from './routing/compiled-route.ts';
 import type { EditedRequest } from './routing/edit-request.ts';
 import { firstHeader, flatHeaders, headerList, lowerCaseName } from './routing/header-list.ts';
@@ -38,7 +38,7 @@ function begin(
   timeoutMs: number,
   body: DispatchOptions['body'],
 ): void {
-  const { options, context } = call;
+  const { options } = call;
   const entry = call.entry!;
   const headers = headerList(edited === undefined ? options.headers : edited.headers);
   const host = edited?.authority ?? firstHeader(headers, 'host') ?? entry.authority;
@@ -49,8 +49,7 @@ function begin(
   const copy: DispatchOptions = { ...options, ...own, body: body ?? null };
   // Its path has the query in it once it was rewritten.
   if (edited !== undefined) delete copy.query;
-  const shadow = new Call(context, copy, nobody, call.calls);
-  shadow.guard(() => shadow.beginCopy(entry, routeOf(mirror, call.route!, timeoutMs)));
+  call.copy(copy, nobody, routeOf(mirror, call.route!, timeoutMs));
 }
 
 function isNotHost([name]: readonly [string, string]): boolean {

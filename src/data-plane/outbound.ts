@@ -16,58 +16,39 @@
  * all of the mesh's own work (benchmarks/README.md). Promises begin with the first failure, where p-retry drives the loop
  * (call-retries.ts). What only some policies ask for is in call-plan.ts, and costs the others one comparison.
  */
-import { AsyncResource } from 'node:async_hooks';
 import type { Duplex } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { abortable } from '../base/abortable.ts';
 import { MeshError, type AttemptReport, type MeshErrorCode } from '../base/errors.ts';
 import { currentRequest, type RequestContext } from '../base/request-context.ts';
-import { holdingProcess, sleep, type Clock, type Random } from '../base/runtime.ts';
-import type { Deadline, Deadlines, DeadlineTarget } from '../base/deadlines.ts';
+import { holdingProcess, sleep } from '../base/runtime.ts';
+import type { Deadline, DeadlineTarget } from '../base/deadlines.ts';
 import type { RetryConfig } from '../model/policy.ts';
-import type { RequestFacts, RequestOutcome, RequestSpan } from '../telemetry/request-span.ts';
-import type { Telemetry } from '../telemetry/telemetry.ts';
+import type { RequestOutcome, RequestSpan } from '../telemetry/request-span.ts';
 import { Attempt } from './attempt.ts';
 import { failureOf, noCluster, noRoute, telemetryOutcome, timeoutAt, timeoutOf } from './call-failure.ts';
 import type { CallList } from './call-list.ts';
 import { CallPlan } from './call-plan.ts';
 import { CallRetries } from './call-retries.ts';
+import { CalledRequest } from './called-request.ts';
 import type { Cluster } from './cluster/cluster.ts';
-import type { LiveConfig, OriginEntry } from './live-config.ts';
+import { recordHead, recordOutcome } from './cluster/record-outcome.ts';
+import type { OriginEntry } from './live-config.ts';
 import { respondLocally } from './local-response.ts';
+import type { OutboundContext } from './outbound-context.ts';
 import { PassThrough } from './pass-through.ts';
 import type { Outcome, ResponseOutcome } from './resilience/outcome.ts';
-import type { RateLimits } from './resilience/rate-limit.ts';
 import type { RetryBudget } from './resilience/retry-budget.ts';
 import { mayRetryResponse } from './resilience/retry.ts';
+import { isRetriedCall } from './inherit.ts';
 import { currentCluster, destinationOf, idempotentOnly } from './route-again.ts';
 import type { CompiledDestination, CompiledRoute } from './routing/compiled-route.ts';
 import { findRoute, tlsAnswer } from './routing/decide-route.ts';
-import type { RequestView } from './routing/request-view.ts';
 import type { DispatchOptions } from './send-options.ts';
 import { discardBody, isReplayable, isStream, ReplayBody } from './transport/replay-body.ts';
 
-/** What a call needs of the mesh. */
-export interface OutboundContext {
-  readonly config: LiveConfig;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly deadlines: Deadlines;
-  readonly telemetry: Telemetry;
-  readonly rateLimits: RateLimits;
-  /** Longest wait for the configuration of a service that is asked for the first time. */
-  readonly configTimeoutMs: number;
-  /** No request that may have been acted on is sent again unless it is idempotent, whatever a policy says. */
-  readonly forbidsNonIdempotentRetries: boolean;
-  /** Where requests to hosts that no control plane knows go, when the program has set a global dispatcher of its own. */
-  fallback(): Dispatcher | undefined;
-}
-
 /** Body kept for another attempt when the policy does not say. Source: Envoy's and Linkerd's 64 KiB. */
 const defaultMaxBodyBytes = 65_536;
-
-/** Headers as the parser gave them. */
-type RawHeaders = Exclude<Dispatcher.DispatchController['rawHeaders'], undefined>;
 
 /** What follows an outcome. `wait`: other attempts are under way. */
 type Decision = 'deliver' | 'retry' | 'wait' | 'fail';
@@ -81,13 +62,12 @@ interface Pending {
 
 /**
  * One request of the caller: its deadline, its route, its attempts, and the one controller that its handler sees whichever attempt
- * serves it. An AsyncResource, because retries start in the context of a socket that may belong to another request.
+ * serves it.
  */
-export class Call extends AsyncResource implements Dispatcher.DispatchController, DeadlineTarget, RequestFacts {
+export class Call extends CalledRequest implements Dispatcher.DispatchController, DeadlineTarget {
   readonly context: OutboundContext;
-  readonly options: DispatchOptions;
   handler: Dispatcher.DispatchHandler;
-  readonly calls: CallList;
+  private readonly calls: CallList;
   /** @internal Neighbours in the list of calls. */
   next: Call | undefined = undefined;
   /** @internal */
@@ -97,13 +77,13 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   span: RequestSpan | undefined = undefined;
   /** The inbound request on whose behalf this one is made. */
   inherited: RequestContext | undefined = undefined;
-  entry: OriginEntry | undefined = undefined;
   route: CompiledRoute | undefined = undefined;
   destination: CompiledDestination | undefined = undefined;
   cluster: Cluster | undefined = undefined;
   retry: RetryConfig | undefined = undefined;
   /** What policies beyond timeout and retries make of it; undefined where there are none. */
   plan: CallPlan | undefined = undefined;
+  deadline: Deadline | undefined = undefined;
   replay: ReplayBody | undefined = undefined;
   budget: RetryBudget | undefined = undefined;
   /** Made by the first outcome that may call for another attempt. */
@@ -120,44 +100,12 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   /** Configuration or a name had to be waited for. */
   hasWaited = false;
   private pending: Pending | undefined = undefined;
-  deadline: Deadline | undefined = undefined;
-
-  // The controller that the handler keeps (undici's DispatchController).
-  aborted = false;
-  paused = false;
-  reason: Error | null = null;
-  rawHeaders: RawHeaders = null;
-  rawTrailers: RawHeaders = null;
 
   constructor(context: OutboundContext, options: DispatchOptions, handler: Dispatcher.DispatchHandler, calls: CallList) {
-    super('MESHFETCH_REQUEST');
+    super(options);
     this.context = context;
-    this.options = options;
     this.handler = handler;
     this.calls = calls;
-  }
-
-  // What telemetry and routing read of the request.
-  get method(): string {
-    return this.options.method;
-  }
-  get scheme(): string {
-    return this.entry!.scheme;
-  }
-  get host(): string {
-    return this.entry!.host;
-  }
-  get port(): number {
-    return this.entry!.port;
-  }
-  get authority(): string {
-    return this.entry!.authority;
-  }
-  get path(): string {
-    return this.options.path;
-  }
-  get headers(): RequestFacts['headers'] & RequestView['headers'] {
-    return this.options.headers as RequestFacts['headers'] & RequestView['headers'];
   }
 
   /** Ends it before it began. */
@@ -187,12 +135,13 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     this.resolve(typeof origin === 'string' ? origin : origin.origin);
   }
 
-  /** A copy of another call's request: its route is known, and nobody waits for its response. */
-  beginCopy(entry: OriginEntry, route: CompiledRoute): void {
-    this.startMs = this.context.clock.now();
-    this.calls.add(this);
-    this.entry = entry;
-    this.follow(route);
+  /** Sends another request to where this route leads, as a call of its own. */
+  copy(options: DispatchOptions, handler: Dispatcher.DispatchHandler, route: CompiledRoute): void {
+    const copy = new Call(this.context, options, handler, this.calls);
+    copy.startMs = this.context.clock.now();
+    copy.entry = this.entry;
+    this.calls.add(copy);
+    copy.guard(() => copy.follow(route));
   }
 
   /** Finds the virtual host of the authority, and asks the control planes for it when none has delivered it yet. */
@@ -273,41 +222,46 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     this.destination = destinationOf(this, route);
     this.retry = this.context.forbidsNonIdempotentRetries ? idempotentOnly(route.retry) : route.retry;
     if (route.isPlain) {
-      if (this.limitTime(route.timeoutMs)) this.chooseCluster();
+      if (this.limitTime(route.timeoutMs, this.startMs)) this.chooseCluster();
       return;
     }
     const plan = new CallPlan(this, route);
     this.plan = plan;
     this.retry = plan.retry;
-    if (!this.limitTime(plan.timeoutMs)) return;
     plan.start();
     const delayMs = plan.drawFault();
-    if (delayMs === 0) this.admit(plan);
-    else
+    if (delayMs === 0) this.admit(plan, this.startMs);
+    // The time of the route begins after a delay that was injected, as in Envoy; that of an inbound request goes on.
+    else if (this.limitTime(0, this.startMs))
       this.after(
         (signal) => sleep(this.context.clock, delayMs, signal),
-        () => this.admit(plan),
+        () => this.admit(plan, this.context.clock.now()),
       );
   }
 
   /** One deadline for all attempts: that of the policy, or what the caller of this process still waits. False = it has passed. */
-  private limitTime(policyMs: number): boolean {
+  private limitTime(policyMs: number, sinceMs: number): boolean {
     const untilMs = this.inherited?.deadlineMs;
     let timeoutMs = policyMs;
     if (untilMs !== undefined) {
-      const leftMs = untilMs - this.startMs;
+      const leftMs = untilMs - sinceMs;
       if (leftMs <= 0) {
         this.expire('MESH_TIMEOUT', 'the inbound request on whose behalf it is made has no time left');
         return false;
       }
       if (policyMs === 0 || leftMs < policyMs) timeoutMs = leftMs;
     }
-    if (timeoutMs > 0) this.deadline = this.context.deadlines.arm(this, timeoutMs, this.startMs);
+    this.deadline?.cancel();
+    if (timeoutMs > 0) this.deadline = this.context.deadlines.arm(this, timeoutMs, sinceMs);
     return true;
   }
 
-  /** What is answered without an endpoint: an injected fault, a refusal by the rate limit, a redirect or response of the route. */
-  private admit(plan: CallPlan): void {
+  /**
+   * What is answered without an endpoint: an injected fault, a refusal by the rate limit, a redirect or response of the route. The
+   * time of the policy runs from `sinceMs`.
+   */
+  private admit(plan: CallPlan, sinceMs: number): void {
+    if (!this.limitTime(plan.timeoutMs, sinceMs)) return;
     const answer = plan.answer();
     if (answer === undefined) this.chooseCluster();
     else respondLocally(this, answer, answer);
@@ -354,7 +308,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
   private prepare(cluster: Cluster): void {
     const { retry, plan } = this;
     this.budget = cluster.budgetOf(retry?.budget);
-    this.budget.onRequest(this.startMs);
+    this.budget.onRequest(this.startMs, isRetriedCall(this.inherited));
     plan?.prepare(cluster);
     const keepsBody = (retry !== undefined && retry.maxAttempts > 1) || plan?.copiesBody === true;
     if (keepsBody && !isReplayable(this.options.body)) {
@@ -385,7 +339,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     const grpcStatus = headers['grpc-status'] as string | undefined;
     const { plan } = this;
     if (status < 400 && grpcStatus === undefined && !(plan === undefined ? this.route! : plan).retriesSuccess) {
-      attempt.recordHead(headers);
+      recordHead(attempt, headers);
       this.budget!.onOutcome?.(true);
       return 'deliver';
     }
@@ -397,7 +351,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
    * is settled here.
    */
   outcome(attempt: Attempt, outcome: Outcome): Decision {
-    attempt.record(outcome);
+    recordOutcome(attempt, outcome);
     this.budget?.onOutcome?.(outcome.kind === 'response' && outcome.status < 500);
     this.retries?.attemptEnded(attempt);
     const decision = this.decide(attempt, outcome);
@@ -443,21 +397,6 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     this.plan?.hedges?.won(attempt);
   }
 
-  /** How long one attempt may take until its response begins; 0 = as long as the call. */
-  perTryMs(attempt: Attempt): number {
-    const { retry } = this;
-    const perTryMs = retry?.perTryTimeoutMs ?? 0;
-    if (perTryMs === 0 || (retry!.lastTryUntimed === true && attempt.number >= retry!.maxAttempts)) return 0;
-    return this.deadline !== undefined && attempt.startMs + perTryMs >= this.deadline.dueMs ? 0 : perTryMs;
-  }
-
-  /** How long the endpoint has to answer: the time of the attempt or what is left of the call's; 0 = no limit. Source: Envoy's router. */
-  expectedMs(attempt: Attempt): number {
-    const perTryMs = this.plan?.hedges?.outlivesPerTryTimeout === true ? 0 : this.perTryMs(attempt);
-    if (perTryMs > 0 || this.deadline === undefined) return perTryMs;
-    return Math.max(1, Math.round(this.deadline.dueMs - attempt.startMs));
-  }
-
   /** The time of the policy is over, all attempts included. */
   onDeadline(): void {
     this.expire('MESH_TIMEOUT');
@@ -469,7 +408,7 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     const what = new Error(reason ?? 'the time of the whole request is over');
     for (const attempt of this.openAttempts()) {
       // A stream that lasts long, or is silent, is no failure of its host.
-      if (code === 'MESH_TIMEOUT') attempt.record(timeoutAt(attempt));
+      if (code === 'MESH_TIMEOUT') recordOutcome(attempt, timeoutAt(attempt));
       attempt.cancel(what, code);
     }
     this.fail(timeoutOf(this, code, reason));
@@ -491,7 +430,10 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     this.settle();
     // A server may answer before it has read the whole body: over HTTP/1.1 nobody will read the rest.
     if (this.winner?.isStillSending !== true) this.replay?.release();
-    this.span?.end(this.plan === undefined ? outcome : this.plan.outcome(outcome), this.context.clock.now());
+    if (this.span === undefined) return;
+    const denialFlag = this.retries?.denialFlag;
+    const flagged = denialFlag === undefined ? outcome : { ...outcome, flags: denialFlag };
+    this.span.end(this.plan === undefined ? flagged : this.plan.outcome(flagged), this.context.clock.now());
   }
 
   /** Ends the call with an error; only the first end counts. */
@@ -541,26 +483,5 @@ export class Call extends AsyncResource implements Dispatcher.DispatchController
     this.paused = false;
     this.winner?.resume();
     this.pending?.resume?.();
-  }
-
-  /** An error with all that is known of this call. */
-  error(
-    code: MeshErrorCode,
-    message: string,
-    more: {
-      cause?: unknown;
-      endpoint?: string;
-      mayHaveBeenProcessed?: boolean;
-      retriesExhausted?: boolean;
-      details?: Record<string, unknown>;
-    } = {},
-  ): MeshError {
-    return new MeshError(code, message, {
-      ...more,
-      attempts: this.reports ?? [],
-      ...(this.cluster === undefined ? {} : { cluster: this.cluster.name }),
-      ...(this.route === undefined ? {} : { route: this.route.name }),
-      ...(this.entry?.virtualHost === undefined ? {} : { configVersion: this.entry.virtualHost.version }),
-    });
   }
 }

@@ -497,35 +497,6 @@ describe('routes of a control plane', () => {
 
   const unserved: readonly { readonly name: string; readonly resource: (cluster: string) => Resource }[] = [
     {
-      name: 'a-rewrite-of-the-path',
-      resource: (cluster) =>
-        routesOf('orders', [
-          { match: {}, action: { kind: 'forward', to: [{ cluster, weight: 1 }], pathRewrite: { kind: 'full', path: '/x' } } },
-        ]),
-    },
-    {
-      name: 'a-rewrite-of-a-destination',
-      resource: (cluster) =>
-        routesOf('orders', [
-          { match: {}, action: { kind: 'forward', to: [{ cluster, weight: 1, hostRewrite: { kind: 'literal', host: 'x' } }] } },
-        ]),
-    },
-    {
-      name: 'an-answer-of-a-destination',
-      resource: (cluster) =>
-        routesOf('orders', [
-          { match: {}, action: { kind: 'forward', to: [{ cluster, weight: 1, answer: { kind: 'respond', status: 500 } }] } },
-        ]),
-    },
-    {
-      name: 'a-redirect',
-      resource: () => routesOf('orders', [{ match: {}, action: { kind: 'redirect', status: 301, host: 'x' } }]),
-    },
-    {
-      name: 'a-cluster-by-header',
-      resource: () => routesOf('orders', [{ match: {}, action: { kind: 'forward-by-header', header: 'x-cluster' } }]),
-    },
-    {
       name: 'an-unsupported-action',
       resource: () => routesOf('orders', [{ match: {}, action: { kind: 'unsupported', reason: 'a filter of its own' } }]),
     },

@@ -9,17 +9,16 @@ import type { ClusterConfig, EndpointsConfig, LocalityEndpoints } from '../../mo
 import type { RetryBudgetConfig } from '../../model/policy.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { DnsResolver } from '../../wire/dns.ts';
-import type { Attempt } from '../attempt.ts';
 import type { OriginEntry } from '../live-config.ts';
 import { ClusterBackups } from '../resilience/backup.ts';
 import { ClusterBudgets } from '../resilience/cluster-budgets.ts';
 import { ClusterLimits, type PriorityLimits } from '../resilience/limits.ts';
-import type { Outcome, ResponseOutcome } from '../resilience/outcome.ts';
 import type { RetryBudget } from '../resilience/retry-budget.ts';
 import type { ConnectionFactory } from '../transport/connection-factory.ts';
 import { connectionSettings } from '../transport/connection-settings.ts';
 import type { HostConnections } from '../transport/host-connections.ts';
 import { createDnsEndpoints, type DnsEndpoints } from './dns-endpoints.ts';
+import { EndpointWaiters } from './endpoint-waiters.ts';
 import { HostDetection } from './host-detection.ts';
 import type { Host } from './host.ts';
 import { HostTable, type RefusedEndpoint } from './host-table.ts';
@@ -57,7 +56,7 @@ export class Cluster {
   private dns: DnsEndpoints | undefined = undefined;
   /** Of an aggregate, in order; undefined while they are being found. */
   private members: readonly Cluster[] | undefined = [];
-  private readonly waiters = new Set<() => void>();
+  private readonly waiters = new EndpointWaiters();
   private hasEndpoints = false;
   /** The last ones that were put in force. */
   private localities: readonly LocalityEndpoints[] | undefined = undefined;
@@ -151,40 +150,24 @@ export class Cluster {
     }
   }
 
-  private whenDelivered(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+  private async whenDelivered(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     const absence = this.dependencies.demandEndpoints(this.source, this.name);
     if (absence !== undefined) {
       const what = `cluster "${this.name}" has no endpoints: ${absence}`;
-      return Promise.reject(new MeshError('MESH_NO_HEALTHY_ENDPOINT', what, { cluster: this.name }));
+      throw new MeshError('MESH_NO_HEALTHY_ENDPOINT', what, { cluster: this.name });
     }
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const wake = (): void => {
-      timer.cancel();
-      signal?.removeEventListener('abort', onAbort);
-      // Woken without endpoints: the source said that there are none.
-      resolve(this.hasEndpoints ? undefined : this.whenDelivered(timeoutMs, signal));
-    };
-    const leave = (error: Error): void => {
-      timer.cancel();
-      signal?.removeEventListener('abort', onAbort);
-      this.waiters.delete(wake);
-      reject(error);
-    };
-    const onAbort = (): void => leave(signal!.reason as Error);
-    const timer = this.dependencies.clock.setTimer(() => {
+    const { clock } = this.dependencies;
+    await this.waiters.wait(clock, timeoutMs, signal, () => {
       const what = `the endpoints of cluster "${this.name}" did not arrive from ${this.source} within ${timeoutMs} ms`;
-      leave(new MeshError('MESH_CONFIG_TIMEOUT', `${what}; see mesh.status()`, { cluster: this.name }));
-    }, timeoutMs);
-    signal?.addEventListener('abort', onAbort);
-    this.waiters.add(wake);
-    return promise;
+      return new MeshError('MESH_CONFIG_TIMEOUT', `${what}; see mesh.status()`, { cluster: this.name });
+    });
+    // Woken without endpoints: the source said that there are none.
+    if (!this.hasEndpoints) await this.whenDelivered(timeoutMs, signal);
   }
 
   /** The source said that there are no endpoints: requests that wait for them ask once more, and hear the reason. */
   endpointsAbsent(): void {
-    const waiting = [...this.waiters];
-    this.waiters.clear();
-    for (const wake of waiting) wake();
+    this.waiters.wake();
   }
 
   /** The group of a subset; `''` is the whole cluster. Undefined when the subset is not declared. */
@@ -207,41 +190,6 @@ export class Cluster {
   /** Whether connections to the host are TLS by configuration, whatever the URL says. */
   isSecure(host: Host): boolean {
     return host.tls !== undefined && host.tls.mode !== 'disabled';
-  }
-
-  /** A response head came that nothing has to be decided about. Whether the host did well shows at the end of the body. */
-  recordHead(attempt: Attempt, headers: ResponseOutcome['headers']): void {
-    const { host } = attempt;
-    if (host === undefined) return;
-    host.recordLatency(this.dependencies.clock.now() - attempt.startMs);
-    if (attempt.probe !== undefined && !isGrpcResponse(headers)) attempt.probe.succeeded();
-  }
-
-  /** The whole response arrived; a gRPC call has its status there. */
-  recordEnd(attempt: Attempt, grpcStatus: string | undefined): void {
-    const { host, probe } = attempt;
-    if (host === undefined || attempt.isRecorded) return;
-    attempt.isRecorded = true;
-    if (grpcStatus !== undefined && grpcStatus !== '0') {
-      const outcome: Outcome = { kind: 'response', status: attempt.status, grpcStatus, headers: {} };
-      this.detection.record(host, probe, outcome, this.dependencies.clock.now());
-    } else if (probe === undefined) this.detection.recordSuccess(host, this.dependencies.clock.now());
-    else probe.succeeded();
-  }
-
-  /** The one place where an outcome is recorded, once per attempt. */
-  record(attempt: Attempt, outcome: Outcome): void {
-    const { host } = attempt;
-    if (host === undefined || attempt.isRecorded) return;
-    if (outcome.kind === 'response') {
-      if (outcome.status < 500 && outcome.grpcStatus === undefined) {
-        this.recordHead(attempt, outcome.headers);
-        return;
-      }
-      host.recordLatency(this.dependencies.clock.now() - attempt.startMs);
-    } else if (attempt.status === 0) host.requests++;
-    attempt.isRecorded = true;
-    this.detection.record(host, attempt.probe, outcome, this.dependencies.clock.now());
   }
 
   /** Availability of a host changed: the pickers of its groups are built anew. */
@@ -307,8 +255,7 @@ export class Cluster {
     this.hasEndpoints = true;
     this.refused = refused;
     this.assignGroups();
-    for (const wake of this.waiters) wake();
-    this.waiters.clear();
+    this.waiters.wake();
   }
 
   private assignGroups(): void {
@@ -324,10 +271,4 @@ export class Cluster {
     this.detection.forget(host);
     await this.dependencies.connections.release(host);
   }
-}
-
-/** Its status may come at its end. */
-function isGrpcResponse(headers: ResponseOutcome['headers']): boolean {
-  const type = headers['content-type'];
-  return typeof type === 'string' && type.startsWith('application/grpc');
 }

@@ -11,7 +11,7 @@ import type {
   VirtualHostConfig,
   WeightedDestination,
 } from '../../model/route.ts';
-import { each, except, notYet, only, parts, reportFields, type FieldTable, type Unhonoured } from '../field-support.ts';
+import { each, notYet, only, parts, reportFields, type FieldTable, type Unhonoured } from '../field-support.ts';
 
 const inbound = { reason: 'belongs to the way in; the way out does not read it' } as const;
 const refused = (what: string): { readonly reason: string } => ({
@@ -109,6 +109,16 @@ export const forwardFields: FieldTable<Extract<RouteAction, { kind: 'forward' }>
   hashPolicies: 'honoured',
 };
 
+/** Fields of a `forward-by-header` action. */
+export const forwardByHeaderFields: FieldTable<Extract<RouteAction, { kind: 'forward-by-header' }>> = {
+  kind: 'honoured',
+  header: 'honoured',
+  pathRewrite: 'honoured',
+  hostRewrite: 'honoured',
+  mirror: each(mirrorFields),
+  hashPolicies: 'honoured',
+};
+
 /** Fields of `RouteMatch`. */
 export const matchFields: FieldTable<RouteMatch> = {
   path: 'honoured',
@@ -139,7 +149,7 @@ export const virtualHostFields: FieldTable<VirtualHostConfig> = {
   domains: 'honoured',
   routes: each(routeFields),
   policy: parts(requestPolicyFields),
-  requireTls: notYet,
+  requireTls: 'honoured',
   virtualClusters: notYet,
   metadata: 'shown',
 };
@@ -150,7 +160,7 @@ export const routeTableFields: FieldTable<RouteTableConfig> = {
   virtualHosts: each(virtualHostFields),
   policy: parts(requestPolicyFields),
   ignorePortInHost: 'honoured',
-  mostSpecificHeadersWin: notYet,
+  mostSpecificHeadersWin: 'honoured',
   metadata: 'shown',
 };
 
@@ -168,11 +178,9 @@ export const outboundListenerFields: FieldTable<OutboundListenerConfig> = {
 };
 
 function reportAction(action: RouteAction, path: string, report: (field: Unhonoured) => void): string | undefined {
-  if (action.kind === 'forward') {
-    reportFields(action, forwardFields, path, report);
-    return undefined;
-  }
-  return unservedAction(action) ?? `the action ${action.kind} is not carried out by this version`;
+  if (action.kind === 'forward') reportFields(action, forwardFields, path, report);
+  else if (action.kind === 'forward-by-header') reportFields(action, forwardByHeaderFields, path, report);
+  return unservedAction(action);
 }
 
 /** Why requests that reach this action fail; undefined = they are served. */

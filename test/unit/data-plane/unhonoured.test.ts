@@ -22,9 +22,12 @@ import {
 import { reportFields, type FieldTable } from '../../../src/data-plane/field-support.ts';
 import {
   destinationFields,
+  forwardByHeaderFields,
   forwardFields,
   matchFields,
+  mirrorFields,
   outboundListenerFields,
+  rateLimitFields,
   requestPolicyFields,
   retryFields,
   routeFields,
@@ -42,8 +45,16 @@ import type {
 } from '../../../src/model/cluster.ts';
 import type { OutboundListenerConfig } from '../../../src/model/listener.ts';
 import type { RouteMatch } from '../../../src/model/match.ts';
-import type { CircuitBreakerConfig, LimitsConfig, OutlierDetectionConfig, RetryConfig } from '../../../src/model/policy.ts';
 import type {
+  CircuitBreakerConfig,
+  LimitsConfig,
+  LocalRateLimitConfig,
+  OutlierDetectionConfig,
+  RetryConfig,
+} from '../../../src/model/policy.ts';
+import type {
+  ForwardOptions,
+  MirrorConfig,
   RequestPolicy,
   RouteAction,
   RouteConfig,
@@ -95,6 +106,16 @@ const retry: Samples<RetryConfig> = {
   nonIdempotent: 'as-configured',
 };
 
+const rateLimit: Samples<LocalRateLimitConfig> = {
+  ...bucket,
+  status: 503,
+  responseHeaders: { set: [['x-a', '1']] },
+  perIdentity: bucket,
+  overrides: [{ identities: [{ kind: 'present' }], bucket }],
+};
+
+const mirror: Samples<MirrorConfig> = { cluster: 'x', subset: 'v1', fraction: half, hostSuffix: '-shadow', traceSampled: false };
+
 const policy: Samples<RequestPolicy> = {
   timeoutMs: 5,
   responseTimeoutMs: 5,
@@ -104,7 +125,7 @@ const policy: Samples<RequestPolicy> = {
   retry: { maxAttempts: 2, on: [], perTryIdleTimeoutMs: 5 },
   hedge: { delayMs: 5 },
   fault,
-  rateLimit: bucket,
+  rateLimit,
   requestHeaders: { remove: ['x-a'] },
   responseHeaders: { remove: ['x-a'] },
   sessionAffinity: { kind: 'header', name: 'x-a' },
@@ -127,18 +148,22 @@ const destination: Samples<WeightedDestination> = {
   hostRewrite: { kind: 'endpoint' },
   fault,
   timeoutMs: 5,
-  mirror: [{ cluster: 'x', fraction: half }],
+  mirror: [mirror],
   answer: { kind: 'respond', status: 500 },
 };
 
+const forwardOptions: Samples<ForwardOptions> = {
+  pathRewrite: { kind: 'full', path: '/' },
+  hostRewrite: { kind: 'endpoint' },
+  mirror: [mirror],
+  hashPolicies: [{ kind: 'header', name: 'x-a' }],
+};
+
 const forward: Samples<Extract<RouteAction, { kind: 'forward' }>> = {
+  ...forwardOptions,
   kind: 'forward',
   to: [destination],
   draw: 'first-available',
-  pathRewrite: { kind: 'full', path: '/' },
-  hostRewrite: { kind: 'endpoint' },
-  mirror: [{ cluster: 'x', fraction: half }],
-  hashPolicies: [{ kind: 'header', name: 'x-a' }],
 };
 
 const match: Samples<RouteMatch> = {
@@ -156,7 +181,7 @@ const match: Samples<RouteMatch> = {
 const route: Samples<RouteConfig> = {
   name: 'r',
   match,
-  action: { kind: 'forward-by-header', header: 'x-cluster' },
+  action: { kind: 'unsupported', reason: 'a filter of its own' },
   policy,
   operation: 'getOrder',
   metadata: { a: 1 },
@@ -256,23 +281,52 @@ const cluster: Samples<ClusterConfig> = {
 };
 
 const cases: readonly Case[] = [
-  forType<RetryConfig>('retry', retryFields, retry, [
-    'maxAttempts',
-    'on',
-    'statusCodes',
-    'retriableHeaders',
+  forType<RetryConfig>('retry', retryFields, retry, Object.keys(retry) as (keyof RetryConfig)[]),
+  forType<RequestPolicy>('request policy', requestPolicyFields, policy, [
+    'timeoutMs',
+    'responseTimeoutMs',
+    'idleTimeoutMs',
+    'maxStreamDurationMs',
+    'grpcTimeoutCapMs',
+    'retry',
+    'hedge',
+    'fault',
     'requestHeaders',
-    'perTryTimeoutMs',
-    'backoff',
-    'resetHeaders',
-    'maxResetMs',
-    'budget',
-    'maxBodyBytes',
-    'nonIdempotent',
+    'responseHeaders',
+    'sessionAffinity',
+    'priority',
+    'includeAttemptCount',
+    'overrideHeaders',
+    'upgrades',
   ]),
-  forType<RequestPolicy>('request policy', requestPolicyFields, policy, ['timeoutMs', 'sessionAffinity']),
-  forType<WeightedDestination>('destination', destinationFields, destination, ['cluster', 'subset', 'weight']),
-  forType('forward', forwardFields, forward, ['kind', 'hashPolicies']),
+  forType<LocalRateLimitConfig>('rate limit', rateLimitFields, rateLimit, [
+    'maxTokens',
+    'tokensPerFill',
+    'fillIntervalMs',
+    'status',
+    'responseHeaders',
+  ]),
+  forType<MirrorConfig>('mirror', mirrorFields, mirror, ['cluster', 'subset', 'fraction', 'hostSuffix']),
+  forType<WeightedDestination>('destination', destinationFields, destination, [
+    'cluster',
+    'subset',
+    'weight',
+    'requestHeaders',
+    'responseHeaders',
+    'pathRewrite',
+    'hostRewrite',
+    'fault',
+    'timeoutMs',
+    'answer',
+  ]),
+  forType('forward', forwardFields, forward, ['kind', 'draw', 'pathRewrite', 'hostRewrite', 'hashPolicies']),
+  forType('forward by header', forwardByHeaderFields, { ...forwardOptions, kind: 'forward-by-header', header: 'x-cluster' }, [
+    'kind',
+    'header',
+    'pathRewrite',
+    'hostRewrite',
+    'hashPolicies',
+  ]),
   forType<RouteMatch>('match', matchFields, match, [
     'path',
     'methods',
@@ -284,8 +338,13 @@ const cases: readonly Case[] = [
     'grpc',
   ]),
   forType<RouteConfig>('route', routeFields, route, ['name', 'metadata']),
-  forType<VirtualHostConfig>('virtual host', virtualHostFields, virtualHost, ['name', 'domains', 'metadata']),
-  forType<RouteTableConfig>('route table', routeTableFields, table, ['name', 'ignorePortInHost', 'metadata']),
+  forType<VirtualHostConfig>('virtual host', virtualHostFields, virtualHost, ['name', 'domains', 'requireTls', 'metadata']),
+  forType<RouteTableConfig>('route table', routeTableFields, table, [
+    'name',
+    'ignorePortInHost',
+    'mostSpecificHeadersWin',
+    'metadata',
+  ]),
   forType<OutboundListenerConfig>(
     'outbound listener',
     outboundListenerFields,
@@ -368,7 +427,17 @@ const cases: readonly Case[] = [
       throttle: {},
       highPriority: {},
     },
-    ['maxConnections', 'maxPendingRequests', 'maxRequests', 'maxRetries', 'maxConnectionsPerHost'],
+    [
+      'maxConnections',
+      'maxPendingRequests',
+      'pendingTimeoutMs',
+      'maxRequests',
+      'maxRetries',
+      'maxConnectionsPerHost',
+      'adaptive',
+      'throttle',
+      'highPriority',
+    ],
   ),
   forType<CircuitBreakerConfig>(
     'circuit breaker',
@@ -396,6 +465,7 @@ const cases: readonly Case[] = [
     'name',
     'loadBalancing',
     'subsets',
+    'limits',
     'connectTimeoutMs',
     'idleTimeoutMs',
     'maxConnectionAgeMs',
@@ -440,7 +510,7 @@ describe('what is not carried out is reported', () => {
     { name: 'addresses-v4', paths: pathsOf({ address: '192.0.2.1' }, endpointFields) },
     { name: 'addresses-v6', paths: pathsOf({ address: '2001:db8::1' }, endpointFields) },
     { name: 'addresses-unix', paths: pathsOf({ address: '/run/a.sock' }, endpointFields) },
-    { name: 'absent', paths: pathsOf({ hedge: undefined }, requestPolicyFields) },
+    { name: 'absent', paths: pathsOf({ externalAuthorization: undefined }, requestPolicyFields) },
   ];
   for (const { name, paths } of fine) it(`reports nothing of ${name}`, () => assert.deepEqual(paths, []));
 
@@ -462,7 +532,10 @@ describe('what is not carried out is reported', () => {
       source: 's',
       version: '1',
       listeners: new Map([
-        ['out', { direction: 'outbound', name: 'out', routes: 't', policy: { hedge: {} } }],
+        [
+          'out',
+          { direction: 'outbound', name: 'out', routes: 't', policy: { externalAuthorization: policy.externalAuthorization } },
+        ],
         ['in', { direction: 'inbound', name: 'in', mode: 'strict', filterChains: [] }],
       ]),
       routeTables: new Map([['t', { name: 't', virtualHosts: [virtualHost] }]]),
@@ -471,9 +544,9 @@ describe('what is not carried out is reported', () => {
     };
     const found = [...unhonouredOf(snapshot)].map(({ key, path }) => `${key.kind} ${key.name}: ${path}`);
     for (const expected of [
-      'listener out: policy.hedge',
+      'listener out: policy.externalAuthorization',
       'listener in: direction',
-      'route-table t: virtualHosts[0].routes[0].policy.retry.perTryIdleTimeoutMs',
+      'route-table t: virtualHosts[0].routes[0].policy.rateLimit.perIdentity',
       'cluster c: outlierDetection.successRate',
       'endpoints e: localities[0].endpoints[0].tunnel',
     ])

@@ -1,0 +1,22 @@
+import type { Dispatcher } from 'undici';
+import type { Deadlines } from '../base/deadlines.ts';
+import type { Clock, Random } from '../base/runtime.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
+import type { LiveConfig } from './live-config.ts';
+import type { RateLimits } from './resilience/rate-limit.ts';
+
+/** What a call needs of the mesh. */
+export interface OutboundContext {
+  readonly config: LiveConfig;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly deadlines: Deadlines;
+  readonly telemetry: Telemetry;
+  readonly rateLimits: RateLimits;
+  /** Longest wait for the configuration of a service that is asked for the first time. */
+  readonly configTimeoutMs: number;
+  /** No request that may have been acted on is sent again unless it is idempotent, whatever a policy says. */
+  readonly forbidsNonIdempotentRetries: boolean;
+  /** Where requests to hosts that no control plane knows go, when the program has set a global dispatcher of its own. */
+  fallback(): Dispatcher | undefined;
+}
