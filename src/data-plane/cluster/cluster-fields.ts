@@ -114,13 +114,13 @@ export const localityFields: FieldTable<LocalityConfig> = {
 export const limitsFields: FieldTable<LimitsConfig> = {
   maxConnections: 'honoured',
   maxPendingRequests: 'honoured',
-  pendingTimeoutMs: notYet,
+  pendingTimeoutMs: 'honoured',
   maxRequests: 'honoured',
   maxRetries: 'honoured',
   maxConnectionsPerHost: 'honoured',
-  adaptive: notYet,
-  throttle: notYet,
-  highPriority: notYet,
+  adaptive: 'honoured',
+  throttle: 'honoured',
+  highPriority: 'honoured',
 };
 
 /** Fields of `CircuitBreakerConfig`. */
