@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import type { RequestListener } from 'node:http';
 import { describe, it } from 'node:test';
 import { createMesh, isMeshError, type Mesh } from 'meshfetch';
-import { request } from 'undici';
+import { request, upgrade } from 'undici';
 import { decodeToken, encodeToken } from '../../src/data-plane/routing/session-token.ts';
 import type { HashPolicy, SessionAffinity } from '../../src/model/affinity.ts';
 import type { ForwardOptions, RequestPolicy } from '../../src/model/route.ts';
@@ -115,6 +115,26 @@ describe('a session by cookie', () => {
       headers: ['Cookie', session!.split(';')[0]!],
     });
     assert.equal(await again.body.text(), address);
+  });
+
+  it('begins with an upgrade, and brings later ones to the same endpoint', async () => {
+    await using service = await serviceOf({ policy: { sessionAffinity: cookie } });
+    for (const { server, address } of service.servers)
+      server.on('upgrade', (_request, socket) => {
+        socket.end(`HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\nx-address: ${address}\r\n\r\n`);
+      });
+    const open = async (headers: Record<string, string>) => {
+      const upgraded = await upgrade('http://orders/', { dispatcher: service.mesh.dispatcher, protocol: 'echo', headers });
+      upgraded.socket.destroy();
+      return upgraded.headers;
+    };
+    const first = await open({});
+    const session = [first['set-cookie']].flat()[0]!.split(';')[0]!;
+    for (let turn = 0; turn < 5; turn++) {
+      const next = await open({ cookie: session });
+      assert.equal(next['x-address'], first['x-address']);
+      assert.equal(next['set-cookie'], undefined);
+    }
   });
 
   for (const strict of [false, true]) {
