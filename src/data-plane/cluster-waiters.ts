@@ -1,6 +1,6 @@
 import { MeshError } from '../base/errors.ts';
 import type { Clock } from '../base/runtime.ts';
-import type { ClusterSlot } from './routing/compile-routes.ts';
+import type { ClusterSlot } from './routing/compiled-route.ts';
 
 interface Waiter {
   readonly source: string;

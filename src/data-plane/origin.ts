@@ -1,5 +1,5 @@
 import { MeshError } from '../base/errors.ts';
-import type { CompiledVirtualHost } from './routing/compile-routes.ts';
+import type { CompiledVirtualHost } from './routing/compiled-route.ts';
 
 /** An origin that requests name, resolved. Made once per origin and configuration. */
 export interface OriginEntry {

@@ -6,12 +6,8 @@ import { usePatternEngine } from '../base/pattern-engine.ts';
 import { checkResource } from '../control-plane/validate/resource.ts';
 import { translateResources } from '../control-plane/xds/translate/resources.ts';
 import { loadBalancingPolicies } from '../data-plane/load-balancing/index.ts';
-import {
-  compileRouteTable,
-  type ClusterSlot,
-  type CompiledVirtualHost,
-  type RouteCompilation,
-} from '../data-plane/routing/compile-routes.ts';
+import { compileRouteTable } from '../data-plane/routing/compile-routes.ts';
+import type { ClusterSlot, CompiledVirtualHost, RouteCompilation } from '../data-plane/routing/compiled-route.ts';
 import { createVirtualHostTable, type VirtualHostTable } from '../data-plane/routing/virtual-hosts.ts';
 import { unhonouredOf } from '../data-plane/unhonoured.ts';
 import type { ClusterConfig } from '../model/cluster.ts';

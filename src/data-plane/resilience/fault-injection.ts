@@ -7,7 +7,7 @@ import type { Random } from '../../base/runtime.ts';
 import type { Fraction } from '../../model/match.ts';
 import type { FaultConfig } from '../../model/policy.ts';
 import { compileValue } from '../routing/match-value.ts';
-import { headerOf, type RequestView } from '../routing/request-view.ts';
+import { headerOf, headerValuesOf, type RequestView } from '../routing/request-view.ts';
 
 /** The answer that is given instead of a response. */
 export interface FaultAbort {
@@ -45,7 +45,7 @@ export class FaultInjection {
 
   constructor(config: FaultConfig) {
     this.config = config;
-    this.tests = (config.headers ?? []).map((matcher) => compileValue(matcher, headerOf));
+    this.tests = (config.headers ?? []).map((matcher) => compileValue(matcher, headerValuesOf));
   }
 
   /** What to do to this request; undefined = nothing. */

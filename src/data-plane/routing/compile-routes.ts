@@ -14,9 +14,6 @@ import { isPlainRoute } from './plain-route.ts';
 import { createRouteIndex } from './route-index.ts';
 import { unservedAction, unservedPolicy } from './route-fields.ts';
 
-export { chooseDestination, findRoute } from './decide-route.ts';
-export type * from './compiled-route.ts';
-
 /** Compiles one virtual host of a table. `outer` are the policies around it, the nearest first. */
 export function compileVirtualHost(
   host: VirtualHostConfig,

@@ -85,15 +85,6 @@ export function editRequest(edit: RequestEdit, request: EditableRequest): Edited
   };
 }
 
-/** The request for an endpoint whose name is its host (`isHostFromEndpoint`). An endpoint without a name changes nothing. */
-export function withEndpointHost(edited: EditedRequest, request: EditableRequest, name: string): EditedRequest {
-  if (name === '') return edited;
-  const list = headerList(edited.headers);
-  const original = edited.authority ?? firstHeader(list, 'host') ?? request.authority;
-  const others = list.filter(([header]) => lowerCaseName(header) !== 'host');
-  return { ...edited, authority: name, headers: flatHeaders(withHeader(others, ['x-envoy-original-host', original])) };
-}
-
 /** Changes the headers of a response. */
 export function editResponseHeaders(edit: ResponseEdit, headers: ResponseHeaders): ResponseHeaders {
   let list = headerList(headers);

@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { seededRandom } from '../../../../src/base/runtime.ts';
-import {
-  chooseDestination,
-  compileRouteTable,
-  findRoute,
-  type CompiledRoute,
-} from '../../../../src/data-plane/routing/compile-routes.ts';
+import { compileRouteTable } from '../../../../src/data-plane/routing/compile-routes.ts';
+import type { CompiledRoute } from '../../../../src/data-plane/routing/compiled-route.ts';
+import { chooseDestination, findRoute } from '../../../../src/data-plane/routing/decide-route.ts';
 import type { RetryConfig } from '../../../../src/model/policy.ts';
 import type { RequestPolicy, RouteAction, RouteConfig, RouteTableConfig } from '../../../../src/model/route.ts';
 
