@@ -1,31 +1,23 @@
+/**
+ * What would happen to a request, without sending it. Everything is asked of the very code that requests ask (decide-route.ts,
+ * asked-policy.ts, edit-request.ts), so that the two cannot differ; a route or a fault that takes a share by chance is shown as if
+ * chance took this request.
+ */
 import type { Clock } from '../base/runtime.ts';
-import type { Cluster } from '../data-plane/cluster/cluster.ts';
-import type { LiveConfig } from '../data-plane/live-config.ts';
-import type { CompiledDestination, CompiledRoute } from '../data-plane/routing/compile-routes.ts';
-import { meets } from '../data-plane/routing/match-route.ts';
+import { askedPolicy } from '../data-plane/asked-policy.ts';
+import type { LiveConfig, OriginEntry } from '../data-plane/live-config.ts';
+import { overrideHeaders } from '../data-plane/resilience/request-overrides.ts';
+import type { CompiledRoute, CompiledVirtualHost } from '../data-plane/routing/compiled-route.ts';
+import { decideRoute } from '../data-plane/routing/decide-route.ts';
+import type { EditableRequest, ResponseHeaders } from '../data-plane/routing/edit-request.ts';
+import { headerList } from '../data-plane/routing/header-list.ts';
+import type { FaultConfig, HedgeConfig, LocalRateLimitConfig, RetryConfig } from '../model/policy.ts';
 import type { RouteConfig } from '../model/route.ts';
+import { destinationViews, isPending, type DestinationView } from './explain-destination.ts';
+import { verdictOf } from './explain-verdict.ts';
 
-/** One endpoint as `explain` and `status` show it. */
-export interface EndpointView {
-  readonly address: string;
-  readonly weight: number;
-  readonly state: 'healthy' | 'outlier' | 'circuit' | 'control-plane';
-  readonly inFlight: number;
-  readonly zone?: string;
-}
-
-/** Where a request may go. */
-export interface DestinationView {
-  readonly cluster: string;
-  readonly subset?: string;
-  /** Share of the requests that this route takes, 0…100. */
-  readonly percent: number;
-  readonly found: boolean;
-  /** Why its endpoints are not known: they have been asked for, or the answer was an error. */
-  readonly awaited?: string;
-  readonly panic: boolean;
-  readonly endpoints: readonly EndpointView[];
-}
+export type { DestinationView, MirrorView } from './explain-destination.ts';
+export type { EndpointView } from './endpoint-view.ts';
 
 /** What would happen to a request. */
 export interface Explanation {
@@ -36,8 +28,21 @@ export interface Explanation {
   /** Every route that was tried, in order, up to the one that matched. */
   readonly routes: readonly { readonly name: string; readonly matched: boolean; readonly match: RouteConfig['match'] }[];
   readonly route?: string;
+  /** Limits in milliseconds, as the request's own headers left them; 0 = none. */
   readonly timeoutMs?: number;
-  readonly retry?: CompiledRoute['retry'];
+  readonly responseTimeoutMs?: number;
+  readonly streamIdleTimeoutMs?: number;
+  readonly maxStreamDurationMs?: number;
+  readonly retry?: RetryConfig;
+  readonly hedge?: HedgeConfig;
+  /** Headers of the request that may change its times and retries, and that are not sent on. */
+  readonly overrides?: readonly string[];
+  readonly fault?: FaultConfig;
+  /** With the requests that it would let through now. */
+  readonly rateLimit?: LocalRateLimitConfig & { readonly left: number };
+  readonly priority?: 'high';
+  /** Given without an endpoint: a redirect, or a response of the route. */
+  readonly answer?: { readonly status: number; readonly headers: Readonly<ResponseHeaders>; readonly body: string };
   readonly destinations: readonly DestinationView[];
   /** In one sentence: what happens, or why it cannot. */
   readonly verdict: string;
@@ -45,10 +50,7 @@ export interface Explanation {
   readonly pending: boolean;
 }
 
-/**
- * Walks the very code of the request path without sending the request; what a request would ask of a control plane or of DNS is
- * asked. A route with a random share is taken as matching.
- */
+/** Explains a request; what it would ask of a control plane or of DNS is asked. */
 export function explain(
   config: LiveConfig,
   url: string | URL,
@@ -70,116 +72,78 @@ export function explain(
       ...nothing,
       verdict: 'no control plane knows this host; it goes to the global dispatcher of the program, to DNS, or is refused',
     };
-  const view = { method: (init.method ?? 'GET').toUpperCase(), path: parsed.pathname + parsed.search, headers: init.headers };
-  const routes: { name: string; matched: boolean; match: RouteConfig['match'] }[] = [];
-  let route: CompiledRoute | undefined;
-  for (const candidate of virtualHost.routes) {
-    const matched = meets(candidate, view, 0);
-    routes.push({ name: candidate.name, matched, match: candidate.config.match });
-    if (matched) {
-      route = candidate;
-      break;
-    }
-  }
-  const known = {
+  const request: EditableRequest = {
+    method: (init.method ?? 'GET').toUpperCase(),
+    path: parsed.pathname + parsed.search,
+    scheme: entry.scheme,
     authority: entry.authority,
-    source: virtualHost.source,
-    virtualHost: virtualHost.name,
-    configVersion: virtualHost.version,
-    routes,
-    pending: false,
+    headers: init.headers,
   };
-  if (route === undefined)
-    return { ...known, destinations: [], verdict: 'no route matches: the request fails with MESH_NO_ROUTE' };
-  const { destinations, totalWeight, timeoutMs, retry, name } = route;
-  const views = destinations.map((destination) => viewOf(destination, totalWeight, clock));
+  return { ...placeOf(entry, virtualHost), ...whatHappens(config, clock, virtualHost, request) };
+}
+
+function placeOf({ authority }: OriginEntry, { source, name, version }: CompiledVirtualHost) {
+  return { authority, source, virtualHost: name, configVersion: version };
+}
+
+type Happening = Omit<Explanation, 'authority' | 'source' | 'virtualHost' | 'configVersion'>;
+
+function whatHappens(config: LiveConfig, clock: Clock, host: CompiledVirtualHost, request: EditableRequest): Happening {
+  const decision = decideRoute(host, request, 0);
+  const nothing = { destinations: [], pending: false };
+  if (decision.kind === 'no-route')
+    return {
+      ...nothing,
+      routes: triedRoutes(host, undefined),
+      verdict: 'no route matches: the request fails with MESH_NO_ROUTE',
+    };
+  // The virtual host wants TLS, and no route is asked.
+  if (decision.kind === 'answer' && decision.route === undefined)
+    return { ...nothing, routes: [], answer: decision.answer, verdict: verdictOf([], decision.answer) };
+  const route = decision.route!;
+  const found = { routes: triedRoutes(host, route), route: route.name };
+  if (decision.kind === 'unsupported')
+    return { ...found, ...nothing, verdict: `the request fails with MESH_NO_ROUTE: ${decision.reason}` };
+  const answer = route.answer === undefined || decision.kind !== 'answer' ? undefined : decision.answer;
+  const destinations = answer === undefined ? destinationViews({ config, clock, source: host.source, route, request }) : [];
   return {
-    ...known,
-    route: name,
+    ...found,
+    ...policiesOf(config, clock, route, request),
+    ...(answer !== undefined && { answer }),
+    destinations,
+    verdict: verdictOf(destinations, answer),
+    pending: destinations.some(isPending),
+  };
+}
+
+function triedRoutes({ routes }: CompiledVirtualHost, matched: CompiledRoute | undefined): Happening['routes'] {
+  const tried = matched === undefined ? routes : routes.slice(0, routes.indexOf(matched) + 1);
+  return tried.map((route) => ({ name: route.name, matched: route === matched, match: route.config.match }));
+}
+
+/** The policies that the request meets on this route, but for those that are off. */
+function policiesOf(config: LiveConfig, clock: Clock, route: CompiledRoute, request: EditableRequest): Partial<Happening> {
+  const { idleTimeoutMs = 0, fault, rateLimit, priority, overrideHeaders: kind } = route.policy;
+  // All requests that a header sends elsewhere have the times of the route; destinations of their own times are rare and drawn.
+  const { timeoutMs, retry, hedge, responseTimeoutMs = 0, maxStreamDurationMs = 0 } = askedPolicy(request, route, undefined);
+  const overrides = kind === undefined ? [] : headerList(request.headers).flatMap(([name]) => named(name, overrideHeaders[kind]));
+  return {
     timeoutMs,
-    ...(retry === undefined ? {} : { retry }),
-    destinations: views,
-    pending: views.some(({ awaited }) => awaited === isAsked),
-    verdict: route.unsupported === undefined ? verdictOf(views) : `the request fails with MESH_NO_ROUTE: ${route.unsupported}`,
+    ...(responseTimeoutMs > 0 && { responseTimeoutMs }),
+    ...(idleTimeoutMs > 0 && { streamIdleTimeoutMs: idleTimeoutMs }),
+    ...(maxStreamDurationMs > 0 && { maxStreamDurationMs }),
+    ...(retry !== undefined && { retry }),
+    ...(hedge !== undefined && { hedge }),
+    ...(overrides.length > 0 && { overrides }),
+    ...(fault !== undefined && { fault }),
+    ...(rateLimit !== undefined && {
+      rateLimit: { ...rateLimit, left: Math.floor(config.rateLimits.remaining(rateLimit, clock.now())) },
+    }),
+    ...(priority === 'high' && { priority }),
   };
 }
 
-const isAsked = 'its endpoints have been asked for and have not come yet';
-
-/** What the asking for the endpoints of a cluster has come to. An error is told once; whoever explains again asks again. */
-const asked = new WeakMap<Cluster, { error?: string }>();
-
-/** As long as a request waits by default. */
-const endpointsTimeoutMs = 5000;
-
-/** Asks for endpoints that are not known, as a request would. Undefined when they are there. */
-function askEndpoints(cluster: Cluster, clock: Clock): string | undefined {
-  const before = asked.get(cluster);
-  if (cluster.isReady(clock.now()) || before?.error !== undefined) {
-    asked.delete(cluster);
-    return before?.error;
-  }
-  if (before === undefined) {
-    const state: { error?: string } = {};
-    asked.set(cluster, state);
-    cluster.whenReady(endpointsTimeoutMs).then(
-      () => asked.delete(cluster),
-      (error: unknown) => {
-        state.error = error instanceof Error ? error.message : String(error);
-      },
-    );
-  }
-  return isAsked;
-}
-
-function viewOf({ slot, subset, weight }: CompiledDestination, totalWeight: number, clock: Clock): DestinationView {
-  const cluster = slot.cluster?.resolve();
-  const awaited = cluster && askEndpoints(cluster, clock);
-  const group = cluster?.group(subset);
-  return {
-    cluster: slot.name,
-    ...(subset === '' ? {} : { subset }),
-    percent: totalWeight === 0 ? 0 : (weight / totalWeight) * 100,
-    found: group !== undefined,
-    ...(awaited !== undefined && { awaited }),
-    panic: group?.isPanic ?? false,
-    endpoints: (group?.hosts ?? []).map(endpointView),
-  };
-}
-
-/** One host as the views show it. */
-export function endpointView(host: {
-  address: string;
-  weight: number;
-  out: Exclude<EndpointView['state'], 'healthy'> | undefined;
-  inFlight: number;
-  locality: { zone?: string };
-}): EndpointView {
-  const { zone } = host.locality;
-  return {
-    address: host.address,
-    weight: host.weight,
-    state: host.out ?? 'healthy',
-    inFlight: host.inFlight,
-    ...(zone === undefined ? {} : { zone }),
-  };
-}
-
-/** In panic ejected hosts are used again; open breakers are not. */
-function panicWords(panic: boolean, endpoints: readonly EndpointView[]): string {
-  if (!panic) return '';
-  const open = endpoints.filter(({ state }) => state === 'circuit').length;
-  if (open === endpoints.length) return ', their circuit breakers are open (MESH_CIRCUIT_OPEN)';
-  return open === 0 ? ', all are used (panic)' : `, all are used (panic) but the ${open} whose circuit breakers are open`;
-}
-
-function verdictOf(destinations: readonly DestinationView[]): string {
-  const parts = destinations.map(({ cluster, subset, percent, found, awaited, endpoints, panic }) => {
-    const name = subset === undefined ? cluster : `${cluster}/${subset}`;
-    if (awaited !== undefined) return `${percent.toFixed(0)} % to ${name}: ${awaited}`;
-    if (!found) return `${percent.toFixed(0)} % to ${name}, which is missing (MESH_NO_CLUSTER)`;
-    const healthy = endpoints.filter(({ state }) => state === 'healthy').length;
-    return `${percent.toFixed(0)} % to ${name}: ${healthy} of ${endpoints.length} endpoints healthy${panicWords(panic, endpoints)}`;
-  });
-  return parts.join('; ');
+function named(name: string, names: ReadonlySet<string>): string[] {
+  const lower = name.toLowerCase();
+  return names.has(lower) ? [lower] : [];
 }

@@ -1,14 +1,22 @@
 import type { Clock } from '../base/runtime.ts';
 import type { ConfigStore } from '../control-plane/store.ts';
 import type { LiveConfig } from '../data-plane/live-config.ts';
+import type { ClusterLimits } from '../data-plane/resilience/limits.ts';
 import type { IdentityStore } from '../security/identity-store.ts';
-import { endpointView, type EndpointView } from './explain.ts';
+import { endpointView, type EndpointView } from './endpoint-view.ts';
 
 /** One cluster as the mesh knows it. */
 export interface ClusterStatus {
   readonly name: string;
   readonly source: string;
+  /** Of every priority. */
   readonly requestsInFlight: number;
+  /** Of those, the ones of high priority; absent while there is none. */
+  readonly highPriorityInFlight?: number;
+  /** Requests that `limits.adaptive` lets be in flight now; absent where it is off. */
+  readonly adaptiveLimit?: number;
+  /** Share of the requests that `limits.throttle` refuses now, 0…100; absent where it is off. */
+  readonly throttledPercent?: number;
   readonly panic: boolean;
   /** Of the budget that the latest request to it counts in. */
   readonly retryBudgetLeft: number;
@@ -55,7 +63,7 @@ export function meshStatus(mesh: {
     clusters: [...config.clusters()].map((cluster) => ({
       name: cluster.name,
       source: cluster.source,
-      requestsInFlight: cluster.limits.requests,
+      ...loadOf(cluster.limits, now),
       panic: cluster.group('')?.isPanic ?? false,
       retryBudgetLeft: cluster.retryBudgetLeft(now),
       limitsReached: cluster.limits.reached(),
@@ -70,5 +78,16 @@ export function meshStatus(mesh: {
     })),
     identities: identities.statuses(),
     unhonoured: config.unhonoured(),
+  };
+}
+
+function loadOf({ admission, high }: ClusterLimits, now: number) {
+  const { inFlight: requestsInFlight, limit } = admission;
+  const refusalPercent = admission.refusalPercent(now);
+  return {
+    requestsInFlight,
+    ...(high.requests > 0 && { highPriorityInFlight: high.requests }),
+    ...(limit !== undefined && { adaptiveLimit: limit }),
+    ...(refusalPercent !== undefined && { throttledPercent: refusalPercent }),
   };
 }

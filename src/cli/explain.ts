@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import type { Explanation } from '../admin/explain.ts';
+import { destinationLines, policyLines } from './explain-lines.ts';
 import { holdingProcess, sleep, systemClock } from '../base/runtime.ts';
 import { createMesh, type Mesh } from '../mesh.ts';
 import type { CommandIo } from './command.ts';
@@ -45,7 +46,15 @@ export async function explainCommand(args: readonly string[], io: CommandIo): Pr
   await mesh.ready();
   const explanation = await finalExplanation(mesh, url, { method: values.method, headers });
   io.stdout.write(values.json ? `${JSON.stringify(explanation)}\n` : render(`${values.method} ${url}`, explanation));
-  return explanation.destinations.some(({ found, awaited }) => found && awaited === undefined) ? 0 : 1;
+  return isServed(explanation) ? 0 : 1;
+}
+
+/** Whether the request gets an answer that a route or a service gives. */
+function isServed({ answer, destinations }: Explanation): boolean {
+  return (
+    answer !== undefined ||
+    destinations.some(({ found, awaited, status }) => status !== undefined || (found && awaited === undefined))
+  );
 }
 
 const answersWithinMs = 5000;
@@ -67,18 +76,12 @@ function isHttpUrl(text: string): boolean {
 
 function render(request: string, explanation: Explanation): string {
   const lines = [request];
+  const say = (label: string, text: string): void => void lines.push(`  ${label.padEnd(12)}  ${text}`);
   if (explanation.virtualHost !== undefined)
-    lines.push(`  virtual host  ${explanation.virtualHost} (from ${explanation.source}, version ${explanation.configVersion})`);
-  for (const { name, matched } of explanation.routes) lines.push(`  route         ${matched ? '✓' : '✗'} ${name}`);
-  if (explanation.timeoutMs !== undefined)
-    lines.push(`  timeout       ${explanation.timeoutMs === 0 ? 'none' : `${explanation.timeoutMs} ms`}`);
-  if (explanation.retry !== undefined)
-    lines.push(`  retry         up to ${explanation.retry.maxAttempts} attempts on ${explanation.retry.on.join(', ')}`);
-  for (const { cluster, subset, percent, endpoints } of explanation.destinations) {
-    lines.push(`  destination   ${percent.toFixed(0)} % → ${cluster}${subset === undefined ? '' : `/${subset}`}`);
-    for (const { address, state, weight, zone } of endpoints)
-      lines.push(`                  ${address}  ${state}  weight ${weight}${zone === undefined ? '' : `  zone ${zone}`}`);
-  }
+    say('virtual host', `${explanation.virtualHost} (from ${explanation.source}, version ${explanation.configVersion})`);
+  for (const { name, matched } of explanation.routes) say('route', `${matched ? '✓' : '✗'} ${name}`);
+  for (const [label, text] of policyLines(explanation)) say(label, text);
+  for (const destination of explanation.destinations) for (const [label, text] of destinationLines(destination)) say(label, text);
   lines.push(`  ${explanation.verdict}`);
   return `${lines.join('\n')}\n`;
 }

@@ -58,6 +58,51 @@ describe('meshfetch explain', { timeout: 30_000 }, () => {
     assert.equal(status, 0);
   });
 
+  it('tells the request as it is sent, its copies and its policies', async () => {
+    const path = await config(`services:
+  orders:
+    endpoints: [192.0.2.1:80]
+    overrideHeaders: envoy
+    rateLimit: { requests: 5, perMs: 100 }
+    priority: high
+    hedge: { backup: { maxExtraLoadPercent: 5 } }
+    fault: { delay: { fixedMs: 20, percent: 1 }, abort: { status: 503 } }
+    routes:
+      - match: { path: { segmentPrefix: /api } }
+        rewrite: { path: { prefix: /v2 }, host: orders.internal }
+        requestHeaders: { set: { x-mesh: 'yes' } }
+        mirror: [{ service: shadow, percent: 10 }]
+  shadow: { endpoints: [192.0.2.2:80] }
+`);
+    const header = 'x-envoy-upstream-rq-timeout-ms: 700';
+    const { status, out } = await run('http://orders/api/1', '--config', path, '--header', header);
+    const lines = out.split('\n').slice(3, -2);
+    assert.deepEqual(lines, [
+      '  timeout       700 ms',
+      '  retry         up to 2 attempts on connect-failure, refused-stream, reset-before-request, reset',
+      '  hedge         a second attempt for the slowest 5 %',
+      '  overrides     x-envoy-upstream-rq-timeout-ms',
+      '  priority      high',
+      '  fault         1 % delayed by 20 ms',
+      '  fault         100 % answered with 503',
+      '  rate limit    5 requests in 100 ms, 5 left now',
+      '  destination   100 % → orders',
+      '                  sent as /v2/1 to the host orders.internal',
+      '                    x-mesh: yes',
+      '                    x-envoy-original-path: /api/1',
+      '                  copy of 10 % → shadow',
+      '                  192.0.2.1:80  healthy  weight 1',
+    ]);
+    assert.equal(status, 0);
+  });
+
+  it('tells the answer of a route that needs no endpoint', async () => {
+    const path = await config('services: { old: { routes: [{ redirect: { host: new, status: 302 } }] } }\n');
+    const { status, out } = await run('http://old/a', '--config', path);
+    assert.match(out, /answer {8}302\n {16}location: http:\/\/new\/a\n {2}answered with 302 and the location http:\/\/new\/a/);
+    assert.equal(status, 0);
+  });
+
   for (const url of ['nonsense', 'orders/api', 'ftp://orders/']) {
     it(`says what a URL looks like when given ${url}`, async () => {
       const { status, out, err } = await run(url, '--config', await config('services: {}\n'));

@@ -1,0 +1,200 @@
+/** Where a request may go, as `explain` shows it: the cluster with its endpoints, and the request as it would be sent there. */
+import type { Clock } from '../base/runtime.ts';
+import type { FaultConfig } from '../model/policy.ts';
+import { askedPolicy } from '../data-plane/asked-policy.ts';
+import { overrideHeaders } from '../data-plane/resilience/request-overrides.ts';
+import type { Cluster } from '../data-plane/cluster/cluster.ts';
+import type { LiveConfig } from '../data-plane/live-config.ts';
+import type { CompiledDestination, CompiledMirror, CompiledRoute } from '../data-plane/routing/compiled-route.ts';
+import { clusterInHeader, sumOfWeights } from '../data-plane/routing/decide-route.ts';
+import { editRequest, type EditableRequest } from '../data-plane/routing/edit-request.ts';
+import { headerList, type HeaderList } from '../data-plane/routing/header-list.ts';
+import { answerOf } from '../data-plane/routing/answer.ts';
+import { requestHasherOf } from '../data-plane/routing/request-hash.ts';
+import { sessionOf } from '../data-plane/routing/session-affinity.ts';
+import { endpointView, type EndpointView } from './endpoint-view.ts';
+
+/** A copy that the request would have. */
+export interface MirrorView {
+  readonly cluster: string;
+  readonly subset?: string;
+  /** Share of the requests that are copied, 0…100. */
+  readonly percent: number;
+  readonly hostSuffix?: string;
+}
+
+/** Where a request may go. */
+export interface DestinationView {
+  readonly cluster: string;
+  readonly subset?: string;
+  /** Share of the requests that this route takes, 0…100. */
+  readonly percent: number;
+  readonly found: boolean;
+  /** Why its endpoints are not known: they have been asked for, or the answer was an error. */
+  readonly awaited?: string;
+  readonly panic: boolean;
+  readonly endpoints: readonly EndpointView[];
+  /** The request as it is sent, where the route changes it. */
+  readonly sent?: {
+    readonly path: string;
+    /** `'endpoint'` stands for the name of the endpoint that is picked. */
+    readonly host: string;
+    readonly headers: HeaderList;
+  };
+  readonly mirrors: readonly MirrorView[];
+  /** Its own, instead of those of the route. */
+  readonly timeoutMs?: number;
+  readonly fault?: FaultConfig;
+  /** Answered without asking the cluster. */
+  readonly status?: number;
+  /** The endpoint that its session or its hash leads to; a session comes first. */
+  readonly endpoint?: { readonly address: string; readonly by: 'session' | 'hash' };
+  /** Limits of the cluster that are reached now, in words. */
+  readonly limitsReached: readonly string[];
+}
+
+/** What the views of one explanation share. */
+export interface ExplainedRequest {
+  readonly config: LiveConfig;
+  readonly clock: Clock;
+  /** The source of the virtual host. */
+  readonly source: string;
+  readonly route: CompiledRoute;
+  readonly request: EditableRequest;
+}
+
+/** The destinations of a route for this request: those that are drawn by weight, or the one that its header names. */
+export function destinationViews(explained: ExplainedRequest): readonly DestinationView[] {
+  const destinations = destinationsOf(explained);
+  const totalWeight = sumOfWeights(destinations);
+  return destinations.map((destination) => viewOf(explained, destination, totalWeight));
+}
+
+function destinationsOf({ config, source, route, request }: ExplainedRequest): readonly CompiledDestination[] {
+  if (route.clusterHeader === undefined) return route.destinations;
+  const { edit, responseEdit, mirrors } = route;
+  const slot = config.slotByName(source, clusterInHeader(route, request));
+  return [
+    { slot, subset: '', weight: 1, edit, responseEdit, mirrors, fault: undefined, timeoutMs: undefined, answer: undefined },
+  ];
+}
+
+function viewOf(explained: ExplainedRequest, destination: CompiledDestination, totalWeight: number): DestinationView {
+  const { slot, subset, weight, answer, mirrors } = destination;
+  const cluster = slot.cluster?.resolve();
+  const awaited = cluster === undefined ? askCluster(explained, destination) : askEndpoints(cluster, explained.clock);
+  const group = cluster?.group(subset);
+  const sent = sentTo(explained.request, destination);
+  const endpoint = cluster === undefined ? undefined : chosenEndpoint(explained, cluster, subset, sent ?? explained.request);
+  return {
+    cluster: slot.name,
+    ...(subset === '' ? {} : { subset }),
+    percent: totalWeight === 0 ? 0 : (weight / totalWeight) * 100,
+    found: group !== undefined,
+    ...(awaited !== undefined && { awaited }),
+    panic: group?.isPanic ?? false,
+    endpoints: (group?.hosts ?? []).map(endpointView),
+    ...(sent !== undefined && {
+      sent: { path: sent.path, host: hostOf(sent, destination), headers: headersOf(sent, explained.route) },
+    }),
+    mirrors: mirrors.map(mirrorView),
+    ...(destination.timeoutMs !== undefined && {
+      timeoutMs: askedPolicy(explained.request, explained.route, destination).timeoutMs,
+    }),
+    ...(destination.fault !== undefined && { fault: destination.fault }),
+    ...(answer !== undefined && { status: answerOf(answer, explained.request).status }),
+    ...(endpoint !== undefined && { endpoint }),
+    limitsReached: cluster?.limits.reached() ?? [],
+  };
+}
+
+function mirrorView({ slot, subset, share, hostSuffix }: CompiledMirror): MirrorView {
+  return {
+    cluster: slot.name,
+    ...(subset === '' ? {} : { subset }),
+    percent: share * 100,
+    ...(hostSuffix === '' ? {} : { hostSuffix }),
+  };
+}
+
+/** The request with its edits; undefined where there are none. */
+function sentTo(request: EditableRequest, { edit }: CompiledDestination): EditableRequest | undefined {
+  if (edit === undefined) return undefined;
+  const { path, authority = request.authority, headers } = editRequest(edit, request);
+  return { ...request, path, authority, headers };
+}
+
+/** Headers that change the policies of the request are read here and not sent on. */
+function headersOf({ headers }: EditableRequest, { policy }: CompiledRoute): HeaderList {
+  const kind = policy.overrideHeaders;
+  const list = headerList(headers);
+  return kind === undefined ? list : list.filter(([name]) => !overrideHeaders[kind].has(name.toLowerCase()));
+}
+
+function hostOf(sent: EditableRequest, { edit }: CompiledDestination): string {
+  return edit?.isHostFromEndpoint === true ? 'endpoint' : sent.authority;
+}
+
+/** Chance has no part in it: neither a session nor a hash draws anything but a cookie that is missing, which leads nowhere yet. */
+const noChance = (): number => 0;
+
+function chosenEndpoint(
+  { route, clock, request }: ExplainedRequest,
+  cluster: Cluster,
+  subset: string,
+  sent: EditableRequest,
+): DestinationView['endpoint'] {
+  const group = cluster.group(subset);
+  if (group === undefined) return undefined;
+  const { sessionAffinity } = route.policy;
+  const session = sessionAffinity && sessionOf(sessionAffinity, request, clock.wallNow());
+  if (session?.address !== undefined && group.hostAt(session.address) !== undefined)
+    return { address: session.address, by: 'session' };
+  // Other policies do not look at the hash, and to ask them would move them on.
+  if (route.hash === undefined || !hashing.has(cluster.config.loadBalancing.policy)) return undefined;
+  const hash = requestHasherOf(route.hash)(sent, noChance);
+  if (hash === undefined || hash.setCookies.length > 0) return undefined;
+  const host = group.picker.pick({ tried: [], hash, random: noChance, now: clock.now() });
+  return host === undefined ? undefined : { address: host.address, by: 'hash' };
+}
+
+const hashing: ReadonlySet<string> = new Set(['ring-hash', 'maglev']);
+
+const isAsked = 'its endpoints have been asked for and have not come yet';
+const isClusterAsked = 'a control plane has been asked for it and has not answered yet';
+
+/** Whether the view may be another one a moment later. */
+export function isPending({ awaited }: DestinationView): boolean {
+  return awaited === isAsked || awaited === isClusterAsked;
+}
+
+/** Asks for a cluster that is not known, as a request would. Undefined when nobody has it. */
+function askCluster({ config, source }: ExplainedRequest, { slot, answer }: CompiledDestination): string | undefined {
+  return answer === undefined && config.isClusterAwaited(source, slot) ? isClusterAsked : undefined;
+}
+
+/** What the asking for the endpoints of a cluster has come to. An error is told once; whoever explains again asks again. */
+const asked = new WeakMap<Cluster, { error?: string }>();
+
+/** As long as a request waits by default. */
+const endpointsTimeoutMs = 5000;
+
+/** Asks for endpoints that are not known, as a request would. Undefined when they are there. */
+function askEndpoints(cluster: Cluster, clock: Clock): string | undefined {
+  const before = asked.get(cluster);
+  if (cluster.isReady(clock.now()) || before?.error !== undefined) {
+    asked.delete(cluster);
+    return before?.error;
+  }
+  if (before === undefined) {
+    const state: { error?: string } = {};
+    asked.set(cluster, state);
+    cluster.whenReady(endpointsTimeoutMs).then(
+      () => asked.delete(cluster),
+      (error: unknown) => {
+        state.error = error instanceof Error ? error.message : String(error);
+      },
+    );
+  }
+  return isAsked;
+}

@@ -1,0 +1,69 @@
+/** What `meshfetch explain` says of policies and destinations, as pairs of a label and a text. */
+import type { DestinationView, Explanation } from '../admin/explain.ts';
+import type { FaultConfig, HedgeConfig } from '../model/policy.ts';
+import type { Fraction } from '../model/match.ts';
+
+type Line = readonly [label: string, text: string];
+
+/** The policies that the request meets, one a line. */
+export function* policyLines(explanation: Explanation): Generator<Line> {
+  const { timeoutMs, retry, hedge, overrides, fault, rateLimit, priority, answer } = explanation;
+  if (timeoutMs !== undefined) yield ['timeout', timeoutMs === 0 ? 'none' : `${timeoutMs} ms`];
+  if (explanation.responseTimeoutMs !== undefined) yield ['', `response within ${explanation.responseTimeoutMs} ms`];
+  if (explanation.streamIdleTimeoutMs !== undefined) yield ['', `silence of ${explanation.streamIdleTimeoutMs} ms at most`];
+  if (explanation.maxStreamDurationMs !== undefined) yield ['', `stream of ${explanation.maxStreamDurationMs} ms at most`];
+  if (retry !== undefined) yield ['retry', `up to ${retry.maxAttempts} attempts on ${retry.on.join(', ')}`];
+  if (hedge !== undefined) yield ['hedge', hedgeWords(hedge)];
+  if (overrides !== undefined) yield ['overrides', overrides.join(', ')];
+  if (priority !== undefined) yield ['priority', priority];
+  if (fault !== undefined) for (const text of faultWords(fault)) yield ['fault', text];
+  if (rateLimit !== undefined) {
+    const { tokensPerFill, fillIntervalMs, left } = rateLimit;
+    yield ['rate limit', `${tokensPerFill} requests in ${fillIntervalMs} ms, ${left} left now`];
+  }
+  if (answer !== undefined) {
+    yield ['answer', `${answer.status}${answer.body === '' ? '' : ` ${JSON.stringify(answer.body)}`}`];
+    for (const [name, value] of Object.entries(answer.headers)) yield ['', `${name}: ${[value].flat().join(', ')}`];
+  }
+}
+
+/** One destination: its share, the request as it is sent, its copies, its endpoints. */
+export function* destinationLines(destination: DestinationView): Generator<Line> {
+  const { percent, sent, mirrors, fault, timeoutMs, limitsReached, endpoints } = destination;
+  yield ['destination', `${percent.toFixed(0)} % → ${nameOf(destination)}`];
+  if (timeoutMs !== undefined) yield ['', `  timeout ${timeoutMs} ms`];
+  if (fault !== undefined) for (const text of faultWords(fault)) yield ['', `  fault: ${text}`];
+  if (sent !== undefined) {
+    yield ['', `  sent as ${sent.path} to the host ${sent.host === 'endpoint' ? 'of the endpoint' : sent.host}`];
+    for (const [name, value] of sent.headers) yield ['', `    ${name}: ${value}`];
+  }
+  for (const mirror of mirrors) yield ['', `  copy of ${mirror.percent} % → ${nameOf(mirror)}`];
+  for (const limit of limitsReached) yield ['', `  limit reached: ${limit}`];
+  for (const { address, state, weight, zone } of endpoints)
+    yield ['', `  ${address}  ${state}  weight ${weight}${zone === undefined ? '' : `  zone ${zone}`}`];
+}
+
+function nameOf({ cluster, subset }: { readonly cluster: string; readonly subset?: string }): string {
+  return subset === undefined ? cluster : `${cluster}/${subset}`;
+}
+
+function hedgeWords({ delayMs, maxAttempts = 2, backup, onPerTryTimeout }: HedgeConfig): string {
+  if (backup !== undefined) return `a second attempt for the slowest ${backup.maxExtraLoadPercent} %`;
+  if (onPerTryTimeout === true) return 'the next attempt at each per-try timeout, which leaves the slow one running';
+  return `another attempt each ${delayMs ?? 0} ms, ${maxAttempts} in all`;
+}
+
+function* faultWords({ delay, abort, responseBytesPerSecond }: FaultConfig): Generator<string> {
+  if (delay !== undefined)
+    yield `${share(delay.fraction)} delayed ${delay.byHeader === true ? 'as a header says' : `by ${delay.fixedMs} ms`}`;
+  if (abort !== undefined) {
+    const { byHeader, httpStatus, grpcStatus } = abort;
+    const status = httpStatus === undefined ? `gRPC status ${grpcStatus}` : `${httpStatus}`;
+    yield `${share(abort.fraction)} answered with ${byHeader === true ? 'what a header says' : status}`;
+  }
+  if (responseBytesPerSecond !== undefined) yield `responses at ${responseBytesPerSecond} bytes a second`;
+}
+
+function share({ numerator, denominator }: Fraction): string {
+  return `${(numerator / denominator) * 100} %`;
+}
