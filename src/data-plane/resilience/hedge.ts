@@ -89,10 +89,10 @@ export class HedgeSchedule {
    * The time of `dueMs` has come: takes the right to one more attempt from the budgets. When they refuse, no other follows by time
    * (gRFC A6: hedging stops while it is throttled).
    */
-  takeNext(now: number, budget: RetryBudget, active: number): boolean {
+  takeNext(now: number, budget: RetryBudget, active: number, isRetriedCall = false): boolean {
     this.dueMs = Number.POSITIVE_INFINITY;
     if (!this.hasMore()) return false;
-    const isGranted = (this.backup?.trySend() ?? true) && budget.tryRetry(now, active);
+    const isGranted = (this.backup?.trySend() ?? true) && budget.tryRetry(now, active, isRetriedCall);
     if (!isGranted) this.isStopped = true;
     return isGranted;
   }

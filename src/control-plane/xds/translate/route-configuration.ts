@@ -96,7 +96,7 @@ function virtualHostFrom(
   const metadata = metadataFrom(message.message('metadata'));
   const policy = {
     ...headersOf(headerMutationFrom(message, 'request', surroundings), headerMutationFrom(message, 'response', surroundings)),
-    ...(message.flag('include_request_attempt_count') === true && { includeAttemptCount: true }),
+    includeAttemptCount: message.flag('include_request_attempt_count') === true,
   };
   return {
     name,
