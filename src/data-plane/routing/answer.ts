@@ -81,7 +81,9 @@ function locationOf(action: RedirectAction, path: string, request: EditableReque
   const scheme = action.scheme || before;
   const port = action.port === undefined || action.port === 0 ? '' : `:${action.port}`;
   const host = action.host || hostWithoutPort(authorityOf(request), before, scheme, port !== '');
-  return `${scheme}://${host}${port}${redirectTarget(action, path)}`;
+  const target = redirectTarget(action, path);
+  // A rewrite may leave the slash out; Envoy puts it there.
+  return `${scheme}://${host}${port}${target.startsWith('/') ? '' : '/'}${target}`;
 }
 
 function redirectTarget({ path: fixed = '', stripQuery = false }: RedirectAction, path: string): string {

@@ -64,6 +64,7 @@ describe('a redirect', () => {
       location: 'http://shop/n/b',
     },
     { name: 'empty-prefix', to: { prefix: '' }, match: { kind: 'prefix', value: '/a' }, location: 'http://shop/a/b?q=1' },
+    { name: 'path-without-slash', to: { path: 'moved' }, location: 'http://shop/moved?q=1' },
     { name: 'regex', to: { regex: { regex: '^/a/(.*)$', substitution: '/z/\\1' } }, location: 'http://shop/z/b?q=1' },
     { name: 'nothing', to: {}, location: 'http://shop/a/b?q=1' },
     { name: 'empty-texts', to: { path: '', host: '', scheme: '' }, location: 'http://shop/a/b?q=1' },
