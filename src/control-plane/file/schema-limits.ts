@@ -9,6 +9,10 @@ const limit = (fallback: number, of: string) =>
 const caps = {
   maxConnections: limit(safeLimits.maxConnections, 'Connections to all endpoints of the service.'),
   maxPendingRequests: limit(safeLimits.maxPendingRequests, 'Requests that wait for a connection.'),
+  pendingTimeoutMs: v.pipe(
+    v.exactOptional(durationMs(1)),
+    v.description('How long a request may wait for a connection. As long as its own timeouts let it, by default.'),
+  ),
   maxRequests: limit(safeLimits.maxRequests, 'Requests in flight, until the end of their response bodies.'),
   maxRetries: v.pipe(
     v.exactOptional(wholeNumber(1, maxCount)),

@@ -15,6 +15,8 @@ import {
   rewrite,
   substitution,
 } from './schema-actions.ts';
+import { abort, delay, fault, rateLimit } from './schema-faults.ts';
+import { hedge } from './schema-hedge.ts';
 import { adaptive, limits, throttle } from './schema-limits.ts';
 import { loadBalancing } from './schema-load-balancing.ts';
 import { pathMatch, routeMatch, stringMatch } from './schema-matches.ts';
@@ -27,19 +29,10 @@ import {
   timeoutMs,
   tls,
 } from './schema-policies.ts';
-import {
-  abort,
-  commonRequestPolicies,
-  delay,
-  fault,
-  hashPolicy,
-  hedge,
-  rateLimit,
-  requestPolicies,
-  sessionAffinity,
-} from './schema-requests.ts';
+import { commonRequestPolicies, requestPolicies } from './schema-requests.ts';
 import { retry } from './schema-retry.ts';
 import { route } from './schema-routes.ts';
+import { hashPolicy, sessionAffinity } from './schema-sessions.ts';
 import {
   dictionary,
   domain,

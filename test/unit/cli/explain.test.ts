@@ -89,6 +89,7 @@ describe('meshfetch explain', { timeout: 30_000 }, () => {
       '  destination   100 % → orders',
       '                  sent as /v2/1 to the host orders.internal',
       '                    x-mesh: yes',
+      '                    x-envoy-original-host: orders',
       '                    x-envoy-original-path: /api/1',
       '                  copy of 10 % → shadow',
       '                  192.0.2.1:80  healthy  weight 1',
