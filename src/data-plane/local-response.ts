@@ -58,6 +58,5 @@ export function localAnswer(
     return { status: 200, headers: { ...headers, ...own }, body: '' };
   }
   const own = { 'content-type': 'text/plain', 'content-length': String(Buffer.byteLength(body)) };
-  const asked = grpcStatus === undefined ? {} : { 'grpc-status': String(grpcStatus) };
-  return { status, headers: { ...headers, ...(body === '' ? {} : own), ...asked }, body };
+  return { status, headers: { ...headers, ...(body === '' ? {} : own) }, body };
 }

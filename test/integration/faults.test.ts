@@ -76,6 +76,18 @@ describe('an injected answer', () => {
     });
   }
 
+  // As a real Envoy 1.40 answers it.
+  it('with a status of gRPC is a plain 200 for who does not speak gRPC', async () => {
+    const server = await startServer(answer('real'));
+    await using mesh = await meshWith(server, { abort: { fraction: all, grpcStatus: 8 } });
+    const response = await mesh.fetch('http://orders/');
+    const { headers } = response;
+    assert.deepEqual(
+      [response.status, headers.get('content-type'), headers.get('grpc-status'), await response.text()],
+      [200, 'text/plain', null, 'fault filter abort'],
+    );
+  });
+
   it('hits about the share of requests that was asked for', async () => {
     const server = await startServer(answer('real'));
     const half = { numerator: 50, denominator: 100 } as const;
