@@ -67,7 +67,7 @@ const options: OptionsSchema<RingHashOptions> = {
 /** A pick is a binary search. Requests without a hash go to any host by weight. */
 export const ringHash: LoadBalancingPolicy<RingHashOptions> = {
   name: 'ring-hash',
-  doc: 'Requests with the same hash go to the same host (a ring; few move when hosts come and go), the same one as through Envoy.',
+  doc: 'Requests with the same hash go to the same host (a ring of points), the same one as through Envoy.',
   options,
   build(hosts, { minimumRingSize, maximumRingSize, hashFunction, useHostname, balanceFactorPercent }, random, previous) {
     const placed = placeHosts(hosts, useHostname);
