@@ -11,8 +11,8 @@ import { modulo, type Word64 } from './word64.ts';
 
 /** A host's second hash, for the steps of its permutation. */
 const skipSeed: Hash64 = { high: 0, low: 1 };
-/** Turns between two steps: under a millisecond. */
-const turnsPerStep = 16_384;
+/** Turns, and places that were looked at, between two steps: about a millisecond where a table is too large for the caches. */
+const workPerStep = 65_536;
 
 /** Makes a table of `size` places, a prime, in steps. */
 export function* buildMaglev(placed: PlacedHosts, size: number): Generator<void, HashTable> {
@@ -32,13 +32,24 @@ export function* buildMaglev(placed: PlacedHosts, size: number): Generator<void,
   // A host's turn comes when its weight times the round has grown by the largest weight since the last.
   const due = new Float64Array(order.length);
   let filled = 0;
-  let turns = 0;
+  let work = 0;
   for (let round = 1; filled < size; round++) {
     for (let index = 0; index < order.length && filled < size; index++) {
-      if (++turns % turnsPerStep === 0) yield;
+      if (++work > workPerStep) {
+        work = 0;
+        yield;
+      }
       if (round * weights[index]! < due[index]!) continue;
       due[index]! += largest;
-      place[index] = claim(table, place[index]!, skip[index]!, index);
+      // Towards the end nearly every place is taken, and the next free one of a host may be millions of steps away.
+      for (;;) {
+        const looks = findFree(table, place, skip[index]!, index, workPerStep - work);
+        work += looks;
+        if (table[place[index]!] === -1) break;
+        work = 0;
+        yield;
+      }
+      table[place[index]!] = index;
       filled++;
     }
   }
@@ -48,17 +59,17 @@ export function* buildMaglev(placed: PlacedHosts, size: number): Generator<void,
   );
 }
 
-/** Claims the next free place of the host's permutation. Returns where the permutation goes on. */
-function claim(table: Int32Array, from: number, skip: number, host: number): number {
+/** Goes on in the permutation of a host to a free place, at most so many steps. Returns how many. */
+function findFree(table: Int32Array, places: Uint32Array, skip: number, host: number, maxLooks: number): number {
   const { length } = table;
-  let place = from;
-  while (table[place] !== -1) {
+  let place = places[host]!;
+  let looks = 0;
+  for (; table[place] !== -1 && looks <= maxLooks; looks++) {
     place += skip;
     if (place >= length) place -= length;
   }
-  table[place] = host;
-  place += skip;
-  return place >= length ? place - length : place;
+  places[host] = place;
+  return looks;
 }
 
 class MaglevTable implements HashTable {

@@ -24,27 +24,37 @@ export function* sortPoints(points: Points): Generator<void, Points> {
     owner: points.owner instanceof Uint16Array ? new Uint16Array(length) : new Uint32Array(length),
   };
   for (let shift = 0; shift < 32; shift += bitsPerPass) {
-    const starts = startsOf(from.high, shift);
+    const starts = new Uint32Array(buckets);
+    for (let start = 0; start < length; start += pointsPerStep) {
+      countBuckets(from.high, starts, shift, start, Math.min(length, start + pointsPerStep));
+      yield;
+    }
+    toStarts(starts);
     for (let start = 0; start < length; start += pointsPerStep) {
       scatter(from, to, starts, shift, start, Math.min(length, start + pointsPerStep));
       yield;
     }
     [from, to] = [to, from];
   }
-  orderEqual(from);
+  for (let start = 1; start < length; start += pointsPerStep) {
+    orderEqual(from, start, Math.min(length, start + pointsPerStep));
+    yield;
+  }
   return from;
 }
 
-function startsOf(high: Uint32Array, shift: number): Uint32Array {
-  const starts = new Uint32Array(buckets);
-  for (let index = 0; index < high.length; index++) starts[(high[index]! >>> shift) & (buckets - 1)]!++;
+function countBuckets(high: Uint32Array, counts: Uint32Array, shift: number, start: number, end: number): void {
+  for (let index = start; index < end; index++) counts[(high[index]! >>> shift) & (buckets - 1)]!++;
+}
+
+/** Where each bucket begins, in place of how much is in it. */
+function toStarts(counts: Uint32Array): void {
   let sum = 0;
   for (let bucket = 0; bucket < buckets; bucket++) {
-    const count = starts[bucket]!;
-    starts[bucket] = sum;
+    const count = counts[bucket]!;
+    counts[bucket] = sum;
     sum += count;
   }
-  return starts;
 }
 
 function scatter(from: Points, to: Points, starts: Uint32Array, shift: number, start: number, end: number): void {
@@ -58,8 +68,8 @@ function scatter(from: Points, to: Points, starts: Uint32Array, shift: number, s
 }
 
 /** Puts points with the same high half in the order of their low halves. */
-function orderEqual({ high, low, owner }: Points): void {
-  for (let index = 1; index < high.length; index++) {
+function orderEqual({ high, low, owner }: Points, start: number, end: number): void {
+  for (let index = start; index < end; index++) {
     for (let at = index; at > 0 && high[at - 1] === high[at] && low[at - 1]! > low[at]!; at--) {
       [low[at - 1], low[at]] = [low[at]!, low[at - 1]!];
       [owner[at - 1], owner[at]] = [owner[at]!, owner[at - 1]!];
