@@ -322,12 +322,13 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     this.status = status;
     call.answered(this, 200, headers);
     call.deliver(this);
-    call.rawHeaders = controller.rawHeaders ?? null;
+    const edited = call.plan?.editResponse(this, headers);
+    call.rawHeaders = edited === undefined ? (controller.rawHeaders ?? null) : rawHeadersOf(edited);
     // The socket belongs to the caller now; the host carries it until it closes.
     socket.once('close', () => this.end(false));
     this.report('delivered', undefined);
     call.handOver(socket);
-    call.handler.onRequestUpgrade?.(call, status, headers, socket);
+    call.handler.onRequestUpgrade?.(call, status, edited ?? headers, socket);
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
