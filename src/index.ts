@@ -6,6 +6,8 @@ export type { Explanation, DestinationView, EndpointView } from './admin/explain
 export type { MeshStatus } from './admin/status.ts';
 export { MeshError, isMeshError, errorTable, type MeshErrorCode, type AttemptReport } from './base/errors.ts';
 export type { Clock, Random, Timer } from './base/runtime.ts';
+export { requestContextFrom, withRequestContext, type InboundHeaders, type InboundOptions } from './data-plane/inherit.ts';
+export type { RequestContext, Criticality } from './base/request-context.ts';
 export type * from './model/contracts.ts';
 export type * from './model/snapshot.ts';
 export type * from './model/cluster.ts';
@@ -13,6 +15,7 @@ export type * from './model/route.ts';
 export type * from './model/listener.ts';
 export type * from './model/match.ts';
 export type * from './model/policy.ts';
+export type * from './model/affinity.ts';
 export type * from './model/tls.ts';
 export type * from './model/authorization.ts';
 export { PrivateKey, type Svid, type TrustBundle } from './model/identity.ts';
