@@ -13,7 +13,10 @@ export interface BackoffConfig {
 
 /** How many retries are allowed beside the first attempts. */
 export type RetryBudgetConfig =
-  /** `ratio` tokens per first attempt, at most max(minTokens, ratio × last second's requests), +1 a second when empty. */
+  /**
+   * `ratio` tokens per first attempt, at most max(minTokens, ratio × last second's requests); a second without a retry grants one. While
+   * nine of ten attempts fail, requests earn half, a quarter, at last an eighth.
+   */
   | { readonly kind: 'token-bucket'; readonly ratio: number; readonly minTokens: number }
   /** Concurrent retries ≤ max(minConcurrent, ratio × active and pending requests). */
   | { readonly kind: 'concurrent'; readonly ratio: number; readonly minConcurrent: number }
@@ -61,7 +64,7 @@ export interface RetryConfig {
   /** The last allowed attempt has no `perTryTimeoutMs` (Linkerd). */
   readonly lastTryUntimed?: boolean;
   readonly backoff?: BackoffConfig;
-  /** Response headers that name the wait before the next attempt, in order. */
+  /** Response headers that name the wait before the next attempt, in order. Default `Retry-After`; an empty list = none (Envoy's default). */
   readonly resetHeaders?: readonly { readonly name: string; readonly format: 'seconds' | 'unix-timestamp' }[];
   /** Longest wait that a reset header may ask for. Default 300 000 (Envoy). */
   readonly maxResetMs?: number;

@@ -96,7 +96,7 @@ export const retry = v.pipe(
     resetHeaders: v.pipe(
       v.exactOptional(v.record(tokenName(), oneOf(['seconds', 'unix-timestamp']), 'a mapping')),
       v.description(
-        'Response headers that say when to come again, in order, with the form of their value: `retry-after: seconds`. None by default, as in Envoy.',
+        'Response headers that say when to come again, in order, with the form of their value: `retry-after: seconds`. By default `Retry-After` in any of its forms; `{}` listens to none, as Envoy does.',
       ),
     ),
     backoff: v.optional(backoff, {}),
