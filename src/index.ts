@@ -16,6 +16,7 @@ export type * from './model/listener.ts';
 export type * from './model/match.ts';
 export type * from './model/policy.ts';
 export type * from './model/affinity.ts';
+export type * from './model/health.ts';
 export type * from './model/tls.ts';
 export type * from './model/authorization.ts';
 export { PrivateKey, type Svid, type TrustBundle } from './model/identity.ts';

@@ -1,12 +1,6 @@
 import type { Metadata, UpstreamTls, UpstreamTlsMatch } from './tls.ts';
-import type {
-  CircuitBreakerConfig,
-  HealthCheckConfig,
-  LimitsConfig,
-  OutlierDetectionConfig,
-  RetryBudgetConfig,
-  SlowStartConfig,
-} from './policy.ts';
+import type { CircuitBreakerConfig, LimitsConfig, OutlierDetectionConfig, RetryBudgetConfig } from './policy.ts';
+import type { HealthCheckConfig, SlowStartConfig } from './health.ts';
 
 /** Where an endpoint runs. Source: Envoy `core.v3.Locality`. */
 export interface Locality {

@@ -65,8 +65,6 @@ const maxLines = 300;
 /** Files that are longer. */
 const longFiles: Readonly<Record<string, string>> = {
   'base/errors.ts': 'one table of everything that can go wrong, with a remedy each',
-  'data-plane/cluster/cluster.ts': 'a cluster with its life through every update',
-  'data-plane/live-config.ts': 'what is in force, and who waits for it',
   'data-plane/outbound.ts': 'the way out, which is read from top to bottom',
   'data-plane/attempt.ts': 'one attempt from pick to outcome, whose callbacks share their state',
 };

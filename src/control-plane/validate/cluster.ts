@@ -1,7 +1,8 @@
 /** Checks of a cluster: where its endpoints come from, how they are balanced, watched and protected. */
 import { isIP } from 'node:net';
 import type { ClusterConfig, Discovery, LoadBalancingConfig } from '../../model/cluster.ts';
-import type { CircuitBreakerConfig, HealthCheckConfig, OutlierDetectionConfig } from '../../model/policy.ts';
+import type { CircuitBreakerConfig, OutlierDetectionConfig } from '../../model/policy.ts';
+import type { HealthCheckConfig } from '../../model/health.ts';
 import { nearestName } from '../../base/nearest-name.ts';
 import { printed, type Check } from './check.ts';
 import { checkHttp2, checkLocalities, upstreamProtocols } from './endpoints.ts';

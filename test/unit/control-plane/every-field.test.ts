@@ -13,14 +13,13 @@ import type {
   ClientThrottleConfig,
   FaultConfig,
   HeaderMutation,
-  HealthCheckConfig,
   HedgeConfig,
   LimitsConfig,
   LocalRateLimitConfig,
   OutlierDetectionConfig,
   RetryConfig,
-  SlowStartConfig,
 } from '../../../src/model/policy.ts';
+import type { HealthCheckConfig, SlowStartConfig } from '../../../src/model/health.ts';
 import type {
   MirrorConfig,
   RedirectAction,

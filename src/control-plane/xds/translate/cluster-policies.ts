@@ -1,5 +1,6 @@
 /** Limits, ejection and probes of a cluster (`CircuitBreakers`, `OutlierDetection`, `HealthCheck`) with Envoy's defaults written out. */
-import type { HealthCheckConfig, LimitsConfig, OutlierDetectionConfig, RetryBudgetConfig } from '../../../model/policy.ts';
+import type { LimitsConfig, OutlierDetectionConfig, RetryBudgetConfig } from '../../../model/policy.ts';
+import type { HealthCheckConfig } from '../../../model/health.ts';
 import type { Message } from './message.ts';
 import { percentFrom } from './string-matcher.ts';
 

@@ -1,6 +1,6 @@
 /** How a cluster is balanced: `lb_policy` with its options, and the newer `load_balancing_policy`. */
 import type { LoadBalancingConfig, LocalityConfig } from '../../../model/cluster.ts';
-import type { SlowStartConfig } from '../../../model/policy.ts';
+import type { SlowStartConfig } from '../../../model/health.ts';
 import type { Message, TypedMessage } from './message.ts';
 import { percentFrom } from './string-matcher.ts';
 import { subsetSelectorsFrom, type SubsetSelectors } from './subset-selectors.ts';
