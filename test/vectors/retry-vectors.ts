@@ -2,8 +2,16 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
+/** What came of a request. */
+export interface RetryAnswer {
+  readonly status: number;
+  /** Whether the response body came to its end. */
+  readonly complete: boolean;
+  readonly attempts: number;
+}
+
 /** One case: a request under a policy, what the endpoint does with its attempts, and what came of it. */
-export interface RetryVector {
+export interface RetryVector extends RetryAnswer {
   readonly id: string;
   /** Which of the policies. */
   readonly policy: number;
@@ -11,10 +19,6 @@ export interface RetryVector {
   /** Bytes of the request body. */
   readonly body: number;
   readonly script: readonly string[];
-  readonly status: number;
-  /** Whether the response body came to its end. */
-  readonly complete: boolean;
-  readonly attempts: number;
 }
 
 /** Retry policies as JSON of Envoy, and what Envoy made of the cases. */
@@ -48,7 +52,10 @@ export function hostOf(id: string): string {
  * Resources of Envoy for these cases. Each has a cluster of its own: what one request meets must not count against the next, neither
  * as a failure of the endpoint nor in the retry budget.
  */
-export function retryResources({ policies, cases }: RetryVectors, port: number): { routes: object; clusters: readonly object[] } {
+export function retryResources(
+  { policies, cases }: Pick<RetryVectors, 'policies'> & { readonly cases: readonly Pick<RetryVector, 'id' | 'policy'>[] },
+  port: number,
+): { routes: object; clusters: readonly object[] } {
   const routes = {
     '@type': 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration',
     name: 'retry',
