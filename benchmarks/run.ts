@@ -11,6 +11,7 @@ import { writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { efforts, type Benchmark, type Report } from './benchmark.ts';
+import { faultsBenchmark } from './faults/index.ts';
 import { textTable } from './format.ts';
 import { importBenchmark } from './import.ts';
 import { loadBenchmarks } from './load/index.ts';
@@ -20,7 +21,7 @@ import { keepResults, type Result } from './results.ts';
 import { judge } from './targets.ts';
 
 const benchmarks: ReadonlyMap<string, Benchmark> = new Map(
-  [...microBenchmarks, importBenchmark, ...loadBenchmarks].map((benchmark) => [benchmark.name, benchmark]),
+  [...microBenchmarks, importBenchmark, ...loadBenchmarks, faultsBenchmark].map((benchmark) => [benchmark.name, benchmark]),
 );
 
 /** What runs when no names are given. */

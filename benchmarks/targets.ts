@@ -4,6 +4,7 @@
  * are gates: with `--gate` a missed one ends the run with status 1.
  */
 import type { Concurrency, Figure } from './benchmark.ts';
+import { faultTargets } from './faults/targets.ts';
 import { importKey } from './import.ts';
 import { bytesKey } from './load/bytes.ts';
 import { ratioKey } from './load/cpu.ts';
@@ -16,7 +17,8 @@ export interface Verdict {
   readonly isGate: boolean;
 }
 
-type Figures = ReadonlyMap<string, Figure>;
+/** Figures by their keys. */
+export type Figures = ReadonlyMap<string, Figure>;
 
 /** Gives its verdict, or undefined when the run did not measure what it is about. */
 export type Target = (figures: Figures) => Verdict | undefined;
@@ -111,6 +113,7 @@ export const targets: readonly Target[] = [
     ([64, 1] as const).map((concurrency) => ahead('clients', concurrency, 'meshFetch', other, 'undici.fetch')),
   ),
   ratioAtMost("import 'meshfetch' / import 'undici', CPU", importKey, 1.15, 'import: undici again / undici'),
+  ...faultTargets,
 ];
 
 /** The verdicts that this run allows. */

@@ -22,10 +22,8 @@ const deliberate: readonly KnownDifference[] = [
       'once: waiting could only replace it by a 504.',
   },
   {
-    where: ['fault-delay-and-timeout#0: *'],
-    reason:
-      'Envoy starts the timeout of the route behind the fault filter. Here it is the time that the caller waits, whatever for, which ' +
-      'is what an injected delay is to show.',
+    where: ['retry-never#0: flags'],
+    reason: 'Envoy calls a policy of no retries exhausted (URX) after the first attempt. Here it is no policy.',
   },
   {
     where: ['outlier-local-origin-apart#1: endpoints'],
