@@ -1,0 +1,315 @@
+/** Several attempts of a request at a time, on real sockets: who is asked, whose answer counts, and that nothing stays behind. */
+import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import type { RequestListener } from 'node:http';
+import { describe, it } from 'node:test';
+import { createVirtualClock } from 'meshfetch/testing';
+import { request } from 'undici';
+import type { HedgeConfig, RetryConfig } from '../../src/model/policy.ts';
+import { eventually, held } from '../support/mesh-of.ts';
+import { ask, errorOf, policyMesh } from '../support/policy-mesh.ts';
+import { answer, closedPort, startServer, startTcpServer, type TestServer } from '../support/servers.ts';
+
+const soon: HedgeConfig = { delayMs: 30 };
+const onTimeout: HedgeConfig = { onPerTryTimeout: true };
+const retries: RetryConfig = { maxAttempts: 2, on: ['5xx', 'reset', 'connect-failure'], backoff: { baseMs: 1, maxMs: 1 } };
+const timed: RetryConfig = { ...retries, perTryTimeoutMs: 40 };
+
+/** A server that never answers, and knows how many of its requests were given up. */
+async function startSilent(): Promise<TestServer & { readonly givenUp: () => number }> {
+  let closed = 0;
+  const server = await startServer((_request, response) => {
+    response.on('close', () => closed++);
+  });
+  return Object.assign(server, { givenUp: () => closed });
+}
+
+/** Answers after so long. */
+function after(delayMs: number, name: string, status = 200): RequestListener {
+  return (_request, response) => {
+    setTimeout(() => response.writeHead(status).end(name), delayMs);
+  };
+}
+
+function addressesOf(servers: readonly TestServer[]): readonly string[] {
+  return servers.map(({ address }) => address);
+}
+
+const nothingHeld = { requests: 0, inFlight: 0 };
+
+describe('a hedge by delay', () => {
+  it('answers for an endpoint that does not, which is then given up', async (t) => {
+    const silent = await startSilent();
+    const good = await startServer(answer('good'));
+    const { mesh } = await policyMesh(t, [silent.address, good.address], { hedge: soon });
+    for (let count = 0; count < 6; count++) assert.equal((await ask(mesh)).body, 'good');
+    assert.ok(silent.requests.length >= 2);
+    await eventually('the losers were given up', () => silent.givenUp() === silent.requests.length);
+    await eventually('nothing is held', () => held(mesh).requests === 0 && held(mesh).inFlight === 0);
+    const failures = mesh.status().clusters.flatMap(({ endpoints }) => endpoints.map((endpoint) => endpoint.failures));
+    // To lose is no failure.
+    assert.deepEqual(failures, [0, 0]);
+  });
+
+  it('asks nobody else when the first is quick', async (t) => {
+    const servers = [await startServer(answer('a')), await startServer(answer('b'))];
+    const { mesh } = await policyMesh(t, addressesOf(servers), { hedge: { delayMs: 5000 } });
+    for (let count = 0; count < 10; count++) await ask(mesh);
+    assert.equal(servers[0]!.requests.length + servers[1]!.requests.length, 10);
+  });
+
+  it('of nothing asks all at once, each host once', async (t) => {
+    const servers = await Promise.all([30, 60, 90].map((delayMs) => startServer(after(delayMs, String(delayMs)))));
+    const { mesh } = await policyMesh(t, addressesOf(servers), { hedge: { delayMs: 0, maxAttempts: 3 } });
+    assert.equal((await ask(mesh)).body, '30');
+    assert.deepEqual(
+      servers.map(({ requests }) => requests.length),
+      [1, 1, 1],
+    );
+    await eventually('nothing is held', () => held(mesh).requests === 0 && held(mesh).inFlight === 0);
+  });
+
+  it('drops an answer that is to be retried while another attempt is open', async (t) => {
+    const bad = await startServer(after(60, 'bad', 503));
+    const good = await startServer(after(120, 'good'));
+    const { mesh } = await policyMesh(t, [bad.address, good.address], {
+      hedge: { delayMs: 0 },
+      retry: { ...retries, maxAttempts: 1, perTryTimeoutMs: 5000 },
+    });
+    assert.equal((await ask(mesh)).body, 'good');
+    assert.deepEqual([bad.requests.length, good.requests.length], [1, 1]);
+  });
+
+  it('asks the next one at once when a connection fails', async (t) => {
+    const good = await startServer(answer('good'));
+    const { mesh } = await policyMesh(t, [`127.0.0.1:${await closedPort()}`, good.address], { hedge: { delayMs: 10_000 } });
+    for (let count = 0; count < 4; count++) assert.equal((await ask(mesh)).body, 'good');
+  });
+
+  it('delivers the last answer when all are bad', async (t) => {
+    const servers = [await startServer(after(1, 'first', 503)), await startServer(after(60, 'second', 503))];
+    const { mesh } = await policyMesh(t, addressesOf(servers), {
+      hedge: { delayMs: 0 },
+      retry: { ...retries, maxAttempts: 1, perTryTimeoutMs: 5000 },
+    });
+    assert.deepEqual({ ...(await ask(mesh)), headers: {} }, { status: 503, body: 'second', headers: {} });
+    assert.deepEqual(held(mesh), nothingHeld);
+  });
+
+  it('fails when no attempt gets an answer, and says which there were', async (t) => {
+    const dead = [`127.0.0.1:${await closedPort()}`, `127.0.0.1:${await closedPort()}`];
+    const { mesh } = await policyMesh(t, dead, { hedge: { delayMs: 0 } });
+    const error = await errorOf(ask(mesh));
+    assert.equal(error.code, 'MESH_CONNECT_FAILED');
+    assert.equal(error.attempts.length, 2);
+    assert.deepEqual(held(mesh), nothingHeld);
+  });
+
+  it('ends with the call: both attempts are given up', async (t) => {
+    const silent = [await startSilent(), await startSilent()];
+    const { mesh } = await policyMesh(t, addressesOf(silent), { hedge: soon });
+    const caller = new AbortController();
+    const outcome = request('http://orders/', { dispatcher: mesh.dispatcher, signal: caller.signal });
+    await eventually('both were asked', () => silent.every(({ requests }) => requests.length === 1));
+    caller.abort(new Error('enough'));
+    await assert.rejects(outcome, /enough/);
+    await eventually('both were given up', () => silent.every(({ givenUp }) => givenUp() === 1));
+    assert.deepEqual(held(mesh), nothingHeld);
+  });
+
+  it('ends with the time of the route, and both hosts answer for it', async (t) => {
+    const silent = [await startSilent(), await startSilent()];
+    const { mesh } = await policyMesh(t, addressesOf(silent), { hedge: soon, timeoutMs: 120 });
+    const error = await errorOf(ask(mesh));
+    assert.equal(error.code, 'MESH_TIMEOUT');
+    assert.equal(error.attempts.length, 2);
+    await eventually('nothing is held', () => held(mesh).requests === 0);
+    const failures = mesh.status().clusters.flatMap(({ endpoints }) => endpoints.map((endpoint) => endpoint.failures));
+    assert.deepEqual(failures, [1, 1]);
+  });
+
+  it('stops when the retry budget is spent', async (t) => {
+    const servers = [await startServer(after(80, 'a')), await startServer(after(80, 'b'))];
+    const budget = { kind: 'concurrent', ratio: 0, minConcurrent: 0 } as const;
+    const { mesh } = await policyMesh(t, addressesOf(servers), { hedge: soon, retry: { ...retries, budget } });
+    await ask(mesh);
+    assert.equal(servers[0]!.requests.length + servers[1]!.requests.length, 1);
+  });
+});
+
+describe('a request that is hedged', () => {
+  const methods: readonly {
+    readonly name: string;
+    readonly method: 'GET' | 'POST';
+    readonly retry?: RetryConfig;
+    readonly headers?: Record<string, string>;
+    readonly hedge?: HedgeConfig;
+    readonly attempts: number;
+  }[] = [
+    { name: 'get', method: 'GET', attempts: 2 },
+    { name: 'post', method: 'POST', attempts: 1 },
+    { name: 'post-with-idempotency-key', method: 'POST', headers: { 'idempotency-key': '1' }, attempts: 2 },
+    { name: 'post-as-configured', method: 'POST', retry: { ...retries, nonIdempotent: 'as-configured' }, attempts: 2 },
+    {
+      name: 'grpc-policy',
+      method: 'POST',
+      headers: { 'content-type': 'application/grpc' },
+      hedge: { delayMs: 20, nonFatalStatuses: ['UNAVAILABLE'] },
+      attempts: 2,
+    },
+  ];
+  for (const { name, method, retry, headers = {}, hedge = soon, attempts } of methods) {
+    it(`is one that may be executed twice: ${name}`, async (t) => {
+      const servers = [await startServer(after(120, 'a')), await startServer(after(120, 'b'))];
+      const policy = { hedge, ...(retry && { retry }) };
+      const { mesh } = await policyMesh(t, addressesOf(servers), policy);
+      assert.equal((await ask(mesh, { method, headers, ...(method === 'POST' && { body: 'x' }) })).status, 200);
+      assert.equal(servers[0]!.requests.length + servers[1]!.requests.length, attempts);
+    });
+  }
+
+  it('has the same bytes at each endpoint, also when its body could be read once', async (t) => {
+    const bodies: Buffer[] = [];
+    const keep: RequestListener = (incoming, response) => {
+      buffer(incoming).then(
+        (body) => {
+          bodies.push(body);
+          setTimeout(() => response.end('done'), 120);
+        },
+        () => {},
+      );
+    };
+    const servers = [await startServer(keep), await startServer(keep)];
+    const { mesh } = await policyMesh(t, addressesOf(servers), { hedge: soon });
+    const body = Readable.from([Buffer.from('one '), Buffer.from('two')]);
+    assert.equal((await ask(mesh, { method: 'PUT', body })).status, 200);
+    assert.deepEqual(bodies.map(String), ['one two', 'one two']);
+  });
+
+  it('is sent once while its body is still being read', async (t) => {
+    const read: RequestListener = (incoming, response) => {
+      incoming.resume().on('end', () => response.end('done'));
+    };
+    const servers = [await startServer(read), await startServer(read)];
+    const { mesh } = await policyMesh(t, addressesOf(servers), { hedge: { delayMs: 1 } });
+    const slow = async function* (): AsyncGenerator<Buffer> {
+      yield Buffer.from('one');
+      await new Promise((resolve) => setTimeout(resolve, 60));
+      yield Buffer.from('two');
+    };
+    assert.equal((await ask(mesh, { method: 'PUT', body: Readable.from(slow()) })).body, 'done');
+    assert.equal(servers.flatMap(({ requests }) => requests).length, 1);
+  });
+});
+
+describe('a hedge on a per-try timeout', () => {
+  it('leaves the late attempt running, whose answer counts when it comes first', async (t) => {
+    const late = await startServer(after(120, 'late'));
+    const silent = await startSilent();
+    const { mesh } = await policyMesh(t, [late.address, silent.address], { hedge: onTimeout, retry: timed, timeoutMs: 5000 });
+    for (let count = 0; count < 4; count++) assert.equal((await ask(mesh)).body, 'late');
+    await eventually('nothing is held', () => held(mesh).requests === 0 && held(mesh).inFlight === 0);
+    // Its time was over, whatever came later: detection has counted it.
+    const failures = mesh.status().clusters.flatMap(({ endpoints }) => endpoints.map((endpoint) => endpoint.failures));
+    assert.ok(
+      failures.every((count) => count > 0),
+      failures.join(),
+    );
+  });
+
+  it('needs no condition of the policy, as in Envoy', async (t) => {
+    const silent = await startSilent();
+    const good = await startServer(answer('good'));
+    const { mesh } = await policyMesh(t, [silent.address, good.address], {
+      hedge: onTimeout,
+      retry: { ...timed, on: ['refused-stream'] },
+    });
+    for (let count = 0; count < 4; count++) assert.equal((await ask(mesh)).body, 'good');
+    assert.ok(silent.requests.length > 0);
+  });
+
+  it('waits for the late attempt when the next one gets a bad answer and none is left', async (t) => {
+    const late = await startServer(after(150, 'late'));
+    const bad = await startServer((_request, response) => response.writeHead(503).end('bad'));
+    const { mesh } = await policyMesh(t, [late.address, bad.address], { hedge: onTimeout, retry: timed });
+    for (let count = 0; count < 4; count++) {
+      const { status } = await ask(mesh);
+      // Asked first, the bad one was retried at the other, whose time was over with no attempt left.
+      assert.equal(status, 200);
+    }
+    assert.ok(bad.requests.length > 0);
+  });
+
+  it('fails with the time of the route when every attempt is silent', async (t) => {
+    const silent = [await startSilent(), await startSilent()];
+    const { mesh } = await policyMesh(t, addressesOf(silent), { hedge: onTimeout, retry: timed, timeoutMs: 200 });
+    const error = await errorOf(ask(mesh));
+    assert.equal(error.code, 'MESH_TIMEOUT');
+    assert.deepEqual(
+      silent.map(({ requests }) => requests.length),
+      [1, 1],
+    );
+    await eventually('both were given up', () => silent.every(({ givenUp }) => givenUp() === 1));
+    assert.deepEqual(held(mesh), nothingHeld);
+  });
+});
+
+describe('a backup request', () => {
+  it('answers for the few that are slow, and adds no more load than it may', async (t) => {
+    const clock = createVirtualClock();
+    let isSlow = false;
+    let slow = 0;
+    const listener: RequestListener = (_request, response) => {
+      if (isSlow && ++slow % 2 === 1) return;
+      response.end('quick');
+    };
+    const servers = [await startServer(listener), await startServer(listener)];
+    const { mesh } = await policyMesh(
+      t,
+      addressesOf(servers),
+      { hedge: { backup: { maxExtraLoadPercent: 5 } } },
+      { options: { clock } },
+    );
+    const arrived = (): number => servers[0]!.requests.length + servers[1]!.requests.length;
+    for (let count = 0; count < 40; count++) await ask(mesh);
+    assert.equal(arrived(), 40);
+    // The percentile is that of finished slices of three seconds.
+    await clock.advance(3100);
+    isSlow = true;
+    for (const backups of [1, 2]) {
+      const answered = ask(mesh);
+      await eventually('it was sent', () => arrived() === 40 + 2 * backups - 1);
+      await clock.advance(5);
+      assert.equal((await answered).body, 'quick');
+      assert.equal(arrived(), 40 + 2 * backups);
+    }
+    // 42 × 5 % = 2.1 backups were earned, and are spent.
+    const caller = new AbortController();
+    const late = request('http://orders/', { dispatcher: mesh.dispatcher, signal: caller.signal });
+    await eventually('it was sent', () => arrived() === 45);
+    await clock.advance(1000);
+    assert.equal(arrived(), 45);
+    caller.abort(new Error('enough'));
+    await assert.rejects(late, /enough/);
+  });
+});
+
+describe('many hedged requests that are given up', () => {
+  it('leave nothing behind', async (t) => {
+    const peer = await startTcpServer((socket) => socket.resume());
+    const { mesh } = await policyMesh(t, [peer.address, peer.address], { hedge: { delayMs: 1 } });
+    const before = process.getActiveResourcesInfo().length;
+    for (let round = 0; round < 10; round++) {
+      const caller = new AbortController();
+      const all = Array.from({ length: 50 }, () =>
+        request('http://orders/', { dispatcher: mesh.dispatcher, signal: caller.signal }).catch((error: unknown) => error),
+      );
+      await new Promise((resolve) => setTimeout(resolve, round));
+      caller.abort(new Error('enough'));
+      await Promise.all(all);
+    }
+    await eventually('everything is released', () => held(mesh).requests === 0 && held(mesh).inFlight === 0);
+    await eventually('no resource is left', () => process.getActiveResourcesInfo().length <= before + 2);
+  });
+});
