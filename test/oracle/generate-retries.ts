@@ -2,24 +2,25 @@
 import { seededRandom } from '../../src/base/runtime.ts';
 import type { RetryVector, RetryVectors } from '../vectors/retry-vectors.ts';
 
-const conditions = [
-  '5xx',
-  'gateway-error',
-  'reset',
-  'reset-before-request',
-  'connect-failure',
-  'refused-stream',
-  'retriable-4xx',
-  'retriable-status-codes',
-  'retriable-headers',
-  'envoy-ratelimited',
-  'cancelled',
-  'deadline-exceeded',
-  'internal',
-  'resource-exhausted',
-  'unavailable',
-  'nonsense',
-];
+/** Conditions, with what an endpoint does to meet them or nearly so. */
+const conditions: Readonly<Record<string, string>> = {
+  '5xx': '500 501 504 499 600 reset',
+  'gateway-error': '501 502 503 504 505 hang',
+  reset: 'reset hang 503',
+  'reset-before-request': 'reset',
+  'connect-failure': 'reset 503',
+  'refused-stream': 'reset',
+  'retriable-4xx': '409 408 404',
+  'retriable-status-codes': '503 409 425 200 204 429 500 404',
+  'retriable-headers': '200|x-retry-me=1 500|x-retry-me=1 500',
+  'envoy-ratelimited': '200|x-envoy-ratelimited=1 503|x-envoy-ratelimited=1 429',
+  cancelled: '200|grpc-status=1 200|grpc-status=4',
+  'deadline-exceeded': '200|grpc-status=4 200|grpc-status=14',
+  internal: '200|grpc-status=13 200|grpc-status=2',
+  'resource-exhausted': '200|grpc-status=8 429',
+  unavailable: '200|grpc-status=14 503',
+  nonsense: '503',
+};
 
 const words = [
   '200 200 204 301 404 409 425 429 500 501 502 503 504 reset reset reset hang trunc',
@@ -57,7 +58,8 @@ export function generateRetries(
   const policies: object[] = [];
   const cases: RetryQuestion[] = [];
   for (let policy = 0; policy < count; policy++) {
-    const on = some(3, conditions);
+    const on = some(3, Object.keys(conditions));
+    const meeting = on.flatMap((condition) => conditions[condition]!.split(' '));
     policies.push({
       retry_on: on.join(pick([',', ', '])),
       retry_back_off: { base_interval: '0.001s', max_interval: '0.002s' },
@@ -79,7 +81,7 @@ export function generateRetries(
     for (let number = 0; number < 10; number++) {
       const method = pick(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']);
       const body = method !== 'HEAD' && random() < 0.35 ? 100 : 0;
-      cases.push({ id: `q${policy}_${number}`, policy, method, body, script: some(4, words) });
+      cases.push({ id: `q${policy}_${number}`, policy, method, body, script: some(4, random() < 0.6 ? meeting : words) });
     }
   }
   return { policies, cases };
