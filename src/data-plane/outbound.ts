@@ -39,7 +39,7 @@ import type { OutboundContext } from './outbound-context.ts';
 import { PassThrough } from './pass-through.ts';
 import type { Outcome, ResponseOutcome } from './resilience/outcome.ts';
 import type { RetryBudget } from './resilience/retry-budget.ts';
-import { mayRetryResponse } from './resilience/retry.ts';
+import { isBudgetSuccess, mayRetryResponse } from './resilience/retry.ts';
 import { isRetriedCall } from './inherit.ts';
 import { currentCluster, destinationOf, idempotentOnly } from './route-again.ts';
 import type { CompiledDestination, CompiledRoute } from './routing/compiled-route.ts';
@@ -352,7 +352,7 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
    */
   outcome(attempt: Attempt, outcome: Outcome): Decision {
     recordOutcome(attempt, outcome);
-    this.budget?.onOutcome?.(outcome.kind === 'response' && outcome.status < 500);
+    this.budget?.onOutcome?.(isBudgetSuccess(this.retry, outcome));
     this.retries?.attemptEnded(attempt);
     const decision = this.decide(attempt, outcome);
     if (decision === 'retry') this.retries!.start(failureOf(this, attempt, outcome));

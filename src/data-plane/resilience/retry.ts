@@ -84,6 +84,15 @@ export function isRetriable(retry: RetryConfig, outcome: Outcome): boolean {
 }
 
 /**
+ * Whether an attempt is a success to the retry budget: a response that is neither a failure of the server nor what the policy would
+ * retry. Source: gRFC A6, "throttling": a status that is retried takes a token.
+ */
+export function isBudgetSuccess(retry: RetryConfig | undefined, outcome: Outcome): boolean {
+  if (outcome.kind === 'failure' || outcome.status >= 500) return false;
+  return retry === undefined || !isRetriable(retry, outcome);
+}
+
+/**
  * Whether a response below 400 that has no `grpc-status` in its head could be retried: by a header, or by a status that the policy
  * names. False lets nearly every response be delivered without a decision.
  */
