@@ -6,13 +6,10 @@ import { usePatternEngine } from '../base/pattern-engine.ts';
 import { checkResource } from '../control-plane/validate/resource.ts';
 import { translateResources } from '../control-plane/xds/translate/resources.ts';
 import { loadBalancingPolicies } from '../data-plane/load-balancing/index.ts';
-import { compileRouteTable } from '../data-plane/routing/compile-routes.ts';
-import type { ClusterSlot, CompiledVirtualHost, RouteCompilation } from '../data-plane/routing/compiled-route.ts';
-import { createVirtualHostTable, type VirtualHostTable } from '../data-plane/routing/virtual-hosts.ts';
 import { unhonouredOf } from '../data-plane/unhonoured.ts';
 import type { ClusterConfig } from '../model/cluster.ts';
 import type { Problem } from '../model/contracts.ts';
-import type { RequestPolicy, RouteTableConfig, VirtualHostConfig } from '../model/route.ts';
+import type { RequestPolicy, RouteTableConfig } from '../model/route.ts';
 import type { Resource, ResourceTypes, SourceSnapshot } from '../model/snapshot.ts';
 import { parseResources } from './parse-resources.ts';
 
@@ -32,12 +29,6 @@ export interface EnvoyTable {
   readonly outer: RequestPolicy | undefined;
 }
 
-/** A virtual host ready for requests. */
-export interface EnvoyVirtualHost {
-  readonly config: VirtualHostConfig;
-  readonly compiled: CompiledVirtualHost;
-}
-
 /** Compiled resources of Envoy, for `route()`. */
 export interface CompiledEnvoy {
   /** Fields that were received and have no effect, by resource and path. Empty = all of it is carried out. */
@@ -49,8 +40,6 @@ export interface CompiledEnvoy {
   /** Everything as meshfetch has it: what a control plane would deliver. */
   readonly resources: readonly Resource[];
 }
-
-const compiledTables = new WeakMap<RouteTableConfig, VirtualHostTable<EnvoyVirtualHost>>();
 
 /**
  * Compiles Envoy v3 resources: `RouteConfiguration`, `Cluster`, `ClusterLoadAssignment`, `Listener` (with its routes inside or
@@ -85,24 +74,6 @@ export function compileEnvoy(
     ),
     resources: translated.resources,
   };
-}
-
-/** The virtual hosts of a table, compiled once. `runtime` stands for a layer of Envoy's runtime. */
-export function virtualHostsOf(
-  { config, outer }: EnvoyTable,
-  runtime?: RouteCompilation['runtime'],
-): VirtualHostTable<EnvoyVirtualHost> {
-  const known = runtime === undefined ? compiledTables.get(config) : undefined;
-  if (known !== undefined) return known;
-  const slot = (name: string): ClusterSlot => ({ name, cluster: undefined });
-  const compilation = { source: 'envoy', version: '1', slot, ...(runtime !== undefined && { runtime }) };
-  const entries = compileRouteTable(config, outer, compilation).map((entry, index) => ({
-    ...entry,
-    value: { config: config.virtualHosts[index]!, compiled: entry.value },
-  }));
-  const table = createVirtualHostTable(entries);
-  if (runtime === undefined) compiledTables.set(config, table);
-  return table;
 }
 
 /** What the store would refuse. */

@@ -11,3 +11,4 @@ export type { RouteOptions } from './route.ts';
 export type { HeadersInput, RouteRequest } from './route-request.ts';
 export type { RouteMirror, RouteResult } from './route-result.ts';
 export type { RouterCheckInput, RouterCheckResult, RouterCheckTests } from './router-check.ts';
+export type { RuntimeLayer } from './virtual-hosts-of.ts';

@@ -2,7 +2,7 @@
 import type { Random } from '../base/runtime.ts';
 import { cappedGrpcTimeoutMs } from '../data-plane/resilience/grpc-timeout.ts';
 import { overridden, overrideHeaders } from '../data-plane/resilience/request-overrides.ts';
-import type { CompiledMirror, CompiledRoute, RouteCompilation } from '../data-plane/routing/compiled-route.ts';
+import type { CompiledMirror, CompiledRoute } from '../data-plane/routing/compiled-route.ts';
 import { decideRoute, type Draw, type RouteDecision } from '../data-plane/routing/decide-route.ts';
 import { editRequest, editResponseHeaders, type ResponseHeaders } from '../data-plane/routing/edit-request.ts';
 import { isGrpcRequest } from '../data-plane/routing/grpc-request.ts';
@@ -10,9 +10,10 @@ import { headerList, type HeaderList } from '../data-plane/routing/header-list.t
 import { compileValue } from '../data-plane/routing/match-value.ts';
 import { headerOf, headerValuesOf } from '../data-plane/routing/request-view.ts';
 import type { VirtualHostConfig } from '../model/route.ts';
-import { virtualHostsOf, type CompiledEnvoy, type EnvoyTable, type EnvoyVirtualHost } from './compile-envoy.ts';
+import type { CompiledEnvoy, EnvoyTable } from './compile-envoy.ts';
 import type { RouteMirror, RouteResult } from './route-result.ts';
 import { headerPairs, readRequest, type ReadRequest, type RouteRequest } from './route-request.ts';
+import { virtualHostsOf, type EnvoyVirtualHost, type RuntimeLayer } from './virtual-hosts-of.ts';
 
 /** Chance and surroundings of one decision. */
 export interface RouteOptions {
@@ -22,8 +23,8 @@ export interface RouteOptions {
    * asked for a number in [0, 1). Default 0: the first cluster, and every fraction above 0 matches.
    */
   readonly random?: number | Random;
-  /** Numerators of the runtime layer by `runtime_key`; true = all, false = none. Default: those of the configuration. */
-  readonly runtime?: Readonly<Record<string, number | boolean>>;
+  /** What Envoy's runtime layer says of `runtime_fraction`s. Default: nothing, so that those of the configuration hold. */
+  readonly runtime?: RuntimeLayer;
   /** Name of the table. Default: the first one that has a virtual host for the request. */
   readonly table?: string;
 }
@@ -61,19 +62,11 @@ function findVirtualHost(
   const wanted = options.table === undefined ? tables : tables.filter(({ name }) => name === options.table);
   if (options.table !== undefined && wanted.length === 0)
     throw new TypeError(`there is no table "${options.table}"; there are ${tables.map(({ name }) => `"${name}"`).join(', ')}`);
-  const runtime = options.runtime === undefined ? undefined : runtimeOf(options.runtime);
   for (const table of wanted) {
-    const found = virtualHostsOf(table, runtime).find(host, port, view.authority.toLowerCase());
+    const found = virtualHostsOf(table, options.runtime).find(host, port, view.authority.toLowerCase());
     if (found !== undefined) return { table, host: found };
   }
   return { table: wanted[0], host: undefined };
-}
-
-function runtimeOf(numerators: NonNullable<RouteOptions['runtime']>): NonNullable<RouteCompilation['runtime']> {
-  return (key) => {
-    const value = Object.hasOwn(numerators, key) ? numerators[key] : undefined;
-    return typeof value === 'boolean' ? (value ? Number.MAX_SAFE_INTEGER : 0) : value;
-  };
 }
 
 interface Decided {
@@ -121,7 +114,7 @@ function resultOf({ table, host, decision, read, responseHeaders }: Decided): Ro
         return { ...unchanged, kind: 'redirect', status, location, body, url: location, responseHeaders: own };
       return { ...unchanged, kind: 'respond', status, body, ...(location !== undefined && { location }), responseHeaders: own };
     }
-    case 'forward':
+    default:
       return forwarded(unchanged, decision, read, responseHeaders);
   }
 }

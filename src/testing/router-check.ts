@@ -8,9 +8,8 @@ import { Findings } from '../control-plane/xds/translate/message.ts';
 import { headerMatcherFrom } from '../control-plane/xds/translate/string-matcher.ts';
 import { compileValue } from '../data-plane/routing/match-value.ts';
 import { headerValuesOf } from '../data-plane/routing/request-view.ts';
-import type { RouteTableConfig } from '../model/route.ts';
 import type { Metadata, MetadataValue } from '../model/tls.ts';
-import { type CompiledEnvoy } from './compile-envoy.ts';
+import type { CompiledEnvoy } from './compile-envoy.ts';
 import { parseResources } from './parse-resources.ts';
 import { route } from './route.ts';
 import type { RouteRequest } from './route-request.ts';
@@ -65,40 +64,13 @@ export interface RouterCheckResult {
  * ```
  */
 export function routerCheck(compiled: CompiledEnvoy, tests: string | RouterCheckTests): readonly RouterCheckResult[] {
-  const parsed = (typeof tests === 'string' ? parseResources(tests)[0] : tests) as Partial<RouterCheckTests> | undefined;
+  const parsed: Partial<RouterCheckTests> | undefined = typeof tests === 'string' ? parseResources(tests)[0] : tests;
   if (!Array.isArray(parsed?.tests)) throw new TypeError('a test file of the router check tool has a list named tests');
-  const raised = withRaisedFractions(compiled);
   return (parsed as RouterCheckTests).tests.map(({ test_name: name, input, validate }) => {
-    const result = route(raised, requestOf(input), {
-      random: input.random_value ?? 0,
-      runtime: runtimeOf(compiled, input.runtime),
-    });
+    const result = route(compiled, requestOf(input), { random: input.random_value ?? 0, runtime: input.runtime ?? '' });
     const failures = failuresOf(result, validate, input);
     return { name, passed: failures.length === 0, failures, result };
   });
-}
-
-/** The tool makes a fraction of 0 match a request whose random value is 0. */
-function withRaisedFractions(compiled: CompiledEnvoy): CompiledEnvoy {
-  const raised = (config: RouteTableConfig): RouteTableConfig => ({
-    ...config,
-    virtualHosts: config.virtualHosts.map((host) => ({
-      ...host,
-      routes: host.routes.map((each) => {
-        const { fraction } = each.match;
-        return fraction?.numerator === 0 ? { ...each, match: { ...each.match, fraction: { ...fraction, numerator: 1 } } } : each;
-      }),
-    })),
-  });
-  return { ...compiled, tables: compiled.tables.map((table) => ({ ...table, config: raised(table.config) })) };
-}
-
-/** Fractions of every other key are switched off. */
-function runtimeOf({ tables }: CompiledEnvoy, active: string | undefined): Readonly<Record<string, false>> {
-  const keys = tables.flatMap(({ config }) =>
-    config.virtualHosts.flatMap(({ routes }) => routes.flatMap(({ match }) => match.fraction?.runtimeKey ?? [])),
-  );
-  return Object.fromEntries(keys.filter((key) => key !== active).map((key) => [key, false as const]));
 }
 
 function requestOf(input: RouterCheckInput): RouteRequest {

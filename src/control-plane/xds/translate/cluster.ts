@@ -95,7 +95,7 @@ function discoveryFrom(message: Message, name: string, localities: readonly Loca
       if (localities.length > 0) message.note('load_assignment', 'an EDS cluster gets its endpoints from the control plane');
       return { kind: 'endpoints', name: eds?.name('service_name') ?? name };
     }
-    case 'ORIGINAL_DST':
+    default:
       return { kind: 'original-destination' };
   }
 }

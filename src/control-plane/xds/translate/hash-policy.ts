@@ -43,7 +43,7 @@ function hashPolicyFrom(message: Message): HashPolicy | undefined {
       return { kind: 'query', name: required(what, 'name'), ...terminal };
     case 'connection_properties':
       return what.flag('source_ip') === true ? { kind: 'source-ip', ...terminal } : undefined;
-    case 'filter_state': {
+    default: {
       // gRPC's way to say "by the channel" (gRFC A42).
       const key = required(what, 'key');
       if (key === 'io.grpc.channel_id') return { kind: 'channel', ...terminal };

@@ -35,7 +35,7 @@ export function metadataOf(message: Message | undefined, space: string): Metadat
 export function structFrom(message: Message, name: string): Metadata | undefined {
   const value = message.raw(name);
   if (value === undefined) return undefined;
-  if (isMapping(value)) return value as Metadata;
+  if (isMapping(value)) return value;
   message.problem(name, `must be an object, not ${printed(value)}`);
   return undefined;
 }

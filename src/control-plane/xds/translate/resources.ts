@@ -176,7 +176,7 @@ function read(
     }
     case 'endpoints':
       return endpointsFrom(message, '');
-    case 'listener':
+    default:
       return listenerFrom(message, options);
   }
 }

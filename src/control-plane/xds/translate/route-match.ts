@@ -72,7 +72,7 @@ function pathFrom(message: Message, unsupported: string[]): PathMatcher | undefi
       return { kind: 'regex', value: regexFrom(message.message(kind)) ?? '' };
     case 'path_match_policy':
       return templateFrom(message, unsupported);
-    case 'connect_matcher':
+    default:
       message.skip(kind);
       unsupported.push(`the condition ${message.at(kind)}: requests of a program are no CONNECT requests`);
       return undefined;

@@ -15,7 +15,7 @@ export function transportSocketFrom(socket: Message | undefined, owner: string):
   const config = socket.any('typed_config');
   const type = config?.type ?? '';
   if (/raw_buffer/.test(type === '' ? name : type)) return { mode: 'disabled' };
-  if (config !== undefined && (/UpstreamTlsContext$/.test(type) || (type === '' && /tls$/.test(name))))
+  if (config !== undefined && (type.endsWith('UpstreamTlsContext') || (type === '' && name.endsWith('tls'))))
     return tlsFrom(config.message, owner);
   socket.findings.problem(
     socket.path,
