@@ -10,6 +10,9 @@ import { describe, it } from 'node:test';
 import { request } from 'undici';
 import { createMesh, type Mesh } from 'meshfetch';
 import type { ControlPlane } from '../../src/model/contracts.ts';
+import type { RequestPolicy, RouteConfig } from '../../src/model/route.ts';
+import { allTo, endpointAt, routesOf, staticCluster, TestControlPlane } from '../support/cluster-plane.ts';
+import { startFullBacklog } from '../support/full-backlog.ts';
 import { eventually, held, ordersAt } from '../support/mesh-of.ts';
 import { answer, closedPort, startServer, startTcpServer } from '../support/servers.ts';
 
@@ -27,6 +30,17 @@ interface Phase {
 
 const get = (mesh: Mesh) => (signal: AbortSignal) => request('http://orders/', { dispatcher: mesh.dispatcher, signal });
 const whole = (mesh: Mesh) => async (signal: AbortSignal) => (await get(mesh)(signal)).body.text();
+
+const always = { numerator: 100, denominator: 100 } as const;
+
+/** A mesh in which `orders` is these addresses under this policy. */
+async function meshUnder(policy: RequestPolicy, addresses: readonly string[]): Promise<Mesh> {
+  const plane = new TestControlPlane();
+  const mesh = await createMesh({ controlPlane: plane, drainTimeoutMs: 0 });
+  const endpoints = addresses.map((address) => endpointAt(address));
+  await plane.deliver([allTo('orders', 'orders', policy), staticCluster('orders', endpoints)]);
+  return mesh;
+}
 
 const phases: Readonly<Record<string, () => Promise<Phase>>> = {
   async 'waiting-for-configuration'() {
@@ -83,6 +97,39 @@ const phases: Readonly<Record<string, () => Promise<Phase>>> = {
     };
     const mesh = await createMesh({ controlPlane: slow, drainTimeoutMs: 0 });
     return { mesh, start: get(mesh), reached: () => asked };
+  },
+  async connecting() {
+    const mesh = await ordersAt([await startFullBacklog()], { connectTimeoutMs: 30_000 });
+    return { mesh, start: get(mesh), reached: () => held(mesh).requests === 1 };
+  },
+  async 'an-injected-delay'() {
+    const mesh = await meshUnder({ fault: { delay: { fraction: always, fixedMs: 60_000 } } }, []);
+    let isStarted = false;
+    return {
+      mesh,
+      start: (signal) => {
+        const outcome = get(mesh)(signal);
+        isStarted = true;
+        return outcome;
+      },
+      reached: () => isStarted,
+    };
+  },
+  async 'hedges-open'() {
+    const peers = [await startServer(() => {}), await startServer(() => {})];
+    const mesh = await meshUnder(
+      { hedge: { delayMs: 1 } },
+      peers.map(({ address }) => address),
+    );
+    return { mesh, start: get(mesh), reached: () => peers.every(({ requests }) => requests.length === 1) };
+  },
+  async 'waiting-for-a-hedge'() {
+    const peers = [await startServer(() => {}), await startServer(() => {})];
+    const mesh = await meshUnder(
+      { hedge: { delayMs: 60_000 } },
+      peers.map(({ address }) => address),
+    );
+    return { mesh, start: get(mesh), reached: () => peers.some(({ requests }) => requests.length === 1) };
   },
   async 'tls-handshake'() {
     const peer = await startTcpServer(() => {});
@@ -243,5 +290,77 @@ describe('a caller that gives up', () => {
     }
     await eventually('everything is released', () => held(mesh).requests === 0 && held(mesh).inFlight === 0);
     await eventually('no resource is left', () => process.getActiveResourcesInfo().length <= before + 2);
+  });
+
+  it('leaves no timer, socket or place behind after ten thousand times, in whichever phase', async () => {
+    const silent = [await startServer(() => {}), await startServer(() => {})];
+    const stuck = await startServer((_request, response) => response.writeHead(200, { 'content-length': '1000' }).write('some'));
+    const plenty = { kind: 'concurrent', ratio: 1, minConcurrent: 10_000 } as const;
+    const backOff = { baseMs: 60_000, maxMs: 60_000, jitterRatio: 0 };
+    const routes: Readonly<Record<string, RequestPolicy>> = {
+      refused: { retry: { maxAttempts: 3, on: ['connect-failure'], backoff: backOff, budget: plenty } },
+      silent: { timeoutMs: 60_000, idleTimeoutMs: 60_000, retry: { maxAttempts: 2, on: ['reset'], perTryTimeoutMs: 50_000 } },
+      hedged: {
+        hedge: { delayMs: 1 },
+        retry: { maxAttempts: 1, on: [], perTryTimeoutMs: 60_000, budget: plenty },
+        maxStreamDurationMs: 60_000,
+      },
+      delayed: { fault: { delay: { fraction: always, fixedMs: 60_000 } } },
+      queued: { responseTimeoutMs: 60_000 },
+      stuck: { retry: { maxAttempts: 2, on: ['reset'], perTryIdleTimeoutMs: 60_000 } },
+    };
+    const plane = new TestControlPlane();
+    await using mesh = await createMesh({ controlPlane: plane, drainTimeoutMs: 0 });
+    const endpoints: Readonly<Record<string, readonly string[]>> = {
+      refused: [`127.0.0.1:${await closedPort()}`],
+      stuck: [stuck.address],
+    };
+    const limits = { maxConnections: 2, maxPendingRequests: 10_000, maxRequests: 10_000 };
+    await plane.deliver([
+      routesOf(
+        'orders',
+        Object.entries(routes).map(([name, policy]): Omit<RouteConfig, 'name'> => ({
+          match: { path: { kind: 'prefix', value: `/${name}` } },
+          action: { kind: 'forward', to: [{ cluster: name, weight: 1 }] },
+          policy,
+        })),
+      ),
+      ...Object.keys(routes).map((name) =>
+        staticCluster(
+          name,
+          (endpoints[name] ?? silent.map(({ address }) => address)).map((address) => endpointAt(address)),
+          { limits: name === 'queued' ? limits : { ...limits, maxConnections: 10_000 } },
+        ),
+      ),
+    ]);
+    const names = Object.keys(routes);
+    const before = process.getActiveResourcesInfo().length;
+    for (let round = 0; round < 50; round++) {
+      const caller = new AbortController();
+      const all = Array.from({ length: 200 }, async (_, index) => {
+        const path = names[index % names.length]!;
+        const method = index % 2 === 0 ? 'GET' : 'PUT';
+        const body = method === 'PUT' ? Readable.from([Buffer.from('one'), Buffer.from('two')]) : null;
+        try {
+          const options = { dispatcher: mesh.dispatcher, signal: caller.signal, method, body } as const;
+          await (await request(`http://orders/${path}`, options)).body.dump();
+        } catch (error) {
+          assert.equal(error, reason);
+        }
+      });
+      await new Promise((resolve) => setTimeout(resolve, round % 12));
+      caller.abort(reason);
+      await Promise.all(all);
+      assert.equal(getEventListeners(caller.signal, 'abort').length, 0);
+    }
+    await eventually('everything is released', () => held(mesh).requests === 0 && held(mesh).inFlight === 0);
+    const pending = mesh.status().clusters.map(({ requestsInFlight }) => requestsInFlight);
+    assert.deepEqual(
+      pending,
+      pending.map(() => 0),
+    );
+    // Connections that were made stay for the next request until they have been idle for long enough.
+    const resources = (): number => process.getActiveResourcesInfo().length;
+    await eventually('no resource is left', () => resources() <= before + 2, 15_000);
   });
 });
