@@ -4,12 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { retryAnswersOfMesh } from './retry-answers.ts';
+import { differencesFromEnvoy } from './retry-answers.ts';
 import { retryDifferences } from './retry-differences.ts';
 import { readRetryVectors, retryVectorFiles, vectorsFolder } from './retry-vectors.ts';
-
-/** Requests at a time. */
-const concurrency = 24;
 
 const files = vectorsFolder === undefined ? [] : retryVectorFiles(vectorsFolder);
 
@@ -19,16 +16,7 @@ describe(
   () => {
     for (const file of files) {
       it(`answer every case of ${file.slice(file.lastIndexOf('/') + 1)} alike, but for those that are explained`, async () => {
-        const { policies, cases } = await readRetryVectors(file);
-        const answers = await retryAnswersOfMesh({ policies, cases }, concurrency);
-        const different = cases
-          .map(({ id, policy, method, script, status, complete, attempts }) => ({
-            id,
-            asked: `${method} ${script.join(' ')} under ${JSON.stringify(policies[policy])}`,
-            meshfetch: answers.get(id),
-            envoy: { status, complete, attempts },
-          }))
-          .filter(({ meshfetch, envoy }) => JSON.stringify(meshfetch) !== JSON.stringify(envoy));
+        const different = await differencesFromEnvoy(await readRetryVectors(file));
         assert.deepEqual(
           different.filter(({ id }) => retryDifferences[id] === undefined),
           [],

@@ -5,6 +5,7 @@ import type { RetryCondition, RetryConfig } from '../../../../src/model/policy.t
 import type { Outcome } from '../../../../src/data-plane/resilience/outcome.ts';
 import {
   decideRetry,
+  isBudgetSuccess,
   isRetriable,
   mayRetryResponse,
   retriesSuccess,
@@ -322,4 +323,28 @@ describe('isRetriable and retriesSuccess', () => {
   for (const { name, retry, expected } of table)
     it(`say whether a success could be retried: ${name}`, () =>
       assert.equal(retriesSuccess({ maxAttempts: 2, on: [], ...retry }), expected));
+});
+
+describe('isBudgetSuccess', () => {
+  const table: { name: string; retry: RetryConfig | undefined; outcome: Outcome; expected: boolean }[] = [
+    { name: 'ok', retry: policy('5xx'), outcome: response(200), expected: true },
+    { name: 'client-error', retry: policy('5xx'), outcome: response(404), expected: true },
+    { name: 'server-error', retry: policy('reset'), outcome: response(500), expected: false },
+    { name: 'server-error-without-a-policy', retry: undefined, outcome: response(503), expected: false },
+    { name: 'broken-connection', retry: undefined, outcome: reset, expected: false },
+    {
+      name: 'grpc-status-that-is-retried',
+      retry: policy('unavailable'),
+      outcome: response(200, { 'grpc-status': '14' }),
+      expected: false,
+    },
+    {
+      name: 'grpc-status-that-is-not',
+      retry: policy('unavailable'),
+      outcome: response(200, { 'grpc-status': '5' }),
+      expected: true,
+    },
+  ];
+  for (const { name, retry, outcome, expected } of table)
+    it(`tells the budget what failed: ${name}`, () => assert.equal(isBudgetSuccess(retry, outcome), expected));
 });
