@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -35,7 +35,10 @@ const timeout = '5s';
 
 /** Files of retry vectors that are there. */
 export function retryVectorFiles(folder: string): readonly string[] {
-  return [1, 2, 3, 4, 5].map((number) => join(folder, 'open', `retry-${number}.json`)).filter((file) => existsSync(file));
+  const open = join(folder, 'open');
+  if (!existsSync(open)) return [];
+  const names = readdirSync(open).filter((name) => /^retry-.*\.json$/.test(name));
+  return names.toSorted().map((name) => join(open, name));
 }
 
 /** Reads a file of vectors. */
