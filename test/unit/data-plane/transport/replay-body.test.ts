@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
 import { FormData as UndiciFormData } from 'undici';
-import { isReplayable, isStream, ReplayBody } from '../../../../src/data-plane/transport/replay-body.ts';
+import {
+  discardBody,
+  isReplayable,
+  isStream,
+  ReplayBody,
+  type RequestBody,
+} from '../../../../src/data-plane/transport/replay-body.ts';
 
 async function* pieces(...all: readonly string[]): AsyncGenerator<string> {
   yield* all;
@@ -44,7 +50,113 @@ describe('a body', () => {
   }
 });
 
+describe('a body that nobody will send', () => {
+  it('lets its source go: a stream, a web stream, a generator', async () => {
+    const stream = new Readable({ read: () => {} });
+    let cancelled = false;
+    let returned = false;
+    const web = new ReadableStream({ cancel: () => void (cancelled = true) });
+    const generator = (async function* () {
+      try {
+        yield 'a';
+        yield 'b';
+      } finally {
+        returned = true;
+      }
+    })();
+    await generator.next();
+    for (const body of [stream, web, generator]) discardBody(body);
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual([stream.destroyed, cancelled, returned], [true, true, true]);
+  });
+
+  it('stays as it is when it can be sent again', () => {
+    for (const body of ['x', Buffer.from('x'), null, undefined, new Blob(['x'])]) discardBody(body as unknown as RequestBody);
+  });
+});
+
 describe('a recorded body', () => {
+  it('is read no further while the next attempt waits', async () => {
+    let reads = 0;
+    const body = new ReplayBody(
+      (async function* () {
+        for (;;) {
+          reads++;
+          yield 'x'.repeat(60);
+        }
+      })(),
+      100,
+    );
+    const first = body.attempt();
+    await first.next();
+    body.hold();
+    // It fails: what it sent must not look like the whole.
+    await assert.rejects(first.next(), /not wanted any more/);
+    assert.equal(reads, 1);
+    assert.equal(body.isReplayable, true);
+    const next = body.attempt();
+    assert.equal(String((await next.next()).value).length, 60);
+  });
+
+  it('loses nothing that was being read when the next attempt was granted', async () => {
+    const source = Promise.withResolvers<void>();
+    const body = new ReplayBody(
+      (async function* () {
+        yield 'a'.repeat(90);
+        await source.promise;
+        yield 'b'.repeat(90);
+        yield 'c';
+      })(),
+      100,
+    );
+    const first = body.attempt();
+    await first.next();
+    const reading = first.next();
+    body.hold();
+    source.resolve();
+    await assert.rejects(reading, /not wanted any more/);
+    assert.equal(await textOf(body.attempt()), `${'a'.repeat(90)}${'b'.repeat(90)}c`);
+  });
+
+  it('serves several attempts at a time once it is whole', async () => {
+    const body = new ReplayBody(pieces('a', 'b', 'c'), 100);
+    assert.equal(body.isWhole, false);
+    assert.equal(await textOf(body.attempt()), 'abc');
+    assert.equal(body.isWhole, true);
+    const one = body.attempt();
+    await one.next();
+    assert.equal(await textOf(body.attempt()), 'abc');
+    assert.equal(await textOf(one), 'bc');
+  });
+
+  it('breaks attempts off when the request is over, so that a part never looks like the whole', async () => {
+    const body = new ReplayBody(pieces('a', 'b'), 100);
+    await textOf(body.attempt());
+    const late = body.attempt();
+    await late.next();
+    body.release();
+    await assert.rejects(textOf(late), /not wanted any more/);
+    assert.equal(body.isWhole, false);
+  });
+
+  const copies: readonly { readonly name: string; readonly sizes: readonly number[]; readonly copied: boolean }[] = [
+    { name: 'short', sizes: [10, 20], copied: true },
+    { name: 'as-long-as-the-record', sizes: [60, 40], copied: true },
+    { name: 'longer', sizes: [60, 41], copied: false },
+    { name: 'empty', sizes: [], copied: true },
+  ];
+  for (const { name, sizes, copied } of copies) {
+    it(`is given out whole, when it fits: ${name}`, async () => {
+      const body = new ReplayBody(pieces(...sizes.map((size) => 'x'.repeat(size))), 100);
+      const got: string[] = [];
+      body.whenWhole((bytes) => got.push(String(bytes)));
+      const text = await textOf(body.attempt());
+      assert.deepEqual(got, copied ? [text] : []);
+      body.whenWhole((bytes) => got.push(String(bytes)));
+      assert.equal(got.length, copied ? 2 : 0);
+    });
+  }
+
   it('is whole for each attempt, and is read from its source once', async () => {
     let reads = 0;
     const body = new ReplayBody(
