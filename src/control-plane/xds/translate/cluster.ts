@@ -155,6 +155,6 @@ function namesFrom(message: Message, localities: readonly LocalityEndpoints[], u
 
 /** Whether nothing is said of the endpoint but its name. */
 function isPlain(endpoint: EndpointConfig, { locality, priority }: LocalityEndpoints): boolean {
-  const { address: _address, port: _port, hostname: _hostname, ...more } = endpoint;
+  const { address: _address, port: _port, ...more } = endpoint;
   return Object.keys(more).length === 0 && Object.keys(locality).length === 0 && priority === 0;
 }

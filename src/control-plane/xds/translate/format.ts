@@ -4,6 +4,7 @@
  * program sees it under a loopback address; so do the operators for the address of the caller here. Others are reported, and the
  * header is left out. Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage.
  */
+import type { FilterName } from './http-filters.ts';
 import type { Metadata, MetadataValue } from '../../../model/tls.ts';
 
 /** What is known where a value stands. */
@@ -14,13 +15,24 @@ export interface Surroundings {
   readonly routeName?: string | undefined;
   /** Only inside of a route: `%METADATA(ROUTE:…)%`. */
   readonly routeMetadata?: Metadata | undefined;
+  /** The filters of the connection manager, where they are known. */
+  readonly filters?: ReadonlySet<FilterName> | undefined;
 }
 
 const operator = /%(?:%|([A-Z_0-9]+)(?:\(([^)]*)\))?(?::(\d+))?%)/g;
 
-/** The text with its operators resolved, or undefined when one is not known here; the reason goes to `report`. */
-export function literalText(written: string, surroundings: Surroundings, report: (reason: string) => void): string | undefined {
-  if (!written.includes('%')) return written;
+/** The text with its operators resolved. */
+export type LiteralText =
+  | { readonly text: string }
+  /** An operator whose value is not known here. */
+  | { readonly unknown: string }
+  /** The text is no format. */
+  | { readonly mistake: string };
+
+/** Resolves the operators of a text. */
+export function literalText(written: string, surroundings: Surroundings): LiteralText {
+  if (!written.includes('%')) return { text: written };
+  if (written.replace(operator, '').includes('%')) return { mistake: 'has a single %; write %% for the sign itself' };
   const unknown: string[] = [];
   const text = written.replace(operator, (whole, name?: string, argument?: string, limit?: string) => {
     if (name === undefined) return '%';
@@ -28,9 +40,8 @@ export function literalText(written: string, surroundings: Surroundings, report:
     if (value === undefined) unknown.push(whole);
     return limit === undefined ? (value ?? '') : (value ?? '').slice(0, Number(limit));
   });
-  if (unknown.length === 0) return text;
-  report(`${unknown.join(', ')} is not known to a client before the request, so the header is left out`);
-  return undefined;
+  if (unknown.length === 0) return { text };
+  return { unknown: `${unknown.join(', ')} is not known to a client before the request, so the header is left out` };
 }
 
 function valueOf(name: string, argument: string | undefined, surroundings: Surroundings): string | undefined {

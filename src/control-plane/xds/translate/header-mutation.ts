@@ -84,10 +84,11 @@ function readAdditions(options: readonly Message[], surroundings: Surroundings):
     const name = header.text('key') ?? '';
     if (name === '') header.problem('key', 'must be the name of a header');
     const written = rawValue(header);
-    const value = literalText(written, surroundings, (reason) => header.note('value', reason));
+    const value = literalText(written, surroundings);
+    if ('mistake' in value) header.problem('value', value.mistake);
+    else if ('unknown' in value) header.note('value', value.unknown);
     // Envoy leaves a header out whose value came out empty.
-    if (value === undefined || (value === '' && !keepsEmpty)) continue;
-    additions[lists[action]].push([name, value]);
+    else if (value.text !== '' || keepsEmpty) additions[lists[action]].push([name, value.text]);
   }
   return additions;
 }

@@ -6,7 +6,7 @@ import type { FaultConfig, HeaderMutation, LocalRateLimitConfig } from '../../..
 import type { SessionAffinity } from '../../../model/affinity.ts';
 import { faultFrom } from './fault.ts';
 import type { Surroundings } from './format.ts';
-import { mutationListFrom } from './header-mutation.ts';
+import { followedBy, mutationListFrom } from './header-mutation.ts';
 import { rateLimitFrom } from './local-rate-limit.ts';
 import { typedMessage, type Message, type TypedMessage } from './message.ts';
 import { sessionFrom } from './stateful-session.ts';
@@ -18,11 +18,14 @@ export interface FilterPolicy {
   sessionAffinity?: SessionAffinity | false;
   requestHeaders?: HeaderMutation | false;
   responseHeaders?: HeaderMutation | false;
+  /** Of the mutations of several places the nearest has the last word; by default the farthest has. */
+  mostSpecificWins?: boolean;
   /** Set when a check of the chain cannot be carried out: letting requests pass unchecked would be worse than refusing them. */
   unsupported?: string;
 }
 
-type FilterName = 'fault' | 'local_ratelimit' | 'stateful_session' | 'header_mutation' | 'router';
+/** Filters that are known here. */
+export type FilterName = 'fault' | 'local_ratelimit' | 'stateful_session' | 'header_mutation' | 'router';
 
 const typePackages: readonly (readonly [part: string, filter: FilterName])[] = [
   ['filters.http.fault.', 'fault'],
@@ -50,7 +53,7 @@ export function filterChainPolicy(filters: readonly Message[], surroundings: Sur
     const config = filter.any('typed_config');
     if (filter.flag('disabled') === true) {
       filter.note('disabled', 'the filter is off, here and on routes that would switch it on');
-      filter.skip('typed_config');
+      config?.message.markRead();
       continue;
     }
     filter.skip('is_optional');
@@ -59,13 +62,24 @@ export function filterChainPolicy(filters: readonly Message[], surroundings: Sur
   return policy;
 }
 
+/** Which filters a chain has: what routes say of others has no effect. */
+export function filtersOf(filters: readonly Message[]): ReadonlySet<FilterName> {
+  const known = filters.map((filter) => filterOf(filter.any('typed_config')?.type ?? '', filter.text('name') ?? ''));
+  return new Set(known.filter((name) => name !== undefined));
+}
+
 /** Reads `typed_per_filter_config` of a place. */
 export function perFilterPolicy(owner: Message, surroundings: Surroundings): FilterPolicy {
   const map = owner.message('typed_per_filter_config');
   const policy: FilterPolicy = {};
   for (const name of map?.keys() ?? []) {
     const message = map!.message(name);
-    if (message !== undefined) readFilter(name, unwrapped(typedMessage(message), name, policy), policy, surroundings, true);
+    if (message === undefined) continue;
+    const filter = filterOf(typedMessage(message).type, name) ?? filterOf('', name);
+    if (filter !== undefined && surroundings.filters?.has(filter) === false) {
+      map!.note(name, 'has no effect: the connection manager has no such filter');
+      message.markRead();
+    } else readFilter(name, unwrapped(typedMessage(message), name, policy), policy, surroundings, true);
   }
   return policy;
 }
@@ -115,6 +129,7 @@ function readFilter(
       const mutations = message.message('mutations');
       const request = mutations && mutationListFrom(mutations.messages('request_mutations'), surroundings);
       const response = mutations && mutationListFrom(mutations.messages('response_mutations'), surroundings);
+      if (message.flag('most_specific_header_mutations_wins') === true) policy.mostSpecificWins = true;
       if (request !== undefined) policy.requestHeaders ??= request;
       if (response !== undefined) policy.responseHeaders ??= response;
       return;
@@ -130,9 +145,18 @@ function readFilter(
   }
 }
 
-/** The nearest policy wins, filter by filter; the places are from the nearest to the farthest. */
+/**
+ * The policy of the places from the nearest to the farthest, the filter chain at the end. The nearest wins, filter by filter; only
+ * header mutations are all carried out, first those of the chain.
+ */
 export function effectivePolicy(places: readonly FilterPolicy[]): FilterPolicy {
   const result: FilterPolicy = {};
   for (const place of places.toReversed()) Object.assign(result, place);
+  const inner = places.slice(0, -1);
+  const order = [...places.slice(-1), ...(result.mostSpecificWins === true ? inner.toReversed() : inner)];
+  for (const key of ['requestHeaders', 'responseHeaders'] as const) {
+    if (result[key] === undefined || result[key] === false) continue;
+    result[key] = order.reduce<HeaderMutation | undefined>((sum, place) => followedBy(sum, place[key] || undefined), undefined)!;
+  }
   return result;
 }

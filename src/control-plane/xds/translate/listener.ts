@@ -3,7 +3,7 @@ import type { OutboundListenerConfig } from '../../../model/listener.ts';
 import type { RequestPolicy } from '../../../model/route.ts';
 import { addressFrom } from './endpoints.ts';
 import type { Surroundings } from './format.ts';
-import { filterChainPolicy, type FilterPolicy } from './http-filters.ts';
+import { filterChainPolicy, filtersOf, type FilterPolicy } from './http-filters.ts';
 import { Findings, type Message } from './message.ts';
 import { routeTableFrom } from './route-configuration.ts';
 import { headersOf, upgradesOf } from './route.ts';
@@ -42,13 +42,14 @@ export function listenerFrom(message: Message, options: ListenerOptions): Outbou
   );
   const name = message.name('name') ?? 'listener';
   const address = message.has('address') ? addressFrom(message.message('address'), message) : undefined;
+  const bodyBytes = message.whole('per_connection_buffer_limit_bytes');
   const manager = connectionManager(message);
   if (manager === undefined) return undefined;
   return {
     direction: 'outbound',
     name,
     ...(options.port === 'bound' && address !== undefined && address.port > 0 && { port: address.port }),
-    ...managerFrom(manager, name, options.surroundings ?? {}),
+    ...managerFrom(manager, name, options.surroundings ?? {}, bodyBytes),
   };
 }
 
@@ -88,10 +89,13 @@ function connectionManager(message: Message): Message | undefined {
 function managerFrom(
   message: Message,
   name: string,
-  surroundings: Surroundings,
+  around: Surroundings,
+  bodyBytes: number | undefined,
 ): Pick<OutboundListenerConfig, 'routes' | 'policy'> {
   message.skip('stat_prefix', 'codec_type', 'use_remote_address', 'skip_xff_append', 'generate_request_id', 'server_name');
-  const filters = filterChainPolicy(message.messages('http_filters'), surroundings);
+  const chain = message.messages('http_filters');
+  const surroundings = { ...around, filters: filtersOf(chain) };
+  const filters = filterChainPolicy(chain, surroundings);
   const common = message.message('common_http_protocol_options');
   const policy: RequestPolicy = {
     idleTimeoutMs: message.durationMs('stream_idle_timeout') ?? defaultIdleMs,
@@ -107,7 +111,7 @@ function managerFrom(
     return { routes: table ?? '', policy: { ...policy, ...listenerPolicy(filters, message) } };
   }
   if (kind === 'route_config' && inner !== undefined)
-    return { routes: routeTableFrom(inner, { name, surroundings, filters }), policy };
+    return { routes: routeTableFrom(inner, { name, surroundings, filters, bodyBytes }), policy };
   message.problem(kind ?? 'route_config', 'must be there: routes of its own, or the name of a route configuration in rds');
   return { routes: { name, virtualHosts: [] }, policy };
 }

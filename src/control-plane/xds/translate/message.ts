@@ -71,6 +71,7 @@ export class Message {
   readonly findings: Findings;
   private readonly fields = new Map<string, { readonly key: string; readonly value: unknown }>();
   private readonly seen = new Set<string>();
+  private readonly parts = new Map<string, Message>();
 
   constructor(value: Readonly<Record<string, unknown>>, path: string, findings: Findings) {
     this.path = path;
@@ -180,13 +181,22 @@ export class Message {
     return undefined;
   }
 
+  /** The same object each time, so that what one reader reads counts for all. */
   message(name: string): Message | undefined {
     const value = this.raw(name);
-    return value === undefined ? undefined : this.findings.message(value, this.at(name));
+    return value === undefined ? undefined : this.part(value, this.at(name));
   }
 
   messages(name: string): readonly Message[] {
-    return this.list(name).flatMap((value, index) => this.findings.message(value, `${this.at(name)}[${index}]`) ?? []);
+    return this.list(name).flatMap((value, index) => this.part(value, `${this.at(name)}[${index}]`) ?? []);
+  }
+
+  private part(value: unknown, path: string): Message | undefined {
+    const known = this.parts.get(path);
+    if (known !== undefined) return known;
+    const message = this.findings.message(value, path);
+    if (message !== undefined) this.parts.set(path, message);
+    return message;
   }
 
   texts(name: string): readonly string[] {

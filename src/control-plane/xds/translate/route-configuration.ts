@@ -1,11 +1,11 @@
 /** Envoy's `config.route.v3.RouteConfiguration` in the words of the model. */
-import type { MirrorConfig, RouteTableConfig, VirtualHostConfig } from '../../../model/route.ts';
+import type { RouteTableConfig, VirtualHostConfig } from '../../../model/route.ts';
 import type { Surroundings } from './format.ts';
 import { headerMutationFrom } from './header-mutation.ts';
 import { perFilterPolicy, type FilterPolicy } from './http-filters.ts';
 import { Findings, type Message } from './message.ts';
 import { metadataFrom } from './metadata.ts';
-import { bodyLimitOf, headersOf, routeFrom } from './route.ts';
+import { bodyLimitOf, headersOf, routeFrom, type RouteContext } from './route.ts';
 import { mirrorsFrom } from './route-action.ts';
 import { headerMatchersFrom } from './string-matcher.ts';
 import { translated, type Translated } from './translated.ts';
@@ -18,6 +18,8 @@ export interface RouteConfigurationOptions {
   readonly surroundings?: Surroundings;
   /** What the filters of the connection manager do where a route says nothing else. */
   readonly filters?: FilterPolicy;
+  /** What the listener buffers of a body at most. Default 1 MiB (Envoy). */
+  readonly bodyBytes?: number | undefined;
 }
 
 /** Translates a `RouteConfiguration` in JSON. */
@@ -35,14 +37,18 @@ export function routeTableFrom(message: Message, options: RouteConfigurationOpti
   const surroundings = options.surroundings ?? {};
   message.skip('@type', 'validate_clusters', 'max_direct_response_body_size_bytes');
   const name = message.name('name') ?? options.name ?? 'routes';
-  const mirrors = mirrorsFrom(message.messages('request_mirror_policies'));
-  const filters = [perFilterPolicy(message, surroundings), options.filters ?? {}];
+  const context: TableContext = {
+    surroundings,
+    filters: [perFilterPolicy(message, surroundings), options.filters ?? {}],
+    bodyBytes: options.bodyBytes,
+    mirrors: mirrorsFrom(message.messages('request_mirror_policies')),
+  };
   for (const header of message.texts('internal_only_headers'))
     message.note('internal_only_headers', `${header} is not taken off: the requests of a program come from inside the mesh`);
   if (message.has('vhds')) message.note('vhds', 'virtual hosts that are delivered one by one are not subscribed to');
   const names = new Set<string>();
   const virtualHosts = message.messages('virtual_hosts').map((host) => {
-    const result = virtualHostFrom(host, surroundings, filters, mirrors);
+    const result = virtualHostFrom(host, context);
     if (names.has(result.name))
       host.problem('name', `there are two virtual hosts named ${JSON.stringify(result.name)}; names are unique`);
     names.add(result.name);
@@ -66,24 +72,23 @@ export function routeTableFrom(message: Message, options: RouteConfigurationOpti
   };
 }
 
-function virtualHostFrom(
-  message: Message,
-  surroundings: Surroundings,
-  outerFilters: readonly FilterPolicy[],
-  outerMirrors: readonly MirrorConfig[],
-): VirtualHostConfig {
+/** What the virtual hosts of a table take over from it. */
+type TableContext = Omit<RouteContext, 'retry' | 'hedge'>;
+
+function virtualHostFrom(message: Message, table: TableContext): VirtualHostConfig {
+  const { surroundings } = table;
   const name = message.text('name') ?? '';
   if (name === '') message.problem('name', 'must not be empty');
   const domains = message.texts('domains');
   if (domains.length === 0) message.problem('domains', 'must name at least one domain; * serves every host');
   const mirrors = mirrorsFrom(message.messages('request_mirror_policies'));
-  const context = {
+  const context: RouteContext = {
     surroundings,
-    filters: [perFilterPolicy(message, surroundings), ...outerFilters],
+    filters: [perFilterPolicy(message, surroundings), ...table.filters],
     retry: message.message('retry_policy'),
     hedge: message.message('hedge_policy'),
-    bodyBytes: bodyLimitOf(message),
-    mirrors: mirrors.length > 0 ? mirrors : outerMirrors,
+    bodyBytes: bodyLimitOf(message) ?? table.bodyBytes,
+    mirrors: mirrors.length > 0 ? mirrors : table.mirrors,
   };
   const routes = message.messages('routes').map((route, index) => routeFrom(route, `${name}.routes[${index}]`, context));
   const matcher = message.has('matcher');
