@@ -269,6 +269,9 @@ export interface MeshErrorContext {
   readonly retriesExhausted?: boolean;
   /** True when the peer may have seen the request: repeating it by hand may execute it twice. */
   readonly mayHaveBeenProcessed?: boolean;
+  /** Where the policy says another one than the table. */
+  readonly status?: number;
+  readonly grpcStatus?: string;
   /** Further facts for the reader: counts, names, limits. */
   readonly details?: Readonly<Record<string, unknown>>;
 }
@@ -298,8 +301,8 @@ export class MeshError extends Error {
     this.code = code;
     this.flags = context.retriesExhausted ? (row.flag === '-' ? 'URX' : `URX,${row.flag}`) : row.flag;
     this.responseCodeDetails = row.details;
-    this.status = row.status;
-    this.grpcStatus = row.grpcStatus;
+    this.status = context.status ?? row.status;
+    this.grpcStatus = context.grpcStatus ?? row.grpcStatus;
     this.remedy = row.remedy;
     this.attempts = context.attempts ?? [];
     this.cluster = context.cluster;

@@ -59,7 +59,16 @@ export function noCluster(call: Call): MeshError {
     destination?.slot.cluster === undefined
       ? `which no control plane has delivered${call.context.config.whyNoCluster(call.entry!.virtualHost!.source, name)}`
       : 'an aggregate without a member: none was delivered, or all lead back to it';
-  return errorOf(call, 'MESH_NO_CLUSTER', `the route "${route!.name}" sends to "${name}", ${why}; see mesh.status()`);
+  const message = `the route "${route!.name}" sends to "${name}", ${why}; see mesh.status()`;
+  return errorOf(call, 'MESH_NO_CLUSTER', message, statusWithoutCluster(route!));
+}
+
+/** The statuses that a route may ask for, with what they are to a gRPC client ("HTTP to gRPC Status Code Mapping"). */
+const grpcStatuses = { 404: 'UNIMPLEMENTED', 500: 'UNKNOWN', 503: 'UNAVAILABLE' } as const;
+
+function statusWithoutCluster({ config: { action } }: CompiledRoute): MeshErrorContext {
+  const status = 'clusterNotFoundStatus' in action ? action.clusterNotFoundStatus : undefined;
+  return status === undefined ? {} : { status, grpcStatus: grpcStatuses[status] };
 }
 
 /** What the end of the call's time says of an attempt that was under way. */

@@ -11,6 +11,7 @@ import type { Attempt } from './attempt.ts';
 import { hedgesOf, type CallHedges } from './call-hedges.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import type { HostWish } from './cluster/pick-host.ts';
+import { attemptHeader } from './inherit.ts';
 import { localAnswer, type LocalReason } from './local-response.ts';
 import { copyTo } from './mirror.ts';
 import type { Call } from './outbound.ts';
@@ -23,10 +24,17 @@ import { StreamTimers } from './response-timeouts.ts';
 import { idempotentOnly } from './route-again.ts';
 import { answerOf, type LocalAnswer } from './routing/answer.ts';
 import type { CompiledMirror, CompiledRoute } from './routing/compiled-route.ts';
-import { editRequest, editResponseHeaders, type EditedRequest, type ResponseHeaders } from './routing/edit-request.ts';
+import {
+  editRequest,
+  editResponseHeaders,
+  forwardedHostHeader,
+  withForwardedHost,
+  type EditedRequest,
+  type ResponseHeaders,
+} from './routing/edit-request.ts';
 import { compileMutation } from './routing/header-mutation.ts';
 import { requestHasherOf, type RequestHash } from './routing/request-hash.ts';
-import type { RequestView } from './routing/request-view.ts';
+import { headerOf, type RequestView } from './routing/request-view.ts';
 import { sessionOf, type Session } from './routing/session-affinity.ts';
 import type { SendOptions } from './send-options.ts';
 
@@ -160,8 +168,13 @@ export class CallPlan {
     if (authority !== undefined) {
       send.setHeader('host', authority);
       // Other rewrites of the host have told it in `editRequest`.
-      if (this.call.destination?.edit?.isHostFromEndpoint === true)
-        send.setHeader('x-envoy-original-host', this.edited?.authority ?? this.call.authority);
+      const edit = this.call.destination?.edit;
+      if (edit?.isHostFromEndpoint === true) {
+        const original = this.edited?.authority ?? this.call.authority;
+        send.setHeader('x-envoy-original-host', original);
+        if (edit.appendsForwardedHost)
+          send.setHeader(forwardedHostHeader, withForwardedHost(headerOf(this.sent(), forwardedHostHeader), original));
+      }
     }
     // The endpoint should know how long it has, and not how long the caller would have waited.
     if (this.asked.hasGrpcCap && expectedMs > 0) send.setHeader('grpc-timeout', formatGrpcTimeout(expectedMs));
@@ -178,8 +191,10 @@ export class CallPlan {
     const edit = this.call.destination?.responseEdit;
     const session = this.session?.headerFor(attempt.host!.address, this.call.context.clock.wallNow());
     const cookies = this.hash?.setCookies ?? [];
-    if (edit === undefined && session === undefined && cookies.length === 0) return undefined;
+    const tellsAttempts = this.policy.includeAttemptCountInResponse === true;
+    if (edit === undefined && session === undefined && cookies.length === 0 && !tellsAttempts) return undefined;
     const edited = edit === undefined ? { ...headers } : editResponseHeaders(edit, headers);
+    if (tellsAttempts) edited[attemptHeader] = String(this.call.attempts);
     for (const cookie of cookies) addCookie(edited, cookie);
     if (session?.[0] === 'set-cookie') addCookie(edited, session[1]);
     else if (session !== undefined) edited[session[0]] = session[1];

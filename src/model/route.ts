@@ -60,8 +60,12 @@ export type HostRewrite =
 export interface ForwardOptions {
   readonly pathRewrite?: PathRewrite;
   readonly hostRewrite?: HostRewrite;
+  /** The host that was asked for is appended to `x-forwarded-host` where `hostRewrite` changes it (Envoy `append_x_forwarded_host`). */
+  readonly appendForwardedHost?: boolean;
   readonly mirror?: readonly MirrorConfig[];
   readonly hashPolicies?: readonly HashPolicy[];
+  /** Status of the error when the cluster is not known. Default 503 (Envoy `cluster_not_found_response_code`). */
+  readonly clusterNotFoundStatus?: 404 | 500 | 503;
 }
 
 /** Sends the caller elsewhere. What is absent stays as in the request. */
@@ -127,6 +131,8 @@ export interface RequestPolicy {
   readonly priority?: 'default' | 'high';
   /** Each attempt carries its number in `x-envoy-attempt-count` (Envoy `include_request_attempt_count`). */
   readonly includeAttemptCount?: boolean;
+  /** Responses carry the number of attempts in `x-envoy-attempt-count` (Envoy `include_attempt_count_in_response`). */
+  readonly includeAttemptCountInResponse?: boolean;
   /** Whose request headers of the caller may change timeouts and retries: `x-envoy-*` or `l5d-*`. Default none. */
   readonly overrideHeaders?: 'envoy' | 'linkerd';
   /** Protocols that a request may upgrade to (`websocket`). Absent = any. */

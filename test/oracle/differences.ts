@@ -94,18 +94,6 @@ const unhonoured: readonly KnownDifference[] = [
     reason: 'Priorities, degraded endpoints, weights of localities and failing on panic are reported as not carried out.',
   },
   {
-    where: ['cluster-by-header-not-found-404#0: status', 'failure-no-cluster-404#0: status'],
-    reason: 'cluster_not_found_response_code is reported as not carried out: an unknown cluster is a 503.',
-  },
-  {
-    where: ['headers-attempt-count-response#0: response header x-envoy-attempt-count'],
-    reason: 'include_attempt_count_in_response is reported as not carried out: the caller has the attempts in events and errors.',
-  },
-  {
-    where: ['rewrite-host-with-original#0: header x-forwarded-host'],
-    reason: 'append_x_forwarded_host is reported as not carried out.',
-  },
-  {
     where: ['override-timeouts#2: status'],
     reason:
       'x-envoy-upstream-rq-timeout-alt-response asks for 204 instead of 504; a caller in the process gets the error it can name.',

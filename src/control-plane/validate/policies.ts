@@ -55,6 +55,7 @@ export function checkRequestPolicy(check: Check, policy: RequestPolicy): void {
   check.within('sessionAffinity', policy.sessionAffinity, checkSessionAffinity);
   check.oneOf('priority', policy.priority, ['default', 'high']);
   check.flag('includeAttemptCount', policy.includeAttemptCount);
+  check.flag('includeAttemptCountInResponse', policy.includeAttemptCountInResponse);
   check.oneOf('overrideHeaders', policy.overrideHeaders, ['envoy', 'linkerd']);
   check.each('upgrades', policy.upgrades, (inner, upgrade) => inner.headerName('', upgrade, 'any-case'));
   check.within('cors', policy.cors, checkCors);

@@ -148,8 +148,10 @@ function checkDestination(check: Check, destination: WeightedDestination, match:
 function checkForwardOptions(check: Check, options: ForwardOptions, match: PathMatcher | undefined): void {
   check.within('pathRewrite', options.pathRewrite, (inner, rewrite) => checkPathRewrite(inner, rewrite, match));
   check.within('hostRewrite', options.hostRewrite, checkHostRewrite);
+  check.flag('appendForwardedHost', options.appendForwardedHost);
   check.each('mirror', options.mirror, checkMirror);
   check.each('hashPolicies', options.hashPolicies, checkHashPolicy);
+  check.oneOf('clusterNotFoundStatus', options.clusterNotFoundStatus, [404, 500, 503]);
 }
 
 function checkMirror(check: Check, mirror: MirrorConfig): void {

@@ -24,6 +24,7 @@ export function compileDestination(
     pathRewrite: to.pathRewrite ?? action.pathRewrite,
     hostRewrite: to.hostRewrite ?? action.hostRewrite,
     isHostOfDestination: to.hostRewrite !== undefined,
+    appendForwardedHost: action.appendForwardedHost,
   };
   const responseEdit = compileResponseEdit(places, to.responseHeaders);
   return {

@@ -18,6 +18,7 @@ interface Rewrites {
   readonly pathRewrite?: PathRewrite | undefined;
   readonly hostRewrite?: HostRewrite | undefined;
   readonly isHostOfDestination?: boolean;
+  readonly appendForwardedHost?: boolean | undefined;
 }
 
 /**
@@ -46,7 +47,9 @@ export function compileRequestEdit(
   const host = compileHostEdit(rewrites.hostRewrite);
   const isHostFromEndpoint = rewrites.hostRewrite?.kind === 'endpoint';
   if (headers.length === 0 && path === undefined && host === undefined && !isHostFromEndpoint) return undefined;
-  return { path, host, isHostFromEndpoint, isHostOfDestination: rewrites.isHostOfDestination === true, headers };
+  const isHostOfDestination = rewrites.isHostOfDestination === true;
+  const appendsForwardedHost = rewrites.appendForwardedHost === true && !isHostOfDestination;
+  return { path, host, isHostFromEndpoint, isHostOfDestination, appendsForwardedHost, headers };
 }
 
 /** What is changed of a response; undefined = nothing. */

@@ -34,6 +34,8 @@ export interface RequestEdit {
   readonly isHostFromEndpoint: boolean;
   /** The host is that of one destination, not of the whole route. */
   readonly isHostOfDestination: boolean;
+  /** The host before is appended to `x-forwarded-host`; never for the host of a destination. */
+  readonly appendsForwardedHost: boolean;
   /** In the order in which they are carried out. */
   readonly headers: readonly CompiledMutation[];
 }
@@ -75,6 +77,7 @@ export function editRequest(edit: RequestEdit, request: EditableRequest): Edited
     const original = firstHeader(list, 'host') ?? request.authority;
     list = list.filter(([name]) => lowerCaseName(name) !== 'host');
     if (!edit.isHostOfDestination) list = withHeader(list, ['x-envoy-original-host', original]);
+    if (edit.appendsForwardedHost) list = withHeader(list, [forwardedHostHeader, withForwardedHost(valueOf(list), original)]);
   }
   const path = edit.path?.(request.path);
   if (path !== undefined) list = withHeader(list, ['x-envoy-original-path', request.path]);
@@ -83,6 +86,20 @@ export function editRequest(edit: RequestEdit, request: EditableRequest): Edited
     authority,
     headers: list === before ? request.headers : flatHeaders(list),
   };
+}
+
+/** Header with the hosts that a request was sent to before its host was rewritten, the latest last. */
+export const forwardedHostHeader = 'x-forwarded-host';
+
+/** What `x-forwarded-host` becomes; a host that stands there last already is not appended again. Source: Envoy `updateAuthority`. */
+export function withForwardedHost(before: string | undefined, host: string): string {
+  if (before === undefined || before === '') return host;
+  return before.slice(before.lastIndexOf(',') + 1) === host ? before : `${before},${host}`;
+}
+
+function valueOf(list: HeaderList): string | undefined {
+  const values = list.filter(([name]) => lowerCaseName(name) === forwardedHostHeader).map(([, value]) => value);
+  return values.length === 0 ? undefined : values.join(',');
 }
 
 /** Changes the headers of a response. */

@@ -67,6 +67,7 @@ export const requestPolicyFields: FieldTable<RequestPolicy> = {
   sessionAffinity: 'honoured',
   priority: 'honoured',
   includeAttemptCount: 'honoured',
+  includeAttemptCountInResponse: 'honoured',
   overrideHeaders: 'honoured',
   upgrades: 'honoured',
   cors: inbound,
@@ -105,8 +106,10 @@ export const forwardFields: FieldTable<Extract<RouteAction, { kind: 'forward' }>
   draw: 'honoured',
   pathRewrite: 'honoured',
   hostRewrite: 'honoured',
+  appendForwardedHost: 'honoured',
   mirror: each(mirrorFields),
   hashPolicies: 'honoured',
+  clusterNotFoundStatus: 'honoured',
 };
 
 /** Fields of a `forward-by-header` action. */
@@ -115,8 +118,10 @@ export const forwardByHeaderFields: FieldTable<Extract<RouteAction, { kind: 'for
   header: 'honoured',
   pathRewrite: 'honoured',
   hostRewrite: 'honoured',
+  appendForwardedHost: 'honoured',
   mirror: each(mirrorFields),
   hashPolicies: 'honoured',
+  clusterNotFoundStatus: 'honoured',
 };
 
 /** Fields of `RouteMatch`. */

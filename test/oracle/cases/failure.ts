@@ -8,6 +8,7 @@ const tls = {
   },
 };
 const shadow = { up: { endpoints: ['a'] }, shadow: { endpoints: ['b'] } };
+const grpc = { method: 'POST', bodyBytes: 5, headers: { 'content-type': 'application/grpc' } } satisfies Ask;
 const settled = { settleMs: 150 } satisfies Ask;
 
 const failures: readonly OracleCase[] = [
@@ -44,7 +45,12 @@ const failures: readonly OracleCase[] = [
   {
     name: 'failure-no-cluster-404',
     route: { cluster: 'nowhere', cluster_not_found_response_code: 'NOT_FOUND' },
-    asks: [{ envoy: '404 NC 0' }],
+    asks: [{ envoy: '404 NC 0' }, { ...grpc, envoy: '200 NC 0' }],
+  },
+  {
+    name: 'failure-no-cluster-500',
+    route: { cluster: 'nowhere', cluster_not_found_response_code: 'INTERNAL_SERVER_ERROR' },
+    asks: [{ envoy: '500 NC 0' }, { ...grpc, envoy: '200 NC 0' }],
   },
   {
     name: 'failure-http2',
@@ -56,7 +62,7 @@ const failures: readonly OracleCase[] = [
   {
     name: 'failure-grpc-refused',
     clusters: { up: { endpoints: ['refused'] } },
-    asks: [{ method: 'POST', bodyBytes: 5, headers: { 'content-type': 'application/grpc' } }],
+    asks: [grpc],
   },
 ];
 

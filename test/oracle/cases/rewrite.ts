@@ -68,7 +68,22 @@ const pathRewrites: readonly OracleCase[] = [
 
 const hostRewrites: readonly OracleCase[] = [
   { name: 'rewrite-host', route: { host_rewrite_literal: 'orders.internal' } },
-  { name: 'rewrite-host-with-original', route: { host_rewrite_literal: 'orders.internal', append_x_forwarded_host: true } },
+  {
+    name: 'rewrite-host-with-original',
+    route: { host_rewrite_literal: 'orders.internal', append_x_forwarded_host: true },
+    asks: [
+      {},
+      { headers: { 'x-forwarded-host': 'first.test' } },
+      { headers: { 'x-forwarded-host': 'first.test,rewrite-host-with-original.test' } },
+    ],
+  },
+  {
+    name: 'rewrite-host-of-endpoint-with-original',
+    route: { auto_host_rewrite: true, append_x_forwarded_host: true },
+    clusters: { up: { endpoints: ['b'] } },
+    asks: [{}, { headers: { 'x-forwarded-host': 'first.test' } }],
+  },
+  { name: 'rewrite-no-host-with-original', route: { append_x_forwarded_host: true } },
   {
     name: 'rewrite-host-by-header',
     route: { host_rewrite_header: 'x-host' },

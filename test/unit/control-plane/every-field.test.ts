@@ -127,6 +127,7 @@ const policy: Whole<Omit<RequestPolicy, 'authorization' | 'externalAuthorization
   sessionAffinity: { kind: 'cookie', name: 's', path: '/', ttlMs: 1, strict: true, absoluteTimeoutMs: 1, idleTimeoutMs: 1 },
   priority: 'high',
   includeAttemptCount: true,
+  includeAttemptCountInResponse: true,
   overrideHeaders: 'envoy',
   upgrades: ['websocket'],
   cors: {
@@ -170,6 +171,8 @@ const routes: readonly Whole<RouteConfig>[] = (
       to: [destination, { cluster: 'c', weight: 1, answer: redirect }, { cluster: 'c', weight: 1, answer: respond }],
       pathRewrite: { kind: 'full', path: '/full' },
       hostRewrite: { kind: 'literal', host: 'orders:80' },
+      appendForwardedHost: true,
+      clusterNotFoundStatus: 404,
       mirror: [mirror],
       hashPolicies: [
         { kind: 'header', name: 'x-a', regexRewrite: regex, terminal: true },

@@ -131,6 +131,7 @@ const policy: Samples<RequestPolicy> = {
   sessionAffinity: { kind: 'header', name: 'x-a' },
   priority: 'high',
   includeAttemptCount: true,
+  includeAttemptCountInResponse: true,
   overrideHeaders: 'envoy',
   upgrades: ['websocket'],
   cors: { allowOrigins: [] },
@@ -155,8 +156,10 @@ const destination: Samples<WeightedDestination> = {
 const forwardOptions: Samples<ForwardOptions> = {
   pathRewrite: { kind: 'full', path: '/' },
   hostRewrite: { kind: 'endpoint' },
+  appendForwardedHost: true,
   mirror: [mirror],
   hashPolicies: [{ kind: 'header', name: 'x-a' }],
+  clusterNotFoundStatus: 404,
 };
 
 const forward: Samples<Extract<RouteAction, { kind: 'forward' }>> = {
@@ -296,6 +299,7 @@ const cases: readonly Case[] = [
     'sessionAffinity',
     'priority',
     'includeAttemptCount',
+    'includeAttemptCountInResponse',
     'overrideHeaders',
     'upgrades',
   ]),
@@ -319,13 +323,23 @@ const cases: readonly Case[] = [
     'timeoutMs',
     'answer',
   ]),
-  forType('forward', forwardFields, forward, ['kind', 'draw', 'pathRewrite', 'hostRewrite', 'hashPolicies']),
+  forType('forward', forwardFields, forward, [
+    'kind',
+    'draw',
+    'pathRewrite',
+    'hostRewrite',
+    'appendForwardedHost',
+    'hashPolicies',
+    'clusterNotFoundStatus',
+  ]),
   forType('forward by header', forwardByHeaderFields, { ...forwardOptions, kind: 'forward-by-header', header: 'x-cluster' }, [
     'kind',
     'header',
     'pathRewrite',
     'hostRewrite',
+    'appendForwardedHost',
     'hashPolicies',
+    'clusterNotFoundStatus',
   ]),
   forType<RouteMatch>('match', matchFields, match, [
     'path',

@@ -10,6 +10,8 @@ import { hostRewriteFrom, pathRewriteFrom } from './rewrite.ts';
 import { runtimeFractionFrom } from './string-matcher.ts';
 import { subsetName } from './subset-name.ts';
 
+const notFoundStatuses = { SERVICE_UNAVAILABLE: 503, NOT_FOUND: 404, INTERNAL_SERVER_ERROR: 500 } as const;
+
 /** Reads where a `RouteAction` sends. `outerMirrors` are those of the virtual host or the table, which hold when it has none. */
 export function forwardFrom(message: Message, surroundings: Surroundings, outerMirrors: readonly MirrorConfig[]): RouteAction {
   const pathRewrite = pathRewriteFrom(message);
@@ -17,11 +19,19 @@ export function forwardFrom(message: Message, surroundings: Surroundings, outerM
   const mirrors = mirrorsFrom(message.messages('request_mirror_policies'));
   const hashPolicies = hashPoliciesFrom(message.messages('hash_policy'));
   const mirror = mirrors.length > 0 ? mirrors : outerMirrors;
+  const appendForwardedHost = message.flag('append_x_forwarded_host') === true;
+  const notFound = message.choice('cluster_not_found_response_code', [
+    'SERVICE_UNAVAILABLE',
+    'NOT_FOUND',
+    'INTERNAL_SERVER_ERROR',
+  ]);
   const options = {
     ...(pathRewrite !== undefined && { pathRewrite }),
     ...(hostRewrite !== undefined && { hostRewrite }),
+    ...(appendForwardedHost && { appendForwardedHost }),
     ...(mirror.length > 0 && { mirror }),
     ...(hashPolicies.length > 0 && { hashPolicies }),
+    ...(notFound !== undefined && { clusterNotFoundStatus: notFoundStatuses[notFound] }),
   };
   const kind = message.oneOf(
     'cluster',
@@ -31,9 +41,6 @@ export function forwardFrom(message: Message, surroundings: Surroundings, outerM
     'inline_cluster_specifier_plugin',
   );
   const match = metadataOf(message.message('metadata_match'), 'envoy.lb');
-  const code = message.choice('cluster_not_found_response_code', ['SERVICE_UNAVAILABLE', 'NOT_FOUND', 'INTERNAL_SERVER_ERROR']);
-  if (code !== undefined && code !== 'SERVICE_UNAVAILABLE')
-    message.note('cluster_not_found_response_code', 'a missing cluster is answered by 503');
   switch (kind) {
     case 'cluster': {
       const cluster = message.text(kind) ?? '';

@@ -102,6 +102,7 @@ function virtualHostFrom(message: Message, table: TableContext): VirtualHostConf
   const policy = {
     ...headersOf(headerMutationFrom(message, 'request', surroundings), headerMutationFrom(message, 'response', surroundings)),
     includeAttemptCount: message.flag('include_request_attempt_count') === true,
+    ...(message.flag('include_attempt_count_in_response') === true && { includeAttemptCountInResponse: true }),
   };
   return {
     name,

@@ -198,10 +198,38 @@ describe('a host', () => {
     assert.deepEqual(editRequest(edit, own), { path: '/a', authority: undefined, headers: own.headers });
   });
 
+  const forwarded: readonly {
+    readonly name: string;
+    readonly before: string | string[] | undefined;
+    readonly becomes: string;
+  }[] = [
+    { name: 'none-before', before: undefined, becomes: 'own' },
+    { name: 'empty-before', before: '', becomes: 'own' },
+    { name: 'another-before', before: 'first', becomes: 'first,own' },
+    { name: 'two-headers-before', before: ['first', 'second'], becomes: 'first,second,own' },
+    { name: 'the-last-one-already', before: 'first,own', becomes: 'first,own' },
+    { name: 'an-earlier-one-already', before: 'own,first', becomes: 'own,first,own' },
+  ];
+  for (const { name, before, becomes } of forwarded) {
+    it(`that was asked for is appended to x-forwarded-host: ${name}`, () => {
+      const hostRewrite: HostRewrite = { kind: 'literal', host: 'new.host' };
+      const edit = compileRequestEdit(places(), undefined, { hostRewrite, appendForwardedHost: true })!;
+      const { headers } = editRequest(edit, request({ headers: { host: 'own', 'x-forwarded-host': before } }));
+      assert.deepEqual(lines(headers), ['x-envoy-original-host: own', `x-forwarded-host: ${becomes}`]);
+    });
+  }
+
+  it('that stays as it is is not appended to x-forwarded-host', () => {
+    const hostRewrite: HostRewrite = { kind: 'header', name: 'x-h' };
+    const edit = compileRequestEdit(places(), undefined, { hostRewrite, appendForwardedHost: true })!;
+    assert.deepEqual(lines(editRequest(edit, request({ headers: { host: 'own' } })).headers), ['host: own']);
+  });
+
   it('of a destination is not told', () => {
     const edit = compileRequestEdit(places(), undefined, {
       hostRewrite: { kind: 'literal', host: 'x' },
       isHostOfDestination: true,
+      appendForwardedHost: true,
     })!;
     assert.deepEqual(lines(editRequest(edit, request({ headers: { host: 'own' } })).headers), []);
   });
