@@ -177,6 +177,7 @@ export function healthCheckFrom(message: Message): HealthCheckConfig | undefined
       if (kind === undefined)
         message.findings.problem(message.path, 'must have one of http_health_check, tcp_health_check and grpc_health_check');
       else message.note(kind, 'is not carried out: the endpoints are not probed by it');
+      probe?.markRead();
       return undefined;
   }
 }

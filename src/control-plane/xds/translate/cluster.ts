@@ -131,7 +131,9 @@ function namesFrom(message: Message, localities: readonly LocalityEndpoints[], u
   const endpoints = localities.flatMap((locality) => locality.endpoints);
   const family = familyNames[options.choice('dns_lookup_family', families) ?? 'AUTO'];
   const byTtl = options.flag('respect_dns_ttl') === true;
-  const refreshMs = byTtl ? undefined : options.durationMs('dns_refresh_rate');
+  // With the TTL it is for answers that have none.
+  const writtenMs = options.durationMs('dns_refresh_rate');
+  const refreshMs = byTtl ? undefined : writtenMs;
   const [only] = endpoints;
   if (use === 'one' && endpoints.length !== 1)
     message.problem('load_assignment', 'a LOGICAL_DNS cluster has exactly one endpoint');

@@ -79,8 +79,9 @@ export class Message {
     for (const [key, field] of Object.entries(value)) {
       if (field === null || field === undefined) continue;
       const name = folded(key);
-      if (this.fields.has(name)) this.problem(key, 'is there twice, in both spellings; keep one of them');
+      const isThere = this.fields.has(name);
       this.fields.set(name, { key, value: field });
+      if (isThere) this.problem(key, 'is there twice, in both spellings; keep one of them');
     }
   }
 
@@ -224,6 +225,7 @@ export class Message {
   /** Which one of the fields of a `oneof` is there; reported when there are several. */
   oneOf<const T extends string>(...names: readonly T[]): T | undefined {
     const present = names.filter((name) => this.has(name));
+    if (present.length > 1) this.skip(...present);
     if (present.length > 1) this.problem(present[1]!, `only one of ${present.join(', ')} may be there`);
     return present[0];
   }

@@ -35,8 +35,8 @@ export function routeFrom(message: Message, fallbackName: string, context: Route
   if (match === undefined) message.problem('match', 'must say which requests the route is for');
   const forward = message.message('route');
   const filters = effectivePolicy([perFilterPolicy(message, surroundings), ...context.filters]);
-  const action =
-    filters.unsupported === undefined ? actionFrom(message, forward, surroundings, context) : refusedAction(filters.unsupported);
+  const written = actionFrom(message, forward, surroundings, context);
+  const action = filters.unsupported === undefined ? written : refusedAction(filters.unsupported);
   const operation = operationOf(message);
   const policy: RequestPolicy = {
     ...(forward !== undefined && forwardPolicy(forward, message, context)),
