@@ -219,10 +219,13 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
   /** What the route makes of the request: where it goes, how long it may take, and what is done to it on purpose. */
   private follow(route: CompiledRoute): void {
     this.route = route;
+    this.span?.matched(route.config.operation, this.entry!.virtualHost!.virtualClusterOf?.(this));
     this.destination = destinationOf(this, route);
     this.retry = this.context.forbidsNonIdempotentRetries ? idempotentOnly(route.retry) : route.retry;
     if (route.isPlain) {
-      if (this.limitTime(route.timeoutMs, this.startMs)) this.chooseCluster();
+      const isInTime =
+        this.inherited === undefined ? this.limitOwnTime(route.timeoutMs) : this.limitTime(route.timeoutMs, this.startMs);
+      if (isInTime) this.chooseCluster();
       return;
     }
     const plan = new CallPlan(this, route);
@@ -237,6 +240,11 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
         (signal) => sleep(this.context.clock, delayMs, signal),
         () => this.admit(plan, this.context.clock.now()),
       );
+  }
+
+  private limitOwnTime(timeoutMs: number): true {
+    if (timeoutMs > 0) this.deadline = this.context.deadlines.armFromStart(this, timeoutMs);
+    return true;
   }
 
   /** One deadline for all attempts: that of the policy, or what the caller of this process still waits. False = it has passed. */

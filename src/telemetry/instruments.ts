@@ -77,6 +77,7 @@ export const metricTable = {
       'url.scheme',
       'http.response.status_code',
       'error.type',
+      'meshfetch.virtual_cluster',
       'meshfetch.mesh.name',
     ],
     buckets: durationBuckets,
@@ -174,7 +175,7 @@ function createInstrument(meter: Meter, name: MetricName, row: MetricRow): Instr
 
 interface SpanRow {
   readonly kind: SpanKind;
-  /** With `{method}` for the request method, or `HTTP` when that is unknown. */
+  /** With `{method}` for the request method, or `HTTP` when that is unknown. A route may give the request another name. */
   readonly name: string;
   readonly doc: string;
   readonly attributes: readonly string[];
@@ -201,6 +202,7 @@ export const spanTable = {
       'meshfetch.mesh.name',
       'meshfetch.route',
       'meshfetch.cluster',
+      'meshfetch.virtual_cluster',
       'meshfetch.config.version',
       'meshfetch.attempts',
       'meshfetch.response.flags',

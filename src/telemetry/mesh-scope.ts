@@ -3,7 +3,7 @@ import { createKnownMethods } from './http-method.ts';
 import type { Registration } from './registration.ts';
 
 /**
- * Distinct services, and clusters, that metrics name: 128 of them with four methods and a few statuses each stay below the 2,000
+ * Distinct services, clusters, and virtual clusters, that metrics name: 128 of them with four methods and a few statuses each stay below the 2,000
  * series at which the OpenTelemetry SDK folds a metric together.
  */
 const maxNames = 128;
@@ -15,6 +15,7 @@ export class MeshScope {
   readonly knownMethods: ReadonlySet<string>;
   readonly services = new BoundedNames(maxNames);
   readonly clusters = new BoundedNames(maxNames);
+  readonly virtualClusters = new BoundedNames(maxNames);
   constructor(meshName: string, registration: Registration, knownMethods: string | undefined) {
     this.meshName = meshName;
     this.registration = registration;

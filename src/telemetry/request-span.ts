@@ -91,6 +91,7 @@ export class RequestSpan {
   private route: string | undefined = undefined;
   private cluster: string | undefined = undefined;
   private endpoint: string | undefined = undefined;
+  private virtualCluster: string | undefined = undefined;
   private configVersion: string | undefined = undefined;
   private isEnded = false;
 
@@ -132,6 +133,12 @@ export class RequestSpan {
       this.span = tracer.startSpan(`meshfetch ${this.methodName}`, { kind: SpanKind.INTERNAL, attributes }, parent);
       this.context = trace.setSpan(parent, this.span);
     }
+  }
+
+  /** A route was found: the name that it gives to spans, and the class of requests that this one belongs to, where it has them. */
+  matched(operation: string | undefined, virtualCluster: string | undefined): void {
+    if (operation !== undefined) this.span?.updateName(operation);
+    this.virtualCluster = virtualCluster;
   }
 
   /** The request was routed; called again when the cluster is drawn anew. */
@@ -266,6 +273,8 @@ export class RequestSpan {
     const labels: Attributes = { ...this.metricLabels, 'meshfetch.mesh.name': this.scope.meshName };
     if (outcome.status !== undefined) labels['http.response.status_code'] = outcome.status;
     if (failure !== undefined) labels['error.type'] = failure;
+    if (this.virtualCluster !== undefined)
+      labels['meshfetch.virtual_cluster'] = this.scope.virtualClusters.label(this.virtualCluster);
     this.instruments.get('meshfetch.client.call.duration').record(durationMs / 1000, labels, this.context);
   }
 
@@ -273,6 +282,7 @@ export class RequestSpan {
     if (span.isRecording()) {
       if (this.route !== undefined) span.setAttribute('meshfetch.route', this.route);
       if (this.cluster !== undefined) span.setAttribute('meshfetch.cluster', this.cluster);
+      if (this.virtualCluster !== undefined) span.setAttribute('meshfetch.virtual_cluster', this.virtualCluster);
       if (this.configVersion !== undefined) span.setAttribute('meshfetch.config.version', this.configVersion);
       if (outcome.status !== undefined) span.setAttribute('http.response.status_code', outcome.status);
       span.setAttribute('meshfetch.attempts', this.attempts.length);

@@ -2,18 +2,16 @@
 import type { Random } from '../base/runtime.ts';
 import { cappedGrpcTimeoutMs } from '../data-plane/resilience/grpc-timeout.ts';
 import { overridden, overrideHeaders } from '../data-plane/resilience/request-overrides.ts';
-import type { CompiledMirror, CompiledRoute } from '../data-plane/routing/compiled-route.ts';
+import type { CompiledMirror, CompiledRoute, CompiledVirtualHost } from '../data-plane/routing/compiled-route.ts';
 import { decideRoute, type Draw, type RouteDecision } from '../data-plane/routing/decide-route.ts';
 import { editRequest, editResponseHeaders, type ResponseHeaders } from '../data-plane/routing/edit-request.ts';
 import { isGrpcRequest } from '../data-plane/routing/grpc-request.ts';
 import { headerList, type HeaderList } from '../data-plane/routing/header-list.ts';
-import { compileValue } from '../data-plane/routing/match-value.ts';
-import { headerOf, headerValuesOf } from '../data-plane/routing/request-view.ts';
-import type { VirtualHostConfig } from '../model/route.ts';
+import { headerOf } from '../data-plane/routing/request-view.ts';
 import type { CompiledEnvoy, EnvoyTable } from './compile-envoy.ts';
 import type { RouteMirror, RouteResult } from './route-result.ts';
 import { headerPairs, readRequest, type ReadRequest, type RouteRequest } from './route-request.ts';
-import { virtualHostsOf, type EnvoyVirtualHost, type RuntimeLayer } from './virtual-hosts-of.ts';
+import { virtualHostsOf, type RuntimeLayer } from './virtual-hosts-of.ts';
 
 /** Chance and surroundings of one decision. */
 export interface RouteOptions {
@@ -43,9 +41,9 @@ export function route(compiled: CompiledEnvoy, request: RouteRequest, options: R
   const read = readRequest(request);
   const { table, host } = findVirtualHost(compiled, read, options);
   const decision: RouteDecision =
-    host === undefined ? { kind: 'no-route' } : decideRoute(host.compiled, read.view, drawOf(options.random ?? 0));
+    host === undefined ? { kind: 'no-route' } : decideRoute(host, read.view, drawOf(options.random ?? 0));
   const responseHeaders = responseRecord(headerPairs(request.responseHeaders));
-  return resultOf({ table: table?.name ?? '', host: host?.config, decision, read, responseHeaders });
+  return resultOf({ table: table?.name ?? '', host, decision, read, responseHeaders });
 }
 
 function drawOf(random: number | Random): Draw {
@@ -58,7 +56,7 @@ function findVirtualHost(
   { tables }: CompiledEnvoy,
   { host, port, view }: ReadRequest,
   options: RouteOptions,
-): { readonly table: EnvoyTable | undefined; readonly host: EnvoyVirtualHost | undefined } {
+): { readonly table: EnvoyTable | undefined; readonly host: CompiledVirtualHost | undefined } {
   const wanted = options.table === undefined ? tables : tables.filter(({ name }) => name === options.table);
   if (options.table !== undefined && wanted.length === 0)
     throw new TypeError(`there is no table "${options.table}"; there are ${tables.map(({ name }) => `"${name}"`).join(', ')}`);
@@ -71,7 +69,7 @@ function findVirtualHost(
 
 interface Decided {
   readonly table: string;
-  readonly host: VirtualHostConfig | undefined;
+  readonly host: CompiledVirtualHost | undefined;
   readonly decision: RouteDecision;
   readonly read: ReadRequest;
   readonly responseHeaders: ResponseHeaders;
@@ -81,7 +79,7 @@ function resultOf({ table, host, decision, read, responseHeaders }: Decided): Ro
   const { view, headers } = read;
   const found = decision.kind === 'no-route' ? undefined : decision.route;
   const scheme = view.scheme === 'https' ? 'https' : 'http';
-  const virtualCluster = host && virtualClusterOf(host, read);
+  const virtualCluster = host?.virtualClusterOf?.(view);
   const unchanged: RouteResult = {
     kind: 'no-route',
     table,
@@ -119,7 +117,7 @@ function resultOf({ table, host, decision, read, responseHeaders }: Decided): Ro
   }
 }
 
-function reasonFor(host: VirtualHostConfig | undefined, authority: string): string {
+function reasonFor(host: CompiledVirtualHost | undefined, authority: string): string {
   return host === undefined ? `no virtual host serves ${authority}` : `no route of the virtual host "${host.name}" matches`;
 }
 
@@ -182,12 +180,6 @@ function mirrorOf({ slot, subset, share, hostSuffix }: CompiledMirror, host: str
 function withSuffix(host: string, suffix: string): string {
   const port = /:\d+$/.exec(host)?.[0] ?? '';
   return host.slice(0, host.length - port.length) + suffix + port;
-}
-
-function virtualClusterOf({ virtualClusters }: VirtualHostConfig, { view }: ReadRequest): string | undefined {
-  if (virtualClusters === undefined || virtualClusters.length === 0) return undefined;
-  const found = virtualClusters.find(({ headers }) => headers.every((header) => compileValue(header, headerValuesOf)(view)));
-  return found?.name ?? 'other';
 }
 
 function responseRecord(pairs: readonly (readonly [string, string])[]): ResponseHeaders {

@@ -2,7 +2,7 @@
 import { compileRouteTable } from '../data-plane/routing/compile-routes.ts';
 import type { ClusterSlot, CompiledVirtualHost, RouteCompilation } from '../data-plane/routing/compiled-route.ts';
 import { createVirtualHostTable, type VirtualHostTable } from '../data-plane/routing/virtual-hosts.ts';
-import type { RouteTableConfig, VirtualHostConfig } from '../model/route.ts';
+import type { RouteTableConfig } from '../model/route.ts';
 import type { EnvoyTable } from './compile-envoy.ts';
 
 /**
@@ -12,17 +12,11 @@ import type { EnvoyTable } from './compile-envoy.ts';
  */
 export type RuntimeLayer = string | Readonly<Record<string, number | boolean>>;
 
-/** A virtual host ready for requests. */
-export interface EnvoyVirtualHost {
-  readonly config: VirtualHostConfig;
-  readonly compiled: CompiledVirtualHost;
-}
-
-const compiledTables = new WeakMap<RouteTableConfig, Map<string, VirtualHostTable<EnvoyVirtualHost>>>();
+const compiledTables = new WeakMap<RouteTableConfig, Map<string, VirtualHostTable<CompiledVirtualHost>>>();
 
 /** The virtual hosts of a table, compiled once for each runtime layer. */
-export function virtualHostsOf(table: EnvoyTable, runtime: RuntimeLayer = {}): VirtualHostTable<EnvoyVirtualHost> {
-  const known = compiledTables.get(table.config) ?? new Map<string, VirtualHostTable<EnvoyVirtualHost>>();
+export function virtualHostsOf(table: EnvoyTable, runtime: RuntimeLayer = {}): VirtualHostTable<CompiledVirtualHost> {
+  const known = compiledTables.get(table.config) ?? new Map<string, VirtualHostTable<CompiledVirtualHost>>();
   compiledTables.set(table.config, known);
   const key = JSON.stringify(runtime);
   let compiled = known.get(key);
@@ -33,16 +27,11 @@ export function virtualHostsOf(table: EnvoyTable, runtime: RuntimeLayer = {}): V
   return compiled;
 }
 
-function compile({ config, outer }: EnvoyTable, runtime: RuntimeLayer): VirtualHostTable<EnvoyVirtualHost> {
+function compile({ config, outer }: EnvoyTable, runtime: RuntimeLayer): VirtualHostTable<CompiledVirtualHost> {
   const slot = (name: string): ClusterSlot => ({ name, cluster: undefined });
   const compilation: RouteCompilation = { source: 'envoy', version: '1', slot, runtime: numeratorsOf(runtime) };
   const table = typeof runtime === 'string' ? withRaisedFractions(config) : config;
-  return createVirtualHostTable(
-    compileRouteTable(table, outer, compilation).map((entry, index) => ({
-      ...entry,
-      value: { config: config.virtualHosts[index]!, compiled: entry.value },
-    })),
-  );
+  return createVirtualHostTable(compileRouteTable(table, outer, compilation));
 }
 
 function numeratorsOf(runtime: RuntimeLayer): NonNullable<RouteCompilation['runtime']> {

@@ -13,6 +13,7 @@ import { compileMatch } from './match-route.ts';
 import { isPlainRoute } from './plain-route.ts';
 import { createRouteIndex } from './route-index.ts';
 import { unservedAction, unservedPolicy } from './route-fields.ts';
+import { compileVirtualClusters } from './virtual-clusters.ts';
 
 /** Compiles one virtual host of a table. `outer` are the policies around it, the nearest first. */
 export function compileVirtualHost(
@@ -31,6 +32,7 @@ export function compileVirtualHost(
     index: createRouteIndex(routes),
     requireTls: host.requireTls,
     hasFractions: host.routes.some(({ match }) => match.fraction !== undefined),
+    virtualClusterOf: compileVirtualClusters(host.virtualClusters),
   };
 }
 

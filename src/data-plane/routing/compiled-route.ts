@@ -8,6 +8,7 @@ import type { CompiledAnswer } from './answer.ts';
 import type { RequestEdit, ResponseEdit } from './edit-request.ts';
 import type { CompiledMatch, Runtime } from './match-route.ts';
 import type { RouteIndex } from './route-index.ts';
+import type { VirtualClusterOf } from './virtual-clusters.ts';
 
 /** A cluster by name; `cluster` is undefined while no control plane delivers it. */
 export interface ClusterSlot {
@@ -90,6 +91,8 @@ export interface CompiledVirtualHost {
   readonly requireTls: 'all' | 'external' | undefined;
   /** Whether a route takes a random share, so that a number has to be drawn for each request. */
   readonly hasFractions: boolean;
+  /** Names the class of a request, for telemetry. Undefined where the host has no virtual clusters. */
+  readonly virtualClusterOf: VirtualClusterOf | undefined;
 }
 
 /** What compiling needs to know of its surroundings: who delivered the table, and the slots of its clusters. */

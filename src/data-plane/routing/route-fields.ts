@@ -144,7 +144,7 @@ export const routeFields: FieldTable<RouteConfig> = {
   match: parts(matchFields),
   action: reportAction,
   policy: parts(requestPolicyFields),
-  operation: notYet,
+  operation: 'honoured',
   metadata: 'shown',
 };
 
@@ -155,7 +155,7 @@ export const virtualHostFields: FieldTable<VirtualHostConfig> = {
   routes: each(routeFields),
   policy: parts(requestPolicyFields),
   requireTls: 'honoured',
-  virtualClusters: notYet,
+  virtualClusters: 'honoured',
   metadata: 'shown',
 };
 

@@ -351,8 +351,14 @@ const cases: readonly Case[] = [
     'fraction',
     'grpc',
   ]),
-  forType<RouteConfig>('route', routeFields, route, ['name', 'metadata']),
-  forType<VirtualHostConfig>('virtual host', virtualHostFields, virtualHost, ['name', 'domains', 'requireTls', 'metadata']),
+  forType<RouteConfig>('route', routeFields, route, ['name', 'operation', 'metadata']),
+  forType<VirtualHostConfig>('virtual host', virtualHostFields, virtualHost, [
+    'name',
+    'domains',
+    'requireTls',
+    'virtualClusters',
+    'metadata',
+  ]),
   forType<RouteTableConfig>('route table', routeTableFields, table, [
     'name',
     'ignorePortInHost',

@@ -20,6 +20,7 @@ function doEverything(telemetry: Telemetry): void {
     identities: () => [{ name: 'default', expiresMs: clock.wallNow() + 3_600_000 }],
   });
   const request = telemetry.startRequest(someRequest(), 0)!;
+  request.matched(undefined, 'reads');
   request.routed('v2', 'orders/v2', '7');
   request.startAttempt(someAttempt(1), 0).end({ kind: 'retried', error: 'MESH_RESET' }, 10);
   request.retryScheduled({ retry: 1, maxRetries: 2, reason: 'reset', delayMs: 10 });
@@ -85,6 +86,19 @@ describe('the metrics', () => {
     ]);
     const calls = (await sdk.collect()).find((metric) => metric.descriptor.name === 'meshfetch.client.call.duration');
     assert.equal((calls!.dataPoints[0]!.value as { readonly sum: number }).sum, 0.05);
+  });
+
+  it('name the virtual cluster of a request where it has one, and no more than 128 of them', async () => {
+    const sdk = registerMetrics();
+    const telemetry = createSome();
+    for (const name of [...Array.from({ length: 130 }, (_, index) => `v${index}`), undefined]) {
+      const request = telemetry.startRequest(someRequest(), 0)!;
+      request.matched(undefined, name);
+      request.end({ status: 200 }, 1);
+    }
+    const calls = (await sdk.collect()).find((metric) => metric.descriptor.name === 'meshfetch.client.call.duration');
+    const names = calls!.dataPoints.map(({ attributes }) => attributes['meshfetch.virtual_cluster']);
+    assert.deepEqual(new Set(names), new Set([...Array.from({ length: 128 }, (_, index) => `v${index}`), '_other', undefined]));
   });
 
   it('count attempts by cluster and outcome', async () => {

@@ -102,6 +102,7 @@ describe('the spans of a request', () => {
   it('carry every attribute of the table and no other', () => {
     const finished = registerTracing();
     const request = createSome().startRequest(someRequest({ method: 'PURGE' }), 0)!;
+    request.matched('orders: write', 'writes');
     request.routed('v2', 'orders/v2', '7');
     request.startAttempt(someAttempt(2), 0).end({ kind: 'failed', status: 503, protocol: '2' }, 1);
     request.end({ status: 503 }, 1);
@@ -110,6 +111,18 @@ describe('the spans of a request', () => {
     assert.deepEqual(Object.keys(attemptsOf(spans)[0]!.attributes).sort(), [...spanTable.attempt.attributes].sort());
     assert.equal(requestOf(spans).kind, spanTable.request.kind);
     assert.equal(attemptsOf(spans)[0]!.kind, spanTable.attempt.kind);
+  });
+
+  it('have the name that the route gives to the request, and attempts keep theirs', () => {
+    const finished = registerTracing();
+    const request = createSome().startRequest(someRequest(), 0)!;
+    request.matched('orders: read', undefined);
+    request.startAttempt(someAttempt(1), 0).end({ kind: 'delivered', status: 200 }, 1);
+    request.end({ status: 200 }, 1);
+    const spans = finished();
+    assert.equal(requestOf(spans).name, 'orders: read');
+    assert.equal('meshfetch.virtual_cluster' in requestOf(spans).attributes, false);
+    assert.equal(attemptsOf(spans)[0]!.name, 'GET');
   });
 
   it('are HTTP in name for a method that is not known', () => {

@@ -83,6 +83,7 @@ describe('the route of a request', () => {
       source: 's',
       version: '1',
       requireTls: undefined,
+      virtualClusterOf: undefined,
       hasFractions: false,
       index: undefined,
       routes: compile([
