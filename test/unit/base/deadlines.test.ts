@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
 import { Deadlines, type DeadlineTarget } from '../../../src/base/deadlines.ts';
-import type { Clock } from '../../../src/base/runtime.ts';
+import { systemClock, type Clock } from '../../../src/base/runtime.ts';
 import { createVirtualClock, type VirtualClock } from '../../../src/testing/virtual-clock.ts';
 
 /** A virtual clock that counts the timers which are set. */
@@ -190,5 +192,34 @@ describe('deadlines', () => {
     await clock.advance(20_000);
     assert.equal(fired.length, 1000);
     assert.equal(clock.timers(), 0);
+  });
+
+  it('lets what arrived while the event loop was blocked be read before anybody is told', async () => {
+    const server = createServer((socket) => socket.end('answer'));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    await once(socket, 'connect');
+    const events: string[] = [];
+    socket.on('data', () => events.push('answer'));
+    const told = Promise.withResolvers<void>();
+    new Deadlines(systemClock).arm(
+      {
+        onDeadline() {
+          events.push('deadline');
+          told.resolve();
+        },
+      },
+      40,
+      systemClock.now(),
+    );
+    // A kernel does what the loop cannot: it takes the answer in meanwhile.
+    const blockedUntil = performance.now() + 200;
+    setImmediate(() => {
+      while (performance.now() < blockedUntil);
+    });
+    await told.promise;
+    assert.deepEqual(events, ['answer', 'deadline']);
+    socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
   });
 });
