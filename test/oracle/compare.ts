@@ -44,6 +44,7 @@ const ignoredResponseHeaders = new Set([
 /** Both count down from the same timeout; the machine is between them. */
 const expectedTimeoutHeader = 'x-envoy-expected-rq-timeout-ms';
 const expectedTimeoutTolerance = 0.3;
+const expectedTimeoutToleranceMs = 60;
 
 /** The aspects in which the answers to one ask differ. */
 export function compare(ask: Ask, envoy: readonly Observation[], meshfetch: readonly Observation[]): Difference[] {
@@ -139,7 +140,7 @@ function isRoughly(ones: readonly string[], others: readonly string[], within: n
 }
 
 function isNear(one: number, other: number): boolean {
-  return Math.abs(one - other) <= expectedTimeoutTolerance * Math.max(one, other);
+  return Math.abs(one - other) <= Math.max(expectedTimeoutToleranceMs, expectedTimeoutTolerance * Math.max(one, other));
 }
 
 const namesOf = (one: Observation): string[] => one.arrivals.map(({ endpoint }) => endpoint);

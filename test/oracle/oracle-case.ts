@@ -77,6 +77,8 @@ export interface OracleCase {
   readonly table?: Json;
   /** Default: `up`, with the endpoint `a`. */
   readonly clusters?: Readonly<Record<string, ClusterSpec>>;
+  /** Envoy remembers what it was asked (an ejection, an empty bucket), so that the case can be run once only. */
+  readonly leavesTraces?: true;
   /** Default: one GET of `/`. */
   readonly asks?: readonly Ask[];
 }

@@ -106,4 +106,7 @@ const rateLimits: readonly OracleCase[] = [
 ];
 
 /** Limits and rate limits. */
-export const limitCases: readonly OracleCase[] = [...limits, ...rateLimits];
+export const limitCases: readonly OracleCase[] = [
+  ...limits,
+  ...rateLimits.map((one) => ({ ...one, leavesTraces: true }) as const),
+];

@@ -5,6 +5,7 @@ const noPanic = { common_lb_config: { healthy_panic_threshold: { value: 0 } } };
 
 const outlier = (name: string, detection: Json, asks: readonly Ask[], more: Partial<OracleCase> = {}): OracleCase => ({
   name: `outlier-${name}`,
+  leavesTraces: true,
   clusters: {
     up: {
       endpoints: ['a', 'b'],
