@@ -9,12 +9,16 @@ export interface DeadlineTarget {
   onDeadline(deadline: Deadline): void;
 }
 
+/** Who tells a deadline. */
+interface DeadlineOwner {
+  remove(deadline: Deadline): void;
+}
+
 /** One armed deadline; `cancel()` may be called any number of times. */
 export class Deadline {
   /** @internal */ next: Deadline | undefined = undefined;
   /** @internal */ previous: Deadline | undefined = undefined;
-  /** @internal */ lane: Lane | undefined = undefined;
-  /** @internal Its own, where it has no lane. */ timer: Timer | undefined = undefined;
+  /** @internal */ owner: DeadlineOwner | undefined = undefined;
   /** @internal */ target: DeadlineTarget | undefined;
   /** Monotonic milliseconds at which it fires. */
   readonly dueMs: number;
@@ -24,8 +28,7 @@ export class Deadline {
   }
   cancel(): void {
     this.target = undefined;
-    this.lane?.remove(this);
-    this.timer?.cancel();
+    this.owner?.remove(this);
   }
 }
 
@@ -33,7 +36,7 @@ export class Deadline {
  * The deadlines of one duration, in order of time: nearly always the order in which they come, since all have the same duration
  * (a request that waited for its configuration counts from its start, and comes late). Cancelled ones leave at once.
  */
-class Lane {
+class Lane implements DeadlineOwner {
   head: Deadline | undefined = undefined;
   private tail: Deadline | undefined = undefined;
   private timer: Timer | undefined = undefined;
@@ -48,7 +51,7 @@ class Lane {
   }
 
   add(deadline: Deadline): void {
-    deadline.lane = this;
+    deadline.owner = this;
     let before = this.tail;
     while (before !== undefined && before.dueMs > deadline.dueMs) before = before.previous;
     const after = before === undefined ? this.head : before.next;
@@ -76,7 +79,7 @@ class Lane {
     else previous.next = next;
     if (next === undefined) this.tail = previous;
     else next.previous = previous;
-    deadline.lane = undefined;
+    deadline.owner = undefined;
     deadline.next = undefined;
     deadline.previous = undefined;
   }
@@ -146,7 +149,7 @@ export class Deadlines {
     let lane = this.lanes.get(duration);
     if (lane === undefined) {
       if (this.lanes.size >= maxLanes) {
-        deadline.timer = this.clock.setTimer(
+        const timer = this.clock.setTimer(
           () => {
             const waiting = deadline.target;
             deadline.target = undefined;
@@ -154,6 +157,7 @@ export class Deadlines {
           },
           delayUntil(deadline.dueMs, this.clock),
         );
+        deadline.owner = { remove: () => timer.cancel() };
         return deadline;
       }
       for (const [other, idle] of this.lanes)

@@ -25,19 +25,25 @@ export interface RequestContext {
 
 const key = Symbol.for('meshfetch.request-context');
 
-type Storage = AsyncLocalStorage<RequestContext>;
+/** What all copies of this package share; without a storage until somebody runs with a context. */
+interface Shared {
+  storage: AsyncLocalStorage<RequestContext> | undefined;
+}
 
-/** Undefined until somebody runs with a context: a process that never does pays for one look-up. */
-let storage: Storage | undefined;
+/** Kept here, because every request asks: a look-up in the global object costs as much as the storage itself. */
+let known: Shared | undefined;
+
+function shared(): Shared {
+  return (known ??= (globalThis as { [key]?: Shared })[key] ??= { storage: undefined });
+}
 
 /** The context of the request that this code serves, or undefined. */
 export function currentRequest(): RequestContext | undefined {
-  storage ??= (globalThis as { [key]?: Storage })[key];
-  return storage?.getStore();
+  return (known ?? shared()).storage?.getStore();
 }
 
 /** Calls `work`; what it starts, now and later, sees `context` as its current request. */
 export function runWithRequest<T>(context: RequestContext, work: () => T): T {
-  storage ??= (globalThis as { [key]?: Storage })[key] ??= new AsyncLocalStorage<RequestContext>();
+  const storage = (shared().storage ??= new AsyncLocalStorage<RequestContext>());
   return storage.run(context, work);
 }

@@ -29,8 +29,20 @@ export function optionsOf(attempt: Attempt, connections: HostConnections, traceH
   plan?.edit(send, attempt, timeoutMs);
   if (!hasOwnName) send.addHeader('host', entry.authority);
   if (countsAttempts) send.setHeader(attemptHeader, String(attemptCount));
-  if (timeoutMs > 0) send.setHeader(expectedTimeoutHeader, String(timeoutMs));
+  if (timeoutMs > 0) send.setHeader(expectedTimeoutHeader, textOf(timeoutMs));
   if (inherited !== undefined) handOn(inherited, send, timeoutMs);
   for (let index = 0; index + 1 < traceHeaders.length; index += 2) send.addHeader(traceHeaders[index]!, traceHeaders[index + 1]!);
   return send.ready();
+}
+
+let lastMs = 0;
+let lastText = '0';
+
+/** A time as text: nearly all requests have the same. */
+function textOf(timeMs: number): string {
+  if (timeMs !== lastMs) {
+    lastMs = timeMs;
+    lastText = String(timeMs);
+  }
+  return lastText;
 }

@@ -21,7 +21,7 @@ import { rawHeadersOf } from './local-response.ts';
 import type { Call } from './outbound.ts';
 import { classifyError } from './resilience/classify.ts';
 import type { Probe } from './resilience/circuit-breaker.ts';
-import type { PriorityLimits } from './resilience/limits.ts';
+import type { LimitRefusal, PriorityLimits } from './resilience/limits.ts';
 import type { Failure } from './resilience/outcome.ts';
 import { Silence } from './response-timeouts.ts';
 import { giveSendOptionsBack } from './send-options.ts';
@@ -97,7 +97,8 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
 
   /** The limits that it counts under. */
   get limits(): PriorityLimits {
-    return this.cluster.limits.of(this.call.plan?.policy.priority);
+    const { plan } = this.call;
+    return plan === undefined ? this.cluster.limits : this.cluster.limits.of(plan.policy.priority);
   }
 
   /** Limits, host, connection, send. */
@@ -107,22 +108,17 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     // Waiting for configuration or a name is not the host's time.
     this.startMs = this.number === 1 && !call.hasWaited ? call.startMs : context.clock.now();
     const { limits } = this;
-    const overflow = limits.admit(this.startMs, context.random, call.inherited?.criticality);
+    const { admission } = limits;
+    const overflow = admission.isOn
+      ? limits.admit(this.startMs, context.random, call.inherited?.criticality)
+      : limits.tryAcquireRequest();
     if (overflow !== undefined) {
       this.isOver = true;
       this.failed(overflowOf(overflow));
       return;
     }
-    if (limits.admission.isOn) this.inFlight = limits.admission.inFlight;
-    const nobody = pickHost(
-      this,
-      cluster,
-      call.destination!.subset,
-      call.plan?.wish,
-      call.retries?.hosts,
-      context.random,
-      this.startMs,
-    );
+    if (admission.isOn) this.inFlight = admission.inFlight;
+    const nobody = pickHost(this, cluster, call.destination!.subset, call.plan?.wish, call.retries?.hosts, context.random);
     if (nobody !== undefined) {
       limits.releaseRequest();
       this.isOver = true;
@@ -132,7 +128,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     const host = this.host!;
     host.inFlight++;
     const timeoutMs = perTryMs(this);
-    if (timeoutMs > 0) this.deadline = context.deadlines.arm(this, timeoutMs, this.startMs);
+    if (timeoutMs > 0) this.deadline = context.deadlines.armFromStart(this, timeoutMs);
     try {
       this.connections = cluster.connectionsOf(host, call.entry!, call.options.allowH2 === false, limits);
       const connection = this.connections.take();
@@ -148,20 +144,14 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     const { call } = this;
     if (!limits.tryAcquirePending()) {
       this.end(false);
-      this.failed(
-        overflowOf(
-          `${this.host!.address} has its ${this.connections!.size} connections busy and maxPendingRequests (${limits.maxPending}) wait already`,
-        ),
-      );
+      this.failed(overflowOf(limits.pendingRefusal(this.host!.address, this.connections!.size)));
       return;
     }
     this.isWaiting = true;
     const { pendingTimeoutMs } = limits;
     if (pendingTimeoutMs !== Number.POSITIVE_INFINITY)
       this.silence = new Silence(call.context.clock, pendingTimeoutMs, () => {
-        const failure = overflowOf(
-          `no connection to ${this.host!.address} was free within pendingTimeoutMs (${pendingTimeoutMs})`,
-        );
+        const failure = overflowOf(limits.pendingTimeoutRefusal(this.host!.address));
         this.stopWaiting();
         call.guard(() => this.failed(failure));
       });
@@ -208,7 +198,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     if (call.span === undefined) {
       const options = optionsOf(this, this.connections!, noHeaders);
       connection.client.dispatch(options, this);
-      giveSendOptionsBack(options);
+      if (options !== call.options) giveSendOptionsBack(options);
     } else {
       const { ip, port, address } = this.host!;
       this.span = call.span.startAttempt(
@@ -217,7 +207,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
       );
       const options = optionsOf(this, this.connections!, this.span.headers);
       this.span.dispatch(connection.client, options, this);
-      giveSendOptionsBack(options);
+      if (options !== call.options) giveSendOptionsBack(options);
     }
   }
 
@@ -489,6 +479,6 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
 type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2];
 
 /** Refused by a limit of this process. */
-function overflowOf(reason: string): Failure {
-  return { kind: 'failure', code: 'MESH_OVERFLOW', mayHaveBeenProcessed: false, localOrigin: true, ours: true, reason };
+function overflowOf(refusal: LimitRefusal): Failure {
+  return { kind: 'failure', code: 'MESH_OVERFLOW', mayHaveBeenProcessed: false, localOrigin: true, ours: true, ...refusal };
 }

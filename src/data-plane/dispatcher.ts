@@ -2,7 +2,7 @@ import { Dispatcher, Dispatcher1Wrapper } from 'undici';
 import { MeshError } from '../base/errors.ts';
 import { CallList } from './call-list.ts';
 import { Call } from './outbound.ts';
-import type { OutboundContext } from './outbound-context.ts';
+import type { CallContext, OutboundContext } from './outbound-context.ts';
 import { withKeptHeaders, withQueryInPath } from './routing/request-view.ts';
 import type { DispatchOptions } from './send-options.ts';
 
@@ -13,17 +13,17 @@ const { wrapHandler } = Dispatcher1Wrapper as unknown as {
 
 /** The door of undici: every request becomes a {@link Call}. No `#private` fields, because `compose()` wraps it in a Proxy. */
 export class OutboundDispatcher extends Dispatcher {
-  private readonly context: OutboundContext;
+  private readonly context: CallContext;
   private readonly calls = new CallList();
   private isClosed = false;
 
   constructor(context: OutboundContext) {
     super();
-    this.context = context;
+    this.context = { ...context, calls: this.calls };
   }
 
   override dispatch(options: DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    const call = new Call(this.context, withKeptHeaders(withQueryInPath(options)), wrapHandler(handler), this.calls);
+    const call = new Call(this.context, withKeptHeaders(withQueryInPath(options)), wrapHandler(handler));
     if (this.isClosed) call.refuse(new MeshError('MESH_CLOSED', 'the mesh was closed; make requests before close()'));
     else call.guard(() => call.begin());
     return true;

@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici';
 import type { Deadlines } from '../base/deadlines.ts';
 import type { Clock, Random } from '../base/runtime.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
+import type { CallList } from './call-list.ts';
 import type { LiveConfig } from './live-config.ts';
 import type { RateLimits } from './resilience/rate-limit.ts';
 
@@ -19,4 +20,10 @@ export interface OutboundContext {
   readonly forbidsNonIdempotentRetries: boolean;
   /** Where requests to hosts that no control plane knows go, when the program has set a global dispatcher of its own. */
   fallback(): Dispatcher | undefined;
+}
+
+/** What a call needs of the mesh and of the dispatcher that it came through. */
+export interface CallContext extends OutboundContext {
+  /** The calls under way. */
+  readonly calls: CallList;
 }

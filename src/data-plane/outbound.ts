@@ -27,7 +27,6 @@ import type { RetryConfig } from '../model/policy.ts';
 import type { RequestOutcome, RequestSpan } from '../telemetry/request-span.ts';
 import { Attempt } from './attempt.ts';
 import { failureOf, noCluster, noRoute, telemetryOutcome, timeoutAt, timeoutOf } from './call-failure.ts';
-import type { CallList } from './call-list.ts';
 import { CallPlan } from './call-plan.ts';
 import { CallRetries } from './call-retries.ts';
 import { CalledRequest } from './called-request.ts';
@@ -35,7 +34,7 @@ import type { Cluster } from './cluster/cluster.ts';
 import { recordHead, recordOutcome } from './cluster/record-outcome.ts';
 import type { OriginEntry } from './live-config.ts';
 import { respondLocally } from './local-response.ts';
-import type { OutboundContext } from './outbound-context.ts';
+import type { CallContext } from './outbound-context.ts';
 import { PassThrough } from './pass-through.ts';
 import type { Outcome, ResponseOutcome } from './resilience/outcome.ts';
 import type { RetryBudget } from './resilience/retry-budget.ts';
@@ -65,9 +64,8 @@ interface Pending {
  * serves it.
  */
 export class Call extends CalledRequest implements Dispatcher.DispatchController, DeadlineTarget {
-  readonly context: OutboundContext;
+  readonly context: CallContext;
   handler: Dispatcher.DispatchHandler;
-  private readonly calls: CallList;
   /** @internal Neighbours in the list of calls. */
   next: Call | undefined = undefined;
   /** @internal */
@@ -97,15 +95,18 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
   /** The attempt whose response the handler gets; at most one. */
   winner: Attempt | undefined = undefined;
   isSettled = false;
-  /** Configuration or a name had to be waited for. */
-  hasWaited = false;
+  /** What it waits for, or waited for last. */
   private pending: Pending | undefined = undefined;
 
-  constructor(context: OutboundContext, options: DispatchOptions, handler: Dispatcher.DispatchHandler, calls: CallList) {
+  constructor(context: CallContext, options: DispatchOptions, handler: Dispatcher.DispatchHandler) {
     super(options);
     this.context = context;
     this.handler = handler;
-    this.calls = calls;
+  }
+
+  /** Whether configuration, a name or a delay had to be waited for. */
+  get hasWaited(): boolean {
+    return this.pending !== undefined;
   }
 
   /** Ends it before it began. */
@@ -117,7 +118,7 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
   begin(): void {
     this.startMs = this.context.clock.now();
     this.inherited = currentRequest();
-    this.calls.add(this);
+    this.context.calls.add(this);
     // The handler gets its controller at once, so that aborting works while a name is resolved, a connection made or a retry waits.
     try {
       this.handler.onRequestStart?.(this, null);
@@ -137,10 +138,10 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
 
   /** Sends another request to where this route leads, as a call of its own. */
   copy(options: DispatchOptions, handler: Dispatcher.DispatchHandler, route: CompiledRoute): void {
-    const copy = new Call(this.context, options, handler, this.calls);
+    const copy = new Call(this.context, options, handler);
     copy.startMs = this.context.clock.now();
     copy.entry = this.entry;
-    this.calls.add(copy);
+    this.context.calls.add(copy);
     copy.guard(() => copy.follow(route));
   }
 
@@ -171,7 +172,6 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
     next: (value: T) => void,
     otherwise = (error: Error): void => this.fail(error),
   ): void {
-    this.hasWaited = true;
     const waiting = new AbortController();
     this.pending = waiting;
     holdingProcess(work(waiting.signal)).then(
@@ -429,7 +429,7 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
 
   /** The caller has the socket of its upgrade now. */
   handOver(socket: Duplex): void {
-    this.calls.addSocket(socket);
+    this.context.calls.addSocket(socket);
     this.succeed({ status: this.winner?.status });
   }
 
@@ -461,7 +461,7 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
     if (this.isSettled) return;
     this.isSettled = true;
     this.deadline?.cancel();
-    this.calls.remove(this);
+    this.context.calls.remove(this);
     this.retries?.release();
     this.plan?.end();
   }

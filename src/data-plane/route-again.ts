@@ -7,15 +7,17 @@ import { chooseDestination, clusterInHeader, findRoute } from './routing/decide-
 
 /** Where a request goes that this route serves; undefined where no destination has a weight. */
 export function destinationOf(call: Call, route: CompiledRoute): CompiledDestination | undefined {
-  if (route.clusterHeader === undefined) {
-    const { random, clock } = call.context;
-    // No closure for the many routes that do not look at it.
-    if (route.draw === 'weighted') return chooseDestination(route, random);
-    return chooseDestination(route, random, (destination) => hasUsableEndpoint(destination, clock.now()));
-  }
+  // Nothing is captured here: a scope with a closure in it costs every request, whether it is reached or not.
+  if (route.clusterHeader === undefined)
+    return route.draw === 'weighted' ? chooseDestination(route, call.context.random) : usableDestination(call, route);
   const { edit, responseEdit, mirrors } = route;
   const slot = call.context.config.slotByName(call.entry!.virtualHost!.source, clusterInHeader(route, call));
   return { slot, subset: '', weight: 1, edit, responseEdit, mirrors, fault: undefined, timeoutMs: undefined, answer: undefined };
+}
+
+function usableDestination(call: Call, route: CompiledRoute): CompiledDestination | undefined {
+  const { random, clock } = call.context;
+  return chooseDestination(route, random, (destination) => hasUsableEndpoint(destination, clock.now()));
 }
 
 /**

@@ -9,6 +9,8 @@ import type { HostGroup } from './host-group.ts';
 
 /** Who wants a host; gets it, and the right to probe it when the outcome decides whether the host returns. */
 export interface HostSeeker {
+  /** Monotonic milliseconds: now. */
+  readonly startMs: number;
   host: Host | undefined;
   probe: Probe | undefined;
 }
@@ -46,7 +48,6 @@ export function pickHost(
   wish: HostWish | undefined,
   retry: RetryHosts<Host> | undefined,
   random: Random,
-  now: number,
 ): Failure | undefined {
   const group = cluster.group(subset);
   if (group === undefined) return failure('MESH_NO_CLUSTER', `the cluster "${cluster.name}" has no subset "${subset}"`);
@@ -62,7 +63,7 @@ export function pickHost(
   context.tried = tried;
   context.hash = wish?.hash;
   context.random = random;
-  context.now = now;
+  context.now = seeker.startMs;
   seeker.host = (retry === undefined ? group.picker.pick(context) : retry.pick(group.picker, group.usable, context)) as
     | Host
     | undefined;
