@@ -17,7 +17,6 @@ export abstract class CalledRequest extends AsyncResource implements RequestFact
   /** Where its origin leads; there before anything is read of the host. */
   entry: OriginEntry | undefined = undefined;
 
-  aborted = false;
   paused = false;
   reason: Error | null = null;
   rawHeaders: RawHeaders = null;
@@ -28,6 +27,9 @@ export abstract class CalledRequest extends AsyncResource implements RequestFact
     this.options = options;
   }
 
+  get aborted(): boolean {
+    return this.reason !== null;
+  }
   get method(): string {
     return this.options.method;
   }

@@ -469,7 +469,6 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
   /** The caller gave up. Its own reason passes untouched. */
   abort(reason: Error): void {
     if (this.aborted) return;
-    this.aborted = true;
     this.reason = reason;
     this.fail(reason);
   }
