@@ -9,7 +9,7 @@
  *                   └── later ─────────────► reported, also to the sink, which refuses it; the old one stays
  */
 import { readFile, stat } from 'node:fs/promises';
-
+import { isAbsolute } from 'node:path';
 import { MeshError } from '../base/errors.ts';
 import type { Clock } from '../base/runtime.ts';
 import { watchFiles } from '../base/watch-file.ts';
@@ -162,7 +162,7 @@ function unreadable(path: string, role: string, error: unknown, isRotation: bool
   const code = (error as { code?: string }).code ?? 'unknown error';
   const remedy =
     code === 'ENOENT'
-      ? 'check the path (relative paths start at the working directory), or make one with `meshfetch certs`'
+      ? `check the path${isAbsolute(path) ? '' : ' (relative paths start at the working directory)'}, or make one with \`meshfetch certs\``
       : 'check that it is a file that this user may read';
   // Some tools delete the old file before they write the new one.
   return { text: `the ${role} ${path} cannot be read (${code}); ${remedy}`, mayPass: isRotation && code === 'ENOENT' };

@@ -31,6 +31,13 @@ export function parseAddress(text: string): Address | undefined {
   return port >= 1 && port <= 65_535 ? { host, port } : undefined;
 }
 
+/** How an IPv6 address that was written without brackets may have been meant, with its last part as the port: `[::1]:80`. */
+export function bracketed(text: string): string | undefined {
+  const [, host = '', port = ''] = /^(.*):(\d{1,5})$/.exec(text) ?? [];
+  const meant = `[${host}]:${port}`;
+  return isIPv6(text) && parseAddress(meant) !== undefined ? meant : undefined;
+}
+
 /** Whether `text` may be a domain of a virtual host: `orders`, `orders:8080`, `*.example.org`, `orders.*` or `*`. */
 export function isDomain(text: string): boolean {
   if (text === '*') return true;

@@ -3,7 +3,7 @@
  * come from somewhere. Services with a mistake of their own are left out; the others are checked all the same, so that one start
  * shows all mistakes.
  */
-import { canonicalDomain, parseAddress } from './address.ts';
+import { bracketed, canonicalDomain, parseAddress } from './address.ts';
 import { headersTwice, routesLeadElsewhere, routesProblems, tryProblems, type Services } from './check-routes.ts';
 import { shown, type FilePath, type FileProblem } from './file-problem.ts';
 import type { MeshFile, ServiceFile } from './schema.ts';
@@ -83,8 +83,11 @@ function* endpointProblems(name: string, service: ServiceFile): Generator<FilePr
     const at = [...path, 'endpoints', index, ...(isText ? [] : ['address'])];
     const address = parseAddress(text)!;
     const endpointPort = address.port ?? port;
-    if (endpointPort === undefined)
-      yield { path: at, reason: `found ${shown(text)}; expected a port too, here or as \`port\` of the service` };
+    if (endpointPort === undefined) {
+      const meant = bracketed(text);
+      const hint = meant === undefined ? '' : `; did you mean ${shown(meant)}?`;
+      yield { path: at, reason: `found ${shown(text)}; expected a port too, here or as \`port\` of the service${hint}` };
+    }
     const key = `${address.host.toLowerCase()} ${endpointPort}`;
     if (seen.has(key))
       yield {

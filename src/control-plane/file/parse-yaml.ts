@@ -170,7 +170,8 @@ class Conversion {
     for (const pair of pairs) {
       const key = keyOf(pair);
       const inner = [...path, key];
-      if (isForbiddenKey(key)) this.problems.push({ path: inner, reason: forbiddenKeyReason, atKey: true });
+      if (key === '<<') this.problems.push({ path: inner, reason: mergeKeyReason, atKey: true });
+      else if (isForbiddenKey(key)) this.problems.push({ path: inner, reason: forbiddenKeyReason, atKey: true });
       else if (Object.hasOwn(result, key)) {
         this.problems.push({ path: inner, reason: 'the key is there twice; keep one of them', atKey: true });
       } else result[key] = this.convert(pair.value as AnyNode, inner);
@@ -183,6 +184,9 @@ class Conversion {
     return null;
   }
 }
+
+const mergeKeyReason =
+  'merge keys are not supported (YAML 1.2 has none); use an alias for the whole value, or `defaults` for what services share';
 
 const coreTags = new Set(['str', 'int', 'float', 'bool', 'null', 'map', 'seq'].map((name) => `tag:yaml.org,2002:${name}`)).add(
   '!',

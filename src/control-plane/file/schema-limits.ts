@@ -104,5 +104,12 @@ export const limits = v.pipe(
       v.description('The same caps for requests with `priority: high`, counted apart.'),
     ),
   }),
+  v.forward(
+    v.check(
+      ({ maxConnections, maxConnectionsPerHost = 0 }) => maxConnectionsPerHost <= maxConnections,
+      `it has no effect above \`maxConnections\` (${safeLimits.maxConnections} by default), which covers all endpoints; make it smaller, or that larger`,
+    ),
+    ['maxConnectionsPerHost'],
+  ),
   v.description('Caps per service and process. A request above a cap fails at once instead of waiting without end.'),
 );

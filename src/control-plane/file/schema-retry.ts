@@ -31,13 +31,10 @@ const backoff = v.pipe(
       v.optional(durationMs(1), safeRetry.backoff.baseMs),
       v.description("The wait before the n-th retry is drawn from 0 … baseMs·(2ⁿ−1). Envoy's value."),
     ),
-    maxMs: v.pipe(
-      v.optional(durationMs(1), safeRetry.backoff.maxMs),
-      v.description("Longest wait. Envoy's value, 10 times the base."),
-    ),
+    maxMs: v.pipe(v.exactOptional(durationMs(1)), v.description('Longest wait. 10 times `baseMs` by default, as in Envoy.')),
   }),
   v.check(
-    ({ baseMs, maxMs }) => baseMs <= maxMs,
+    ({ baseMs, maxMs = baseMs }) => baseMs <= maxMs,
     ({ input }) => `\`baseMs\` (${input.baseMs}) must not be larger than \`maxMs\` (${input.maxMs})`,
   ),
   v.description(
@@ -71,7 +68,9 @@ export const retry = v.pipe(
       v.description('Attempts in all, the first included; 1 = never retry. One retry by default, as in Envoy.'),
     ),
     on: v.pipe(
-      v.optional(list(oneOf(retryConditions)), [...safeRetry.on]),
+      v.optional(list(oneOf(retryConditions), 'a list such as [reset, 5xx]', '; for no retries write `maxAttempts: 1`'), [
+        ...safeRetry.on,
+      ]),
       v.description(
         "What is retried, in Envoy's words; `reset` includes `reset-before-request` and `refused-stream`. The default holds no response: whether a 503 may be repeated is for the owner of the service to say.",
       ),

@@ -17,19 +17,25 @@ export function mapping<const E extends v.ObjectEntries>(entries: E, expected = 
 export function oneKind<const K extends v.ObjectEntries, const O extends v.ObjectEntries>(kinds: K, others: O) {
   const names = Object.keys(kinds);
   const expected = `a mapping with exactly one of ${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
+  const isWritten = (key: string, value: unknown): boolean =>
+    value !== v.getDefault((others as v.ObjectEntries)[key] as v.GenericSchema);
   return v.pipe(
     mapping({ ...kinds, ...others }, expected),
     v.check(
       (value) => names.filter((name) => Object.hasOwn(value, name)).length === 1,
-      ({ input }) => `found ${shown(input)}; expected ${expected}`,
+      ({ input }) => {
+        const set = Object.entries(input).filter(([key]) => names.includes(key));
+        const found = set.length > 0 ? set : Object.entries(input).filter(([key, value]) => isWritten(key, value));
+        return `found ${shown(Object.fromEntries(found))}; expected ${expected}`;
+      },
     ),
     v.metadata({ oneOf: names.map((name) => ({ required: [name] })) }),
   );
 }
 
 /** A list of at least one item: an empty one says nothing that leaving the key out does not say. */
-export function list<const S extends v.GenericSchema>(item: S) {
-  return v.pipe(v.array(item, 'a list'), v.minLength(1, 'at least one item'));
+export function list<const S extends v.GenericSchema>(item: S, expected = 'a list', remedy = '') {
+  return v.pipe(v.array(item, expected), v.minLength(1, `at least one item${remedy}`));
 }
 
 /** Own keys to values of one kind. */

@@ -3,6 +3,7 @@ import type { FaultConfig, HeaderMutation, HedgeConfig, LocalRateLimitConfig, Re
 import type { HashPolicy, SessionAffinity } from '../../model/affinity.ts';
 import type { RequestPolicy } from '../../model/route.ts';
 import type { DefaultsFile, RetryFile, ServiceFile } from './schema.ts';
+import { maxDurationMs } from './schema-values.ts';
 import { fractionFromPercent, headerMatchers } from './translate-matches.ts';
 
 type Policies = Partial<Omit<ServiceFile, 'endpoints' | 'routes'>> & Partial<Pick<DefaultsFile, 'timeoutMs' | 'retry'>>;
@@ -35,8 +36,10 @@ export function policyFromFile(file: Policies): RequestPolicy {
 
 /** A retry policy of the file in the words of the model. */
 export function retryFromFile({ budget, retriableHeaders, requestHeaders, resetHeaders, ...retry }: RetryFile): RetryConfig {
+  const { baseMs, maxMs = Math.min(baseMs * 10, maxDurationMs) } = retry.backoff;
   return {
     ...retry,
+    backoff: { baseMs, maxMs },
     ...(retriableHeaders !== undefined && { retriableHeaders: headerMatchers(retriableHeaders) }),
     ...(requestHeaders !== undefined && { requestHeaders: headerMatchers(requestHeaders) }),
     ...(resetHeaders !== undefined && {

@@ -68,7 +68,7 @@ describe('meshfetch validate', () => {
       const { ok, problems } = JSON.parse(out) as { ok: boolean; problems: { path: string; reason: string }[] };
       assert.equal(ok, false);
       assert.equal(problems[0]?.path, 'identity');
-      assert.match(problems[0].reason, /nothing\.pem cannot be read \(ENOENT\); check the path/);
+      assert.match(problems[0].reason, /nothing\.pem cannot be read \(ENOENT\); check the path, or make/);
       assert.equal(status, 1);
     });
 

@@ -230,7 +230,8 @@ describe('an identity from files', () => {
     {
       name: 'missing-certificate',
       spoil: (files) => unlink(files.certificate),
-      message: /^identity: the certificate .*web\.pem cannot be read \(ENOENT\); check the path .*meshfetch certs/,
+      message:
+        /^identity: the certificate .*web\.pem cannot be read \(ENOENT\); check the path, or make one with .meshfetch certs/,
     },
     {
       name: 'directory-instead-of-a-key',

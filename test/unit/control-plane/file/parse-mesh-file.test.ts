@@ -158,6 +158,11 @@ const rows: readonly Row[] = [
     problems: [/endpoints\[0\] .* found "h"; expected a port too, here or as `port`/],
   },
   {
+    name: 'ipv6-endpoint-without-brackets',
+    text: 'services: { a: { endpoints: ["::1:80"] } }',
+    problems: [/endpoints\[0\] .* found "::1:80"; expected a port too, .*; did you mean "\[::1\]:80"\?/],
+  },
+  {
     name: 'endpoint-that-is-a-url',
     text: 'services: { a: { endpoints: ["http://h:80/"] } }',
     problems: [/without a scheme or path/],
@@ -361,7 +366,7 @@ const rows: readonly Row[] = [
   },
   {
     name: 'backoff-base-above-its-maximum',
-    text: service('retry: { backoff: { baseMs: 300 } }'),
+    text: service('retry: { backoff: { baseMs: 300, maxMs: 250 } }'),
     problems: [/backoff .* `baseMs` \(300\) must not be larger than `maxMs` \(250\)/],
   },
   {
@@ -434,7 +439,11 @@ const rows: readonly Row[] = [
     problems: [/the tag "tag:yaml.org,2002:js\/function" is not supported/],
   },
   { name: 'tag-of-binary', text: 'unknownHosts: !!binary aGVsbG8=', problems: [/is not supported/] },
-  { name: 'merge-key', text: 'defaults: { <<: { timeoutMs: 1 } }', problems: [/^defaults\["<<"\] .* unknown key/] },
+  {
+    name: 'merge-key',
+    text: 'defaults: { <<: { timeoutMs: 1 } }',
+    problems: [/^defaults\["<<"\] .* merge keys are not supported/],
+  },
   { name: 'alias-without-an-anchor', text: 'services: *nowhere', problems: [/the alias \*nowhere has no anchor before it/] },
   { name: 'alias-of-itself', text: 'services: &a\n  a: *a', problems: [/nested more than 32 levels deep/] },
   { name: 'alias-bomb', text: bomb(9), problems: [/more than 100 aliases are expanded/] },

@@ -258,6 +258,16 @@ const rows: readonly Row[] = [
     problems: [/retry\.on .* needs the tests `retriableHeaders`/],
   },
   {
+    name: 'retry-on-nothing',
+    text: service('retry: { on: [] }'),
+    problems: [/retry\.on .* found an empty list; expected at least one item; for no retries write `maxAttempts: 1`/],
+  },
+  {
+    name: 'conditions-as-envoy-writes-them',
+    text: service('retry: { on: "5xx,reset" }'),
+    problems: [/retry\.on .* found "5xx,reset"; expected a list such as \[reset, 5xx\]/],
+  },
+  {
     name: 'reset-header-in-minutes',
     text: service('retry: { resetHeaders: { retry-after: minutes } }'),
     problems: [/retry-after .* found "minutes"; expected one of seconds, unix-timestamp/],
@@ -270,7 +280,14 @@ const rows: readonly Row[] = [
   {
     name: 'delay-in-two-ways',
     text: service('fault: { delay: { fixedMs: 1, byHeader: true } }'),
-    problems: [/fault\.delay .* expected a mapping with exactly one of fixedMs or byHeader/],
+    problems: [
+      /fault\.delay .* found a mapping with "fixedMs", "byHeader"; expected a mapping with exactly one of fixedMs or byHeader/,
+    ],
+  },
+  {
+    name: 'delay-that-is-empty',
+    text: service('fault: { delay: {} }'),
+    problems: [/fault\.delay .* found an empty mapping; expected a mapping with exactly one of/],
   },
   { name: 'delay-of-nothing', text: service('fault: { delay: { fixedMs: 0 } }'), problems: [/fixedMs .* found 0; expected/] },
   {
@@ -340,6 +357,11 @@ const rows: readonly Row[] = [
     name: 'factor-of-a-policy-that-does-not-hash',
     text: service('loadBalancing: { policy: random, balanceFactorPercent: 150 }'),
     problems: [/balanceFactorPercent .* with `policy: ring-hash` and `maglev` only/],
+  },
+  {
+    name: 'more-connections-of-one-host-than-of-all',
+    text: service('limits: { maxConnectionsPerHost: 2000 }'),
+    problems: [/limits\.maxConnectionsPerHost .* no effect above `maxConnections` \(1024 by default\)/],
   },
   {
     name: 'least-above-most',
