@@ -55,6 +55,26 @@ describe('the reference of options', () => {
   });
 });
 
+describe('the reference of headers', () => {
+  it('names every header that the data plane sends or reads by name, itself or on the page it leads to', () => {
+    const pages = ['reference/headers', 'how-to/override-by-header', 'how-to/inject-faults'].map((name) =>
+      readText(`docs/${name}.md`),
+    );
+    const known = pages.join('\n');
+    const files = globSync('src/data-plane/**/*.ts', { cwd: root }).map((path) => readText(path));
+    const names = new Set(
+      files.flatMap((text) => [...text.matchAll(/'((?:x-|l5d-|grpc-)[a-z0-9-]+)'/g)].map(([, name = '']) => name)),
+    );
+    // What a gRPC response has, what only tables of Envoy ask for, and what is recognised in headers of the caller.
+    for (const name of ['grpc-message', 'x-forwarded-host', 'x-forwarded-proto', 'x-envoy-original-url', 'x-envoy-internal'])
+      names.delete(name);
+    assert.deepEqual(
+      [...names].filter((name) => !known.includes(name)),
+      [],
+    );
+  });
+});
+
 describe('the reference of load balancing', () => {
   const page = readText('docs/reference/load-balancing.md');
 
