@@ -4,14 +4,14 @@ import { partsOfRewriteTemplate, patternFromPathTemplate } from '../../base/path
 import { compilePattern } from '../../base/pattern.ts';
 import { shown, type FilePath, type FileProblem } from './file-problem.ts';
 import type { MeshFile, RouteFile, ServiceFile } from './schema.ts';
+import type { SoundService } from './sound-services.ts';
 import { maxWeight } from './schema-values.ts';
 import { substitutionFault } from '../validate/substitution.ts';
 
 /** The services that checks look names up in. */
 export interface Services {
   readonly file: MeshFile;
-  /** Those that may be read. */
-  readonly sound: ReadonlyMap<string, ServiceFile>;
+  readonly sound: ReadonlyMap<string, SoundService>;
   /** All names, of sound services or not. */
   readonly names: ReadonlySet<string>;
 }
@@ -150,8 +150,8 @@ function* targetProblems(
     };
     return;
   }
-  const target = sound.get(service);
-  if (target === undefined) return;
+  const { service: target, isWhole } = sound.get(service) ?? {};
+  if (target === undefined || isWhole !== true) return;
   if (subset !== undefined && !Object.hasOwn(target.subsets ?? {}, subset)) {
     const subsets = Object.keys(target.subsets ?? {});
     yield {

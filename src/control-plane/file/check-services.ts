@@ -1,28 +1,30 @@
 /**
  * What the keys of a file must agree on between them: names that must exist, hosts that only one service may have, ports that must
- * come from somewhere. Services with a mistake of their own are left out; the others are checked all the same, so that one start
- * shows all mistakes.
+ * come from somewhere. Keys with a mistake of their own are left out (sound-services.ts); the others are checked all the same, so that
+ * one start shows all mistakes.
  */
 import { bracketed, canonicalDomain, parseAddress } from './address.ts';
 import { headersTwice, routesLeadElsewhere, routesProblems, tryProblems, type Services } from './check-routes.ts';
 import { shown, type FilePath, type FileProblem } from './file-problem.ts';
 import type { MeshFile, ServiceFile } from './schema.ts';
+import type { SoundService } from './sound-services.ts';
 
 /**
- * Checks the services of `file` for which `isSound(name)`; `names` are those of all services. The problems are looked for one by one,
+ * Checks the services of `file` as far as they are sound; `names` are those of all services. The problems are looked for one by one,
  * as they are taken: a file with thousands of them is not checked to its end.
  */
 export function* serviceProblems(
   file: MeshFile,
   names: readonly string[],
-  isSound: (name: string) => boolean,
+  sound: ReadonlyMap<string, SoundService>,
 ): Generator<FileProblem> {
-  const sound = new Map(Object.entries(file.services).filter(([name]) => isSound(name)));
   const services: Services = { file, sound, names: new Set(names) };
   yield* domainProblems(services);
-  for (const [name, service] of sound) {
-    yield* endpointProblems(name, service);
-    yield* subsetProblems(name, service);
+  for (const [name, { service, isWhole }] of sound) {
+    if (isWhole) {
+      yield* endpointProblems(name, service);
+      yield* subsetProblems(name, service);
+    }
     yield* routesProblems(services, name, service);
     yield* tryProblems(['services', name], service);
     yield* headersTwice(['services', name], service);
@@ -47,8 +49,8 @@ function* domainProblems({ sound, names }: Services): Generator<FileProblem> {
     const reason = claim(name, name);
     if (reason !== undefined) yield { path: ['services', name], reason };
   }
-  for (const [name, { hosts = [] }] of sound) {
-    for (const [index, host] of hosts.entries()) {
+  for (const [name, { service }] of sound) {
+    for (const [index, host] of (service.hosts ?? []).entries()) {
       const reason = claim(host, name);
       if (reason !== undefined) yield { path: ['services', name, 'hosts', index], reason };
     }

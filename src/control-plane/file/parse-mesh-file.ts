@@ -6,6 +6,7 @@ import { configInvalid, maxProblems, pathText, type FileProblem, type ReportedPr
 import type { TextPlace } from './parse-yaml.ts';
 import { isMapping, plainFromObject, type PlainValue } from './plain-value.ts';
 import type { MeshFile } from './schema.ts';
+import { soundServices } from './sound-services.ts';
 
 /**
  * The checked configuration of a YAML (or JSON) text, with all defaults. Rejects with `MESH_CONFIG_INVALID` that lists every mistake
@@ -47,24 +48,32 @@ async function checkedOrThrow(
     reason,
     ...locate(path, atKey),
   });
-  // What could not be read as plain data would be reported a second time by the schema.
-  if (earlier.length > 0) throw configInvalid(source, earlier.slice(0, maxProblems).map(report));
+  // Nothing is left to be checked.
+  if (earlier.length > 0 && (value === null || earlier.some(({ path }) => path.length === 0)))
+    throw configInvalid(source, earlier.slice(0, maxProblems).map(report));
   if (!isPatternEngineLoaded() && hasPattern(value)) await loadPatternEngine();
   const { file, problems } = checkSchema(value);
   const services = isMapping(value) && isMapping(value['services']) ? Object.keys(value['services']) : [];
   const badNames = services.filter((name) => !isHostName(name));
   const all: FileProblem[] = [
-    ...problems,
+    ...earlier,
+    ...problems.filter((problem) => !earlier.some((known) => explains(known, problem))),
     ...badNames.map((name) => ({ path: ['services', name], reason: serviceNameReason, atKey: true })),
   ];
   const isUsable =
     isMapping(value) && !all.some(({ path }) => path.length === 0 || (path[0] === 'services' && path.length === 1));
   if (isUsable) {
-    const unsound = new Set(all.flatMap(({ path }) => (path[0] === 'services' ? [path[1]] : [])));
-    all.push(...serviceProblems(file, services, (name) => !unsound.has(name)).take(Math.max(0, maxProblems - all.length)));
+    const sound = soundServices(file, all);
+    all.push(...serviceProblems(file, services, sound).take(Math.max(0, maxProblems - all.length)));
   }
   if (all.length > 0) throw configInvalid(source, all.slice(0, maxProblems).map(report).sort(inOrderOfText));
   return file;
+}
+
+/** Whether what could not be read as plain data would be reported a second time. */
+function explains({ path, atKey }: FileProblem, { path: other }: FileProblem): boolean {
+  const isAround = atKey === true && other.length === path.length - 1;
+  return (isAround || other.length >= path.length) && other.every((step, index) => index >= path.length || step === path[index]);
 }
 
 /** Whether a `regex` is anywhere in it. */

@@ -18,8 +18,8 @@ export interface TextPlace {
 }
 
 /**
- * A text as plain data, its mistakes, and the way back from a path to a place in the text. `value` means nothing when there are
- * mistakes.
+ * A text as plain data, its mistakes, and the way back from a path to a place in the text. Below a mistake `value` means nothing;
+ * it is null where it could not be read to its end.
  */
 export interface ParsedYaml {
   readonly value: PlainValue;
@@ -65,7 +65,7 @@ export function parseYaml(text: string): ParsedYaml {
   const conversion = new Conversion(anchors);
   const value = syntax.length === 0 ? conversion.convert(document.contents, []) : null;
   return {
-    value,
+    value: conversion.isComplete ? value : null,
     problems: conversion.problems,
     syntax,
     locate: (path, atKey) => {
@@ -134,6 +134,8 @@ class Anchors {
 class Conversion {
   readonly problems: FileProblem[] = [];
   private aliases = 0;
+  /** False where values were given up whose paths are not all reported. */
+  isComplete = true;
   private readonly anchors: Anchors;
 
   constructor(anchors: Anchors) {
@@ -145,6 +147,7 @@ class Conversion {
     if (isAlias(node)) {
       this.aliases += 1;
       if (this.aliases > maxAliases) {
+        this.isComplete = false;
         if (this.aliases === maxAliases + 1)
           this.refuse(path, `more than ${maxAliases} aliases are expanded; use \`defaults\` instead`);
         return null;
@@ -159,7 +162,10 @@ class Conversion {
         `the tag ${shown(node.tag)} is not supported; remove it and write the value as text, number, list or mapping`,
       );
     }
-    if (path.length >= maxDepth) return this.refuse(path, tooDeepReason);
+    if (path.length >= maxDepth) {
+      this.isComplete = false;
+      return this.refuse(path, tooDeepReason);
+    }
     if (isSeq(node)) return node.items.map((item, index) => this.convert(item as AnyNode, [...path, index]));
     if (isMap(node)) return this.convertMap(node.items, path);
     return isScalar(node) ? scalarValue(node.value) : null;

@@ -436,6 +436,45 @@ describe('a mistake in what a file says of requests is refused with its path, it
   });
 });
 
+describe('mistakes are reported all at once', () => {
+  const all: readonly Row[] = [
+    {
+      name: 'in-a-key-and-between-others',
+      text: service('timeoutMs: -1\n    routes: [{ to: [{ service: b }] }]'),
+      problems: [/a\.timeoutMs .* found -1/, /routes\[0\]\.to\[0\]\.service .* found "b"/],
+    },
+    {
+      name: 'in-a-route-and-in-the-next',
+      text: service('routes: [{ match: { path: /x } }, { name: n, to: [{ subset: v }] }, { name: n }]'),
+      problems: [/routes\[0\]\.match\.path /, /routes\[1\]\.to\[0\]\.subset .* "v"/, /routes\[2\]\.name .* too/],
+    },
+    {
+      name: 'in-the-endpoints-and-in-a-route-elsewhere',
+      text: 'services:\n  a: { endpoint: [h:1], subsets: { v: {} } }\n  b: { dns: h:1, routes: [{ to: [{ service: a, subset: w }, { service: c }] }] }',
+      problems: [/a\.endpoint .* unknown key/, /b\.routes\[0\]\.to\[1\]\.service .* "c"/],
+    },
+    {
+      name: 'in-the-text-and-in-the-values',
+      text: 'services:\n  a: { <<: { dns: h:1 }, timeoutMs: -1 }\n  b: { dns: h:1, dns: 5, port: 0 }\n  c: { dns: !x h, port: 0 }',
+      problems: [
+        /a\["<<"\] .* merge keys are not supported/,
+        /a\.timeoutMs .* found -1/,
+        /b\.dns 3:\d+ the key is there twice/,
+        /b\.port .* found 0/,
+        /c\.dns .* the tag/,
+        /c\.port .* found 0/,
+      ],
+    },
+  ];
+  for (const { name, text, problems } of all) {
+    it(name, async () => {
+      const found = await problemsOf(parseMeshFile(text, 'mesh.yaml'));
+      assert.equal(found.length, problems.length, found.join('\n'));
+      for (const [index, expected] of problems.entries()) assert.match(found[index]!, expected);
+    });
+  }
+});
+
 describe('a service without endpoints', () => {
   it('may have routes that all redirect, respond or ask a header', async () => {
     const text = `services:
