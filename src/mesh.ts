@@ -145,10 +145,10 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     },
     {
       lastResort: dns.name,
-      usesLastResort: () => !refusesUnknownHosts() && fallback() === undefined,
+      usesLastResort,
       ask: (source, want) => demands.ask(source, want),
       reason: (source, want) => demands.reason(source, want),
-      describe: () => describeSources(store.status()),
+      describe: () => describeSources(store.status().filter(({ source }) => source !== unusedSource())),
     },
   );
 
@@ -170,6 +170,14 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
   /** The first word on it counts: the option, then the files in the order of precedence. */
   function refusesUnknownHosts(): boolean {
     return (options.unknownHosts ?? settings.find((said) => said?.unknownHosts !== undefined)?.unknownHosts) === 'refuse';
+  }
+
+  function usesLastResort(): boolean {
+    return !refusesUnknownHosts() && fallback() === undefined;
+  }
+
+  function unusedSource(): string | undefined {
+    return usesLastResort() ? undefined : dns.name;
   }
 
   /** The global dispatcher that the program has set, unless that is this mesh; none where unknown hosts are refused. */
@@ -244,7 +252,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     fetch: createFetch(dispatcher),
     dispatcher,
     explain: (url, init) => explain(config, url, init ?? {}, clock),
-    status: () => meshStatus({ name, config, store, identities, clock }),
+    status: () => meshStatus({ name, config, store, identities, clock, unusedSource: unusedSource() }),
     async ready() {
       const delivering = planes.filter((plane) => plane.demand === undefined);
       const { promise: late, reject } = Promise.withResolvers<never>();

@@ -1,5 +1,5 @@
 import type { Clock } from '../base/runtime.ts';
-import type { ConfigStore } from '../control-plane/store.ts';
+import type { ConfigStore, SourceStatus } from '../control-plane/store.ts';
 import type { LiveConfig } from '../data-plane/live-config.ts';
 import type { ClusterLimits } from '../data-plane/resilience/limits.ts';
 import type { IdentityStore } from '../security/identity-store.ts';
@@ -33,11 +33,17 @@ export interface ClusterStatus {
   })[];
 }
 
+/** A control plane as the mesh knows it. */
+export interface ControlPlaneView extends Omit<SourceStatus, 'state'> {
+  /** `not-used`: it is DNS, and unknown hosts are refused, or go through the global dispatcher that the program has set. */
+  readonly state: SourceStatus['state'] | 'not-used';
+}
+
 /** What the mesh knows now. */
 export interface MeshStatus {
   readonly name: string;
   readonly version: string;
-  readonly controlPlanes: ReturnType<ConfigStore['status']>;
+  readonly controlPlanes: readonly ControlPlaneView[];
   readonly virtualHosts: ReturnType<LiveConfig['virtualHosts']>;
   readonly clusters: readonly ClusterStatus[];
   readonly identities: ReturnType<IdentityStore['statuses']>;
@@ -52,13 +58,15 @@ export function meshStatus(mesh: {
   store: ConfigStore;
   identities: IdentityStore;
   clock: Clock;
+  /** A source that is there and that nobody asks. */
+  unusedSource: string | undefined;
 }): MeshStatus {
-  const { name, config, store, identities, clock } = mesh;
+  const { name, config, store, identities, clock, unusedSource } = mesh;
   const now = clock.now();
   return {
     name,
     version: config.version,
-    controlPlanes: store.status(),
+    controlPlanes: store.status().map((status) => (status.source === unusedSource ? { ...status, state: 'not-used' } : status)),
     virtualHosts: config.virtualHosts(),
     clusters: [...config.clusters()].map((cluster) => ({
       name: cluster.name,

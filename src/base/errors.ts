@@ -269,6 +269,8 @@ export interface MeshErrorContext {
   readonly retriesExhausted?: boolean;
   /** True when the peer may have seen the request: repeating it by hand may execute it twice. */
   readonly mayHaveBeenProcessed?: boolean;
+  /** What to do next, where the cause asks for another answer than that of the table. */
+  readonly remedy?: string;
   /** Where the policy says another one than the table. */
   readonly status?: number;
   readonly grpcStatus?: string;
@@ -303,7 +305,7 @@ export class MeshError extends Error {
     this.responseCodeDetails = row.details;
     this.status = context.status ?? row.status;
     this.grpcStatus = context.grpcStatus ?? row.grpcStatus;
-    this.remedy = row.remedy;
+    this.remedy = context.remedy ?? row.remedy;
     this.attempts = context.attempts ?? [];
     this.cluster = context.cluster;
     this.endpoint = context.endpoint;

@@ -6,7 +6,8 @@ import type { HostConnections } from './transport/host-connections.ts';
 
 /**
  * The request as this attempt sends it: the caller's own options where nothing is changed, else options to be given back. The
- * endpoint is told how long the attempt may take (Envoy `x-envoy-expected-rq-timeout-ms`), so that it can stop in time.
+ * endpoint is told how long the attempt may take (Envoy `x-envoy-expected-rq-timeout-ms`), so that it can stop in time, and what was
+ * inherited; but not where nothing but DNS knows the host.
  */
 export function optionsOf(attempt: Attempt, connections: HostConnections, traceHeaders: readonly string[]): DispatchOptions {
   const { call } = attempt;
@@ -14,11 +15,14 @@ export function optionsOf(attempt: Attempt, connections: HostConnections, traceH
   const entry = call.entry!;
   const hasOwnName = connections.origin === entry.origin;
   const { isHttps } = connections;
-  const timeoutMs = expectedMs(attempt);
+  // A host that only DNS knows may be anybody: it gets what the caller wrote.
+  const isPeer = !entry.isLastResort;
+  const timeoutMs = isPeer ? expectedMs(attempt) : 0;
   // A call inside a retried call is a retry itself, whichever of its attempts it is: who is asked must not add retries of its own.
   const attemptCount = attempt.number - 1 + (inherited?.attempt ?? 1);
-  const countsAttempts = call.route!.policy.includeAttemptCount ?? attemptCount > 1;
-  const isUnchanged = hasOwnName && timeoutMs === 0 && plan === undefined && replay === undefined && inherited === undefined;
+  const countsAttempts = isPeer && (call.route!.policy.includeAttemptCount ?? attemptCount > 1);
+  const handsOn = isPeer && inherited !== undefined;
+  const isUnchanged = hasOwnName && timeoutMs === 0 && plan === undefined && replay === undefined && !handsOn;
   if (isUnchanged && !countsAttempts && traceHeaders.length === 0 && !isHttps) return options;
   const send = takeSendOptions();
   if (plan === undefined) send.load(options, options.path, options.headers);
@@ -30,7 +34,7 @@ export function optionsOf(attempt: Attempt, connections: HostConnections, traceH
   if (!hasOwnName) send.addHeader('host', entry.authority);
   if (countsAttempts) send.setHeader(attemptHeader, String(attemptCount));
   if (timeoutMs > 0) send.setHeader(expectedTimeoutHeader, textOf(timeoutMs));
-  if (inherited !== undefined) handOn(inherited, send, timeoutMs);
+  if (handsOn) handOn(inherited, send, timeoutMs);
   for (let index = 0; index + 1 < traceHeaders.length; index += 2) send.addHeader(traceHeaders[index]!, traceHeaders[index + 1]!);
   return send.ready();
 }

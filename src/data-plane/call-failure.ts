@@ -1,10 +1,12 @@
 import { isMeshError, MeshError, type MeshErrorCode, type MeshErrorContext } from '../base/errors.ts';
 import type { RequestOutcome } from '../telemetry/request-span.ts';
 import type { Attempt } from './attempt.ts';
+import { denialRemedy, denialText } from './denied-retry.ts';
 import type { Call } from './outbound.ts';
 import type { Failure, Outcome } from './resilience/outcome.ts';
 import type { CompiledRoute, CompiledVirtualHost } from './routing/compiled-route.ts';
 import { pathOnly } from './routing/request-view.ts';
+import { perTryRemedy, timeOf, timeoutRemedy } from './timeout-cause.ts';
 
 /** An error with all that is known of the call. */
 export function errorOf(call: Call, code: MeshErrorCode, message: string, more: MeshErrorContext = {}): MeshError {
@@ -24,17 +26,17 @@ export function failureOf(call: Call, attempt: Attempt, outcome: Outcome): MeshE
   const isNamed = attempt.host === undefined || (outcome.kind === 'failure' && outcome.reason.includes(attempt.host.address));
   const where = isNamed ? '' : ` at ${attempt.host!.address}`;
   if (outcome.kind === 'response') return errorOf(call, 'MESH_PROTOCOL_ERROR', `${who}: status ${outcome.status}${where}`);
-  return errorOf(
-    call,
-    outcome.code,
-    `${who}: ${outcome.reason}${where}${attempts > 1 ? `, after ${countOf(attempts, 'attempt')}` : ''}`,
-    {
-      cause: outcome.cause,
-      ...(attempt.host === undefined ? {} : { endpoint: attempt.host.address }),
-      mayHaveBeenProcessed: outcome.mayHaveBeenProcessed,
-      retriesExhausted: isExhausted(call),
-    },
-  );
+  const denied = call.retries?.denied;
+  const after = attempts > 1 ? `, after ${countOf(attempts, 'attempt')}` : '';
+  const remedy = denialRemedy(denied) ?? outcome.remedy ?? perTryRemedy(call, outcome);
+  return errorOf(call, outcome.code, `${who}: ${outcome.reason}${where}${after}${denialText(denied)}`, {
+    cause: outcome.cause,
+    ...(attempt.host === undefined ? {} : { endpoint: attempt.host.address }),
+    mayHaveBeenProcessed: outcome.mayHaveBeenProcessed,
+    retriesExhausted: isExhausted(call),
+    ...(remedy === undefined ? {} : { remedy }),
+    details: { ...outcome.details, ...(denied === undefined ? {} : { retryDenied: denied }) },
+  });
 }
 
 /** The policy would have tried once more, and its attempts are used up. */
@@ -55,12 +57,35 @@ export function noRoute(call: Call, host: CompiledVirtualHost, route: CompiledRo
 export function noCluster(call: Call): MeshError {
   const { destination, route } = call;
   const name = destination?.slot.name ?? '';
+  if (route!.clusterHeader !== undefined && destination?.slot.cluster === undefined) return unknownInHeader(call, name);
   const why =
     destination?.slot.cluster === undefined
       ? `which no control plane has delivered${call.context.config.whyNoCluster(call.entry!.virtualHost!.source, name)}`
       : 'an aggregate without a member: none was delivered, or all lead back to it';
   const message = `the route "${route!.name}" sends to "${name}", ${why}; see mesh.status()`;
   return errorOf(call, 'MESH_NO_CLUSTER', message, statusWithoutCluster(route!));
+}
+
+/** The header that names the cluster is missing, or names none. Its value may be from anywhere: it is cut, and quoted. */
+function unknownInHeader(call: Call, value: string): MeshError {
+  const route = call.route!;
+  const header = route.clusterHeader!;
+  const source = call.entry!.virtualHost!.source;
+  const shown = JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value);
+  const whose = `the route "${route.name}" sends to the service that the request header "${header}" names, and`;
+  const why =
+    value === ''
+      ? 'the request has no such header'
+      : `${shown} is none that a control plane has delivered${call.context.config.whyNoCluster(source, value)}`;
+  const remedy =
+    value === ''
+      ? `Send the header \`${header}\` with the name of a service, or add a route for requests without it.`
+      : `Send the name of a service in \`${header}\`: mesh.status().clusters lists those that are known.`;
+  return errorOf(call, 'MESH_NO_CLUSTER', `${whose} ${why}`, {
+    ...statusWithoutCluster(route),
+    remedy,
+    details: { header, value },
+  });
 }
 
 /** The statuses that a route may ask for, with what they are to a gRPC client ("HTTP to gRPC Status Code Mapping"). */
@@ -89,17 +114,19 @@ export function timeoutOf(call: Call, code: MeshErrorCode, reason: string | unde
   const who = `${call.method} ${call.authority}${pathOnly(call.path)}`;
   const address = call.current?.host?.address;
   const where = address === undefined ? '' : ` at ${address}`;
-  const timeoutMs = call.deadline === undefined ? 0 : Math.round(call.deadline.dueMs - call.startMs);
+  const within = reason === undefined ? `${timeOf(call)}${where}` : '';
   const what =
     reason === undefined
       ? call.winner === undefined
-        ? `no response within ${timeoutMs} ms${where}, in ${countOf(call.attempts, 'attempt')}`
-        : `the response did not end within ${timeoutMs} ms${where}`
+        ? `no response ${within}, in ${countOf(call.attempts, 'attempt')}`
+        : `the response did not end ${within}`
       : `${reason}${where}`;
   const endpoint = address === undefined ? {} : { endpoint: address };
+  const remedy = reason === undefined || code === 'MESH_TIMEOUT' ? timeoutRemedy(call, reason) : undefined;
   return errorOf(call, code, `${who}: ${what}`, {
     mayHaveBeenProcessed: call.wasSent,
     retriesExhausted: call.retries?.denialFlag === 'URX',
+    ...(remedy === undefined ? {} : { remedy }),
     ...endpoint,
   });
 }

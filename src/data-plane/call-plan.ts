@@ -5,6 +5,7 @@
  */
 import type { RetryConfig } from '../model/policy.ts';
 import type { RequestPolicy } from '../model/route.ts';
+import { flagsOf } from '../telemetry/failure.ts';
 import type { RequestOutcome } from '../telemetry/request-span.ts';
 import { askedPolicy, type AskedPolicy } from './asked-policy.ts';
 import type { Attempt } from './attempt.ts';
@@ -57,6 +58,8 @@ export class CallPlan {
   private edited: EditedRequest | undefined = undefined;
   /** What the balancer is asked for. */
   wish: HostWish | undefined = undefined;
+  /** When the time of the route began: at the start, or at the end of a delay that was injected. */
+  sinceMs = 0.1;
   private hash: RequestHash | undefined = undefined;
   private session: Session | undefined = undefined;
 
@@ -65,6 +68,7 @@ export class CallPlan {
     this.call = call;
     this.route = route;
     this.policy = policy;
+    this.sinceMs = call.startMs;
     this.asked = askedPolicy(call, route, call.destination);
     this.timeoutMs = this.asked.timeoutMs;
     this.retry = call.context.forbidsNonIdempotentRetries ? idempotentOnly(this.asked.retry) : this.asked.retry;
@@ -204,7 +208,7 @@ export class CallPlan {
   /** The end of the call as telemetry tells it: with the delay that was injected. */
   outcome(outcome: RequestOutcome): RequestOutcome {
     if (this.fault === undefined || this.fault.delayMs === 0) return outcome;
-    const { flags = '-' } = outcome;
+    const flags = outcome.flags ?? flagsOf(outcome.error);
     return { ...outcome, flags: flags === '-' ? 'DI' : `DI,${flags}` };
   }
 

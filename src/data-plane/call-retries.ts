@@ -16,7 +16,7 @@ import type { Call } from './outbound.ts';
 import type { HedgeSchedule } from './resilience/hedge.ts';
 import type { PriorityLimits } from './resilience/limits.ts';
 import type { Outcome } from './resilience/outcome.ts';
-import { decideRetry, retryDelayMs, type RetriableRequest, type RetryVerdict } from './resilience/retry.ts';
+import { decideRetry, retryDelayMs, tooLong, type RetriableRequest, type RetryVerdict } from './resilience/retry.ts';
 import { RetryHosts } from './resilience/retry-hosts.ts';
 import { headerOf } from './routing/request-view.ts';
 
@@ -62,6 +62,8 @@ export class CallRetries {
   isWaiting = false;
   /** Envoy's flag for a retry that the policy wanted and that was not to be: URX, or UO where a cap or the budget refused it. */
   denialFlag: 'URX' | 'UO' | undefined = undefined;
+  /** Why the latest outcome was not followed by another attempt, although the policy has a condition for it. */
+  denied: RetryDenial | undefined = undefined;
 
   constructor(call: Call, policy: RetryConfig = noRetries) {
     this.call = call;
@@ -77,14 +79,15 @@ export class CallRetries {
   grants(attempt: Attempt, outcome: Outcome, beside?: RetryCondition): boolean {
     const { call, policy } = this;
     const { context } = call;
+    this.denied = undefined;
     const verdict = beside === undefined ? decideRetry(this.request, policy, call.attempts, outcome) : this.decideBeside(beside);
-    if (!verdict.retry) return verdict.denial !== undefined && this.denied(verdict.denial, outcome);
+    if (!verdict.retry) return verdict.denial !== undefined && this.deny(verdict.denial, outcome);
     const now = context.clock.now();
     const delayMs = retryDelayMs(call.attempts, policy, outcome, context.random, context.clock);
-    if (call.deadline !== undefined && now + delayMs >= call.deadline.dueMs) return this.denied('deadline', outcome);
-    if (!this.hold(attempt.limits)) return this.denied('limit', outcome);
-    if (!call.budget!.tryRetry(now, attempt.limits.requests, isRetriedCall(call.inherited)))
-      return this.denied('budget', outcome);
+    if (delayMs === tooLong) return this.deny('wait', outcome);
+    if (call.deadline !== undefined && now + delayMs >= call.deadline.dueMs) return this.deny('deadline', outcome);
+    if (!this.hold(attempt.limits)) return this.deny('limit', outcome);
+    if (!call.budget!.tryRetry(now, attempt.limits.requests, isRetriedCall(call.inherited))) return this.deny('budget', outcome);
     this.granted++;
     this.delayMs = delayMs;
     this.isWaiting = true;
@@ -188,7 +191,8 @@ export class CallRetries {
     return this.pending.promise;
   }
 
-  private denied(reason: RetryDenial, outcome: Outcome): false {
+  private deny(reason: RetryDenial, outcome: Outcome): false {
+    this.denied = reason;
     if (reason === 'attempts') this.denialFlag = 'URX';
     else if (reason === 'limit' || reason === 'budget') this.denialFlag = 'UO';
     const { span, budget, context } = this.call;

@@ -69,19 +69,19 @@ export class LiveConfig {
       const virtualHost =
         source.tables.get(port)?.find(host, port, authority) ?? source.tables.get(0)?.find(host, port, authority);
       if (virtualHost !== undefined) {
-        const entry: OriginEntry = { ...url, virtualHost };
+        const entry: OriginEntry = { ...url, virtualHost, isLastResort };
         this.origins.set(origin, entry);
         return entry;
       }
       if (this.book.ask(source.name, { kind: 'authority', host, port: url.port }) === 'pending') return undefined;
     }
     // Not kept: a source may know the host a moment later.
-    return { ...url, virtualHost: undefined };
+    return { ...url, virtualHost: undefined, isLastResort: false };
   }
 
   /** The parts of an origin whose virtual host is not known yet. */
   unresolved(origin: string): OriginEntry {
-    return { ...parseOrigin(origin), virtualHost: undefined };
+    return { ...parseOrigin(origin), virtualHost: undefined, isLastResort: false };
   }
 
   /** Resolves when every source before the answer has spoken; rejects with MESH_CONFIG_TIMEOUT, or when the signal aborts. */

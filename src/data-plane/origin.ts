@@ -12,15 +12,20 @@ export interface OriginEntry {
   readonly authority: string;
   /** Undefined when no source knows the host. */
   readonly virtualHost: CompiledVirtualHost | undefined;
+  /** No control plane knows the host, and DNS is asked: it may be outside of the mesh. */
+  readonly isLastResort: boolean;
 }
 
+/** What a URL says of an origin. */
+export type ParsedOrigin = Omit<OriginEntry, 'virtualHost' | 'isLastResort'>;
+
 /** The host as the URL has it, its last dot included. */
-export function writtenHost({ origin, host }: Omit<OriginEntry, 'virtualHost'>): string {
+export function writtenHost({ origin, host }: ParsedOrigin): string {
   return URL.parse(origin)?.hostname ?? host;
 }
 
 /** The parts of an origin. Throws MESH_REQUEST_INVALID for what is no HTTP origin. */
-export function parseOrigin(origin: string): Omit<OriginEntry, 'virtualHost'> {
+export function parseOrigin(origin: string): ParsedOrigin {
   const url = URL.parse(origin);
   if (
     url === null ||

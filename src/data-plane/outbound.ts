@@ -219,7 +219,12 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
   /** What the route makes of the request: where it goes, how long it may take, and what is done to it on purpose. */
   private follow(route: CompiledRoute): void {
     this.route = route;
-    this.span?.matched(route.config.operation, this.entry!.virtualHost!.virtualClusterOf?.(this));
+    if (this.span !== undefined) {
+      const virtualHost = this.entry!.virtualHost!;
+      this.span.matched(route.config.operation, virtualHost.virtualClusterOf?.(this));
+      // Answers and failures that no cluster takes part in have a route too.
+      this.span.routed(route.name, undefined, virtualHost.version);
+    }
     this.destination = destinationOf(this, route);
     this.retry = this.context.forbidsNonIdempotentRetries ? idempotentOnly(route.retry) : route.retry;
     if (route.isPlain) {
@@ -278,6 +283,7 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
   private chooseCluster(): void {
     const { config, configTimeoutMs } = this.context;
     const source = this.entry!.virtualHost!.source;
+    plan.sinceMs = sinceMs;
     const { destination } = this;
     if (destination !== undefined && config.isClusterAwaited(source, destination.slot)) {
       this.after(
@@ -453,7 +459,10 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
     else if (!this.wasSent) discardBody(this.options.body, error);
     this.retries?.abort(error);
     this.pending?.abort(error);
-    this.span?.end(telemetryOutcome(error, this.winner?.status), this.context.clock.now());
+    if (this.span !== undefined) {
+      const outcome = telemetryOutcome(error, this.winner?.status);
+      this.span.end(this.plan === undefined ? outcome : this.plan.outcome(outcome), this.context.clock.now());
+    }
     this.handler.onResponseError?.(this, error);
   }
 

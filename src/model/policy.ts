@@ -66,7 +66,10 @@ export interface RetryConfig {
   readonly backoff?: BackoffConfig;
   /** Response headers that name the wait before the next attempt, in order. Default `Retry-After`; an empty list = none (Envoy's default). */
   readonly resetHeaders?: readonly { readonly name: string; readonly format: 'seconds' | 'unix-timestamp' }[];
-  /** Longest wait that a reset header may ask for. Default 300 000 (Envoy). */
+  /**
+   * Longest wait that a response may ask for. A header of `resetHeaders` with a longer one is passed over (Envoy); after a
+   * `Retry-After` with a longer one nothing follows. Default 30 000.
+   */
   readonly maxResetMs?: number;
   readonly budget?: RetryBudgetConfig;
   /** Draw another host than those already tried (Envoy `previous_hosts`). Default true. */

@@ -81,6 +81,7 @@ const denials: Readonly<Record<RetryDenial, string>> = {
   body: 'the body cannot be sent again',
   deadline: 'no time is left',
   limit: 'too many retries are running',
+  wait: 'the response asks for a longer wait than retry.maxResetMs',
 };
 
 function breaker(what: string): (event: BreakerEvent) => string {
@@ -94,7 +95,10 @@ function breaker(what: string): (event: BreakerEvent) => string {
 
 function requestEnd(event: RequestEndEvent): string {
   const attempts = event.attempts.length === 1 ? '' : ` (${event.attempts.length} attempts)`;
-  return `${way(event)} → ${result(event.status, event.error, event.flags)} in ${milliseconds(event.durationMs)}${attempts}`;
+  // No endpoint was asked, and the details are one of a few words of the mesh: they say which policy it was.
+  const isLocal = event.attempts.length === 0 && event.error === undefined && event.details !== 'via_upstream';
+  const what = `${result(event.status, event.error, event.flags)}${isLocal ? ` ${printable(event.details)}, answered by the mesh` : ''}`;
+  return `${way(event)} → ${what} in ${milliseconds(event.durationMs)}${isLocal ? '' : attempts}`;
 }
 
 /** The line of each event. `attempt:end` has none: the lines of the request and of its retries say the same. */

@@ -67,7 +67,7 @@ export const eventTable: { readonly [N in EventName]: { readonly doc: string; re
     fields: {
       ...requestFields,
       reason:
-        '`budget` is spent, all `attempts` are used, the `method` is not idempotent, the `body` cannot be repeated, no time is left before the `deadline`, or the `limit` of concurrent retries is reached.',
+        '`budget` is spent, all `attempts` are used, the `method` is not idempotent, the `body` cannot be repeated, no time is left before the `deadline`, the `limit` of concurrent retries is reached, or the response asks for a longer `wait` than the policy allows (`retry.maxResetMs`).',
       budgetLeft: 'Retries left in the budget.',
     },
   },

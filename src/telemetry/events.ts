@@ -13,7 +13,7 @@ export type FailureType = MeshErrorCode | 'cancelled';
 export type AttemptOutcomeKind = 'delivered' | 'retried' | 'failed' | 'abandoned';
 
 /** Why a failed attempt that the policy calls retriable was not followed by another. */
-export type RetryDenial = 'budget' | 'attempts' | 'method' | 'body' | 'deadline' | 'limit';
+export type RetryDenial = 'budget' | 'attempts' | 'method' | 'body' | 'deadline' | 'limit' | 'wait';
 
 /** What all events of a request say. */
 export interface RequestEvent {

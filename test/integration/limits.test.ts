@@ -138,7 +138,7 @@ describe('an adaptive limit', () => {
     assert.match(await sheddable(), /3 requests in flight, the aimd limit for sheddable ones is 3 now \(limits\.adaptive\)/);
     taken.push(outcome(mesh));
     await eventually('four are there', () => waiting.length === 4);
-    assert.match(await overflow(mesh), /the aimd limit for critical ones is 4 now/);
+    assert.match(await overflow(mesh), /the aimd limit is 4 now/);
     taken.push(withRequestContext({ isTrusted: true, criticality: 'critical-plus' }, () => outcome(mesh)));
     await eventually('the most critical one is there', () => waiting.length === 5);
     release();

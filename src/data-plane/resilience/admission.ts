@@ -4,6 +4,8 @@ import type { AdaptiveConcurrencyConfig, ClientThrottleConfig, LimitsConfig } fr
 import type { AdaptiveLimit } from './adaptive-limit.ts';
 import { createAdaptiveLimit } from './adaptive-limits.ts';
 import { ClientThrottle } from './client-throttle.ts';
+import type { LimitRefusal } from './limits.ts';
+import { adaptiveRefusal, throttleRefusal } from './load-refusal.ts';
 import type { LoadVerdict } from './load-verdict.ts';
 
 /**
@@ -39,17 +41,19 @@ export class Admission {
     this.isOn = this.adaptive !== undefined || this.throttle !== undefined;
   }
 
-  /** Why this request may not go out now, in words; undefined = it may. */
-  refusal(now: number, random: Random, criticality: Criticality): string | undefined {
+  /** Why this request may not go out now; undefined = it may. Without a class of its own it is critical. */
+  refusal(now: number, random: Random, criticality: Criticality | undefined): LimitRefusal | undefined {
     const { adaptive, throttle } = this;
-    if (adaptive !== undefined && this.inFlight >= Math.max(1, adaptive.limit * shareOfLimit[criticality])) {
-      const { algorithm } = this.adaptiveConfig!;
-      return `${this.inFlight} requests in flight, the ${algorithm} limit for ${criticality} ones is ${Math.floor(adaptive.limit * shareOfLimit[criticality])} now (limits.adaptive)`;
-    }
-    if (throttle?.refuses(now, random, criticality) === true) {
-      const percent = Math.round(throttle.refusalProbability(now, criticality) * 100);
-      return `the cluster refuses most requests, so ${percent} % of the ${criticality} ones are refused here (limits.throttle)`;
-    }
+    const rank = criticality ?? 'critical';
+    if (adaptive !== undefined && this.inFlight >= Math.max(1, adaptive.limit * shareOfLimit[rank]))
+      return adaptiveRefusal(
+        this.inFlight,
+        Math.max(1, Math.floor(adaptive.limit * shareOfLimit[rank])),
+        this.adaptiveConfig!.algorithm,
+        criticality,
+      );
+    if (throttle?.refuses(now, random, rank) === true)
+      return throttleRefusal(Math.round(throttle.refusalProbability(now, rank) * 100), criticality);
     return undefined;
   }
 

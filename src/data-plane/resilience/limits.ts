@@ -14,6 +14,16 @@ const defaultMaxRequests = 1024;
  */
 const defaultMaxRetries = Number.POSITIVE_INFINITY;
 
+/** Why a request may not go out now. */
+export interface LimitRefusal {
+  /** In words, with the place of the limit in the configuration. */
+  readonly reason: string;
+  /** What to do next, where raising the limit is not it. */
+  readonly remedy?: string;
+  /** `limit` = its place in the configuration, with its counts. */
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
 /** Caps of one priority; what a cluster learns of its load is of all priorities. */
 type PriorityConfig = Omit<LimitsConfig, 'highPriority' | 'adaptive' | 'throttle'>;
 
@@ -58,10 +68,13 @@ export class PriorityLimits {
     this.maxConnectionsPerHost = config?.maxConnectionsPerHost ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Takes a place; undefined = taken, else which limit was hit, in words. The fixed cap is asked first: it draws nothing. */
-  admit(now: number, random: Random, criticality: Criticality = 'critical'): string | undefined {
+  /**
+   * Takes a place; undefined = taken, else which limit was hit. The fixed cap is asked first: it draws nothing. A request without a
+   * criticality is critical.
+   */
+  admit(now: number, random: Random, criticality?: Criticality): LimitRefusal | undefined {
     const { admission } = this;
-    if (this.requests >= this.maxRequests) return this.hit('requests in flight', this.requests, 'maxRequests', this.maxRequests);
+    if (this.requests >= this.maxRequests) return this.requestsRefusal();
     if (admission.isOn) {
       const refusal = admission.refusal(now, random, criticality);
       if (refusal !== undefined) return refusal;
@@ -72,8 +85,8 @@ export class PriorityLimits {
   }
 
   /** Takes a place under the fixed cap alone. */
-  tryAcquireRequest(): string | undefined {
-    if (this.requests >= this.maxRequests) return this.hit('requests in flight', this.requests, 'maxRequests', this.maxRequests);
+  tryAcquireRequest(): LimitRefusal | undefined {
+    if (this.requests >= this.maxRequests) return this.requestsRefusal();
     this.requests++;
     this.admission.inFlight++;
     return undefined;
@@ -127,6 +140,31 @@ export class PriorityLimits {
     if (this.connections >= this.maxConnections)
       words.push(this.hit('connections', this.connections, 'maxConnections', this.maxConnections));
     return words;
+  }
+
+  private requestsRefusal(): LimitRefusal {
+    return this.refusal(
+      'maxRequests',
+      this.requests,
+      this.maxRequests,
+      this.hit('requests in flight', this.requests, 'maxRequests', this.maxRequests),
+    );
+  }
+
+  /** No request may wait for a connection: all of `address` are busy, and as many wait as may. */
+  pendingRefusal(address: string, connections: number): LimitRefusal {
+    const reason = `${address} has its ${connections} connections busy and maxPendingRequests (${this.maxPending}) wait already`;
+    return this.refusal('maxPendingRequests', this.pending, this.maxPending, reason);
+  }
+
+  /** A request has waited for a connection to `address` as long as it may. */
+  pendingTimeoutRefusal(address: string): LimitRefusal {
+    const reason = `no connection to ${address} was free within pendingTimeoutMs (${this.pendingTimeoutMs})`;
+    return { reason, details: { limit: `${this.place}.pendingTimeoutMs`, max: this.pendingTimeoutMs, pending: this.pending } };
+  }
+
+  private refusal(limit: string, count: number, max: number, reason: string): LimitRefusal {
+    return { reason, details: { limit: `${this.place}.${limit}`, count, max } };
   }
 
   private hit(what: string, count: number, limit: string, max: number): string {

@@ -23,6 +23,10 @@ export interface Failure {
   /** In words, for errors, events and `explain()`. */
   readonly reason: string;
   readonly cause?: unknown;
+  /** What to do next, where the table of errors does not know. */
+  readonly remedy?: string;
+  /** Counts and limits, for `details` of the error. */
+  readonly details?: Readonly<Record<string, unknown>>;
 }
 
 /** What an attempt came to. */

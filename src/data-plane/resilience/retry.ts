@@ -15,7 +15,7 @@ import { compileValue } from '../routing/match-value.ts';
 import { pushbackMs } from './grpc-pushback.ts';
 import { responseHeader, type Failure, type Outcome, type ResponseOutcome } from './outcome.ts';
 
-export { retryDelayMs } from './retry-delay.ts';
+export { retryDelayMs, tooLong } from './retry-delay.ts';
 
 /** What the decision needs to know of the request. */
 export interface RetriableRequest {

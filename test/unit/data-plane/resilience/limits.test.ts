@@ -7,7 +7,10 @@ describe('ClusterLimits', () => {
   it('lets as many requests in as the limit says, and names the limit to the next one', () => {
     const limits = new ClusterLimits({ maxRequests: 2 });
     assert.deepEqual([limits.tryAcquireRequest(), limits.tryAcquireRequest()], [undefined, undefined]);
-    assert.equal(limits.tryAcquireRequest(), '2 requests in flight, the limit is 2 (limits.maxRequests)');
+    assert.deepEqual(limits.tryAcquireRequest(), {
+      reason: '2 requests in flight, the limit is 2 (limits.maxRequests)',
+      details: { limit: 'limits.maxRequests', count: 2, max: 2 },
+    });
     limits.releaseRequest();
     assert.equal(limits.tryAcquireRequest(), undefined);
   });
@@ -72,7 +75,7 @@ const half = (): number => 0.5;
 function fill(limits: ClusterLimits, criticality?: Criticality): { taken: number; refusal: string } {
   for (let taken = 0; ; taken++) {
     const refusal = limits.admit(1000, half, criticality);
-    if (refusal !== undefined) return { taken, refusal };
+    if (refusal !== undefined) return { taken, refusal: refusal.reason };
   }
 }
 
@@ -81,8 +84,8 @@ describe('ClusterLimits.of', () => {
     const limits = new ClusterLimits({ maxRequests: 1, highPriority: { maxRequests: 2 } });
     const high = limits.of('high');
     assert.deepEqual([limits.admit(0, half), high.admit(0, half), high.admit(0, half)], [undefined, undefined, undefined]);
-    assert.equal(limits.admit(0, half), '1 requests in flight, the limit is 1 (limits.maxRequests)');
-    assert.equal(high.admit(0, half), '2 requests in flight, the limit is 2 (limits.highPriority.maxRequests)');
+    assert.equal(limits.admit(0, half)?.reason, '1 requests in flight, the limit is 1 (limits.maxRequests)');
+    assert.equal(high.admit(0, half)?.reason, '2 requests in flight, the limit is 2 (limits.highPriority.maxRequests)');
     assert.deepEqual(limits.reached(), [
       '1 requests in flight, the limit is 1 (limits.maxRequests)',
       '2 requests in flight, the limit is 2 (limits.highPriority.maxRequests)',
@@ -120,6 +123,11 @@ describe('ClusterLimits.admit', () => {
   it('names the adaptive limit to whom it refuses', () => {
     const { refusal } = fill(new ClusterLimits({ adaptive }), 'sheddable');
     assert.equal(refusal, '15 requests in flight, the aimd limit for sheddable ones is 15 now (limits.adaptive)');
+  });
+
+  it('names no class to requests that nobody classified', () => {
+    const { refusal } = fill(new ClusterLimits({ adaptive }));
+    assert.equal(refusal, '20 requests in flight, the aimd limit is 20 now (limits.adaptive)');
   });
 
   it('counts the requests of both priorities under the adaptive limit', () => {
@@ -161,10 +169,14 @@ describe('ClusterLimits.admit', () => {
     const limits = new ClusterLimits({ throttle: {} });
     for (let index = 0; index < 100; index++) limits.onOutcome('dropped', 5, 1, 1000, half);
     assert.equal(limits.admission.refusalPercent(1000), 80);
+    const refusal = limits.admit(1000, half);
     assert.equal(
-      limits.admit(1000, half),
-      'the cluster refuses most requests, so 80 % of the critical ones are refused here (limits.throttle)',
+      refusal?.reason,
+      'the service refuses most requests, so 80 % of the requests are refused here (limits.throttle)',
     );
+    assert.deepEqual(refusal.details, { limit: 'limits.throttle', refusedPercent: 80 });
+    assert.match(refusal.remedy!, /nothing to raise here/);
+    assert.match(limits.admit(1000, half, 'critical')!.reason, /80 % of the critical ones/);
     assert.equal(
       limits.admit(1000, () => 0.9),
       undefined,

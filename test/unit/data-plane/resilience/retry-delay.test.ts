@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { RetryConfig } from '../../../../src/model/policy.ts';
 import type { Outcome } from '../../../../src/data-plane/resilience/outcome.ts';
 import { parseHttpDate } from '../../../../src/data-plane/resilience/http-date.ts';
-import { retryDelayMs } from '../../../../src/data-plane/resilience/retry-delay.ts';
+import { retryDelayMs, tooLong } from '../../../../src/data-plane/resilience/retry-delay.ts';
 import { createVirtualClock } from '../../../../src/testing/virtual-clock.ts';
 
 const clock = createVirtualClock(); // wall clock 2026-01-01T00:00:00Z
@@ -89,7 +89,9 @@ describe('retryDelayMs', () => {
       expected: 2000,
     },
     { name: 'http-date-in-the-past', headers: { 'retry-after': 'Wed, 31 Dec 2025 23:59:59 GMT' }, expected: 0 },
-    { name: 'longer-than-the-cap', headers: { 'retry-after': '86400' }, expected: 300_000 },
+    { name: 'at-the-cap', headers: { 'retry-after': '30' }, expected: 30_000 },
+    { name: 'longer-than-the-cap', headers: { 'retry-after': '31' }, expected: tooLong },
+    { name: 'date-longer-than-the-cap', headers: { 'retry-after': 'Thu, 01 Jan 2026 00:01:00 GMT' }, expected: tooLong },
     { name: 'negative', headers: { 'retry-after': '-1' }, expected: 0 },
     { name: 'no-number', headers: { 'retry-after': 'soon' }, expected: 0 },
     { name: 'hexadecimal', headers: { 'retry-after': '0x10' }, expected: 0 },
@@ -99,6 +101,11 @@ describe('retryDelayMs', () => {
       assert.equal(delay(1, {}, headers, 0), expected);
     });
   }
+
+  it('waits as long as the policy allows', () => {
+    assert.equal(delay(1, { maxResetMs: 3_600_000 }, { 'retry-after': '3600' }, 0), 3_600_000);
+    assert.equal(delay(1, { maxResetMs: 1000 }, { 'retry-after': '2' }, 0), tooLong);
+  });
 
   it('adds the usual jitter to a Retry-After, so that clients do not come back at once', () => {
     assert.equal(delay(1, {}, { 'retry-after': '3' }, 1), 3025);
