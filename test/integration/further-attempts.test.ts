@@ -62,9 +62,11 @@ describe('while a retry waits', () => {
       ]);
       const answered = ask(mesh);
       await eventually('the first attempt is over', () => server.requests.length === 1 && held(mesh).requests === 0);
-      await plane.deliver(resources(server.address), remove ?? []);
+      // Where it was nobody answers for it any more.
+      const other = await startServer(answer('moved'));
+      await plane.deliver(resources(other.address), remove ?? []);
       await clock.advance(1000);
-      assert.equal((await answered).status, 200);
+      assert.equal((await answered).body, 'moved');
       assert.deepEqual(held(mesh), { requests: 0, inFlight: 0 });
     });
   }
