@@ -248,7 +248,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     }
     this.deadline?.cancel();
     this.status = status;
-    if (call.answered(this, status, headers) !== 'deliver') {
+    if (call.answered(this, status, headers) !== 'deliver' || call.plan?.follows(this, status, headers) === true) {
       this.drain(controller);
       return;
     }

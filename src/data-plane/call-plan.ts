@@ -13,6 +13,7 @@ import { hedgesOf, type CallHedges } from './call-hedges.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import type { HostWish } from './cluster/pick-host.ts';
 import { attemptHeader } from './inherit.ts';
+import { followRedirect } from './internal-redirect.ts';
 import { localAnswer, type LocalReason } from './local-response.ts';
 import { copyTo } from './mirror.ts';
 import type { Call } from './outbound.ts';
@@ -30,12 +31,13 @@ import {
   editResponseHeaders,
   forwardedHostHeader,
   withForwardedHost,
+  type EditableRequest,
   type EditedRequest,
   type ResponseHeaders,
 } from './routing/edit-request.ts';
 import { compileMutation } from './routing/header-mutation.ts';
 import { requestHasherOf, type RequestHash } from './routing/request-hash.ts';
-import { headerOf, type RequestView } from './routing/request-view.ts';
+import { headerOf } from './routing/request-view.ts';
 import { sessionOf, type Session } from './routing/session-affinity.ts';
 import type { SendOptions } from './send-options.ts';
 
@@ -127,7 +129,7 @@ export class CallPlan {
 
   /** Whether a body that can be read once must be kept. */
   get copiesBody(): boolean {
-    return this.mirrors.length > 0 || this.hedges !== undefined;
+    return this.mirrors.length > 0 || this.hedges !== undefined || this.policy.internalRedirect !== undefined;
   }
 
   /** Edits the request, and finds out to which and how many endpoints it goes. */
@@ -145,7 +147,7 @@ export class CallPlan {
   }
 
   /** The request as it leaves. */
-  private sent(): RequestView {
+  private sent(): EditableRequest {
     const { call, edited } = this;
     if (edited === undefined) return call;
     const { method, scheme } = call;
@@ -188,6 +190,16 @@ export class CallPlan {
     if (this.call.destination?.edit?.isHostFromEndpoint !== true) return this.edited?.authority;
     const { discovery } = attempt.cluster.config;
     return attempt.host?.endpoint.hostname ?? (discovery.kind === 'dns' ? discovery.hostname : undefined);
+  }
+
+  /** Whether the request begins anew where this response redirects it to. */
+  follows(attempt: Attempt, status: number, headers: ResponseHeaders): boolean {
+    const { internalRedirect } = this.policy;
+    if (internalRedirect === undefined || !followRedirect(this.call, internalRedirect, this.sent(), status, headers)) return false;
+    this.call.retries?.delivered();
+    this.hedges?.won(attempt);
+    this.timers?.stop();
+    return true;
   }
 
   /** The headers that the caller gets of this attempt; undefined = as they are. */

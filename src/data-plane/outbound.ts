@@ -32,6 +32,7 @@ import { CallRetries } from './call-retries.ts';
 import { CalledRequest } from './called-request.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import { recordHead, recordOutcome } from './cluster/record-outcome.ts';
+import type { RedirectTrail } from './internal-redirect.ts';
 import type { OriginEntry } from './live-config.ts';
 import { respondLocally } from './local-response.ts';
 import type { CallContext } from './outbound-context.ts';
@@ -76,6 +77,8 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
   /** The inbound request on whose behalf this one is made. */
   inherited: RequestContext | undefined = undefined;
   route: CompiledRoute | undefined = undefined;
+  /** Set = endpoints have redirected the caller's request to here. */
+  trail: RedirectTrail | undefined = undefined;
   destination: CompiledDestination | undefined = undefined;
   cluster: Cluster | undefined = undefined;
   retry: RetryConfig | undefined = undefined;
@@ -137,10 +140,16 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
   }
 
   /** Sends another request to where this route leads, as a call of its own. */
-  copy(options: DispatchOptions, handler: Dispatcher.DispatchHandler, route: CompiledRoute): void {
+  copy(
+    options: DispatchOptions,
+    handler: Dispatcher.DispatchHandler,
+    route: CompiledRoute,
+    adjust?: (copy: Call) => void,
+  ): void {
     const copy = new Call(this.context, options, handler);
     copy.startMs = this.context.clock.now();
     copy.entry = this.entry;
+    adjust?.(copy);
     this.context.calls.add(copy);
     copy.guard(() => copy.follow(route));
   }
@@ -201,7 +210,7 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
     const { virtualHost } = entry;
     if (virtualHost === undefined) {
       const fallback = context.fallback();
-      if (fallback !== undefined) new PassThrough(this, fallback).dispatch();
+      if (fallback !== undefined) new PassThrough(this).dispatch(fallback);
       else this.fail(new MeshError('MESH_UNKNOWN_HOST', context.config.whyUnknown(entry)));
       return;
     }

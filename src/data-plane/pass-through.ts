@@ -5,20 +5,19 @@ import type { Call } from './outbound.ts';
 type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2];
 
 /**
- * A request that the mesh does not route, sent through the global dispatcher that the program had set (a proxy agent, a mock). The
- * handler keeps the controller it already has.
+ * What a call hands on when its attempts do not serve it: a request that the mesh does not route goes through the global dispatcher
+ * that the program had set (a proxy agent, a mock), a redirected one through a call of its own. The handler keeps the controller it
+ * already has.
  */
 export class PassThrough implements Dispatcher.DispatchHandler {
   private readonly call: Call;
-  private readonly dispatcher: Dispatcher;
 
-  constructor(call: Call, dispatcher: Dispatcher) {
+  constructor(call: Call) {
     this.call = call;
-    this.dispatcher = dispatcher;
   }
 
-  dispatch(): void {
-    this.dispatcher.dispatch(this.call.options, this);
+  dispatch(dispatcher: Dispatcher): void {
+    dispatcher.dispatch(this.call.options, this);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {

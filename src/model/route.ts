@@ -2,6 +2,7 @@ import type { AuthorizationPolicyConfig, ExternalAuthorizerConfig } from './auth
 import type { RouteMatch, Fraction, ValueMatcher } from './match.ts';
 import type { CorsConfig, FaultConfig, HeaderMutation, HedgeConfig, LocalRateLimitConfig, RetryConfig } from './policy.ts';
 import type { HashPolicy, SessionAffinity } from './affinity.ts';
+import type { InternalRedirectConfig } from './internal-redirect.ts';
 import type { Metadata } from './tls.ts';
 
 /** One of the clusters that a route sends to. */
@@ -123,6 +124,8 @@ export interface RequestPolicy {
   readonly grpcTimeoutCapMs?: number;
   readonly retry?: RetryConfig;
   readonly hedge?: HedgeConfig;
+  /** Default: redirects are the caller's to follow. */
+  readonly internalRedirect?: InternalRedirectConfig;
   readonly fault?: FaultConfig;
   readonly rateLimit?: LocalRateLimitConfig;
   readonly requestHeaders?: HeaderMutation;

@@ -23,6 +23,8 @@ export class AccessLog {
 
   add(text: string): void {
     const line = JSON.parse(text) as AccessLogLine;
+    // Another line follows, for the stream that it was redirected to.
+    if (line.details === 'internal_redirect') return;
     this.lines.set(line.id, line);
     this.waiting.get(line.id)?.(line);
   }

@@ -9,6 +9,7 @@ import type {
   TokenBucketConfig,
 } from '../../model/policy.ts';
 import type { HashPolicy, SessionAffinity } from '../../model/affinity.ts';
+import type { InternalRedirectConfig } from '../../model/internal-redirect.ts';
 import type { RequestPolicy } from '../../model/route.ts';
 import { nearestName } from '../../base/nearest-name.ts';
 import { checkAuthorizationPolicy, checkExternalAuthorizer } from './authorization.ts';
@@ -48,6 +49,7 @@ export function checkRequestPolicy(check: Check, policy: RequestPolicy): void {
   }
   check.within('retry', policy.retry, checkRetry);
   check.within('hedge', policy.hedge, checkHedge);
+  check.within('internalRedirect', policy.internalRedirect, checkInternalRedirect);
   check.within('fault', policy.fault, checkFault);
   check.within('rateLimit', policy.rateLimit, checkRateLimit);
   check.within('requestHeaders', policy.requestHeaders, checkHeaderMutation);
@@ -95,6 +97,18 @@ function checkRetry(check: Check, retry: RetryConfig): void {
   check.within('avoidHostMetadata', retry.avoidHostMetadata, () => {});
   check.whole('maxBodyBytes', retry.maxBodyBytes, 0, maxBodyBytes);
   check.oneOf('nonIdempotent', retry.nonIdempotent, ['never', 'as-configured']);
+}
+
+function checkInternalRedirect(check: Check, redirect: InternalRedirectConfig): void {
+  check.whole('maxRedirects', redirect.maxRedirects, 0);
+  check.each('statuses', redirect.statuses, (inner, status) => inner.oneOf('', status, [301, 302, 303, 307, 308]));
+  check.oneOf('crossScheme', redirect.crossScheme, ['never', 'safe', 'always']);
+  check.each('responseHeadersToCopy', redirect.responseHeadersToCopy, (inner, name) => {
+    inner.headerName('', name, 'lower-case');
+    if (/^(host$|:)/.test(name)) inner.reject(`${printed(name)} is what the redirect itself says; leave it out`);
+  });
+  check.flag('avoidPreviousRoutes', redirect.avoidPreviousRoutes);
+  check.each('allowedRoutes', redirect.allowedRoutes, (inner, name) => inner.name('', name));
 }
 
 /** Checks how many retries are allowed. */

@@ -60,6 +60,7 @@ export const requestPolicyFields: FieldTable<RequestPolicy> = {
   grpcTimeoutCapMs: 'honoured',
   retry: parts(retryFields),
   hedge: 'honoured',
+  internalRedirect: 'honoured',
   fault: 'honoured',
   rateLimit: parts(rateLimitFields),
   requestHeaders: 'honoured',

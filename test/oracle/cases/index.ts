@@ -2,6 +2,7 @@ import type { OracleCase } from '../oracle-case.ts';
 import { actionCases } from './action.ts';
 import { balanceCases } from './balance.ts';
 import { failureCases } from './failure.ts';
+import { internalRedirectCases } from './internal-redirect.ts';
 import { limitCases } from './limit.ts';
 import { matchCases } from './match.ts';
 import { outlierCases } from './outlier.ts';
@@ -16,6 +17,7 @@ export const oracleCases: readonly OracleCase[] = [
   ...matchCases,
   ...rewriteCases,
   ...actionCases,
+  ...internalRedirectCases,
   ...retryCases,
   ...retryHostCases,
   ...overrideCases,

@@ -19,6 +19,7 @@ import type {
   OutlierDetectionConfig,
   RetryConfig,
 } from '../../../src/model/policy.ts';
+import type { InternalRedirectConfig } from '../../../src/model/internal-redirect.ts';
 import type { HealthCheckConfig, SlowStartConfig } from '../../../src/model/health.ts';
 import type {
   MirrorConfig,
@@ -112,6 +113,14 @@ const hedge: Whole<HedgeConfig> = {
   nonFatalStatuses: ['unavailable'],
   backup: { maxExtraLoadPercent: 1, minDelayMs: 1 },
 };
+const internalRedirect: Whole<InternalRedirectConfig> = {
+  maxRedirects: 1,
+  statuses: [302],
+  crossScheme: 'safe',
+  responseHeadersToCopy: ['x-a'],
+  avoidPreviousRoutes: true,
+  allowedRoutes: ['r'],
+};
 const policy: Whole<Omit<RequestPolicy, 'authorization' | 'externalAuthorization'>> = {
   timeoutMs: 1,
   responseTimeoutMs: 1,
@@ -120,6 +129,7 @@ const policy: Whole<Omit<RequestPolicy, 'authorization' | 'externalAuthorization
   grpcTimeoutCapMs: 1,
   retry,
   hedge,
+  internalRedirect,
   fault,
   rateLimit,
   requestHeaders: headers,

@@ -41,6 +41,31 @@ interface Row {
 const atRoute = 'virtualHosts[0].routes[0].';
 
 const refused: readonly Row[] = [
+  // Redirects
+  {
+    name: 'redirect-by-200',
+    value: policy({ internalRedirect: { statuses: [302, 200] } }),
+    path: 'policy.internalRedirect.statuses[1]',
+    reason: /200 is none of 301, 302, 303, 307, 308/,
+  },
+  {
+    name: 'redirect-copies-the-host',
+    value: policy({ internalRedirect: { responseHeadersToCopy: ['host'] } }),
+    path: 'policy.internalRedirect.responseHeadersToCopy[0]',
+    reason: /is what the redirect itself says/,
+  },
+  {
+    name: 'redirect-half-a-time',
+    value: policy({ internalRedirect: { maxRedirects: 0.5 } }),
+    path: 'policy.internalRedirect.maxRedirects',
+    reason: /whole number/,
+  },
+  {
+    name: 'no-cluster-is-a-teapot',
+    value: forward({ clusterNotFoundStatus: 418 }),
+    path: 'action.clusterNotFoundStatus',
+    reason: /418 is none of 404, 500, 503/,
+  },
   // Impossible durations
   {
     name: 'negative-idle-timeout',

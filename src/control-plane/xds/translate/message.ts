@@ -259,6 +259,13 @@ export function typedMessage(message: Message): TypedMessage {
   return { type: shortType(message.text('type_url') ?? ''), message: inner };
 }
 
+/** Which extension it is, such as `previous_hosts`: by the type of its configuration, as in Envoy, else by the end of its name. */
+export function extensionOf(message: Message, config: TypedMessage | undefined): string {
+  const name = message.text('name') ?? '';
+  const ofType = /\.(\w+)\.v\d+\.\w+$/.exec(config?.type ?? '')?.[1];
+  return ofType ?? name.slice(name.lastIndexOf('.') + 1);
+}
+
 function shortType(url: string): string {
   return url.slice(url.lastIndexOf('/') + 1);
 }

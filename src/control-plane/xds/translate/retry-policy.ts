@@ -1,7 +1,7 @@
 /** Retries and hedging (`config.route.v3.RetryPolicy`, `HedgePolicy`) with Envoy's defaults written out. */
 import type { BackoffConfig, HedgeConfig, RetryCondition, RetryConfig } from '../../../model/policy.ts';
 import type { Metadata } from '../../../model/tls.ts';
-import { Findings, type Message, type TypedMessage } from './message.ts';
+import { extensionOf, Findings, type Message } from './message.ts';
 import { metadataFrom } from './metadata.ts';
 import { headerMatchersFrom } from './string-matcher.ts';
 import { translated, type Translated } from './translated.ts';
@@ -105,13 +105,6 @@ function resetsFrom(message: Message): Pick<RetryConfig, 'resetHeaders' | 'maxRe
   });
   if (resetHeaders.length === 0) limited.problem('reset_headers', 'must name at least one header');
   return { resetHeaders, maxResetMs: limited.durationMs('max_interval') ?? maxResetMs };
-}
-
-/** Which extension it is, such as `previous_hosts`: by the type of its configuration, as in Envoy, else by the end of its name. */
-function extensionOf(message: Message, config: TypedMessage | undefined): string {
-  const name = message.text('name') ?? '';
-  const ofType = /\.(\w+)\.v\d+\.\w+$/.exec(config?.type ?? '')?.[1];
-  return ofType ?? name.slice(name.lastIndexOf('.') + 1);
 }
 
 function hostPredicates(message: Message): { readonly previousHosts: boolean; readonly metadata: Metadata | undefined } {

@@ -5,6 +5,7 @@ import type { MirrorConfig } from '../../../model/route.ts';
 import type { Surroundings } from './format.ts';
 import { followedBy, headerMutationFrom } from './header-mutation.ts';
 import { effectivePolicy, perFilterPolicy, type FilterPolicy } from './http-filters.ts';
+import { internalRedirectFrom } from './internal-redirect.ts';
 import type { Message } from './message.ts';
 import { metadataFrom } from './metadata.ts';
 import { redirectFrom } from './rewrite.ts';
@@ -104,6 +105,7 @@ function forwardPolicy(forward: Message, route: Message, context: RouteContext):
   const retry = retryOf(forward, bodyLimitOf(route) ?? context.bodyBytes, context);
   const hedging = forward.message('hedge_policy') ?? context.hedge;
   const hedge = hedging && hedgeFrom(hedging, retry);
+  const redirect = forward.message('internal_redirect_policy');
   const upgrades = upgradesOf(forward.messages('upgrade_configs'));
   return {
     timeoutMs,
@@ -112,6 +114,7 @@ function forwardPolicy(forward: Message, route: Message, context: RouteContext):
     ...(grpcCapMs !== undefined && { grpcTimeoutCapMs: grpcCapMs }),
     ...(retry !== undefined && { retry }),
     ...(hedge !== undefined && { hedge }),
+    ...(redirect !== undefined && { internalRedirect: internalRedirectFrom(redirect) }),
     ...(priority === 'HIGH' && { priority: 'high' as const }),
     ...(upgrades !== undefined && { upgrades }),
   };

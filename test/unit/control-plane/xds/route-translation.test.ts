@@ -38,6 +38,61 @@ describe('the action of a route', () => {
   });
 });
 
+describe('an internal redirect policy', () => {
+  const previous = { '@type': 'type.googleapis.com/envoy.extensions.internal_redirect.previous_routes.v3.PreviousRoutesConfig' };
+  const safe = { '@type': 'type.googleapis.com/envoy.extensions.internal_redirect.safe_cross_scheme.v3.SafeCrossSchemeConfig' };
+  const listed = (...names: string[]): Json => ({
+    '@type': 'type.googleapis.com/envoy.extensions.internal_redirect.allow_listed_routes.v3.AllowListedRoutesConfig',
+    allowed_route_names: names,
+  });
+  const rows: readonly { readonly name: string; readonly policy: Json; readonly becomes: RequestPolicy['internalRedirect'] }[] = [
+    { name: 'empty', policy: {}, becomes: { maxRedirects: 1 } },
+    { name: 'none', policy: { max_internal_redirects: 0 }, becomes: { maxRedirects: 0 } },
+    {
+      name: 'whole',
+      policy: {
+        max_internal_redirects: 3,
+        redirect_response_codes: [301, 308],
+        allow_cross_scheme_redirect: true,
+        response_headers_to_copy: ['X-Copied'],
+        predicates: [{ typed_config: previous }, { typed_config: safe }, { typed_config: listed('a', 'b') }],
+      },
+      becomes: {
+        maxRedirects: 3,
+        statuses: [301, 308],
+        crossScheme: 'safe',
+        responseHeadersToCopy: ['x-copied'],
+        avoidPreviousRoutes: true,
+        allowedRoutes: ['a', 'b'],
+      },
+    },
+    { name: 'any-scheme', policy: { allow_cross_scheme_redirect: true }, becomes: { maxRedirects: 1, crossScheme: 'always' } },
+    {
+      name: 'two-lists',
+      policy: { predicates: [{ typed_config: listed('a', 'b') }, { typed_config: listed('b', 'c') }] },
+      becomes: { maxRedirects: 1, allowedRoutes: ['b'] },
+    },
+  ];
+  for (const { name, policy, becomes } of rows) {
+    it(`is read: ${name}`, () => {
+      const host = hostOf({ action: { internal_redirect_policy: policy } });
+      assert.deepEqual(host.routes[0]!.policy?.internalRedirect, becomes);
+    });
+  }
+
+  it('follows nothing under a predicate that is not known, and says so', () => {
+    const { value, unhonoured } = translated({ action: { internal_redirect_policy: { predicates: [{ name: 'moon' }] } } });
+    assert.deepEqual(value!.virtualHosts[0]!.routes[0]!.policy?.internalRedirect, { maxRedirects: 0 });
+    assert.match(unhonoured[0]!.reason, /redirects are not followed/);
+  });
+
+  it('ignores statuses that are no redirects, and says so', () => {
+    const { value, unhonoured } = translated({ action: { internal_redirect_policy: { redirect_response_codes: [302, 200] } } });
+    assert.deepEqual(value!.virtualHosts[0]!.routes[0]!.policy?.internalRedirect?.statuses, [302]);
+    assert.match(unhonoured[0]!.reason, /200 is none of/);
+  });
+});
+
 describe('a virtual host', () => {
   it('counts attempts in requests and in responses apart', () => {
     const policyOf = (host: Json): RequestPolicy | undefined => hostOf({ host }).policy;
