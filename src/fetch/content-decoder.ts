@@ -161,7 +161,7 @@ export class ContentDecoder implements BodySource {
     if (this.decodedBytes > maxBytes && this.decodedBytes > this.encodedBytes * maxRatio) {
       const message =
         `a body of ${this.encodedBytes} bytes was decompressed to more than ${maxBytes} bytes and ${maxRatio} times its size; ` +
-        'if it is honest, raise `decompression.maxBytes` or `maxRatio`';
+        'if it is honest, pass a Request, which is fetched without this limit';
       this.fail(new MeshError('MESH_BODY_ABORTED', message));
     } else this.body.push(bytes);
   }

@@ -100,7 +100,9 @@ export const hostRewrite = v.pipe(
       header: v.pipe(v.exactOptional(tokenName()), v.description('The value of this request header.')),
       endpoint: v.pipe(
         v.exactOptional(v.literal(true, 'true')),
-        v.description('`true`: the name of the endpoint that is chosen, where it is known by a name.'),
+        v.description(
+          '`true`: the name that the endpoint was found by, which is that under `dns`. Without effect on `endpoints`, which are connected to by their address, also where that is a name such as `localhost`.',
+        ),
       ),
       regex: v.pipe(v.exactOptional(substitution), v.description('Made out of the path without its query.')),
     },
@@ -117,8 +119,16 @@ export const rewrite = v.pipe(
       v.exactOptional(v.union([authority(), hostRewrite], 'a host, or a mapping with one of header, endpoint, regex')),
       v.description('The host that the endpoint is told (`host`, or `:authority` of HTTP/2), or where it comes from.'),
     ),
+    appendForwardedHost: v.pipe(
+      v.exactOptional(flag()),
+      v.description('Whether the host that the caller wrote is appended to `x-forwarded-host`. Off by default, as in Envoy.'),
+    ),
   }),
   v.minEntries(1, 'at least one of path, host'),
+  v.check(
+    ({ host, appendForwardedHost }) => host !== undefined || appendForwardedHost !== true,
+    'appendForwardedHost: without effect where the host stays; set `host`, or remove it',
+  ),
   v.description('What the endpoint gets instead of the path and host that the caller wrote.'),
 );
 
@@ -184,7 +194,9 @@ export const destination = v.pipe(
   mapping({
     service: v.pipe(
       v.exactOptional(serviceName()),
-      v.description('Name of a service of this file. Default: the service that the route belongs to.'),
+      v.description(
+        'Name of a service of this file. Default: the service that the route belongs to. Another one gives its endpoints and what protects them (`loadBalancing`, `limits`, `circuitBreaker`, `outlierDetection`, `tls`, `protocol`, connections); times, retries, faults, rate limits, headers, `hash` and sessions stay those of the route and of the service that was called.',
+      ),
     ),
     subset: subsetName(),
     weight: v.pipe(

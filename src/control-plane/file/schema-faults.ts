@@ -18,7 +18,7 @@ export const delay = v.pipe(
     },
     { percent: percent('Share of the requests that are delayed.') },
   ),
-  v.description('Requests wait before they are sent.'),
+  v.description('Requests wait before they are sent. `timeoutMs` begins after it, as in Envoy.'),
 );
 
 /** `fault.abort`. */
@@ -26,7 +26,12 @@ export const abort = v.pipe(
   oneKind(
     {
       status: v.pipe(v.exactOptional(wholeNumber(200, 599)), v.description('With this HTTP status.')),
-      grpcStatus: v.pipe(v.exactOptional(wholeNumber(1, 16)), v.description('With this gRPC status.')),
+      grpcStatus: v.pipe(
+        v.exactOptional(wholeNumber(1, 16)),
+        v.description(
+          'With this gRPC status. A request that is not gRPC gets HTTP 200 with the `message` as its body, as in Envoy.',
+        ),
+      ),
       byHeader: v.pipe(
         v.exactOptional(v.literal(true, 'true')),
         v.description('With what `x-envoy-fault-abort-request` or `x-envoy-fault-abort-grpc-request` of the request says.'),

@@ -20,7 +20,9 @@ export const hedge = v.pipe(
           minDelayMs: v.pipe(v.optional(durationMs(1), 1), v.description('Never sooner than this.')),
         }),
       ),
-      v.description('One more attempt once the first takes longer than most requests do, measured all the time (Finagle).'),
+      v.description(
+        'One more attempt once the first takes longer than most requests do, measured all the time (Finagle). Nothing happens until ten requests of an earlier slice of 3 s are known, so for the first seconds.',
+      ),
     ),
     onPerTryTimeout: v.pipe(
       v.exactOptional(v.literal(true, 'true')),

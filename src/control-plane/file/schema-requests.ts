@@ -30,7 +30,9 @@ export const commonRequestPolicies = {
   ),
   includeAttemptCount: v.pipe(
     v.exactOptional(flag()),
-    v.description('Whether each attempt tells its number in `x-envoy-attempt-count`. Off by default, as in Envoy.'),
+    v.description(
+      'Whether attempts tell their number in `x-envoy-attempt-count`: `true` all of them, `false` none. By default those after the first, so that who is asked adds no retries of its own.',
+    ),
   ),
   upgrades: v.pipe(
     v.exactOptional(v.array(tokenName('a protocol such as websocket'), 'a list')),

@@ -9,7 +9,9 @@ const cookiePathText = v.pipe(
 
 const cookiePath = v.pipe(
   v.exactOptional(cookiePathText),
-  v.description('Path of the cookie. None by default, which is `/` for most callers.'),
+  v.description(
+    'Path of the cookie. None by default: browsers then keep it for the directory of the request path (RFC 6265, section 5.1.4). `/` = all paths.',
+  ),
 );
 
 /** `sessionAffinity`. */
@@ -22,13 +24,17 @@ export const sessionAffinity = v.pipe(
       ),
       header: v.pipe(
         v.exactOptional(tokenName()),
-        v.description('Kept in a header of this name, which responses carry and the caller sends back.'),
+        v.description(
+          'Kept in a header of this name. The response that begins or moves a session carries it, others do not; the caller keeps it and sends it back.',
+        ),
       ),
     },
     {
       path: v.pipe(
         v.exactOptional(cookiePathText),
-        v.description('Path of the cookie; requests to other paths are not kept. All paths by default.'),
+        v.description(
+          'Path of the cookie; requests to other paths are not kept. By default all requests are, and the cookie names no path: browsers then keep it for the directory of the request path, so set `/` for them.',
+        ),
       ),
       ttlMs: v.pipe(
         v.exactOptional(durationMs(0)),
