@@ -2,9 +2,11 @@
 import { suggestion } from '../../base/nearest-name.ts';
 import { partsOfRewriteTemplate, patternFromPathTemplate } from '../../base/path-template.ts';
 import { compilePattern } from '../../base/pattern.ts';
+import { coversPath } from './covered-match.ts';
 import { shown, type FilePath, type FileProblem } from './file-problem.ts';
-import type { MeshFile, RouteFile, ServiceFile } from './schema.ts';
+import type { DefaultsFile, MeshFile, RouteFile, ServiceFile } from './schema.ts';
 import type { SoundService } from './sound-services.ts';
+import { cutTimes } from './time-bounds.ts';
 import { maxWeight } from './schema-values.ts';
 import { substitutionFault } from '../validate/substitution.ts';
 
@@ -17,7 +19,8 @@ export interface Services {
 }
 
 /** The problems of the routes of one service. */
-export function* routesProblems(services: Services, name: string, { routes = [] }: ServiceFile): Generator<FileProblem> {
+export function* routesProblems(services: Services, name: string, service: ServiceFile): Generator<FileProblem> {
+  const { routes = [] } = service;
   const names = new Map<string, number>();
   for (const [index, route] of routes.entries()) {
     const path = ['services', name, 'routes', index];
@@ -33,6 +36,7 @@ export function* routesProblems(services: Services, name: string, { routes = [] 
     yield* headersTwice(path, route);
     yield* sameNameTwice([...path, 'match', 'headers'], route.match?.headers);
     yield* rewriteProblems(path, route);
+    yield* circleProblems(path, route, name, service);
     yield* destinationProblems(services, name, path, route);
     for (const [at, mirror] of (route.mirror ?? []).entries())
       yield* targetProblems(services, name, [...path, 'mirror', at], mirror);
@@ -51,12 +55,38 @@ export function routesLeadElsewhere(name: string, { routes }: ServiceFile): bool
   );
 }
 
-/** A limit of one attempt that is longer than that of all attempts. Where the two are written apart it is only reported as without effect. */
-export function* tryProblems(path: FilePath, policy: Pick<RouteFile, 'timeoutMs' | 'retry'> | undefined): Generator<FileProblem> {
-  const { timeoutMs = 0, retry } = policy ?? {};
-  if (timeoutMs === 0 || !((retry?.perTryTimeoutMs ?? 0) > timeoutMs)) return;
-  const reason = `found ${retry?.perTryTimeoutMs}, more than \`timeoutMs\` (${timeoutMs}), which covers all attempts; make it smaller`;
-  yield { path: [...path, 'retry', 'perTryTimeoutMs'], reason };
+/** Times that are longer than that of the whole request. Where the two are written apart it is only reported as without effect. */
+export function* tryProblems(path: FilePath, policy: Partial<DefaultsFile> | ServiceFile | undefined): Generator<FileProblem> {
+  const { timeoutMs = 0 } = policy ?? {};
+  for (const { path: at, value } of cutTimes(policy ?? {}, timeoutMs)) {
+    const reason = `found ${value}, more than \`timeoutMs\` (${timeoutMs}), which covers the whole request; make it smaller`;
+    yield { path: [...path, ...at], reason };
+  }
+}
+
+/** A redirect to what the same route takes again, so that the caller goes round in a circle. */
+function* circleProblems(
+  path: FilePath,
+  { redirect, match }: RouteFile,
+  name: string,
+  { hosts, routes = [] }: ServiceFile,
+): Generator<FileProblem> {
+  if (redirect === undefined) return;
+  const { scheme, host = name, port, path: newPath, stripQuery } = redirect;
+  // With further hosts it may be there to lead them all to one.
+  if ((scheme ?? port ?? stripQuery) !== undefined || host.toLowerCase() !== name.toLowerCase()) return;
+  if (redirect.host !== undefined && hosts !== undefined) return;
+  const tested = match?.path;
+  const { full, prefix } = newPath ?? {};
+  const isSame =
+    newPath === undefined || (prefix !== undefined && prefix === (tested?.prefix ?? tested?.segmentPrefix ?? tested?.exact));
+  const isTaken = full !== undefined && (tested === undefined || coversPath(tested, { exact: full }));
+  // A route before it may take the new path.
+  if (isSame || (isTaken && routes[0]?.redirect === redirect))
+    yield {
+      path: [...path, 'redirect'],
+      reason: 'it leads back to this route, again and again; change the host or the path to one that the route does not take',
+    };
 }
 
 type Headers = Pick<RouteFile, 'requestHeaders' | 'responseHeaders' | 'fault' | 'rateLimit'> & Pick<RouteFile, 'to'>;

@@ -22,14 +22,12 @@ export interface TranslatedFile {
 
 /** Translates a checked file, whose `identity` has the name `identityName`. Paths in `unhonoured` are those of the file. */
 export function translateMeshFile(file: MeshFile, identityName = 'default'): TranslatedFile {
-  const unhonoured: Problem[] = [];
   const clusters: Resource[] = [];
   const virtualHosts: VirtualHostConfig[] = [];
   for (const [name, service] of Object.entries(file.services)) {
     const cluster = clusterFromService(file, name, service, identityName);
     if (cluster !== undefined) clusters.push({ kind: 'cluster', name, value: cluster });
     virtualHosts.push(virtualHostFromService(file, name, service));
-    unhonoured.push(...withoutEffect(file, name, service));
   }
   return {
     resources: [
@@ -37,7 +35,7 @@ export function translateMeshFile(file: MeshFile, identityName = 'default'): Tra
       { kind: 'route-table', name: routeTableName, value: { name: routeTableName, virtualHosts } },
       ...clusters,
     ],
-    unhonoured,
+    unhonoured: withoutEffect(file),
   };
 }
 

@@ -1,52 +1,85 @@
 /** Keys that are written and that other keys leave without effect. No mistakes: the file is taken, and `mesh.status()` shows them. */
 import type { Problem } from '../../model/contracts.ts';
 import type { ResourceKey } from '../../model/snapshot.ts';
+import { covers } from './covered-match.ts';
 import type { DefaultsFile, MeshFile, RouteFile, ServiceFile } from './schema.ts';
 import { hashingPolicies } from './schema-load-balancing.ts';
+import { cutTimes } from './time-bounds.ts';
 import { portIsUsed } from './translate-cluster.ts';
 
-/** What of a service has no effect, by its path in the file. */
-export function withoutEffect(file: MeshFile, name: string, service: ServiceFile): Problem[] {
+type Report = (path: string, reason: string) => void;
+
+/** What of the services has no effect, or not the one that it seems to have, by its path in the file. */
+export function withoutEffect(file: MeshFile): Problem[] {
   const problems: Problem[] = [];
-  const report = (path: string, reason: string): void => {
+  const hashed = hashedServices(file);
+  for (const [name, service] of Object.entries(file.services)) {
     const key: ResourceKey = { kind: 'cluster', name };
-    problems.push({ key, path: `services.${name}${path}`, reason });
-  };
+    ofService(file, name, service, hashed, (path, reason) => problems.push({ key, path: `services.${name}${path}`, reason }));
+  }
+  return problems;
+}
+
+function ofService(file: MeshFile, name: string, service: ServiceFile, hashed: HashedServices, report: Report): void {
   if (service.port !== undefined && !portIsUsed(service)) report('.port', 'every address names its own port');
   const policies = { ...file.defaults, ...service };
   const { routes = [] } = service;
-  const last = routes.findIndex(matchesEverything);
   routes.forEach((route, index) => {
     const path = `.routes[${index}]`;
-    if (last !== -1 && index > last) report(path, `never reached: routes[${last}] takes every request`);
-    else {
-      attemptsWithoutEffect({ ...policies, ...route }, (reason) => report(path, reason));
-      if (route.hash !== undefined) hashWithoutEffect(file, name, [route], (reason) => report(`${path}.hash`, reason));
+    const { match = {} } = route;
+    const outer = routes.slice(0, index).findIndex((earlier) => covers(earlier.match ?? {}, match));
+    if (outer !== -1) {
+      const all = Object.keys(routes[outer]!.match ?? {}).length === 0 ? 'every request' : 'every request that this one matches';
+      report(path, `never reached: routes[${outer}] takes ${all}`);
+      return;
     }
+    attemptsWithoutEffect({ ...policies, ...route }, (reason) => report(path, reason));
+    if (route.hash !== undefined) hashWithoutEffect(file, name, [route], (reason) => report(`${path}.hash`, reason));
+    slashes(route, (reason) => report(`${path}.rewrite.path.prefix`, reason));
   });
   if (routes.length === 0) attemptsWithoutEffect(policies, (reason) => report('', reason));
   if (service.hash !== undefined && routes.every(({ hash }) => hash === undefined))
     hashWithoutEffect(file, name, routes, (reason) => report('.hash', reason));
-  return problems;
+  const { policy } = policies.loadBalancing;
+  const hasEndpoints = service.endpoints !== undefined || service.dns !== undefined;
+  if (hasEndpoints && hashingPolicies.includes(policy) && hashed !== 'all' && !hashed.has(name))
+    report(
+      service.loadBalancing === undefined ? '' : '.loadBalancing',
+      `${policy} places requests by \`hash\`, and no route that leads here has one: they go by chance`,
+    );
 }
 
-function matchesEverything({ match }: RouteFile): boolean {
-  return match === undefined || Object.keys(match).length === 0;
-}
+type Attempts = Pick<DefaultsFile, 'timeoutMs' | 'retry'> & ServiceFile;
 
-type Attempts = Pick<DefaultsFile, 'timeoutMs' | 'retry'> & Pick<ServiceFile, 'hedge'>;
-
-function attemptsWithoutEffect({ timeoutMs, retry, hedge }: Attempts, report: (reason: string) => void): void {
-  const { perTryTimeoutMs = 0 } = retry;
+function attemptsWithoutEffect(policies: Attempts, report: (reason: string) => void): void {
+  const { timeoutMs, retry, hedge, overrideHeaders } = policies;
   // Envoy ignores a limit of one attempt that is longer than that of all of them; so does this mesh.
-  if (timeoutMs !== 0 && perTryTimeoutMs > timeoutMs)
-    report(`perTryTimeoutMs (${perTryTimeoutMs}) is longer than timeoutMs (${timeoutMs}), which covers all attempts`);
-  if (hedge?.onPerTryTimeout === true && perTryTimeoutMs === 0)
+  for (const { path, value } of cutTimes(policies, timeoutMs))
+    report(`${path.join('.')} (${value}) is longer than timeoutMs (${timeoutMs}), which covers the whole request`);
+  // A header of the request may set one.
+  const hasTryTimeout = (retry.perTryTimeoutMs ?? retry.perTryIdleTimeoutMs ?? overrideHeaders) !== undefined;
+  if (hedge?.onPerTryTimeout === true && !hasTryTimeout)
     report('hedge.onPerTryTimeout: there is no retry.perTryTimeoutMs, so that none passes');
+  if (retry.on.includes('per-try-timeout') && !hasTryTimeout)
+    report('retry.on: per-try-timeout: there is no retry.perTryTimeoutMs, so that none passes');
   if (hedge?.nonFatalStatuses !== undefined && retry.nonIdempotent === 'never')
     report(
       'hedge.nonFatalStatuses: every gRPC request is a POST, which `retry.nonIdempotent: never` keeps from being sent twice',
     );
+}
+
+/** What is behind the prefix of a match stays as it is: its slash is doubled or lost where only one of the two prefixes ends with one. */
+function slashes({ match, rewrite }: RouteFile, report: (reason: string) => void): void {
+  const { prefix, segmentPrefix } = match?.path ?? {};
+  const before = prefix ?? segmentPrefix?.replace(/\/$/, '');
+  const after = rewrite?.path?.prefix;
+  if (before === undefined || after === undefined || before.endsWith('/') === after.endsWith('/')) return;
+  const [path, becomes] = before.endsWith('/') ? [`${before}x`, `${after}x`] : [`${before}/x`, `${after}/x`];
+  const remedy =
+    segmentPrefix === undefined
+      ? 'let both prefixes end with / or neither, or use `regex`'
+      : `use \`regex: { pattern: '^${before}/?', substitution: '${after}' }\``;
+  report(`the path ${path} becomes ${becomes}; ${remedy}`);
 }
 
 /** A hash places requests only where the policy of a service that they go to is one that hashes. */
@@ -59,6 +92,21 @@ function hashWithoutEffect(file: MeshFile, name: string, routes: readonly RouteF
   )
     return;
   report(`loadBalancing.policy (${policies[0] ?? 'none'}) does not hash; use ${hashingPolicies.join(' or ')}`);
+}
+
+/** The services that requests with a hash are sent to; all of them where a header names the service. */
+type HashedServices = ReadonlySet<string> | 'all';
+
+function hashedServices({ services }: MeshFile): HashedServices {
+  const names = new Set<string>();
+  for (const [name, service] of Object.entries(services)) {
+    for (const route of service.routes ?? [{}]) {
+      if ((route.hash ?? service.hash) === undefined) continue;
+      if (route.serviceHeader !== undefined) return 'all';
+      for (const target of targetsOf(name, route)) names.add(target);
+    }
+  }
+  return names;
 }
 
 function targetsOf(name: string, { to, redirect, respond }: RouteFile): string[] {

@@ -116,6 +116,33 @@ const rows: readonly Row[] = [
     problems: [/redirect .* it leads back to the same place; set at least one of scheme/],
   },
   {
+    name: 'redirect-to-the-service-itself',
+    text: route('{ redirect: { host: A } }'),
+    problems: [/routes\[0\]\.redirect .* it leads back to this route, again and again; change the host or the path/],
+  },
+  {
+    name: 'redirect-to-the-path-that-it-matches',
+    text: route('{ match: { path: { prefix: /a } }, redirect: { path: { prefix: /a } } }'),
+    problems: [/routes\[0\]\.redirect .* leads back to this route/],
+  },
+  {
+    name: 'redirect-below-the-path-that-it-matches',
+    text: route('{ match: { path: { prefix: /a } }, redirect: { path: { full: /a/b } } }'),
+    problems: [/routes\[0\]\.redirect .* leads back to this route/],
+  },
+  { name: 'redirect-to-a-port-of-the-service', text: route('{ redirect: { host: a, port: 8443 } }'), problems: [] },
+  { name: 'redirect-to-https', text: route('{ redirect: { scheme: https, host: a } }'), problems: [] },
+  {
+    name: 'redirect-of-further-hosts-to-one',
+    text: service('hosts: [b]\n    routes: [{ redirect: { host: a } }]'),
+    problems: [],
+  },
+  {
+    name: 'redirect-to-a-path-of-a-route-before-it',
+    text: service('routes: [{ match: { path: { exact: /new } } }, { redirect: { path: { full: /new } } }]'),
+    problems: [],
+  },
+  {
     name: 'redirect-with-200',
     text: route('{ redirect: { status: 200, host: b } }'),
     problems: [/one of 301, 302, 303, 307, 308/],
@@ -140,6 +167,11 @@ const rows: readonly Row[] = [
     name: 'service-header-that-is-no-header',
     text: route('{ serviceHeader: "x y" }'),
     problems: [/serviceHeader .* expected a header name/],
+  },
+  {
+    name: 'forwarded-host-without-rewrite',
+    text: route('{ rewrite: { path: { full: /a }, appendForwardedHost: true } }'),
+    problems: [/rewrite .* appendForwardedHost: without effect where the host stays/],
   },
   { name: 'empty-rewrite', text: route('{ rewrite: {} }'), problems: [/rewrite .* expected at least one of path, host/] },
   {
@@ -256,6 +288,17 @@ const rows: readonly Row[] = [
     name: 'condition-without-its-retriable-headers',
     text: service('retry: { on: [retriable-headers] }'),
     problems: [/retry\.on .* needs the tests `retriableHeaders`/],
+  },
+  {
+    name: 'times-that-the-timeout-cuts-off',
+    text: service(
+      'timeoutMs: 100\n    hedge: { delayMs: 200 }\n    responseTimeoutMs: 300\n    limits: { pendingTimeoutMs: 400 }',
+    ),
+    problems: [
+      /a\.hedge\.delayMs .* found 200, more than `timeoutMs` \(100\), which covers the whole request; make it smaller/,
+      /a\.responseTimeoutMs .* found 300/,
+      /a\.limits\.pendingTimeoutMs .* found 400/,
+    ],
   },
   {
     name: 'retry-on-nothing',
