@@ -56,6 +56,7 @@ function forwardOptions(route: RouteFile, service: ServiceFile): ForwardOptions 
   return {
     ...(rewrite?.path !== undefined && { pathRewrite: pathRewrite(rewrite.path, route) }),
     ...(rewrite?.host !== undefined && { hostRewrite: hostRewrite(rewrite.host) }),
+    ...(rewrite?.appendForwardedHost === true && { appendForwardedHost: true }),
     ...(mirror !== undefined && { mirror: mirror.map(mirrorFromFile) }),
     ...(hash !== undefined && { hashPolicies: hashFromFile(hash) }),
   };
