@@ -14,7 +14,7 @@ const commands: Readonly<Record<string, Command>> = {
     load: async () => (await import('./demo/demo.ts')).demo,
   },
   validate: {
-    doc: 'checks a mesh.yaml and prints every mistake with its place',
+    doc: 'checks mesh.yaml files and prints every mistake with its place, and what has no effect',
     load: async () => (await import('./validate.ts')).validate,
   },
   explain: {

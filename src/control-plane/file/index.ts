@@ -13,7 +13,7 @@ import type { MeshFile, MeshFileInput } from './schema.ts';
 import { hostDefaultsFromFile, resourceKeyOf, translateMeshFile } from './translate.ts';
 
 export { checkIdentityFiles } from './check-identity.ts';
-export { parseMeshFile };
+export { parseMeshFile, translateMeshFile };
 export type { MeshFile, MeshFileInput };
 
 /** What a file says that is no resource. */

@@ -14,11 +14,15 @@ before(async () => {
 });
 after(() => rm(join(path, '..'), { recursive: true }));
 
-async function run(text: string, ...options: string[]): Promise<{ status: number; out: string }> {
+async function run(text: string | Uint8Array, ...options: string[]): Promise<{ status: number; out: string; err: string }> {
   await writeFile(path, text);
   let out = '';
-  const status = await validate([path, ...options], { stdout: { write: (part) => (out += part) }, stderr: { write: () => {} } });
-  return { status, out };
+  let err = '';
+  const status = await validate([path, ...options], {
+    stdout: { write: (part) => (out += part) },
+    stderr: { write: (part) => (err += part) },
+  });
+  return { status, out, err };
 }
 
 describe('meshfetch validate', () => {
@@ -85,16 +89,45 @@ describe('meshfetch validate', () => {
     });
   });
 
+  it('warns of what has no effect', async () => {
+    const text = 'services: { a: { dns: "h:1", hash: [{ header: x-user }] } }\n';
+    const { status, out } = await run(text);
+    assert.match(
+      out,
+      /: good, 1 service: a\n {2}warning: services\.a\.hash: loadBalancing\.policy \(least-request\) does not hash/,
+    );
+    assert.equal(status, 0);
+    const { warnings } = JSON.parse((await run(text, '--json')).out) as { warnings: { path: string }[] };
+    assert.equal(warnings[0]?.path, 'services.a.hash');
+  });
+
+  it('checks every file that it is given, and ends with the worst of what it found', async () => {
+    const other = join(path, '..', 'other.yaml');
+    await writeFile(other, 'service: {}\n');
+    const good = 'services: { a: { dns: "h:1" } }\n';
+    const { status, out } = await run(good, other, path);
+    assert.match(out, /mesh\.yaml: good, .*\n.*other\.yaml has a mistake:\n.*\n.*mesh\.yaml: good/);
+    assert.equal(status, 1);
+    const all = await run(good, join(path, '..', 'nothing.yaml'), other);
+    assert.match(all.err, /^meshfetch validate: cannot read the configuration .*nothing\.yaml: there is no such file/);
+    assert.match(all.out, /other\.yaml has a mistake/);
+    assert.equal(all.status, 2);
+    const lines = (await run(good, other, '--json')).out.trimEnd().split('\n');
+    assert.deepEqual(
+      lines.map((line) => (JSON.parse(line) as { ok: boolean }).ok),
+      [true, false],
+    );
+  });
+
   it('refuses a file that a mesh would refuse for its size', async () => {
-    await assert.rejects(run(`# ${'x'.repeat(maxFileBytes)}\n`), {
-      code: 'MESH_CONFIG_UNREADABLE',
-      message: /1048576 are allowed/,
-    });
+    const { status, err } = await run(`# ${'x'.repeat(maxFileBytes)}\n`);
+    assert.match(err, /1048576 are allowed/);
+    assert.equal(status, 2);
   });
 
   it('refuses a file that a mesh would refuse for its encoding', async () => {
-    await writeFile(path, new Uint8Array([0xff, 0xfe, 0x41]));
-    const io = { stdout: { write: () => {} }, stderr: { write: () => {} } };
-    await assert.rejects(validate([path], io), { code: 'MESH_CONFIG_UNREADABLE', message: /not UTF-8/ });
+    const { status, err } = await run(new Uint8Array([0xff, 0xfe, 0x41]));
+    assert.match(err, /not UTF-8/);
+    assert.equal(status, 2);
   });
 });
