@@ -9,10 +9,13 @@ import { grpcMessage, grpcStatusFromHttp, isGrpcRequest } from './routing/grpc-r
 import type { RequestView } from './routing/request-view.ts';
 import { discardBody } from './transport/replay-body.ts';
 
+/** Flags of what is done on purpose, which no error has: `DI` beside those of the end of the request. Source: Envoy response flags. */
+export const purposeFlags = ['DI', 'FI', 'RL'] as const;
+
 /** Why it was given, in Envoy's words. */
 export interface LocalReason {
-  /** Envoy response flags, or `-`. */
-  readonly flags: string;
+  /** Envoy response flag, or `-`. */
+  readonly flags: '-' | (typeof purposeFlags)[number];
   /** Envoy response code details. */
   readonly details: string;
 }

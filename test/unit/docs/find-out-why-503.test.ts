@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { errorTable } from '../../../src/base/errors.ts';
+import { purposeFlags } from '../../../src/data-plane/local-response.ts';
 import { spanTable } from '../../../src/telemetry/instruments.ts';
 import { closedPort } from '../../support/servers.ts';
 import { readText, sectionOf, tableRows } from './markdown.ts';
@@ -20,10 +21,10 @@ describe('how to find out why a request got 503', () => {
     assert.equal(answers?.length, 10); // minimumRequests: 10
   });
 
-  it('has a row for every flag, those of a retried and of a cancelled request among them, and no other', () => {
+  it('has a row for every flag, those of a retried, a cancelled and a request that was meddled with among them, and no other', () => {
     const flags = new Set(Object.values(errorTable).flatMap(({ flag }) => flag.split(',')));
     const rows = tableRows(sectionOf(page, '## 5. Look up the flag')).map(([flag = '']) => flag.replaceAll('`', ''));
-    assert.deepEqual(rows.toSorted(), [...flags, 'DC', 'URX'].toSorted());
+    assert.deepEqual(rows.toSorted(), [...flags, ...purposeFlags, 'DC', 'URX'].toSorted());
   });
 
   it('names every code of a flag that has several, and none of another flag', () => {

@@ -33,7 +33,7 @@ describe('decompression limits', () => {
         assert.equal(error.constructor, TypeError);
         assert.equal(error.message, 'terminated');
         assert.ok(error.cause instanceof MeshError);
-        assert.match(error.cause.message, /more than 100000 bytes and 100 times its size; .* raise/);
+        assert.match(error.cause.message, /more than 100000 bytes and 100 times its size; .* pass a Request/);
         return true;
       });
       await closed;
