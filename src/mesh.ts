@@ -145,13 +145,14 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     },
     {
       lastResort: dns.name,
-      usesLastResort,
+      usesLastResort: () => unusedSource() === undefined,
       ask: (source, want) => demands.ask(source, want),
       reason: (source, want) => demands.reason(source, want),
       describe: () => describeSources(store.status().filter(({ source }) => source !== unusedSource())),
     },
   );
 
+  const unusedSource = (): string | undefined => (refusesUnknownHosts() || fallback() !== undefined ? dns.name : undefined);
   // The sources are there before their first update, so that a first request asks those that answer on demand.
   config.apply(store.snapshot());
   telemetry.observe(gaugesOf(config, identities));
@@ -170,14 +171,6 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
   /** The first word on it counts: the option, then the files in the order of precedence. */
   function refusesUnknownHosts(): boolean {
     return (options.unknownHosts ?? settings.find((said) => said?.unknownHosts !== undefined)?.unknownHosts) === 'refuse';
-  }
-
-  function usesLastResort(): boolean {
-    return !refusesUnknownHosts() && fallback() === undefined;
-  }
-
-  function unusedSource(): string | undefined {
-    return usesLastResort() ? undefined : dns.name;
   }
 
   /** The global dispatcher that the program has set, unless that is this mesh; none where unknown hosts are refused. */

@@ -1,18 +1,19 @@
 import { createMesh, type Mesh, type MeshOptions } from 'meshfetch';
 import type { MeshFileInput } from '../../src/control-plane/file/schema.ts';
 
-type Service = NonNullable<MeshFileInput['services']>[string];
+/** A service as a file says it. */
+export type ServiceInput = NonNullable<MeshFileInput['services']>[string];
 
 /** A mesh of these services, as a file would say them. Closed at once by `await using`. */
 export function meshOf(
-  services: Readonly<Record<string, Service>>,
+  services: Readonly<Record<string, ServiceInput>>,
   options: Omit<MeshOptions, 'controlPlane'> = {},
 ): Promise<Mesh> {
   return createMesh({ controlPlane: { services }, drainTimeoutMs: 100, ...options });
 }
 
 /** A mesh in which `orders` is these addresses. */
-export function ordersAt(addresses: readonly string[], more: Service = {}): Promise<Mesh> {
+export function ordersAt(addresses: readonly string[], more: ServiceInput = {}): Promise<Mesh> {
   return meshOf({ orders: { endpoints: [...addresses], ...more } });
 }
 

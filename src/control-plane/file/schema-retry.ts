@@ -98,6 +98,12 @@ export const retry = v.pipe(
         'Response headers that say when to come again, in order, with the form of their value: `retry-after: seconds`. By default `Retry-After` in any of its forms; `{}` listens to none, as Envoy does.',
       ),
     ),
+    maxResetMs: v.pipe(
+      v.exactOptional(durationMs(1)),
+      v.description(
+        'Longest wait that a response may ask for. After a `Retry-After` with a longer one the response is delivered at once; a header of `resetHeaders` with a longer one is passed over, as in Envoy. Default 30000: longer than callers wait.',
+      ),
+    ),
     backoff: v.optional(backoff, {}),
     budget: v.optional(budget, {}),
     maxBodyBytes: v.pipe(
