@@ -2,7 +2,7 @@
  * createMesh(): the only file that knows both planes. It makes the parts, connects them, and takes them down in the right order.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { getGlobalDispatcher, type Dispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
 import { explain, type Explanation } from './admin/explain.ts';
 import { publishApplied, publishIdentity } from './admin/publish.ts';
 import { gaugesOf } from './admin/readings.ts';
@@ -20,6 +20,7 @@ import { createConfigStore } from './control-plane/store.ts';
 import { LiveConfig } from './data-plane/live-config.ts';
 import { loadBalancingPolicies } from './data-plane/load-balancing/index.ts';
 import { OutboundDispatcher } from './data-plane/dispatcher.ts';
+import { chosenDispatcher, fallbackDispatcher } from './data-plane/fallback-dispatcher.ts';
 import { createConnectionFactory } from './data-plane/transport/connection-factory.ts';
 import { createFetch } from './fetch/create-fetch.ts';
 import type { ControlPlane } from './model/contracts.ts';
@@ -176,8 +177,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
   /** The global dispatcher that the program has set, unless that is this mesh; none where unknown hosts are refused. */
   function fallback(): Dispatcher | undefined {
     if (refusesUnknownHosts()) return undefined;
-    // A mesh that was made the global dispatcher stands in front of the one that was there before.
-    return getGlobalDispatcher() instanceof OutboundDispatcher ? previous : chosenDispatcher();
+    return fallbackDispatcher(previous);
   }
 
   // Identities first: a configuration waits for the one that it brings.
@@ -271,16 +271,6 @@ async function started(run: () => Promise<void>): Promise<void> {
 
 function wordsOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-/** undici's own, which is there without anybody asking. */
-const defaultDispatcher = getGlobalDispatcher();
-
-/** The global dispatcher, when somebody chose it. */
-function chosenDispatcher(): Dispatcher | undefined {
-  const current = getGlobalDispatcher();
-  const isDefault = current === defaultDispatcher && current.constructor.name === 'Agent';
-  return isDefault || current instanceof OutboundDispatcher ? undefined : current;
 }
 
 function listOf<T>(value: T | readonly T[] | undefined): readonly T[] {
