@@ -73,7 +73,7 @@ export const optionTable: { readonly [K in keyof Required<MeshOptions>]: OptionR
     expected: 'milliseconds, 0 to 86400000',
   },
   nonIdempotentRetries: {
-    doc: 'Requests that are not idempotent and may have been acted on: `never` sent again, or `as-configured`. Default `as-configured`.',
+    doc: 'Requests that are not idempotent and may have been acted on: `never` sent again, whatever a policy says, or `as-configured` in each policy (`retry.nonIdempotent`, which does not repeat them unless told to). Default `as-configured`.',
     isValid: (value) => value === 'never' || value === 'as-configured',
     expected: '"never" or "as-configured"',
   },

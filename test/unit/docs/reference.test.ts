@@ -55,6 +55,42 @@ describe('the reference of options', () => {
   });
 });
 
+describe('the reference of the status', () => {
+  const page = readText('docs/reference/status.md');
+  const status = readText('src/admin/status.ts');
+  /** Names of the fields of an interface, of those at `indent` spaces. */
+  const fieldsOf = (text: string, name: string, indent = 2): readonly string[] => {
+    const [, body = ''] = new RegExp(`interface ${name}\\b[^{]*\\{\\n([\\s\\S]*?)\\n\\}`).exec(text) ?? [];
+    return [...body.matchAll(new RegExp(`^ {${indent}}readonly (\\w+)\\??:`, 'gm'))].map(([, field = '']) => field);
+  };
+  const sources = readText('src/control-plane/store.ts');
+  const identities = readText('src/security/identity-status.ts');
+  const sections: readonly (readonly [string, readonly string[]])[] = [
+    ['## The whole', fieldsOf(status, 'MeshStatus')],
+    ['## `controlPlanes[]`', fieldsOf(sources, 'SourceStatus')],
+    ['## `clusters[]`', fieldsOf(status, 'ClusterStatus')],
+    [
+      '## `clusters[].endpoints[]`',
+      [...fieldsOf(readText('src/admin/endpoint-view.ts'), 'EndpointView'), ...fieldsOf(status, 'ClusterStatus', 4)],
+    ],
+    ['## `identities[]`', fieldsOf(identities, 'IdentityStatus')],
+  ];
+
+  for (const [heading, fields] of sections) {
+    it(`has every field and no other: ${heading.slice(3)}`, () => {
+      assert.ok(fields.length > 4, 'too few fields for a test');
+      const named = tableRows(sectionOf(page, heading)).flatMap(([cell = '']) => cell.replaceAll('`', '').split(', '));
+      assert.deepEqual(named.toSorted(), fields.toSorted());
+    });
+  }
+
+  it('has the fields of certificates and trust bundles', () => {
+    const rows = new Map(tableRows(sectionOf(page, '## `identities[]`')).map(([name = '', text = '']) => [name, text]));
+    const said = `${rows.get('`svid`')} ${rows.get('`trustBundle`')}`;
+    for (const field of fieldsOf(identities, 'IdentityStatus', 4)) assert.ok(said.includes(`\`${field}\``), field);
+  });
+});
+
 describe('the reference of headers', () => {
   it('names every header that the data plane sends or reads by name, itself or on the page it leads to', () => {
     const pages = ['reference/headers', 'how-to/override-by-header', 'how-to/inject-faults'].map((name) =>
@@ -66,8 +102,7 @@ describe('the reference of headers', () => {
       files.flatMap((text) => [...text.matchAll(/'((?:x-|l5d-|grpc-)[a-z0-9-]+)'/g)].map(([, name = '']) => name)),
     );
     // What a gRPC response has, what only tables of Envoy ask for, and what is recognised in headers of the caller.
-    for (const name of ['grpc-message', 'x-forwarded-host', 'x-forwarded-proto', 'x-envoy-original-url', 'x-envoy-internal'])
-      names.delete(name);
+    for (const name of ['grpc-message', 'x-forwarded-proto', 'x-envoy-internal']) names.delete(name);
     assert.deepEqual(
       [...names].filter((name) => !known.includes(name)),
       [],
