@@ -53,9 +53,15 @@ export function answerOf({ action, path, edit }: CompiledAnswer, request: Editab
   if (action.kind === 'redirect') own['location'] = locationOf(action, path?.(request.path) ?? request.path, request);
   // What the request asked for is what was made, or what is elsewhere: Envoy says where for a response too.
   else if (status === 201 || (status >= 300 && status < 400)) own['location'] = locationAsAsked(request);
-  const headers = edit === undefined ? own : editResponseHeaders(edit, own);
+  const edited = edit === undefined ? own : editResponseHeaders(edit, own);
+  const headers = body === '' ? withoutContent(edited) : edited;
   if (isGrpcRequest(request)) return grpcAnswer(status, body, headers);
   return { status, headers, body: request.method === 'HEAD' ? '' : body };
+}
+
+/** Of nothing there is no type, even where a mutation names one (Envoy). */
+function withoutContent({ 'content-type': _type, 'content-length': _length, ...headers }: ResponseHeaders): ResponseHeaders {
+  return headers;
 }
 
 function grpcAnswer(status: number, body: string, headers: ResponseHeaders): LocalAnswer {

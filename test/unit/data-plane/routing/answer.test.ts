@@ -120,6 +120,11 @@ describe('a response of the route', () => {
     assert.deepEqual(headers, { 'content-length': '1', 'content-type': 'text/plain' });
   });
 
+  it('has no type where it has no body, even when a mutation names one', () => {
+    const { headers } = answerOf(compileAnswer({ kind: 'respond', status: 503 }, undefined, edit), request());
+    assert.deepEqual(headers, { 'x-r': 'route' });
+  });
+
   it('is the status of the call for gRPC', () => {
     const answer = answerOf(tea, request({ headers: { 'content-type': 'application/grpc+proto' } }));
     assert.deepEqual(answer, {
