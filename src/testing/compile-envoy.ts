@@ -60,12 +60,11 @@ export function compileEnvoy(
   usePatternEngine();
   const translated = translateResources(parseResources(resources), { surroundings: options });
   const problems = [...translated.problems, ...translated.resources.flatMap(checked)];
-  if (problems.length > 0) {
-    const lines = problems.map(
-      ({ key, path, reason }) => `  ${key.kind} "${key.name}"${path === '' ? '' : ` ${path}`}: ${reason}`,
+  // A misspelt field is often why another one is missing.
+  if (problems.length > 0)
+    throw new TypeError(
+      `the resources of Envoy cannot be used:\n${[...problems, ...translated.unhonoured].map(lineOf).join('\n')}`,
     );
-    throw new TypeError(`the resources of Envoy cannot be used:\n${lines.join('\n')}`);
-  }
   return {
     problems: [...translated.unhonoured, ...withoutEffect(translated.resources)],
     tables: tablesOf(translated.resources),
@@ -76,6 +75,10 @@ export function compileEnvoy(
   };
 }
 
+function lineOf({ key, path, reason }: Problem): string {
+  return `  ${key.kind} "${key.name}"${path === '' ? '' : ` ${path}`}: ${reason}`;
+}
+
 /** What the store would refuse. */
 function checked(resource: Resource): readonly Problem[] {
   const check = checkResource(resource, {
@@ -84,12 +87,16 @@ function checked(resource: Resource): readonly Problem[] {
   });
   let step = check.next();
   while (step.done !== true) step = check.next();
-  return step.value.problems.map(({ path, reason }) => ({ key: { kind: resource.kind, name: resource.name }, path, reason }));
+  const key = { kind: resource.kind, name: resource.name };
+  // These paths are those of `resources`: what Envoy's fields have become.
+  return step.value.problems.map(({ path, reason }) => ({ key, path: `(as meshfetch has it) ${path}`, reason }));
 }
 
 /** What the data plane would report. */
 function withoutEffect(resources: readonly Resource[]): readonly Problem[] {
-  return [...unhonouredOf({ source: 'envoy', version: '1', ...byKind(resources) })];
+  const found = unhonouredOf({ source: 'envoy', version: '1', ...byKind(resources) });
+  // Plugins have been reported where they were read, by the path that Envoy has for them.
+  return [...found].filter(({ reason }) => !reason.includes('cluster_specifier_plugin'));
 }
 
 function byKind(resources: readonly Resource[]): Omit<SourceSnapshot, 'source' | 'version'> {

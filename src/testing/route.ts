@@ -43,7 +43,7 @@ export function route(compiled: CompiledEnvoy, request: RouteRequest, options: R
   const decision: RouteDecision =
     host === undefined ? { kind: 'no-route' } : decideRoute(host, read.view, drawOf(options.random ?? 0));
   const responseHeaders = responseRecord(headerPairs(request.responseHeaders));
-  return resultOf({ table: table?.name ?? '', host, decision, read, responseHeaders });
+  return resultOf({ table, host, decision, read, responseHeaders });
 }
 
 function drawOf(random: number | Random): Draw {
@@ -68,7 +68,7 @@ function findVirtualHost(
 }
 
 interface Decided {
-  readonly table: string;
+  readonly table: EnvoyTable | undefined;
   readonly host: CompiledVirtualHost | undefined;
   readonly decision: RouteDecision;
   readonly read: ReadRequest;
@@ -82,7 +82,7 @@ function resultOf({ table, host, decision, read, responseHeaders }: Decided): Ro
   const virtualCluster = host?.virtualClusterOf?.(view);
   const unchanged: RouteResult = {
     kind: 'no-route',
-    table,
+    table: table?.name ?? '',
     ...(host !== undefined && { virtualHost: host.name }),
     ...(found !== undefined && { route: found.name }),
     ...(virtualCluster !== undefined && { virtualCluster }),
@@ -99,7 +99,7 @@ function resultOf({ table, host, decision, read, responseHeaders }: Decided): Ro
   };
   switch (decision.kind) {
     case 'no-route':
-      return { ...unchanged, status: 404, reason: reasonFor(host, view.authority) };
+      return { ...unchanged, status: 404, reason: reasonFor(table, host, view.authority) };
     case 'unsupported':
       return { ...unchanged, kind: 'unsupported', reason: decision.reason };
     case 'answer': {
@@ -117,8 +117,11 @@ function resultOf({ table, host, decision, read, responseHeaders }: Decided): Ro
   }
 }
 
-function reasonFor(host: CompiledVirtualHost | undefined, authority: string): string {
-  return host === undefined ? `no virtual host serves ${authority}` : `no route of the virtual host "${host.name}" matches`;
+function reasonFor(table: EnvoyTable | undefined, host: CompiledVirtualHost | undefined, authority: string): string {
+  if (host !== undefined) return `no route of the virtual host "${host.name}" matches`;
+  if (table === undefined) return 'there is no route table: give compileEnvoy a RouteConfiguration, or a Listener with one';
+  const isEmpty = table.config.virtualHosts.length === 0;
+  return isEmpty ? `the route table "${table.name}" has no virtual hosts` : `no virtual host serves ${authority}`;
 }
 
 function forwarded(

@@ -83,6 +83,41 @@ describe('resources of Envoy', () => {
   });
 });
 
+describe('a plugin that chooses the cluster', () => {
+  it('is reported once, by the path that was written', () => {
+    const { problems } = compileEnvoy({
+      virtual_hosts: [
+        { name: 'v', domains: ['*'], routes: [{ match: { prefix: '/' }, route: { cluster_specifier_plugin: 'p' } }] },
+      ],
+    });
+    assert.deepEqual(
+      problems.map(({ path }) => path),
+      ['virtual_hosts[0].routes[0].route.cluster_specifier_plugin'],
+    );
+  });
+});
+
+describe('resources without routes', () => {
+  const rows = [
+    { name: 'empty-text', resources: '', reason: /^there is no route table: give compileEnvoy a RouteConfiguration/ },
+    {
+      name: 'cluster-alone',
+      resources: { name: 'c', type: 'STATIC', load_assignment: { cluster_name: 'c', endpoints: [] } },
+      reason: /^there is no route table/,
+    },
+    {
+      name: 'empty-table',
+      resources: { '@type': 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration', name: 'x' },
+      reason: /^the route table "x" has no virtual hosts$/,
+    },
+  ];
+  for (const { name, resources, reason } of rows) {
+    it(`say so when they are asked for one: ${name}`, () => {
+      assert.match(route(compileEnvoy(resources), { url: 'http://a/' }).reason!, reason);
+    });
+  }
+});
+
 describe('resources that cannot be used', () => {
   const rows: readonly { readonly name: string; readonly resources: unknown; readonly told: RegExp }[] = [
     { name: 'number', resources: 5, told: /YAML or JSON text, an object, or a list/ },
@@ -112,6 +147,34 @@ describe('resources that cannot be used', () => {
     { name: 'weights-that-overflow', resources: withWeights([4_294_967_295, 1]), told: /the weights add up to 4294967296/ },
     { name: 'regex-that-explodes', resources: withRegex('((a{100}){100}){100}'), told: /\(\(a\{100\}\)/ },
     { name: 'regex-that-is-none', resources: withRegex('a('), told: /not a pattern in RE2 syntax/ },
+    {
+      name: 'misspelt-field',
+      resources: { virtual_hosts: [{ name: 'v', domains: ['*'], routes: [{ match: { prefx: '/' }, route: { cluster: 'a' } }] }] },
+      told: /match: must have one of prefix[^]*match\.prefx: is not carried out: unknown/,
+    },
+    {
+      name: 'regex-beside-another-mistake',
+      resources: {
+        virtual_hosts: [
+          {
+            name: 'v',
+            domains: ['*'],
+            routes: [{ match: { safe_regex: { regex: 'a(' } }, route: { cluster: 'a', timeout: 'x' } }],
+          },
+        ],
+      },
+      told: /route\.timeout: "x" is no duration[^]*match\.safe_regex\.regex: "a\(" is not a pattern/,
+    },
+    {
+      name: 'resource-of-istio',
+      resources: {
+        apiVersion: 'networking.istio.io/v1',
+        kind: 'VirtualService',
+        metadata: { name: 'a' },
+        spec: { hosts: ['a'] },
+      },
+      told: /is a VirtualService of Kubernetes \(networking\.istio\.io\/v1\), which is not supported here; .* istioctl proxy-config routes/,
+    },
     { name: 'back-reference', resources: withRegex(String.raw`(a)\1`), told: /not a pattern in RE2 syntax/ },
     {
       name: 'status-of-a-response',

@@ -66,6 +66,18 @@ function kindOf(message: Message): Kind | undefined {
   return undefined;
 }
 
+/** What a resource is that is none of Envoy's. */
+function strangeKind(message: Message): string {
+  const kind = message.has('apiVersion') ? message.text('kind') : undefined;
+  if (kind === undefined)
+    return 'is none of RouteConfiguration, Cluster, ClusterLoadAssignment, Listener and Bootstrap; give its @type when it is, for example type.googleapis.com/envoy.config.route.v3.RouteConfiguration';
+  const version = message.text('apiVersion') ?? '';
+  const what = `is a ${kind} of Kubernetes (${version}), which is not supported here`;
+  return version.includes('istio.io')
+    ? `${what}; give what istiod makes of it, in the words of Envoy: istioctl proxy-config routes POD -o json`
+    : `${what}; give resources of Envoy`;
+}
+
 class Translation {
   private readonly tables: RouteTableConfig[] = [];
   private readonly clusters: SelectableCluster[] = [];
@@ -90,9 +102,7 @@ class Translation {
     const kind = kindOf(message);
     if (kind === 'bootstrap') this.addBootstrap(message);
     else if (kind === undefined) {
-      const reason =
-        'is none of RouteConfiguration, Cluster, ClusterLoadAssignment, Listener and Bootstrap; give its @type when it is, for example type.googleapis.com/envoy.config.route.v3.RouteConfiguration';
-      this.problems.push({ key: { kind: 'route-table', name: message.text('name') ?? '' }, path, reason });
+      this.problems.push({ key: { kind: 'route-table', name: message.text('name') ?? '' }, path, reason: strangeKind(message) });
     } else this.addOne(kind, message);
   }
 

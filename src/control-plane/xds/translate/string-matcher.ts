@@ -1,4 +1,5 @@
 /** Tests of strings, headers, query parameters, cookies and metadata (`envoy.type.matcher.v3`, `config.route.v3.HeaderMatcher`). */
+import { compilePattern, isPatternEngineLoaded } from '../../../base/pattern.ts';
 import type { Fraction, MetadataMatcher, StringMatcher, ValueMatcher } from '../../../model/match.ts';
 import type { Message } from './message.ts';
 
@@ -19,7 +20,18 @@ export function regexFrom(message: Message | undefined): string | undefined {
   const regex = message.text('regex') ?? '';
   // Envoy requires it (min_len 1), since an empty pattern matches nothing but the empty text.
   if (regex === '') message.problem('regex', 'must be a regular expression in RE2 syntax');
+  else checkRegex(message, regex);
   return regex;
+}
+
+/** Where the engine is there the mistake is told here, by the path that was written; else the store finds it. */
+function checkRegex(message: Message, regex: string): void {
+  if (!isPatternEngineLoaded()) return;
+  try {
+    compilePattern(regex);
+  } catch (error) {
+    message.problem('regex', (error as Error).message);
+  }
 }
 
 /** Reads a `StringMatcher`. */
