@@ -109,13 +109,13 @@ export const retry = v.pipe(
     maxBodyBytes: v.pipe(
       v.optional(wholeNumber(0, 67_108_864), safeRetry.maxBodyBytes),
       v.description(
-        'Largest request body kept for another attempt; a request with a larger one is not retried once its body was sent. 64 KiB: a thousand requests in flight hold 64 MiB at most.',
+        'So much of a streamed request body is kept for another attempt; a request whose stream was read further is not retried. Strings, buffers, blobs and forms are in memory anyway and are sent again whatever their size. 64 KiB: a thousand requests in flight hold 64 MiB at most.',
       ),
     ),
     nonIdempotent: v.pipe(
       v.exactOptional(oneOf(['never', 'as-configured'])),
       v.description(
-        'Whether a POST or PATCH that the endpoint may have processed is sent again. By default not (RFC 9110, section 9.2.2), but for gRPC requests and the gRPC statuses that `on` names; `never`: not those either; `as-configured` does what `on` says, as Envoy does, for services that recognise a repeated request.',
+        'Whether a POST or PATCH that the endpoint may have processed is sent again. By default not (RFC 9110, section 9.2.2), but for gRPC requests and the gRPC statuses that `on` names; `never`: not those either; `as-configured` does what `on` says, as Envoy does, for services that recognise a repeated request. One with an `idempotency-key` header is sent again whatever this says.',
       ),
     ),
   }),
