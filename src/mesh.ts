@@ -157,6 +157,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
   // The sources are there before their first update, so that a first request asks those that answer on demand.
   config.apply(store.snapshot());
   telemetry.observe(gaugesOf(config, identities));
+  const forbidsNonIdempotentRetries = options.nonIdempotentRetries === 'never';
   const dispatcher = new OutboundDispatcher({
     config,
     clock,
@@ -165,7 +166,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     telemetry,
     rateLimits: config.rateLimits,
     configTimeoutMs,
-    forbidsNonIdempotentRetries: options.nonIdempotentRetries === 'never',
+    forbidsNonIdempotentRetries,
     fallback,
   });
 
@@ -244,7 +245,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     name,
     fetch: createFetch(dispatcher),
     dispatcher,
-    explain: (url, init) => explain(config, url, init ?? {}, clock),
+    explain: (url, init) => explain(config, url, init ?? {}, { clock, fallback, forbidsNonIdempotentRetries }),
     status: () => meshStatus({ name, config, store, identities, clock, unusedSource: unusedSource() }),
     async ready() {
       const delivering = planes.filter((plane) => plane.demand === undefined);

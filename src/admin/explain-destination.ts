@@ -1,5 +1,6 @@
 /** Where a request may go, as `explain` shows it: the cluster with its endpoints, and the request as it would be sent there. */
 import type { Clock } from '../base/runtime.ts';
+import type { ClusterConfig } from '../model/cluster.ts';
 import type { FaultConfig } from '../model/policy.ts';
 import { askedPolicy } from '../data-plane/asked-policy.ts';
 import { overrideHeaders } from '../data-plane/resilience/request-overrides.ts';
@@ -13,6 +14,7 @@ import { answerOf } from '../data-plane/routing/answer.ts';
 import { requestHasherOf } from '../data-plane/routing/request-hash.ts';
 import { sessionOf } from '../data-plane/routing/session-affinity.ts';
 import { endpointView, type EndpointView } from './endpoint-view.ts';
+import { abortOf, type AbortView } from './explain-abort.ts';
 
 /** A copy that the request would have. */
 export interface MirrorView {
@@ -45,13 +47,25 @@ export interface DestinationView {
   /** Its own, instead of those of the route. */
   readonly timeoutMs?: number;
   readonly fault?: FaultConfig;
+  /** Given by a fault on purpose, instead of asking the cluster. */
+  readonly abort?: AbortView;
   /** Answered without asking the cluster. */
   readonly status?: number;
   /** The endpoint that its session or its hash leads to; a session comes first. */
   readonly endpoint?: { readonly address: string; readonly by: 'session' | 'hash' };
   /** Limits of the cluster that are reached now, in words. */
   readonly limitsReached: readonly string[];
+  /** Why the request would fail now, in words. */
+  readonly fails?: string;
+  /** How its endpoints are balanced and protected. */
+  readonly policies?: ClusterPolicies;
 }
+
+/** Policies of a cluster as it was delivered. */
+export type ClusterPolicies = Pick<
+  ClusterConfig,
+  'loadBalancing' | 'protocol' | 'tls' | 'limits' | 'circuitBreaker' | 'outlierDetection'
+>;
 
 /** What the views of one explanation share. */
 export interface ExplainedRequest {
@@ -85,6 +99,8 @@ function viewOf(explained: ExplainedRequest, destination: CompiledDestination, t
   const awaited = cluster === undefined ? askCluster(explained, destination) : askEndpoints(cluster, explained.clock);
   const group = cluster?.group(subset);
   const sent = sentTo(explained.request, destination);
+  const abort = abortOf(destination.fault ?? explained.route.policy.fault, explained.request);
+  const fails = cluster === undefined || awaited !== undefined ? undefined : failureOf(explained, cluster, subset);
   const endpoint = cluster === undefined ? undefined : chosenEndpoint(explained, cluster, subset, sent ?? explained.request);
   return {
     cluster: slot.name,
@@ -105,7 +121,34 @@ function viewOf(explained: ExplainedRequest, destination: CompiledDestination, t
     ...(answer !== undefined && { status: answerOf(answer, explained.request).status }),
     ...(endpoint !== undefined && { endpoint }),
     limitsReached: cluster?.limits.reached() ?? [],
+    ...(abort !== undefined && { abort }),
+    ...(fails !== undefined && { fails }),
+    ...(cluster !== undefined && { policies: policiesOf(cluster.config) }),
   };
+}
+
+function policiesOf({ loadBalancing, protocol, tls, limits, circuitBreaker, outlierDetection }: ClusterConfig): ClusterPolicies {
+  return {
+    loadBalancing,
+    ...(protocol !== undefined && { protocol }),
+    ...(tls !== undefined && { tls }),
+    ...(limits !== undefined && { limits }),
+    ...(circuitBreaker !== undefined && { circuitBreaker }),
+    ...(outlierDetection !== undefined && { outlierDetection }),
+  };
+}
+
+/** Why a request would fail here at this moment; what limits refuse by chance is not among it. */
+function failureOf({ route }: ExplainedRequest, cluster: Cluster, subset: string): string | undefined {
+  const limits = route.policy.priority === 'high' ? cluster.limits.high : cluster.limits;
+  const { admission } = limits;
+  if (limits.requests >= limits.maxRequests) return 'its limit of requests in flight is reached (MESH_OVERFLOW)';
+  if (admission.limit !== undefined && admission.inFlight >= Math.max(1, admission.limit))
+    return 'its adaptive limit is reached (MESH_OVERFLOW)';
+  const group = cluster.group(subset);
+  if (group === undefined || group.usable.length > 0) return undefined;
+  const isOpen = group.hosts.length > 0 && group.hosts.every(({ out }) => out === 'circuit');
+  return isOpen ? 'their circuit breakers are open (MESH_CIRCUIT_OPEN)' : 'none can be used (MESH_NO_HEALTHY_ENDPOINT)';
 }
 
 function mirrorView({ slot, subset, share, hostSuffix }: CompiledMirror): MirrorView {

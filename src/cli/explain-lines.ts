@@ -1,5 +1,6 @@
 /** What `meshfetch explain` says of policies and destinations, as pairs of a label and a text. */
 import type { DestinationView, Explanation } from '../admin/explain.ts';
+import { clusterLines } from './explain-cluster.ts';
 import type { FaultConfig, HedgeConfig } from '../model/policy.ts';
 import type { Fraction } from '../model/match.ts';
 
@@ -7,13 +8,13 @@ type Line = readonly [label: string, text: string];
 
 /** The policies that the request meets, one a line. */
 export function* policyLines(explanation: Explanation): Generator<Line> {
-  const { timeoutMs, retry, hedge, overrides, fault, rateLimit, priority, answer } = explanation;
+  const { timeoutMs, retry, hedge, notHedged, overrides, fault, rateLimit, priority, answer } = explanation;
   if (timeoutMs !== undefined) yield ['timeout', timeoutMs === 0 ? 'none' : `${timeoutMs} ms`];
   if (explanation.responseTimeoutMs !== undefined) yield ['', `response within ${explanation.responseTimeoutMs} ms`];
   if (explanation.streamIdleTimeoutMs !== undefined) yield ['', `silence of ${explanation.streamIdleTimeoutMs} ms at most`];
   if (explanation.maxStreamDurationMs !== undefined) yield ['', `stream of ${explanation.maxStreamDurationMs} ms at most`];
-  if (retry !== undefined) yield ['retry', `up to ${retry.maxAttempts} attempts on ${retry.on.join(', ')}`];
-  if (hedge !== undefined) yield ['hedge', hedgeWords(hedge)];
+  if (retry !== undefined) yield* retryLines(retry, explanation.notRetried ?? []);
+  if (hedge !== undefined) yield ['hedge', notHedged === undefined ? hedgeWords(hedge) : `never: ${notHedged}`];
   if (overrides !== undefined) yield ['overrides', overrides.join(', ')];
   if (priority !== undefined) yield ['priority', priority];
   if (fault !== undefined) for (const text of faultWords(fault)) yield ['fault', text];
@@ -28,8 +29,8 @@ export function* policyLines(explanation: Explanation): Generator<Line> {
 }
 
 /** One destination: its share, the request as it is sent, its copies, its endpoints. */
-export function* destinationLines(destination: DestinationView): Generator<Line> {
-  const { percent, sent, mirrors, fault, timeoutMs, limitsReached, endpoints } = destination;
+export function* destinationLines(destination: DestinationView, hash: Explanation['hash']): Generator<Line> {
+  const { percent, sent, mirrors, fault, timeoutMs, policies, limitsReached, endpoints } = destination;
   yield ['destination', `${percent.toFixed(0)} % → ${nameOf(destination)}`];
   if (timeoutMs !== undefined) yield ['', `  timeout ${timeoutMs} ms`];
   if (fault !== undefined) for (const text of faultWords(fault)) yield ['', `  fault: ${text}`];
@@ -38,6 +39,7 @@ export function* destinationLines(destination: DestinationView): Generator<Line>
     for (const [name, value] of sent.headers) yield ['', `    ${name}: ${value}`];
   }
   for (const mirror of mirrors) yield ['', `  copy of ${mirror.percent} % → ${nameOf(mirror)}`];
+  if (policies !== undefined) for (const text of clusterLines(policies, hash)) yield ['', `  ${text}`];
   for (const limit of limitsReached) yield ['', `  limit reached: ${limit}`];
   for (const { address, state, weight, zone } of endpoints)
     yield ['', `  ${address}  ${state}  weight ${weight}${zone === undefined ? '' : `  zone ${zone}`}`];
@@ -45,6 +47,21 @@ export function* destinationLines(destination: DestinationView): Generator<Line>
 
 function nameOf({ cluster, subset }: { readonly cluster: string; readonly subset?: string }): string {
   return subset === undefined ? cluster : `${cluster}/${subset}`;
+}
+
+/** What holds for this request, and then what does not. */
+function* retryLines(
+  { maxAttempts, on }: NonNullable<Explanation['retry']>,
+  notRetried: NonNullable<Explanation['notRetried']>,
+): Generator<Line> {
+  if (maxAttempts === 1) {
+    yield ['retry', 'never'];
+    return;
+  }
+  const retried = on.filter((condition) => notRetried.every((other) => other.on !== condition));
+  yield ['retry', `up to ${maxAttempts} attempts on ${retried.join(', ') || 'nothing of what the endpoint may have acted on'}`];
+  for (const [reason, conditions = []] of Map.groupBy(notRetried, (other) => other.reason))
+    yield ['', `not on ${conditions.map((condition) => condition.on).join(', ')}: ${reason}`];
 }
 
 function hedgeWords({ delayMs, maxAttempts = 2, backup, onPerTryTimeout }: HedgeConfig): string {

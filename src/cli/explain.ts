@@ -8,7 +8,8 @@ import type { CommandIo } from './command.ts';
 const help = `Usage: meshfetch explain URL [--config FILE|URL] [--method GET] [--header "name: value"]… [--json]
 
 Says which route, cluster, endpoints and policy a request would meet, and why. The request is not sent. What the control
-plane or DNS has to say to it is waited for, 5 s at most.
+plane or DNS has to say to it is waited for, 5 s at most. Exit status 0: a route or a service answers it, 1: the mesh itself
+does, with an error or a fault, 2: it cannot be explained.
 --config is a mesh.yaml or the URL of a control plane; default mesh.yaml.
 `;
 
@@ -30,12 +31,16 @@ export async function explainCommand(args: readonly string[], io: CommandIo): Pr
     (values.help ? io.stdout : io.stderr).write(help);
     return values.help ? 0 : 2;
   }
+  const written = values.header ?? [];
+  const noHeader = written.find((header) => !/^[\w!#$%&'*+.^`|~-]+\s*:/.test(header));
+  if (noHeader !== undefined) {
+    io.stderr.write(`meshfetch explain: ${JSON.stringify(noHeader)} is no header; write --header "name: value"\n`);
+    return 2;
+  }
   const headers = Object.fromEntries(
-    (values.header ?? []).map((header) => {
+    written.map((header) => {
       const colon = header.indexOf(':');
-      return colon === -1
-        ? [header.trim().toLowerCase(), '']
-        : [header.slice(0, colon).trim().toLowerCase(), header.slice(colon + 1).trim()];
+      return [header.slice(0, colon).trim().toLowerCase(), header.slice(colon + 1).trim()];
     }),
   );
   if (!isHttpUrl(url)) {
@@ -49,12 +54,18 @@ export async function explainCommand(args: readonly string[], io: CommandIo): Pr
   return isServed(explanation) ? 0 : 1;
 }
 
-/** Whether the request gets an answer that a route or a service gives. */
-function isServed({ answer, destinations }: Explanation): boolean {
-  return (
-    answer !== undefined ||
-    destinations.some(({ found, awaited, status }) => status !== undefined || (found && awaited === undefined))
+/** Whether a request like this gets an answer that a route or a service gives. */
+function isServed({ answer, abort, refusal, destinations }: Explanation): boolean {
+  if (refusal !== undefined) return false;
+  if (answer !== undefined) return !isCertain(abort);
+  return destinations.some(
+    ({ found, awaited, status, fails, abort: own }) =>
+      !isCertain(own) && (status !== undefined || (found && awaited === undefined && fails === undefined)),
   );
+}
+
+function isCertain(abort: Explanation['abort']): boolean {
+  return abort !== undefined && abort.percent >= 100;
 }
 
 const answersWithinMs = 5000;
@@ -71,7 +82,7 @@ async function finalExplanation(mesh: Mesh, url: string, init: Parameters<Mesh['
 }
 
 function isHttpUrl(text: string): boolean {
-  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+  return URL.canParse(text) && /^(?:https?|wss?):$/.test(new URL(text).protocol);
 }
 
 function render(request: string, explanation: Explanation): string {
@@ -79,9 +90,11 @@ function render(request: string, explanation: Explanation): string {
   const say = (label: string, text: string): void => void lines.push(`  ${label.padEnd(12)}  ${text}`);
   if (explanation.virtualHost !== undefined)
     say('virtual host', `${explanation.virtualHost} (from ${explanation.source}, version ${explanation.configVersion})`);
-  for (const { name, matched } of explanation.routes) say('route', `${matched ? '✓' : '✗'} ${name}`);
+  for (const { name, matched, failed } of explanation.routes)
+    say('route', `${matched ? '✓' : '✗'} ${name}${failed === undefined ? '' : `: ${failed}`}`);
   for (const [label, text] of policyLines(explanation)) say(label, text);
-  for (const destination of explanation.destinations) for (const [label, text] of destinationLines(destination)) say(label, text);
+  for (const destination of explanation.destinations)
+    for (const [label, text] of destinationLines(destination, explanation.hash)) say(label, text);
   lines.push(`  ${explanation.verdict}`);
   return `${lines.join('\n')}\n`;
 }

@@ -18,18 +18,22 @@ import type { PriorityLimits } from './resilience/limits.ts';
 import type { Outcome } from './resilience/outcome.ts';
 import { decideRetry, retryDelayMs, tooLong, type RetriableRequest, type RetryVerdict } from './resilience/retry.ts';
 import { RetryHosts } from './resilience/retry-hosts.ts';
-import { headerOf } from './routing/request-view.ts';
+import { headerOf, type RequestView } from './routing/request-view.ts';
 
 /** Methods that may be repeated. Source: RFC 9110 section 9.2.2; QUERY is safe by its draft. */
 const idempotentMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE', 'QUERY']);
+
+/** Whether a request may be executed twice, by its method or an `idempotency-key`. */
+export function isRepeatable(request: RequestView): boolean {
+  return idempotentMethods.has(request.method) || headerOf(request, 'idempotency-key') !== undefined;
+}
 
 /** What decisions about further attempts read of a request. */
 export function retriableRequest(call: Call): RetriableRequest {
   const { options } = call;
   return {
     method: options.method,
-    isIdempotent:
-      options.idempotent ?? (idempotentMethods.has(options.method) || headerOf(options, 'idempotency-key') !== undefined),
+    isIdempotent: options.idempotent ?? isRepeatable(options),
     // Asked again for each attempt: the record of a body may have become too long meanwhile.
     get isReplayable() {
       return call.replay?.isReplayable ?? true;

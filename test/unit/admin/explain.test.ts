@@ -1,7 +1,7 @@
 /** What `explain` says is what happens: each request is explained, then sent, and the server tells what it got. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Mesh } from 'meshfetch';
+import { createMesh, type Mesh } from 'meshfetch';
 import type { MeshFileInput } from '../../../src/control-plane/file/schema.ts';
 import { eventually, meshOf } from '../../support/mesh-of.ts';
 import { startServer } from '../../support/servers.ts';
@@ -143,6 +143,39 @@ describe('explain shows', () => {
     const users = Array.from({ length: 50 }, (_, index) => endpointOf(`user ${index}`)!.address);
     assert.equal(new Set(users).size, 3);
     assert.equal(mesh.explain('http://orders/').destinations[0]!.endpoint, undefined);
+  });
+
+  it('that a rate has nothing left', async () => {
+    await using mesh = await meshOf({ orders: { endpoints: [orders.address], rateLimit: { requests: 1, perMs: 60_000 } } });
+    assert.match(mesh.explain('http://orders/').verdict, /^100 % to orders: 1 of 1 endpoints healthy$/);
+    await (await mesh.fetch('http://orders/')).text();
+    const { refusal, verdict } = mesh.explain('http://orders/');
+    assert.equal((await mesh.fetch('http://orders/')).status, 429);
+    assert.match(verdict, /^100 % to orders: answered with 429, since rateLimit has none left now$/);
+    assert.match(refusal ?? '', /^answered with 429/);
+  });
+
+  it('that a limit of the service is reached', async () => {
+    const slow = await startServer((_request, response) => void response.write('a'));
+    await using mesh = await meshOf({ orders: { endpoints: [slow.address], limits: { maxRequests: 1 } } });
+    const response = await mesh.fetch('http://orders/');
+    const { fails } = mesh.explain('http://orders/').destinations[0]!;
+    assert.match(fails ?? '', /limit of requests in flight .*MESH_OVERFLOW/);
+    await response.body?.cancel();
+  });
+
+  it('what a mesh without repeated POSTs makes of a policy that repeats them', async () => {
+    const service: Services[string] = { retry: { on: ['5xx'], nonIdempotent: 'as-configured' } };
+    const config = { services: { orders: { endpoints: ['192.0.2.1:80'], ...service } } };
+    for (const nonIdempotentRetries of ['as-configured', 'never'] as const) {
+      await using mesh = await createMesh({ controlPlane: config, nonIdempotentRetries });
+      await mesh.ready();
+      const { notRetried = [] } = mesh.explain('http://orders/', { method: 'POST' });
+      assert.deepEqual(
+        notRetried.map(({ on }) => on),
+        nonIdempotentRetries === 'never' ? ['5xx'] : [],
+      );
+    }
   });
 
   it('the endpoint of a session', async () => {

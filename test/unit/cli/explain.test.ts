@@ -66,7 +66,7 @@ describe('meshfetch explain', { timeout: 30_000 }, () => {
     rateLimit: { requests: 5, perMs: 100 }
     priority: high
     hedge: { backup: { maxExtraLoadPercent: 5 } }
-    fault: { delay: { fixedMs: 20, percent: 1 }, abort: { status: 503 } }
+    fault: { delay: { fixedMs: 20, percent: 1 }, abort: { status: 503, percent: 50 } }
     routes:
       - match: { path: { segmentPrefix: /api } }
         rewrite: { path: { prefix: /v2 }, host: orders.internal }
@@ -84,7 +84,7 @@ describe('meshfetch explain', { timeout: 30_000 }, () => {
       '  overrides     x-envoy-upstream-rq-timeout-ms',
       '  priority      high',
       '  fault         1 % delayed by 20 ms',
-      '  fault         100 % answered with 503',
+      '  fault         50 % answered with 503',
       '  rate limit    5 requests in 100 ms, 5 left now',
       '  destination   100 % → orders',
       '                  sent as /v2/1 to the host orders.internal',
@@ -92,6 +92,10 @@ describe('meshfetch explain', { timeout: 30_000 }, () => {
       '                    x-envoy-original-host: orders',
       '                    x-envoy-original-path: /api/1',
       '                  copy of 10 % → shadow',
+      '                  balanced: least-request',
+      '                  TLS: as the URL says',
+      '                  limits: maxConnections 1024, maxPendingRequests 1024, maxRequests 1024',
+      '                  ejection: consecutive5xx 5, consecutiveGatewayFailure 5, splitLocalOriginErrors false, baseEjectionMs 30000, maxEjectionMs 300000, maxEjectionPercent 67, alwaysEjectOneHost true',
       '                  192.0.2.1:80  healthy  weight 1',
     ]);
     assert.equal(status, 0);
@@ -103,6 +107,117 @@ describe('meshfetch explain', { timeout: 30_000 }, () => {
     assert.match(out, /answer {8}302\n {16}location: http:\/\/new\/a\n {2}answered with 302 and the location http:\/\/new\/a/);
     assert.equal(status, 0);
   });
+
+  const answered: readonly { name: string; policy: string; verdict: RegExp; status: number }[] = [
+    { name: 'abort-of-all', policy: 'fault: { abort: { status: 503 } }', verdict: /answered with 503 on purpose/, status: 1 },
+    {
+      name: 'abort-of-some',
+      policy: 'fault: { abort: { grpcStatus: 14, percent: 5 } }',
+      verdict: /5 % answered with gRPC status 14 on purpose .*, the others: 1 of 1 endpoints healthy/,
+      status: 0,
+    },
+    {
+      name: 'abort-of-other-requests',
+      policy: "fault: { abort: { status: 503 }, headers: { x-test: '1' } }",
+      verdict: /to orders: 1 of 1 endpoints healthy$/,
+      status: 0,
+    },
+    {
+      name: 'abort-of-an-answer',
+      policy: 'fault: { abort: { status: 503 } }, routes: [{ respond: { status: 200 } }]',
+      verdict: /answered with 503 on purpose/,
+      status: 1,
+    },
+  ];
+  for (const { name, policy, verdict, status } of answered) {
+    it(`does not promise an endpoint to what a fault answers: ${name}`, async () => {
+      const path = await config(`services: { orders: { endpoints: ["192.0.2.1:80"], ${policy} } }\n`);
+      const result = await run('http://orders/', '--config', path);
+      assert.match(result.out.trimEnd(), verdict);
+      assert.equal(result.status, status);
+    });
+  }
+
+  it('says what of its policies does not hold for a POST', async () => {
+    const path = await config(
+      'services: { orders: { endpoints: ["192.0.2.1:80"], hedge: { delayMs: 50 }, retry: { on: [refused-stream, reset, 5xx] } } }\n',
+    );
+    const post = await run('http://orders/', '--config', path, '--method', 'POST');
+    assert.match(
+      post.out,
+      /retry +up to 2 attempts on refused-stream\n +not on reset, 5xx: POST without idempotency-key .*\n +hedge +never: POST without/,
+    );
+    const keyed = await run('http://orders/', '--config', path, '--method', 'POST', '--header', 'Idempotency-Key: 1');
+    assert.match(keyed.out, /retry +up to 2 attempts on refused-stream, reset, 5xx\n +hedge +another attempt each 50 ms/);
+  });
+
+  it('says which condition of a route the request does not meet', async () => {
+    const path = await config(`services:
+  orders:
+    endpoints: [192.0.2.1:80]
+    routes:
+      - { match: { path: { prefix: /api } } }
+      - { match: { methods: [PUT] } }
+      - { match: { headers: { x-a: '1', x-b: '1' } } }
+      - { match: { query: { q: '1' } } }
+      - { match: { cookies: { c: '1' } } }
+      - { match: { grpc: true } }
+      - { match: { percent: 0 } }
+`);
+    const { out, status } = await run('http://orders/', '--config', path, '--header', 'x-a: 1');
+    assert.deepEqual(
+      [...out.matchAll(/✗ orders\.routes\[\d\]: (.*)/g)].map(([, why]) => why),
+      [
+        'path (prefix /api)',
+        'method (PUT)',
+        'header x-b',
+        'query parameter q',
+        'cookie c',
+        'no gRPC request',
+        'takes a share of 0 %',
+      ],
+    );
+    assert.equal(status, 1);
+  });
+
+  it('tells how a service is balanced and protected', async () => {
+    const path = await config(`services:
+  orders:
+    endpoints: [192.0.2.1:80]
+    loadBalancing: { policy: ring-hash }
+    hash: [{ header: x-user }, { process: true }]
+    limits: { adaptive: { algorithm: vegas } }
+    circuitBreaker: {}
+    tls: { mode: simple, peers: [orders.example.org] }
+`);
+    const { out } = await run('http://orders/', '--config', path);
+    assert.match(out, /balanced: ring-hash by header x-user, process\n/);
+    assert.match(out, /TLS: simple, the certificate names orders\.example\.org\n/);
+    assert.match(out, /limits: .*, adaptive \(algorithm vegas\)\n/);
+    assert.match(out, /breaker: errorThresholdPercent 50, /);
+  });
+
+  it('explains the request that opens a WebSocket', async () => {
+    const path = await config('services: { orders: { endpoints: ["192.0.2.1:80"] } }\n');
+    const { status, out } = await run('ws://orders/v2', '--config', path);
+    assert.match(out, /100 % to orders: 1 of 1 endpoints healthy/);
+    assert.equal(status, 0);
+  });
+
+  it('says that unknown hosts are refused where they are', async () => {
+    const path = await config('unknownHosts: refuse\n');
+    const { status, out } = await run('http://orders/', '--config', path);
+    assert.match(out, /no control plane knows orders.*unknownHosts is "refuse".*: the request fails with MESH_UNKNOWN_HOST\n$/);
+    assert.equal(status, 1);
+  });
+
+  for (const header of ['nocolon', ': value', 'x y: z']) {
+    it(`refuses the header ${JSON.stringify(header)}`, async () => {
+      const { status, err } = await run('http://orders/', '--config', await config('services: {}\n'), '--header', header);
+      assert.equal(err, `meshfetch explain: ${JSON.stringify(header)} is no header; write --header "name: value"\n`);
+      assert.equal(status, 2);
+    });
+  }
 
   for (const url of ['nonsense', 'orders/api', 'ftp://orders/']) {
     it(`says what a URL looks like when given ${url}`, async () => {
