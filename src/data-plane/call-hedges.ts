@@ -29,7 +29,7 @@ export function hedgesOf(call: Call, config: HedgeConfig, cluster: Cluster): Cal
 export class CallHedges implements DeadlineTarget {
   private readonly call: Call;
   private readonly schedule: HedgeSchedule;
-  /** Attempts whose outcome is open, in the order in which they started. */
+  /** Attempts that are under way for the call, in the order in which they started: at last the winner, until its response is over. */
   open: readonly Attempt[] = [];
   /** Attempts whose per-try timeout was followed by another one. */
   private readonly followed: Attempt[] = [];
@@ -122,7 +122,7 @@ export class CallHedges implements DeadlineTarget {
       this.schedule.record(now - attempt.startMs, now);
       if (attempt !== winner) attempt.cancel(lost, undefined);
     }
-    this.open = [];
+    this.open = [winner];
   }
 
   /** No further attempt starts. */

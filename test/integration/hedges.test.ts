@@ -295,6 +295,31 @@ describe('a backup request', () => {
   });
 });
 
+describe('the response of a hedged request', () => {
+  const kinds: readonly { readonly name: string; readonly hedge: HedgeConfig }[] = [
+    { name: 'delay', hedge: { delayMs: 5000 } },
+    { name: 'on-per-try-timeout', hedge: onTimeout },
+    { name: 'backup', hedge: { backup: { maxExtraLoadPercent: 5 } } },
+  ];
+  for (const { name, hedge } of kinds)
+    for (const end of ['abort', 'timeout'] as const)
+      it(`is given up with the call in the middle of its body: ${name}, ${end}`, async (t) => {
+        let closed = 0;
+        const endless = await startServer((_request, response) => {
+          response.write('the first part');
+          response.on('close', () => closed++);
+        });
+        const { mesh } = await policyMesh(t, [endless.address], { hedge, ...(end === 'timeout' && { timeoutMs: 150 }) });
+        const caller = new AbortController();
+        const { body } = await request('http://orders/', { dispatcher: mesh.dispatcher, signal: caller.signal });
+        const read = body.text();
+        if (end === 'abort') caller.abort(new Error('enough'));
+        await assert.rejects(read);
+        await eventually('it was given up', () => closed === 1);
+        assert.deepEqual(held(mesh), nothingHeld);
+      });
+});
+
 describe('many hedged requests that are given up', () => {
   it('leave nothing behind', async (t) => {
     const peer = await startTcpServer((socket) => socket.resume());
