@@ -283,6 +283,7 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
    * time of the policy runs from `sinceMs`.
    */
   private admit(plan: CallPlan, sinceMs: number): void {
+    plan.sinceMs = sinceMs;
     if (!this.limitTime(plan.timeoutMs, sinceMs)) return;
     const answer = plan.answer();
     if (answer === undefined) this.chooseCluster();
@@ -292,7 +293,6 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
   private chooseCluster(): void {
     const { config, configTimeoutMs } = this.context;
     const source = this.entry!.virtualHost!.source;
-    plan.sinceMs = sinceMs;
     const { destination } = this;
     if (destination !== undefined && config.isClusterAwaited(source, destination.slot)) {
       this.after(
