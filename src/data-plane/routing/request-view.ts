@@ -71,7 +71,7 @@ function listOf(values: string | string[] | undefined): readonly string[] {
 function pseudoHeader(request: RequestView, name: string): string | readonly string[] | undefined {
   if (name === ':path') return request.path;
   if (name === ':method') return request.method;
-  if (name === ':scheme') return request.scheme;
+  if (name === ':scheme') return schemeOf(request);
   return name === ':authority' ? headerValuesOf(request, 'host') : undefined;
 }
 

@@ -125,6 +125,12 @@ describe('a response of the route', () => {
     assert.deepEqual(headers, { 'x-r': 'route' });
   });
 
+  it('is plain text again where a mutation takes its type away', () => {
+    const untyped: ResponseEdit = { headers: [compileMutation({ remove: ['content-type'] })!] };
+    const { headers } = answerOf(compileAnswer({ kind: 'respond', status: 200, body: 'a' }, undefined, untyped), request());
+    assert.equal(headers['content-type'], 'text/plain');
+  });
+
   it('is the status of the call for gRPC', () => {
     const answer = answerOf(tea, request({ headers: { 'content-type': 'application/grpc+proto' } }));
     assert.deepEqual(answer, {
