@@ -37,7 +37,7 @@ function compileMatches(matches: readonly RouteMatch[]): CompiledVirtualHost {
   const [host] = compileRouteTable(table, undefined, {
     source: 'benchmark',
     version: '1',
-    slot: (slot) => ({ name: slot, cluster: undefined }),
+    slot: (slot) => ({ name: slot, isNamed: false, cluster: undefined }),
   });
   return host!.value;
 }

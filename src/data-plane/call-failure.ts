@@ -4,7 +4,7 @@ import type { Attempt } from './attempt.ts';
 import { denialRemedy, denialText } from './denied-retry.ts';
 import type { Call } from './outbound.ts';
 import type { Failure, Outcome } from './resilience/outcome.ts';
-import type { CompiledRoute, CompiledVirtualHost } from './routing/compiled-route.ts';
+import type { ClusterSlot, CompiledRoute, CompiledVirtualHost } from './routing/compiled-route.ts';
 import { pathOnly } from './routing/request-view.ts';
 import { perTryRemedy, timeOf, timeoutRemedy } from './timeout-cause.ts';
 
@@ -53,14 +53,18 @@ export function noRoute(call: Call, host: CompiledVirtualHost, route: CompiledRo
   return errorOf(call, 'MESH_NO_ROUTE', `${why}; see mesh.explain()`);
 }
 
+/** Of a route none of whose destinations has a weight. */
+const noSlot: ClusterSlot = { name: '', isNamed: false, cluster: undefined };
+
 /** The destination of the call has no cluster. */
 export function noCluster(call: Call): MeshError {
   const { destination, route } = call;
-  const name = destination?.slot.name ?? '';
+  const slot = destination?.slot ?? noSlot;
+  const { name } = slot;
   if (route!.clusterHeader !== undefined && destination?.slot.cluster === undefined) return unknownInHeader(call, name);
   const why =
     destination?.slot.cluster === undefined
-      ? `which no control plane has delivered${call.context.config.whyNoCluster(call.entry!.virtualHost!.source, name)}`
+      ? `which no control plane has delivered${call.context.config.whyNoCluster(call.entry!.virtualHost!.source, slot)}`
       : 'an aggregate without a member: none was delivered, or all lead back to it';
   const message = `the route "${route!.name}" sends to "${name}", ${why}; see mesh.status()`;
   return errorOf(call, 'MESH_NO_CLUSTER', message, statusWithoutCluster(route!));
@@ -72,11 +76,16 @@ function unknownInHeader(call: Call, value: string): MeshError {
   const header = route.clusterHeader!;
   const source = call.entry!.virtualHost!.source;
   const shown = JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value);
+  if (value !== '' && call.context.config.hasTooManyNames(call.destination!.slot))
+    return errorOf(call, 'MESH_OVERFLOW', `too many requests wait for services that the request header "${header}" names`, {
+      remedy: `Send only names of services in \`${header}\`, or name the services in the routes.`,
+      details: { header, value },
+    });
   const whose = `the route "${route.name}" sends to the service that the request header "${header}" names, and`;
   const why =
     value === ''
       ? 'the request has no such header'
-      : `${shown} is none that a control plane has delivered${call.context.config.whyNoCluster(source, value)}`;
+      : `${shown} is none that ${source} has delivered${call.context.config.whyNoCluster(source, call.destination!.slot)}`;
   const remedy =
     value === ''
       ? `Send the header \`${header}\` with the name of a service, or add a route for requests without it.`

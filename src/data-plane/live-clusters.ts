@@ -2,13 +2,9 @@
  * The clusters that the routes of all sources lead to. A route holds a slot, which is filled anew with each snapshot; a cluster keeps
  * its object while any slot or aggregate needs it, and is closed when none does.
  */
-import { LRUCache } from 'lru-cache';
 import type { Snapshot } from '../model/snapshot.ts';
 import { Cluster, type ClusterDependencies } from './cluster/cluster.ts';
 import type { ClusterSlot } from './routing/compiled-route.ts';
-
-/** Clusters that the headers of requests name: anybody may make names up. */
-const maxNamedClusters = 1000;
 
 /** Key of a cluster as a source sees it. */
 export function slotKey(source: string, name: string): string {
@@ -19,8 +15,8 @@ export class LiveClusters {
   private readonly dependencies: ClusterDependencies;
   private snapshot: Snapshot | undefined = undefined;
   private readonly slots = new Map<string, ClusterSlot>();
-  /** Of clusters that requests named. */
-  private readonly namedSlots = new LRUCache<string, ClusterSlot>({ max: maxNamedClusters });
+  /** Of clusters that requests named. Only of those that are there: anybody may make names up. */
+  private readonly namedSlots = new Map<string, ClusterSlot>();
   private readonly clusters = new Map<string, Cluster>();
 
   constructor(dependencies: ClusterDependencies) {
@@ -40,21 +36,23 @@ export class LiveClusters {
     const key = slotKey(source, name);
     let slot = this.slots.get(key);
     if (slot === undefined) {
-      slot = { name, cluster: undefined };
+      slot = { name, isNamed: false, cluster: undefined };
       this.slots.set(key, slot);
     }
     return slot;
   }
 
-  /** The slot of a cluster that a request named, by a route of this source. */
+  /**
+   * The slot of a cluster that a request named, by a route of this source. No other source is looked at: a request must not reach
+   * what no control plane meant for it, such as a host that only DNS knows. One without a cluster stays without.
+   */
   slotByName(source: string, name: string): ClusterSlot {
     const key = slotKey(source, name);
-    let slot = this.slots.get(key) ?? this.namedSlots.get(key);
-    if (slot === undefined) {
-      slot = { name, cluster: undefined };
-      this.namedSlots.set(key, slot);
-      if (this.snapshot !== undefined) slot.cluster = this.find(this.snapshot, source, name);
-    }
+    const known = this.namedSlots.get(key);
+    if (known !== undefined) return known;
+    const slot: ClusterSlot = { name, isNamed: true, cluster: undefined };
+    if (this.snapshot !== undefined) slot.cluster = this.findIn(this.snapshot, source, name);
+    if (slot.cluster !== undefined) this.namedSlots.set(key, slot);
     return slot;
   }
 
@@ -67,9 +65,11 @@ export class LiveClusters {
       this.slots.delete(key);
     }
     const used = new Set<string>();
-    for (const slots of [this.slots, this.namedSlots])
-      for (const [key, slot] of slots.entries())
-        slot.cluster = this.find(snapshot, key.slice(0, key.indexOf('\n')), slot.name, used);
+    for (const [key, slot] of this.slots) slot.cluster = this.find(snapshot, sourceOf(key), slot.name, used);
+    for (const [key, slot] of this.namedSlots) {
+      slot.cluster = this.findIn(snapshot, sourceOf(key), slot.name, used);
+      if (slot.cluster === undefined) this.namedSlots.delete(key);
+    }
     for (const [key, cluster] of this.clusters) {
       if (used.has(key)) continue;
       this.clusters.delete(key);
@@ -84,26 +84,35 @@ export class LiveClusters {
 
   /** A cluster is looked up in the source of the route first, then in the others in order. `used` are those that are up to date. */
   private find(snapshot: Snapshot, from: string, name: string, used = new Set<string>()): Cluster | undefined {
-    const own = snapshot.sources.find(({ source }) => source === from);
-    for (const source of own === undefined ? snapshot.sources : [own, ...snapshot.sources]) {
-      const config = source.clusters.get(name);
-      if (config === undefined) continue;
-      const key = slotKey(source.source, name);
-      const isNew = !used.has(key);
-      used.add(key);
-      let cluster = this.clusters.get(key);
-      if (cluster === undefined) {
-        cluster = new Cluster(this.dependencies, source.source);
-        this.clusters.set(key, cluster);
-      }
-      if (isNew) {
-        const { discovery } = config;
-        cluster.update(config, discovery.kind === 'endpoints' ? source.endpoints.get(discovery.name) : undefined);
-        if (discovery.kind === 'aggregate')
-          cluster.setChildren(discovery.clusters.map((child) => this.find(snapshot, source.source, child, used)));
-      }
-      return cluster;
-    }
-    return undefined;
+    const own = this.findIn(snapshot, from, name, used);
+    if (own !== undefined) return own;
+    const other = snapshot.sources.find(({ clusters }) => clusters.has(name));
+    return other === undefined ? undefined : this.findIn(snapshot, other.source, name, used);
   }
+
+  /** The cluster of this source and no other. */
+  private findIn(snapshot: Snapshot, from: string, name: string, used = new Set<string>()): Cluster | undefined {
+    const source = snapshot.sources.find((each) => each.source === from);
+    const config = source?.clusters.get(name);
+    if (source === undefined || config === undefined) return undefined;
+    const key = slotKey(from, name);
+    const isNew = !used.has(key);
+    used.add(key);
+    let cluster = this.clusters.get(key);
+    if (cluster === undefined) {
+      cluster = new Cluster(this.dependencies, source.source);
+      this.clusters.set(key, cluster);
+    }
+    if (isNew) {
+      const { discovery } = config;
+      cluster.update(config, discovery.kind === 'endpoints' ? source.endpoints.get(discovery.name) : undefined);
+      if (discovery.kind === 'aggregate')
+        cluster.setChildren(discovery.clusters.map((child) => this.find(snapshot, from, child, used)));
+    }
+    return cluster;
+  }
+}
+
+function sourceOf(key: string): string {
+  return key.slice(0, key.indexOf('\n'));
 }

@@ -114,7 +114,7 @@ export class LiveConfig {
 
   /** Looks again for those who wait; called when a source said that it has nothing. */
   settleWaiters(): void {
-    this.clusterWaiters.settle((source, slot) => this.isClusterAwaited(source, slot));
+    this.clusterWaiters.settle((source, slot) => this.isStillAwaited(source, slot));
     if (this.waiters.length === 0) return;
     this.waiters = this.waiters.filter((waiter) => {
       const entry = this.lookup(waiter.origin);
@@ -123,11 +123,25 @@ export class LiveConfig {
     });
   }
 
-  /** Whether a cluster that is not there may still come: asks the source of the route for it, then the others in order. */
+  /**
+   * Whether a cluster that is not there may still come: asks the source of the route for it, then the others in order. For what a
+   * request named, only the source of the route, and nobody where too many wait for such names already.
+   */
   isClusterAwaited(source: string, slot: ClusterSlot): boolean {
+    return !this.clusterWaiters.refuses(slot) && this.isStillAwaited(source, slot);
+  }
+
+  private isStillAwaited(source: string, slot: ClusterSlot): boolean {
     if (slot.cluster !== undefined) return false;
     const want = { kind: 'cluster', name: slot.name } as const;
-    return this.sourcesFrom(source).some((name) => this.book.ask(name, want) === 'pending');
+    if (!slot.isNamed) return this.sourcesFrom(source).some((name) => this.book.ask(name, want) === 'pending');
+    const isThere = slot.name === '' || this.slotByName(source, slot.name).cluster !== undefined;
+    return !isThere && this.book.ask(source, want) === 'pending';
+  }
+
+  /** Whether so many requests wait for clusters which they named that another one with this name is refused. */
+  hasTooManyNames(slot: ClusterSlot): boolean {
+    return this.clusterWaiters.refuses(slot);
   }
 
   /**
@@ -139,8 +153,8 @@ export class LiveConfig {
   }
 
   /** Why no source has the cluster, in the words of those that said something: ` (consul: …)`, or nothing. */
-  whyNoCluster(source: string, name: string): string {
-    return absenceIn(this.book, this.sourcesFrom(source), { kind: 'cluster', name });
+  whyNoCluster(source: string, { name, isNamed }: ClusterSlot): string {
+    return absenceIn(this.book, isNamed ? [source] : this.sourcesFrom(source), { kind: 'cluster', name });
   }
 
   /** Why no source has the host: what each said, and that unknown hosts are refused where they are. */

@@ -140,12 +140,7 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
   }
 
   /** Sends another request to where this route leads, as a call of its own. */
-  copy(
-    options: DispatchOptions,
-    handler: Dispatcher.DispatchHandler,
-    route: CompiledRoute,
-    adjust?: (copy: Call) => void,
-  ): void {
+  copy(options: DispatchOptions, handler: Dispatcher.DispatchHandler, route: CompiledRoute, adjust?: (copy: Call) => void): void {
     const copy = new Call(this.context, options, handler);
     copy.startMs = this.context.clock.now();
     copy.entry = this.entry;
@@ -297,7 +292,11 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
     if (destination !== undefined && config.isClusterAwaited(source, destination.slot)) {
       this.after(
         (signal) => config.whenClusterKnown(source, destination.slot, configTimeoutMs, signal),
-        () => this.chooseCluster(),
+        () => {
+          // What a request named has a slot from the moment on at which it is there.
+          if (destination.slot.isNamed) this.destination = destinationOf(this, this.route!);
+          this.chooseCluster();
+        },
       );
       return;
     }

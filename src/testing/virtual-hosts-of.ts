@@ -28,7 +28,7 @@ export function virtualHostsOf(table: EnvoyTable, runtime: RuntimeLayer = {}): V
 }
 
 function compile({ config, outer }: EnvoyTable, runtime: RuntimeLayer): VirtualHostTable<CompiledVirtualHost> {
-  const slot = (name: string): ClusterSlot => ({ name, cluster: undefined });
+  const slot = (name: string): ClusterSlot => ({ name, isNamed: false, cluster: undefined });
   const compilation: RouteCompilation = { source: 'envoy', version: '1', slot, runtime: numeratorsOf(runtime) };
   const table = typeof runtime === 'string' ? withRaisedFractions(config) : config;
   return createVirtualHostTable(compileRouteTable(table, outer, compilation));

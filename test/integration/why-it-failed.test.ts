@@ -155,7 +155,7 @@ describe('a route whose service is named by a header', () => {
   it('says which value it has when no service is called so', async () => {
     await using mesh = await ordersAt(['127.0.0.1:1'], service);
     const error = await failure(mesh, { headers: { 'x-svc': 'nobody' } });
-    assert.match(error.message, /"nobody" is none that a control plane has delivered/);
+    assert.match(error.message, /"nobody" is none that object has delivered/);
     assert.deepEqual(error.details, { header: 'x-svc', value: 'nobody' });
   });
 });

@@ -13,6 +13,8 @@ import type { VirtualClusterOf } from './virtual-clusters.ts';
 /** A cluster by name; `cluster` is undefined while no control plane delivers it. */
 export interface ClusterSlot {
   readonly name: string;
+  /** A request named it, and not a route: then it is of the route's own source, or of none. */
+  readonly isNamed: boolean;
   cluster: Cluster | undefined;
 }
 

@@ -26,7 +26,7 @@ function compile(
   const [host] = compileRouteTable(table, policies.listener, {
     source: 's',
     version: '1',
-    slot: (name) => ({ name, cluster: undefined }),
+    slot: (name) => ({ name, isNamed: false, cluster: undefined }),
   });
   return host!.value.routes;
 }
@@ -148,7 +148,7 @@ describe('a table whose hosts are compared without their port', () => {
     const [host] = compileRouteTable(table, undefined, {
       source: 's',
       version: '1',
-      slot: (name) => ({ name, cluster: undefined }),
+      slot: (name) => ({ name, isNamed: false, cluster: undefined }),
     });
     assert.deepEqual(host!.domains, ['orders', '[::1]', '*']);
   });

@@ -19,7 +19,7 @@ function host(routes: readonly RouteConfig[], more: Partial<VirtualHostConfig> =
   const [compiled] = compileRouteTable({ name: 't', virtualHosts: [{ name: 'v', domains: ['*'], routes, ...more }] }, undefined, {
     source: 's',
     version: '1',
-    slot: (name) => ({ name, cluster: undefined }),
+    slot: (name) => ({ name, isNamed: false, cluster: undefined }),
   });
   return compiled!.value;
 }
