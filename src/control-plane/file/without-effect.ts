@@ -33,9 +33,10 @@ function ofService(file: MeshFile, name: string, service: ServiceFile, hashed: H
       report(path, `never reached: routes[${outer}] takes ${all}`);
       return;
     }
-    attemptsWithoutEffect({ ...policies, ...route }, (reason) => report(path, reason));
+    if ((route.redirect ?? route.respond) === undefined)
+      attemptsWithoutEffect({ ...policies, ...route }, (reason) => report(path, reason));
     if (route.hash !== undefined) hashWithoutEffect(file, name, [route], (reason) => report(`${path}.hash`, reason));
-    slashes(route, (reason) => report(`${path}.rewrite.path.prefix`, reason));
+    slashes(route, (at, reason) => report(`${path}${at}`, reason));
   });
   if (routes.length === 0) attemptsWithoutEffect(policies, (reason) => report('', reason));
   if (service.hash !== undefined && routes.every(({ hash }) => hash === undefined))
@@ -68,18 +69,21 @@ function attemptsWithoutEffect(policies: Attempts, report: (reason: string) => v
     );
 }
 
-/** What is behind the prefix of a match stays as it is: its slash is doubled or lost where only one of the two prefixes ends with one. */
-function slashes({ match, rewrite }: RouteFile, report: (reason: string) => void): void {
-  const { prefix, segmentPrefix } = match?.path ?? {};
-  const before = prefix ?? segmentPrefix?.replace(/\/$/, '');
-  const after = rewrite?.path?.prefix;
-  if (before === undefined || after === undefined || before.endsWith('/') === after.endsWith('/')) return;
-  const [path, becomes] = before.endsWith('/') ? [`${before}x`, `${after}x`] : [`${before}/x`, `${after}/x`];
-  const remedy =
-    segmentPrefix === undefined
-      ? 'let both prefixes end with / or neither, or use `regex`'
-      : `use \`regex: { pattern: '^${before}/?', substitution: '${after}' }\``;
-  report(`the path ${path} becomes ${becomes}; ${remedy}`);
+/**
+ * What is behind the text of `prefix` stays as it is: its slash is doubled or lost where only one of the two prefixes ends with one.
+ * `segmentPrefix` minds the slash itself.
+ */
+function slashes({ match, rewrite, redirect }: RouteFile, report: Report): void {
+  const before = match?.path?.prefix;
+  for (const [key, path] of [['rewrite', rewrite?.path] as const, ['redirect', redirect?.path] as const]) {
+    const after = path?.prefix;
+    if (before === undefined || after === undefined || before.endsWith('/') === after.endsWith('/')) continue;
+    const rest = before.endsWith('/') ? 'x' : '/x';
+    report(
+      `.${key}.path.prefix`,
+      `the path ${before}${rest} becomes ${after}${rest}; match by \`segmentPrefix\`, or let both end with / or neither`,
+    );
+  }
 }
 
 /** A hash places requests only where the policy of a service that they go to is one that hashes. */
