@@ -2,6 +2,7 @@
 export { createVirtualClock } from './virtual-clock.ts';
 export { seededRandom } from '../base/runtime.ts';
 export { compileEnvoy } from './compile-envoy.ts';
+export { envoyControlPlane } from './envoy-control-plane.ts';
 export { route } from './route.ts';
 export { routerCheck } from './router-check.ts';
 export type { Clock, Random, Timer } from '../base/runtime.ts';
