@@ -6,6 +6,7 @@
  */
 import type { Dispatcher } from 'undici';
 import type { Call } from './outbound.ts';
+import { overrideHeaders } from './resilience/request-overrides.ts';
 import type { CompiledDestination, CompiledMirror, CompiledRoute } from './routing/compiled-route.ts';
 import type { EditedRequest } from './routing/edit-request.ts';
 import { firstHeader, flatHeaders, headerList, lowerCaseName } from './routing/header-list.ts';
@@ -40,7 +41,11 @@ function begin(
 ): void {
   const { options } = call;
   const entry = call.entry!;
-  const headers = headerList(edited === undefined ? options.headers : edited.headers);
+  const asked = call.route!.policy.overrideHeaders;
+  const dropped = asked === undefined ? noNames : overrideHeaders[asked];
+  const all = headerList(edited === undefined ? options.headers : edited.headers);
+  // What the request asks of this mesh is no endpoint's business.
+  const headers = all.filter(([name]) => !dropped.has(lowerCaseName(name)));
   const host = edited?.authority ?? firstHeader(headers, 'host') ?? entry.authority;
   const own = {
     path: edited?.path ?? options.path,
@@ -51,6 +56,8 @@ function begin(
   if (edited !== undefined) delete copy.query;
   call.copy(copy, nobody, routeOf(mirror, call.route!, timeoutMs));
 }
+
+const noNames: ReadonlySet<string> = new Set();
 
 function isNotHost([name]: readonly [string, string]): boolean {
   return lowerCaseName(name) !== 'host';

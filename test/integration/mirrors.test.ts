@@ -1,6 +1,7 @@
 /** Copies for mirrors: the same request, sent beside the real one, which neither waits for them nor hears of them. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { describe, it, type TestContext } from 'node:test';
@@ -49,6 +50,27 @@ async function mirrored(
 }
 
 describe('a mirror', () => {
+  it('does not get the headers by which the caller changes a policy', async (t) => {
+    const seen: IncomingHttpHeaders[] = [];
+    const server = await startServer((incoming, response) => {
+      seen.push(incoming.headers);
+      response.end();
+    });
+    const { mesh } = await policyMesh(
+      t,
+      [server.address],
+      { overrideHeaders: 'envoy' },
+      { clusters: { shadow: [server.address] }, action: { mirror: [{ cluster: 'shadow', fraction: always }] } },
+    );
+    await ask(mesh, { headers: { 'X-Envoy-Max-Retries': '7', 'x-envoy-upstream-rq-timeout-ms': '900', 'x-a': '1' } });
+    await eventually('the copy is there', () => seen.length === 2);
+    for (const headers of seen) {
+      assert.equal(headers['x-a'], '1');
+      assert.equal(headers['x-envoy-max-retries'], undefined);
+      assert.equal(headers['x-envoy-upstream-rq-timeout-ms'], undefined);
+    }
+  });
+
   it('gets a copy of the request, and its response is dropped', async (t) => {
     const { mesh, real, shadow } = await mirrored(t);
     const answered = await ask(mesh, { path: '/items?page=2', method: 'PUT', body: 'hello', headers: { 'x-a': '1' } });
