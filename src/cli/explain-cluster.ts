@@ -1,4 +1,5 @@
 /** What `meshfetch explain` says of the policies of a cluster, a line each. */
+import { hashingPolicies } from '../control-plane/file/schema-load-balancing.ts';
 import type { DestinationView, Explanation } from '../admin/explain.ts';
 
 type Policies = NonNullable<DestinationView['policies']>;
@@ -9,7 +10,7 @@ export function* clusterLines(
   { loadBalancing, protocol, tls, limits, circuitBreaker, outlierDetection }: Policies,
   hash: Hash,
 ): Generator<string> {
-  const by = hash === undefined ? '' : ` by ${hash.map(hashWords).join(', ')}`;
+  const by = hash === undefined || !hashingPolicies.includes(loadBalancing.policy) ? '' : ` by ${hash.map(hashWords).join(', ')}`;
   yield `balanced: ${loadBalancing.policy}${optionWords(loadBalancing.options)}${by}`;
   const wire = protocol === undefined || protocol === 'auto' ? '' : `, ${protocol}`;
   yield `TLS: ${tls === undefined ? 'as the URL says' : tlsWords(tls)}${wire}`;

@@ -192,6 +192,12 @@ describe('meshfetch explain', { timeout: 30_000 }, () => {
 `);
     const { out } = await run('http://orders/', '--config', path);
     assert.match(out, /balanced: ring-hash by header x-user, process\n/);
+    const other = await run(
+      'http://orders/',
+      '--config',
+      await config('services: { orders: { endpoints: ["192.0.2.1:80"], hash: [{ header: x }] } }\n'),
+    );
+    assert.match(other.out, /balanced: least-request\n/);
     assert.match(out, /TLS: simple, the certificate names orders\.example\.org\n/);
     assert.match(out, /limits: .*, adaptive \(algorithm vegas\)\n/);
     assert.match(out, /breaker: errorThresholdPercent 50, /);
