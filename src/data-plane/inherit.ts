@@ -49,10 +49,15 @@ export function requestContextFrom(headers: InboundHeaders, options: InboundOpti
 
 /**
  * Calls `work` on behalf of an inbound request: every request that it makes, however deep, ends by the deadline of `context` and
- * carries its criticality. Inside another context the earlier deadline holds, and what `context` leaves out is inherited.
+ * carries its criticality. Inside another context the earlier deadline holds, and what `context` leaves out is inherited. A deadline
+ * of `Infinity` is none.
  */
 export function withRequestContext<T>(context: RequestContext, work: () => T): T {
   const outer = currentRequest();
+  if (context.deadlineMs === Number.POSITIVE_INFINITY) {
+    const { deadlineMs: _none, ...endless } = context;
+    return withRequestContext(endless, work);
+  }
   if (outer === undefined) return runWithRequest(context, work);
   const deadlineMs = shorter(outer.deadlineMs, context.deadlineMs);
   return runWithRequest({ ...outer, ...context, ...(deadlineMs === undefined ? {} : { deadlineMs }) }, work);

@@ -163,6 +163,7 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
     else {
       this.entry = config.unresolved(origin);
       this.span = this.context.telemetry.startRequest(this, this.startMs);
+      if (!this.limitTime(0, this.startMs)) return;
       this.after(
         (signal) => config.whenKnown(origin, configTimeoutMs, signal),
         (known) => this.chooseRoute(known),
@@ -205,8 +206,8 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
     const { virtualHost } = entry;
     if (virtualHost === undefined) {
       const fallback = context.fallback();
-      if (fallback !== undefined) new PassThrough(this).dispatch(fallback);
-      else this.fail(new MeshError('MESH_UNKNOWN_HOST', context.config.whyUnknown(entry)));
+      if (fallback === undefined) this.fail(new MeshError('MESH_UNKNOWN_HOST', context.config.whyUnknown(entry)));
+      else if (this.limitTime(0, this.startMs)) new PassThrough(this).dispatch(fallback);
       return;
     }
     this.span ??= context.telemetry.startRequest(this, this.startMs);

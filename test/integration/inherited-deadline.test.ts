@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { IncomingHttpHeaders } from 'node:http';
 import { describe, it } from 'node:test';
-import { request } from 'undici';
+import { Agent, getGlobalDispatcher, request, setGlobalDispatcher } from 'undici';
 import { createMesh, isMeshError, type Mesh } from 'meshfetch';
 import { requestContextFrom, withRequestContext } from '../../src/data-plane/inherit.ts';
 import type { RequestPolicy } from '../../src/model/route.ts';
@@ -130,6 +130,51 @@ describe('the deadline of an inbound request', () => {
     );
     assert.equal(server.requests.length, 0);
     assert.deepEqual(held(mesh), { requests: 0, inFlight: 0 });
+  });
+
+  it('ends a request whose configuration does not come', async () => {
+    const clock = createVirtualClock();
+    await using mesh = await createMesh({ controlPlane: new TestControlPlane('silent', () => {}), drainTimeoutMs: 100, clock });
+    const context = requestContextFrom({ 'grpc-timeout': '200m' }, { now: clock.now() });
+    const refused = withRequestContext(context, () =>
+      assert.rejects(request('http://orders/', { dispatcher: mesh.dispatcher }), { code: 'MESH_TIMEOUT' }),
+    );
+    await clock.advance(200);
+    await refused;
+    await withRequestContext(context, () =>
+      assert.rejects(request('http://orders/', { dispatcher: mesh.dispatcher }), { code: 'MESH_TIMEOUT' }),
+    );
+  });
+
+  it('ends a request that goes through the dispatcher of the program', async () => {
+    const before = getGlobalDispatcher();
+    class Own extends Agent {}
+    const own = new Own();
+    setGlobalDispatcher(own);
+    try {
+      const clock = createVirtualClock();
+      const server = await startServer(() => {});
+      await using mesh = await createMesh({ drainTimeoutMs: 100, clock });
+      const context = requestContextFrom({ 'grpc-timeout': '200m' }, { now: clock.now() });
+      const refused = withRequestContext(context, () =>
+        assert.rejects(request(`http://${server.address}/`, { dispatcher: mesh.dispatcher }), { code: 'MESH_TIMEOUT' }),
+      );
+      await eventually('it is there', () => server.requests.length === 1);
+      await clock.advance(200);
+      await refused;
+    } finally {
+      setGlobalDispatcher(before);
+      await own.destroy();
+    }
+  });
+
+  it('of Infinity is none', async () => {
+    const server = await startServer(answer('real'));
+    await using mesh = await meshTo(server);
+    await withRequestContext({ isTrusted: true, deadlineMs: Infinity }, async () => {
+      assert.equal(await (await mesh.fetch('http://orders/')).text(), 'real');
+    });
+    assert.equal(server.requests[0]!.headers['x-envoy-expected-rq-timeout-ms'], undefined);
   });
 
   it('holds for undici’s own door too, and not outside of the request', async () => {
