@@ -2,6 +2,10 @@
  * Several attempts of one call at a time. When the next one starts and whose response it takes is decided in resilience/hedge.ts;
  * here are the attempts whose outcome is open, and the timer. A call without such a policy, or one that may not be executed twice,
  * has none of this.
+ *
+ * A call that is not settled always has something that will end it: an attempt that is open, a retry that was granted and waits, or a
+ * next attempt that was granted and has its time. So an outcome is dropped only while one of these is there; the last one asks for the
+ * next attempt at once, and when that is refused it goes to the retry policy, and then to the caller.
  */
 import type { Deadline, DeadlineTarget } from '../base/deadlines.ts';
 import type { HedgeConfig } from '../model/policy.ts';
@@ -33,6 +37,8 @@ export class CallHedges implements DeadlineTarget {
   open: readonly Attempt[] = [];
   /** Attempts whose per-try timeout was followed by another one. */
   private readonly followed: Attempt[] = [];
+  /** The next attempt was granted with the outcome of the last one that was open, and starts at its time. */
+  private isGranted = false;
   private deadline: Deadline | undefined = undefined;
 
   constructor(call: Call, schedule: HedgeSchedule) {
@@ -72,7 +78,11 @@ export class CallHedges implements DeadlineTarget {
 
   private startNext(now: number): boolean {
     const { call } = this;
-    if (!call.further().grantsHedge(this.schedule, call.current!, now)) return false;
+    if (this.isGranted) this.isGranted = false;
+    else if (!call.further().grantsHedge(this.schedule, call.current!, now, true)) {
+      this.schedule.stop();
+      return false;
+    }
     call.runInAsyncScope(() => call.attempt());
     return true;
   }
@@ -99,18 +109,29 @@ export class CallHedges implements DeadlineTarget {
 
   /** Whether the retry policy is asked about an attempt after all: it may go on although others are open (Envoy), but once each. */
   mayRetry(attempt: Attempt, verdict: HedgeVerdict): boolean {
-    return (verdict === 'final' || this.schedule.onPerTryTimeout) && !this.followed.includes(attempt);
+    if (this.followed.includes(attempt)) return false;
+    return verdict === 'final' || (this.schedule.onPerTryTimeout && this.schedule.dueMs === Number.POSITIVE_INFINITY);
   }
 
-  /** Whether the call ends with this outcome, or goes on with what is open. */
-  verdict(attempt: Attempt, outcome: Outcome): HedgeVerdict {
+  /** Whether the call ends with this outcome, or goes on with what is open or was granted. */
+  verdict(attempt: Attempt, outcome: Outcome): 'final' | 'wait' {
     const { call, schedule } = this;
     const now = call.context.clock.now();
     this.open = this.open.filter((other) => other !== attempt);
     if (outcome.kind === 'response') schedule.record(now - attempt.startMs, now);
     const others = this.open.length + (call.retries?.isWaiting === true ? 1 : 0);
     const retriable = call.retry !== undefined && isRetriable(call.retry, outcome);
-    return schedule.onOutcome(outcome, retriable, others, now);
+    const verdict = schedule.onOutcome(outcome, retriable, others, now);
+    if (verdict !== 'next') return verdict;
+    this.isGranted = this.isInTime(schedule.dueMs) && call.further().grantsHedge(schedule, attempt, now, false);
+    if (this.isGranted) return 'wait';
+    schedule.stop();
+    return 'final';
+  }
+
+  private isInTime(dueMs: number): boolean {
+    const { deadline } = this.call;
+    return deadline === undefined || dueMs < deadline.dueMs;
   }
 
   /** The response of this one is delivered; the others are cancelled. */

@@ -90,8 +90,12 @@ export class CallRetries {
     const delayMs = retryDelayMs(call.attempts, policy, outcome, context.random, context.clock);
     if (delayMs === tooLong) return this.deny('wait', outcome);
     if (call.deadline !== undefined && now + delayMs >= call.deadline.dueMs) return this.deny('deadline', outcome);
+    const hadPlace = this.held !== undefined;
     if (!this.hold(attempt.limits)) return this.deny('limit', outcome);
-    if (!call.budget!.tryRetry(now, attempt.limits.requests, isRetriedCall(call.inherited))) return this.deny('budget', outcome);
+    if (!call.budget!.tryRetry(now, attempt.limits.requests, isRetriedCall(call.inherited))) {
+      if (!hadPlace) this.giveUpPlace();
+      return this.deny('budget', outcome);
+    }
     this.granted++;
     this.delayMs = delayMs;
     this.isWaiting = true;
@@ -119,14 +123,22 @@ export class CallRetries {
     return this.call.replay === undefined || this.call.replay.isWhole;
   }
 
-  /** Whether one more attempt may start beside those that are open. Takes from the retry budget when it says so. */
-  grantsHedge(schedule: HedgeSchedule, beside: Attempt, now: number): boolean {
+  /**
+   * Whether one more attempt may start after this one, beside it where it is still open. Takes from the retry budget when it says so;
+   * takes nothing when it does not.
+   */
+  grantsHedge(schedule: HedgeSchedule, after: Attempt, now: number, isBeside: boolean): boolean {
     const { call } = this;
-    if (!this.mayReadTwice) return false;
-    if (!this.hold(beside.limits)) return false;
-    if (!schedule.takeNext(now, call.budget!, beside.limits.requests, isRetriedCall(call.inherited))) return false;
+    if (isBeside ? !this.mayReadTwice : !this.request.isReplayable) return false;
+    const hadPlace = this.held !== undefined;
+    if (!this.hold(after.limits)) return false;
+    if (!schedule.takeNext(now, call.budget!, after.limits.requests, isRetriedCall(call.inherited))) {
+      if (!hadPlace) this.giveUpPlace();
+      return false;
+    }
     this.granted++;
-    if (beside.host !== undefined) this.hosts.add(beside.host);
+    if (!isBeside) call.replay?.hold();
+    if (after.host !== undefined) this.hosts.add(after.host);
     return true;
   }
 
@@ -155,8 +167,7 @@ export class CallRetries {
 
   /** Gives back what it held. */
   release(): void {
-    this.held?.releaseRetry();
-    this.held = undefined;
+    this.giveUpPlace();
     for (; this.granted > 0; this.granted--) this.call.budget!.onRetryEnd?.();
   }
 
@@ -171,6 +182,11 @@ export class CallRetries {
     if (this.held === undefined && !limits.tryAcquireRetry()) return false;
     this.held ??= limits;
     return true;
+  }
+
+  private giveUpPlace(): void {
+    this.held?.releaseRetry();
+    this.held = undefined;
   }
 
   private drive(first: MeshError, signal: AbortSignal): void {

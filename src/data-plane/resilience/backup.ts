@@ -47,6 +47,11 @@ export class BackupRequests {
     return true;
   }
 
+  /** The backup was not sent after all. */
+  giveBack(): void {
+    this.saved++;
+  }
+
   /**
    * How long an attempt took until its response head, or until it was cancelled because the other one won. Not for what failed at
    * once: that would send backups too soon.

@@ -8,7 +8,8 @@
  *               running (Envoy `hedge_on_per_try_timeout`). There the retry policy keeps the time; this file only judges outcomes.
  *
  * An outcome is final when it is neither retriable nor non-fatal: it is the call's, and the other attempts are cancelled. One that is
- * not final is dropped while others are under way, and delivered when it is the last.
+ * not final is dropped while others are under way. When it is the last, it is the call's too, unless the next attempt is granted there
+ * and then: time alone is never waited for, since what comes with it may be refused, and nobody would be left to answer.
  */
 import type { HedgeConfig, RetryConfig } from '../../model/policy.ts';
 import type { BackupRequests } from './backup.ts';
@@ -17,8 +18,11 @@ import type { Outcome } from './outcome.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { RetriableRequest } from './retry.ts';
 
-/** Whether an outcome ends the call, or the call goes on without it. */
-export type HedgeVerdict = 'final' | 'wait';
+/**
+ * What an outcome means for the call: it is the call's; other attempts go on without it; or nothing else is under way, and the call
+ * goes on only when the next attempt, due at `dueMs`, is granted at once.
+ */
+export type HedgeVerdict = 'final' | 'wait' | 'next';
 
 /** Attempts in all where the policy does not say. */
 const defaultMaxAttempts = 2;
@@ -90,11 +94,22 @@ export class HedgeSchedule {
    * (gRFC A6: hedging stops while it is throttled).
    */
   takeNext(now: number, budget: RetryBudget, active: number, isRetriedCall = false): boolean {
+    if (this.hasMore() && this.trySend(now, budget, active, isRetriedCall)) return true;
+    this.stop();
+    return false;
+  }
+
+  private trySend(now: number, budget: RetryBudget, active: number, isRetriedCall: boolean): boolean {
+    if (this.backup?.trySend() === false) return false;
+    if (budget.tryRetry(now, active, isRetriedCall)) return true;
+    this.backup?.giveBack();
+    return false;
+  }
+
+  /** No further attempt is due. */
+  stop(): void {
+    this.isStopped = true;
     this.dueMs = Number.POSITIVE_INFINITY;
-    if (!this.hasMore()) return false;
-    const isGranted = (this.backup?.trySend() ?? true) && budget.tryRetry(now, active, isRetriedCall);
-    if (!isGranted) this.isStopped = true;
-    return isGranted;
   }
 
   /**
@@ -102,19 +117,23 @@ export class HedgeSchedule {
    * attempts of the call whose outcome is open, and retries that wait. May set `dueMs` anew.
    */
   onOutcome(outcome: Outcome, isRetriable: boolean, others: number, now: number): HedgeVerdict {
-    if (!this.isNonFatal(outcome, isRetriable)) {
-      this.isStopped = true;
-      this.dueMs = Number.POSITIVE_INFINITY;
+    const isOurs = outcome.kind === 'failure' && outcome.ours && outcome.code !== 'MESH_PER_TRY_TIMEOUT';
+    // What this process refused would be refused again, and says nothing of what is under way.
+    if (isOurs) this.stop();
+    else if (!this.isNonFatal(outcome, isRetriable)) {
+      this.stop();
       return 'final';
     }
     if (this.delayMs !== undefined && this.hasMore()) {
       const pushback = pushbackMs(outcome);
-      if (pushback === 'never') {
-        this.isStopped = true;
-        this.dueMs = Number.POSITIVE_INFINITY;
-      } else this.dueMs = now + (pushback ?? 0);
+      if (pushback === 'never') this.stop();
+      else this.dueMs = now + (pushback ?? 0);
     }
-    return others > 0 || this.dueMs !== Number.POSITIVE_INFINITY ? 'wait' : 'final';
+    if (others > 0) return 'wait';
+    if (this.delayMs !== undefined && this.dueMs !== Number.POSITIVE_INFINITY) return 'next';
+    // A backup is for what takes long, and not for what failed: that is the retry policy's.
+    this.stop();
+    return 'final';
   }
 
   /** How long an attempt took until its response head, or until another one won. */

@@ -34,6 +34,9 @@ const reset: Outcome = {
   reason: 'seen in a test',
 };
 
+const overflow: Outcome = { ...reset, code: 'MESH_OVERFLOW', mayHaveBeenProcessed: false, ours: true };
+const aborted: HedgeConfig = { ...grpc, nonFatalStatuses: ['ABORTED'] };
+
 describe('HedgeSchedule: when the next attempt starts', () => {
   it('is a delay after each one, until there are enough', () => {
     const hedges = schedule(grpc);
@@ -73,13 +76,13 @@ describe('HedgeSchedule: when the next attempt starts', () => {
 
   it('is at once after a non-fatal status', () => {
     const hedges = schedule(grpc);
-    assert.equal(hedges.onOutcome(answer('14'), false, 0, 1010), 'wait');
+    assert.equal(hedges.onOutcome(answer('14'), false, 0, 1010), 'next');
     assert.equal(hedges.dueMs, 1010);
   });
 
   it('is when the server pushes back to, or never when it says so', () => {
     const later = schedule(grpc);
-    assert.equal(later.onOutcome(answer('14', { 'grpc-retry-pushback-ms': '700' }), false, 0, 1010), 'wait');
+    assert.equal(later.onOutcome(answer('14', { 'grpc-retry-pushback-ms': '700' }), false, 0, 1010), 'next');
     assert.equal(later.dueMs, 1710);
     for (const value of ['-1', 'x', '']) {
       const stopped = schedule(grpc);
@@ -129,10 +132,23 @@ describe('HedgeSchedule: whose outcome is the call’s', () => {
       verdict: 'wait',
     },
     { name: 'retriable-and-last', config: { onPerTryTimeout: true }, outcome: ok, retriable: true, others: 0, verdict: 'final' },
-    { name: 'retriable-with-one-to-come', config: grpc, outcome: ok, retriable: true, others: 0, verdict: 'wait' },
+    { name: 'retriable-with-one-to-come', config: grpc, outcome: ok, retriable: true, others: 0, verdict: 'next' },
+    { name: 'own-limit-with-others', config: grpc, outcome: overflow, others: 1, verdict: 'wait' },
+    { name: 'own-limit-with-others-where-unavailable-is-fatal', config: aborted, outcome: overflow, others: 1, verdict: 'wait' },
+    { name: 'own-limit-with-one-to-come', config: grpc, outcome: overflow, others: 0, verdict: 'final' },
   ];
   for (const { name, config, outcome, retriable = false, others, verdict } of table)
     it(`is judged: ${name}`, () => assert.equal(schedule(config).onOutcome(outcome, retriable, others, 1010), verdict));
+
+  it('is that of the first, when it failed before its backup was due', () => {
+    const backup = new BackupRequests({ maxExtraLoadPercent: 50 });
+    for (let index = 1; index <= 100; index++) backup.record(index, 0);
+    const hedges = new HedgeSchedule({ backup: { maxExtraLoadPercent: 50 } }, backup);
+    hedges.onStart(3000);
+    assert.notEqual(hedges.dueMs, never);
+    assert.equal(hedges.onOutcome(reset, true, 0, 3001), 'final');
+    assert.equal(hedges.dueMs, never);
+  });
 
   it('starts no attempt after one that was final', () => {
     const hedges = schedule(grpc);
