@@ -26,6 +26,7 @@ import type { Deadline, DeadlineTarget } from '../base/deadlines.ts';
 import type { RetryConfig } from '../model/policy.ts';
 import type { RequestOutcome, RequestSpan } from '../telemetry/request-span.ts';
 import { Attempt } from './attempt.ts';
+import { limitTime } from './call-deadline.ts';
 import { failureOf, noCluster, noRoute, telemetryOutcome, timeoutAt, timeoutOf } from './call-failure.ts';
 import { CallPlan } from './call-plan.ts';
 import { CallRetries } from './call-retries.ts';
@@ -41,6 +42,7 @@ import type { Outcome, ResponseOutcome } from './resilience/outcome.ts';
 import type { RetryBudget } from './resilience/retry-budget.ts';
 import { isBudgetSuccess, mayRetryResponse } from './resilience/retry.ts';
 import { isRetriedCall } from './inherit.ts';
+import { unreadable } from './request-shape.ts';
 import { currentCluster, destinationOf, idempotentOnly } from './route-again.ts';
 import type { CompiledDestination, CompiledRoute } from './routing/compiled-route.ts';
 import { findRoute, tlsAnswer } from './routing/decide-route.ts';
@@ -132,7 +134,7 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
     const { origin, body } = this.options;
     // Nobody else listens to it before it is sent, and a stream that fails unheard ends the process.
     if (isStream(body)) body.on('error', (error: Error) => this.fail(error));
-    if (origin === undefined) {
+    if (origin === undefined || origin === null) {
       this.fail(new MeshError('MESH_REQUEST_INVALID', 'the request names no origin; pass `origin: "http://service"`'));
       return;
     }
@@ -196,7 +198,7 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
     } catch (error) {
       // The handler's own mistake.
       if (this.isSettled) throw error;
-      this.fail(error as Error);
+      this.fail(unreadable(error));
     }
   }
 
@@ -207,7 +209,7 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
     if (virtualHost === undefined) {
       const fallback = context.fallback();
       if (fallback === undefined) this.fail(new MeshError('MESH_UNKNOWN_HOST', context.config.whyUnknown(entry)));
-      else if (this.limitTime(0, this.startMs)) new PassThrough(this).dispatch(fallback);
+      else if (limitTime(this, 0)) new PassThrough(this).dispatch(fallback);
       return;
     }
     this.span ??= context.telemetry.startRequest(this, this.startMs);
@@ -233,9 +235,7 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
     this.destination = destinationOf(this, route);
     this.retry = this.context.forbidsNonIdempotentRetries ? idempotentOnly(route.retry) : route.retry;
     if (route.isPlain) {
-      const isInTime =
-        this.inherited === undefined ? this.limitOwnTime(route.timeoutMs) : this.limitTime(route.timeoutMs, this.startMs);
-      if (isInTime) this.chooseCluster();
+      if (limitTime(this, route.timeoutMs)) this.chooseCluster();
       return;
     }
     const plan = new CallPlan(this, route);
@@ -245,33 +245,11 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
     const delayMs = plan.drawFault();
     if (delayMs === 0) this.admit(plan, this.startMs);
     // The time of the route begins after a delay that was injected, as in Envoy; that of an inbound request goes on.
-    else if (this.limitTime(0, this.startMs))
+    else if (limitTime(this, 0))
       this.after(
         (signal) => sleep(this.context.clock, delayMs, signal),
         () => this.admit(plan, this.context.clock.now()),
       );
-  }
-
-  private limitOwnTime(timeoutMs: number): true {
-    if (timeoutMs > 0) this.deadline = this.context.deadlines.armFromStart(this, timeoutMs);
-    return true;
-  }
-
-  /** One deadline for all attempts: that of the policy, or what the caller of this process still waits. False = it has passed. */
-  private limitTime(policyMs: number, sinceMs: number): boolean {
-    const untilMs = this.inherited?.deadlineMs;
-    let timeoutMs = policyMs;
-    if (untilMs !== undefined) {
-      const leftMs = untilMs - sinceMs;
-      if (leftMs <= 0) {
-        this.expire('MESH_TIMEOUT', 'the inbound request on whose behalf it is made has no time left');
-        return false;
-      }
-      if (policyMs === 0 || leftMs < policyMs) timeoutMs = leftMs;
-    }
-    this.deadline?.cancel();
-    if (timeoutMs > 0) this.deadline = this.context.deadlines.arm(this, timeoutMs, sinceMs);
-    return true;
   }
 
   /**
@@ -280,7 +258,7 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
    */
   private admit(plan: CallPlan, sinceMs: number): void {
     plan.sinceMs = sinceMs;
-    if (!this.limitTime(plan.timeoutMs, sinceMs)) return;
+    if (!limitTime(this, plan.timeoutMs, sinceMs)) return;
     const answer = plan.answer();
     if (answer === undefined) this.chooseCluster();
     else respondLocally(this, answer, answer);
