@@ -165,7 +165,7 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
     else {
       this.entry = config.unresolved(origin);
       this.span = this.context.telemetry.startRequest(this, this.startMs);
-      if (!this.limitTime(0, this.startMs)) return;
+      if (!limitTime(this, 0)) return;
       this.after(
         (signal) => config.whenKnown(origin, configTimeoutMs, signal),
         (known) => this.chooseRoute(known),
