@@ -54,7 +54,7 @@ export function answerOf({ action, path, edit }: CompiledAnswer, request: Editab
   // What the request asked for is what was made, or what is elsewhere: Envoy says where for a response too.
   else if (status === 201 || (status >= 300 && status < 400)) own['location'] = locationAsAsked(request);
   const edited = edit === undefined ? own : editResponseHeaders(edit, own);
-  const headers = body === '' ? withoutContent(edited) : { 'content-type': 'text/plain', ...edited };
+  const headers = body === '' ? withoutContent(edited) : { ...edited, 'content-type': edited['content-type'] ?? 'text/plain' };
   if (isGrpcRequest(request)) return grpcAnswer(status, body, headers);
   return { status, headers, body: request.method === 'HEAD' ? '' : body };
 }
