@@ -3,7 +3,7 @@ import { MeshError } from '../base/errors.ts';
 import { CallList } from './call-list.ts';
 import { Call } from './outbound.ts';
 import type { CallContext, OutboundContext } from './outbound-context.ts';
-import { withKeptHeaders, withQueryInPath } from './routing/request-view.ts';
+import { checkTaker, readable, unreadable } from './request-shape.ts';
 import type { DispatchOptions } from './send-options.ts';
 
 /** Node's built-in fetch of Node 24 hands over handlers of undici's older interface; undici's types do not know the converter. */
@@ -23,7 +23,15 @@ export class OutboundDispatcher extends Dispatcher {
   }
 
   override dispatch(options: DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    const call = new Call(this.context, withKeptHeaders(withQueryInPath(options)), wrapHandler(handler));
+    const receiver = wrapHandler(handler);
+    let call: Call;
+    try {
+      call = new Call(this.context, readable(options), receiver);
+      if (options.upgrade || options.method === 'CONNECT') checkTaker(handler, receiver);
+    } catch (error) {
+      new Call(this.context, options, receiver).refuse(unreadable(error));
+      return true;
+    }
     if (this.isClosed) call.refuse(new MeshError('MESH_CLOSED', 'the mesh was closed; make requests before close()'));
     else call.guard(() => call.begin());
     return true;

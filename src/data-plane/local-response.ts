@@ -28,9 +28,14 @@ export function respondLocally(call: Call, answer: LocalAnswer, reason: LocalRea
   const headers = answer.headers as Headers;
   discardBody(call.options.body);
   call.rawHeaders = rawHeadersOf(headers);
-  handler.onResponseStart?.(call, answer.status, headers, STATUS_CODES[answer.status] ?? '');
-  if (call.isSettled) return;
-  if (answer.body !== '' && call.method !== 'HEAD') handler.onResponseData?.(call, Buffer.from(answer.body));
+  try {
+    handler.onResponseStart?.(call, answer.status, headers, STATUS_CODES[answer.status] ?? '');
+    if (call.isSettled) return;
+    if (answer.body !== '' && call.method !== 'HEAD') handler.onResponseData?.(call, Buffer.from(answer.body));
+  } catch (error) {
+    // The handler's own mistake, which it hears of as it is.
+    call.fail(error as Error);
+  }
   if (call.isSettled) return;
   call.succeed({ status: answer.status, ...reason });
   handler.onResponseEnd?.(call, {});

@@ -60,6 +60,7 @@ export class ReplayBody {
 
   constructor(body: AsyncIterable<Uint8Array | string> | Iterable<Uint8Array | string>, maxBytes: number) {
     this.source = Symbol.asyncIterator in body ? body[Symbol.asyncIterator]() : body[Symbol.iterator]();
+    if (typeof this.source?.next !== 'function') throw new TypeError('the body has no iterator');
     this.owner = body as { destroy?(error?: Error): unknown };
     this.maxBytes = maxBytes;
   }
