@@ -95,6 +95,12 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     return !this.isRequestSent && this.connection?.isH2 === true;
   }
 
+  /** Whether the call's handler hears of it: the call is not over, and no other attempt's response is delivered. */
+  private get isHeard(): boolean {
+    const { winner, isSettled } = this.call;
+    return !isSettled && (winner === undefined || winner === this);
+  }
+
   /** The limits that it counts under. */
   get limits(): PriorityLimits {
     const { plan } = this.call;
@@ -219,10 +225,11 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   }
 
   onResponseStarted(): void {
-    this.call.handler.onResponseStarted?.();
+    if (this.isHeard) this.call.handler.onResponseStarted?.();
   }
 
   onBodySent(chunk: Buffer): void {
+    if (!this.isHeard) return;
     this.call.plan?.timers?.touch();
     this.call.handler.onBodySent?.(chunk);
   }
@@ -230,6 +237,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   onRequestSent(): void {
     const { call } = this;
     this.isRequestSent = true;
+    if (!this.isHeard) return;
     const idleMs = call.retry?.perTryIdleTimeoutMs;
     if (idleMs !== undefined && !this.isOver && this.cancelReason === undefined)
       this.silence = new Silence(call.context.clock, idleMs, () => call.guard(() => this.stoodStill(idleMs)));
@@ -243,12 +251,16 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     call.plan?.timers?.touch();
     this.silence?.touch();
     if (status < 200) {
-      if (call.winner === undefined && !call.isSettled) this.toHandler(controller, status, headers, message);
+      if (!call.isDecided) this.toHandler(controller, status, headers, message);
       return;
     }
     this.deadline?.cancel();
     this.status = status;
-    if (call.answered(this, status, headers) !== 'deliver' || call.plan?.follows(this, status, headers) === true) {
+    if (
+      call.isDecided ||
+      call.answered(this, status, headers) !== 'deliver' ||
+      call.plan?.follows(this, status, headers) === true
+    ) {
       this.drain(controller);
       return;
     }
@@ -307,6 +319,11 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
 
   onRequestUpgrade(controller: Dispatcher.DispatchController, status: number, headers: Headers, socket: Duplex): void {
     const { call } = this;
+    if (this.cancelReason !== undefined || call.isDecided) {
+      socket.destroy();
+      this.end(false);
+      return;
+    }
     this.deadline?.cancel();
     this.silence?.stop();
     this.status = status;
@@ -328,7 +345,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     // A connection that the request was never written to is as good as new.
     const isUsable = connection?.isConnected === true && (connection.isH2 || (isCancelled && this.controller === undefined));
     this.end(isUsable, false);
-    if (call.isSettled || isCancelled || this.drainedBytes !== -1) {
+    if (!this.isHeard || isCancelled || this.drainedBytes !== -1) {
       this.probe?.abandoned();
       return;
     }
@@ -375,7 +392,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
 
   private timedOut(reason: string): void {
     const { call } = this;
-    if (this.drainedBytes !== -1 || this.isOver || this.cancelReason !== undefined || call.winner === this) return;
+    if (this.drainedBytes !== -1 || this.isOver || this.cancelReason !== undefined || call.isDecided) return;
     const failure: Failure = {
       kind: 'failure',
       code: 'MESH_PER_TRY_TIMEOUT',

@@ -35,7 +35,9 @@ export class CallHedges implements DeadlineTarget {
   private readonly schedule: HedgeSchedule;
   /** Attempts that are under way for the call, in the order in which they started: at last the winner, until its response is over. */
   open: readonly Attempt[] = [];
-  /** Attempts whose per-try timeout was followed by another one. */
+  /** Attempts that outlived their time. */
+  private readonly late: Attempt[] = [];
+  /** Those of them that were followed by another one. */
   private readonly followed: Attempt[] = [];
   /** The next attempt was granted with the outcome of the last one that was open, and starts at its time. */
   private isGranted = false;
@@ -58,7 +60,7 @@ export class CallHedges implements DeadlineTarget {
     this.deadline?.cancel();
     this.deadline = undefined;
     // Those that are due at once: with a delay of 0 all start together.
-    while (!call.isSettled && call.winner === undefined && schedule.dueMs !== Number.POSITIVE_INFINITY) {
+    while (!call.isDecided && schedule.dueMs !== Number.POSITIVE_INFINITY) {
       const now = call.context.clock.now();
       if (schedule.dueMs > now) {
         this.deadline = call.context.deadlines.arm(this, schedule.dueMs - now, now);
@@ -70,7 +72,7 @@ export class CallHedges implements DeadlineTarget {
 
   onDeadline(): void {
     this.deadline = undefined;
-    if (this.call.isSettled || this.call.winner !== undefined) return;
+    if (this.call.isDecided) return;
     this.call.guard(() => {
       if (this.startNext(this.call.context.clock.now())) this.watch();
     });
@@ -94,10 +96,13 @@ export class CallHedges implements DeadlineTarget {
 
   /**
    * The time of an attempt is over: true = it goes on all the same, and the next one beside it where the policy has one left. Such a
-   * retry needs no condition of the policy (Envoy).
+   * retry needs no condition of the policy (Envoy). An attempt has several times (`perTryTimeoutMs`, `perTryIdleTimeoutMs`): the first
+   * that is over counts.
    */
   outlivesTimeout(attempt: Attempt, failure: Failure): boolean {
     if (!this.schedule.onPerTryTimeout) return false;
+    if (this.late.includes(attempt)) return true;
+    this.late.push(attempt);
     const { call } = this;
     recordOutcome(attempt, failure);
     if (call.retry !== undefined && call.further().grants(attempt, failure, 'per-try-timeout')) {

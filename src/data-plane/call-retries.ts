@@ -78,12 +78,13 @@ export class CallRetries {
 
   /**
    * Whether another attempt follows this outcome. Takes from the retry budget when it says so. With a condition none of the policy
-   * has to be met, and the attempt goes on beside the next one.
+   * has to be met, and the attempt goes on beside the next one. One waits at a time: what comes meanwhile is not followed by another.
    */
   grants(attempt: Attempt, outcome: Outcome, beside?: RetryCondition): boolean {
     const { call, policy } = this;
     const { context } = call;
     this.denied = undefined;
+    if (this.isWaiting || call.isDecided) return false;
     const verdict = beside === undefined ? decideRetry(this.request, policy, call.attempts, outcome) : this.decideBeside(beside);
     if (!verdict.retry) return verdict.denial !== undefined && this.deny(verdict.denial, outcome);
     const now = context.clock.now();
@@ -129,6 +130,8 @@ export class CallRetries {
    */
   grantsHedge(schedule: HedgeSchedule, after: Attempt, now: number, isBeside: boolean): boolean {
     const { call } = this;
+    // Two that wait would both start, whatever `maxAttempts` says.
+    if (this.isWaiting || call.isDecided) return false;
     if (isBeside ? !this.mayReadTwice : !this.request.isReplayable) return false;
     const hadPlace = this.held !== undefined;
     if (!this.hold(after.limits)) return false;
@@ -144,17 +147,17 @@ export class CallRetries {
 
   /** The attempt failed with `error` and another one follows: starts the loop, or lets it go on. */
   start(error: MeshError): void {
-    if (this.pending !== undefined) {
-      this.pending.reject(error);
-      return;
-    }
-    this.aborting = new AbortController();
-    this.call.runInAsyncScope(() => this.drive(error, this.aborting!.signal));
+    // One loop for the call: it waits for the outcome of an attempt here, since it does not wait to start one (`grants`).
+    if (this.aborting === undefined) {
+      const { signal } = (this.aborting = new AbortController());
+      this.call.runInAsyncScope(() => this.drive(error, signal));
+    } else this.pending!.reject(error);
   }
 
   /** A response is delivered: nothing follows any more, and nothing that retries hold is needed. */
   delivered(): void {
     if (this.isWaiting) this.aborting?.abort(overtaken);
+    this.isWaiting = false;
     this.pending?.resolve();
     this.release();
   }

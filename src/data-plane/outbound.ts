@@ -114,6 +114,11 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
     return this.pending !== undefined;
   }
 
+  /** Whether what the caller gets is known: it is over, or a response is being delivered. No attempt starts then, and none is heard. */
+  get isDecided(): boolean {
+    return this.isSettled || this.winner !== undefined;
+  }
+
   /** Ends it before it began. */
   refuse(error: Error): void {
     this.isSettled = true;
@@ -323,6 +328,7 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
 
   /** One attempt: limits, host, connection, send. The rest of its life is in attempt.ts, which calls `outcome` below. */
   attempt(): void {
+    if (this.isDecided) return;
     // Another configuration may be in force by now, or another member of an aggregate.
     const cluster = this.attempts === 0 ? this.cluster : currentCluster(this);
     if (cluster === undefined) {
@@ -355,6 +361,7 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
     recordOutcome(attempt, outcome);
     this.budget?.onOutcome?.(isBudgetSuccess(this.retry, outcome));
     this.retries?.attemptEnded(attempt);
+    if (this.isDecided) return 'wait';
     const decision = this.decide(attempt, outcome);
     if (decision === 'retry') this.retries!.start(failureOf(this, attempt, outcome));
     else if (decision === 'fail') this.fail(failureOf(this, attempt, outcome));

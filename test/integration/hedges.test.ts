@@ -255,6 +255,82 @@ describe('a hedge on a per-try timeout', () => {
   });
 });
 
+describe('a request with hedges and retries', () => {
+  it('has one attempt after another whose times are over, and none after its end', async (t) => {
+    const clock = createVirtualClock();
+    const good = after(1, 'good');
+    let answers = false;
+    const server = await startServer((incoming, response) => {
+      if (answers) good(incoming, response);
+      else incoming.resume();
+    });
+    const backoff = { baseMs: 150, maxMs: 150, jitterRatio: 0 };
+    const { mesh } = await policyMesh(
+      t,
+      [server.address],
+      { hedge: onTimeout, retry: { maxAttempts: 3, on: ['5xx'], perTryTimeoutMs: 50, perTryIdleTimeoutMs: 60, backoff } },
+      { options: { clock } },
+    );
+    const heard: string[] = [];
+    mesh.dispatcher.dispatch(
+      { origin: 'http://orders', path: '/', method: 'PUT', body: 'v1' },
+      {
+        onRequestStart() {},
+        onResponseStart: () => void heard.push('head'),
+        onResponseData: () => void heard.push('data'),
+        onResponseEnd: () => void heard.push('end'),
+        onResponseError: (_controller, error) => void heard.push(error.message),
+      },
+    );
+    await eventually('it was sent', () => server.requests.length === 1);
+    // Both times of the first attempt are over, one after the other: one retry waits.
+    for (let count = 0; count < 100; count++) await clock.advance(1);
+    assert.equal(server.requests.length, 1);
+    answers = true;
+    for (let count = 0; count < 90; count++) await clock.advance(1);
+    // So slowly that the answer is there before a second loop would go on.
+    const moving = setInterval(() => void clock.advance(1), 10);
+    await eventually('it was answered', () => heard.includes('end'));
+    clearInterval(moving);
+    for (let count = 0; count < 1000; count += 10) await clock.advance(10);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.deepEqual(heard, ['head', 'data', 'end']);
+    assert.equal(server.requests.length, 2);
+    assert.deepEqual(held(mesh), nothingHeld);
+  });
+
+  it('has no more attempts than its retry policy allows', async (t) => {
+    const clock = createVirtualClock();
+    const pending: { end: (status: number) => void }[] = [];
+    const server = await startServer((_request, response) => {
+      pending.push({ end: (status) => response.writeHead(status).end() });
+    });
+    const backoff = { baseMs: 100, maxMs: 100, jitterRatio: 0 };
+    const { mesh } = await policyMesh(
+      t,
+      [server.address],
+      { hedge: { delayMs: 10, onPerTryTimeout: true }, retry: { ...timed, maxAttempts: 3, perTryTimeoutMs: 1000, backoff } },
+      { options: { clock } },
+    );
+    const answered = ask(mesh);
+    await eventually('it was sent', () => pending.length === 1);
+    await clock.advance(10);
+    await eventually('it was hedged', () => pending.length === 2);
+    pending[1]!.end(503);
+    // The retry of the hedge waits while the first attempt fails too: one loop, and one more attempt.
+    await eventually('one is left', () => held(mesh).requests === 1);
+    pending[0]!.end(503);
+    await eventually('none is left', () => held(mesh).requests === 0);
+    for (let count = 0; count < 100; count++) await clock.advance(1);
+    await eventually('it was retried', () => pending.length === 3);
+    pending[2]!.end(200);
+    assert.equal((await answered).status, 200);
+    await clock.advance(2000);
+    assert.equal(server.requests.length, 3);
+    assert.deepEqual(held(mesh), nothingHeld);
+  });
+});
+
 describe('a backup request', () => {
   it('answers for the few that are slow, and adds no more load than it may', async (t) => {
     const clock = createVirtualClock();
