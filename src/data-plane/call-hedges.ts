@@ -22,10 +22,14 @@ import { isRetriable } from './resilience/retry.ts';
 /** What the losers are told. */
 const lost = new Error('another attempt of the call was answered first');
 
+const idempotentAlone = { nonIdempotent: 'never' } as const;
+
 /** The hedging of a call to this cluster; undefined when its request may not be sent to two hosts at a time. */
 export function hedgesOf(call: Call, config: HedgeConfig, cluster: Cluster): CallHedges | undefined {
   if (call.options.upgrade || call.options.method === 'CONNECT') return undefined;
-  if (!mayHedge(retriableRequest(call), config, call.retry)) return undefined;
+  // Forbidden everywhere, it is so without a retry policy too.
+  const repeats = call.context.forbidsNonIdempotentRetries ? idempotentAlone : call.retry;
+  if (!mayHedge(retriableRequest(call), config, repeats)) return undefined;
   const backup = config.backup === undefined ? undefined : cluster.backups.of(config.backup);
   return new CallHedges(call, new HedgeSchedule(config, backup));
 }

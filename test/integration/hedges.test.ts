@@ -145,6 +145,7 @@ describe('a request that is hedged', () => {
     readonly retry?: RetryConfig;
     readonly headers?: Record<string, string>;
     readonly hedge?: HedgeConfig;
+    readonly options?: { readonly nonIdempotentRetries: 'never' };
     readonly attempts: number;
   }[] = [
     { name: 'get', method: 'GET', attempts: 2 },
@@ -158,12 +159,21 @@ describe('a request that is hedged', () => {
       hedge: { delayMs: 20, nonFatalStatuses: ['UNAVAILABLE'] },
       attempts: 2,
     },
+    {
+      name: 'grpc-policy-in-a-mesh-that-forbids-it',
+      method: 'POST',
+      headers: { 'content-type': 'application/grpc' },
+      hedge: { delayMs: 20, nonFatalStatuses: ['UNAVAILABLE'] },
+      options: { nonIdempotentRetries: 'never' },
+      attempts: 1,
+    },
+    { name: 'get-in-a-mesh-that-forbids-others', method: 'GET', options: { nonIdempotentRetries: 'never' }, attempts: 2 },
   ];
-  for (const { name, method, retry, headers = {}, hedge = soon, attempts } of methods) {
+  for (const { name, method, retry, headers = {}, hedge = soon, options = {}, attempts } of methods) {
     it(`is one that may be executed twice: ${name}`, async (t) => {
       const servers = [await startServer(after(120, 'a')), await startServer(after(120, 'b'))];
       const policy = { hedge, ...(retry && { retry }) };
-      const { mesh } = await policyMesh(t, addressesOf(servers), policy);
+      const { mesh } = await policyMesh(t, addressesOf(servers), policy, { options });
       assert.equal((await ask(mesh, { method, headers, ...(method === 'POST' && { body: 'x' }) })).status, 200);
       assert.equal(servers[0]!.requests.length + servers[1]!.requests.length, attempts);
     });

@@ -53,7 +53,11 @@ const grpcCodes: Readonly<Record<string, string>> = {
  * Whether a request may be in the hands of two hosts at a time: it is idempotent, or the policy says so outright. A list of
  * non-fatal gRPC statuses is such a policy, since every gRPC request is a POST.
  */
-export function mayHedge(request: RetriableRequest, hedge: HedgeConfig, retry: RetryConfig | undefined): boolean {
+export function mayHedge(
+  request: RetriableRequest,
+  hedge: HedgeConfig,
+  retry: Pick<RetryConfig, 'nonIdempotent'> | undefined,
+): boolean {
   if (!request.isReplayable) return false;
   if (request.isIdempotent || retry?.nonIdempotent === 'as-configured') return true;
   return hedge.nonFatalStatuses !== undefined && retry?.nonIdempotent !== 'never' && isGrpc(request);
