@@ -124,7 +124,12 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
       return;
     }
     if (admission.isOn) this.inFlight = admission.inFlight;
-    const nobody = pickHost(this, cluster, call.destination!.subset, call.plan?.wish, call.retries?.hosts, context.random);
+    let nobody: Failure | undefined;
+    try {
+      nobody = pickHost(this, cluster, call.destination!.subset, call.plan?.wish, call.retries?.hosts, context.random);
+    } catch (error) {
+      nobody = brokenPolicy(error);
+    }
     if (nobody !== undefined) {
       limits.releaseRequest();
       this.isOver = true;
@@ -168,11 +173,14 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     this.isWaiting = false;
     this.limits.releasePending();
     this.silence?.stop();
-    try {
-      this.send(connection);
-    } catch (error) {
-      this.broke(error);
-    }
+    // Whoever made room, or opened the connection, is another request: its async context is not this one's.
+    this.call.runInAsyncScope(() => {
+      try {
+        this.send(connection);
+      } catch (error) {
+        this.broke(error);
+      }
+    });
   }
 
   private stopWaiting(): void {
@@ -494,6 +502,20 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
 }
 
 type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2];
+
+/** A load-balancing policy of the program that throws. */
+function brokenPolicy(cause: unknown): Failure {
+  const reason = `the load-balancing policy threw: ${cause instanceof Error ? cause.message : String(cause)}`;
+  return {
+    kind: 'failure',
+    code: 'MESH_NO_HEALTHY_ENDPOINT',
+    mayHaveBeenProcessed: false,
+    localOrigin: true,
+    ours: true,
+    reason,
+    cause,
+  };
+}
 
 /** Refused by a limit of this process. */
 function overflowOf(refusal: LimitRefusal): Failure {

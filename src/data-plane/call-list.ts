@@ -35,7 +35,18 @@ export class CallList {
 
   /** Ends every call with `error`. Sockets of upgrades close without one: their callers may not listen for it. */
   failAll(error: Error): void {
-    while (this.head !== undefined) this.head.fail(error);
+    while (this.head !== undefined) {
+      const call = this.head;
+      try {
+        call.fail(error);
+      } catch (thrown) {
+        // A handler's own mistake must not keep the others alive: it is nobody's but the process's, as in an event listener.
+        queueMicrotask(() => {
+          throw thrown;
+        });
+        if (this.head === call) this.remove(call);
+      }
+    }
     for (const socket of this.sockets) socket.destroy();
   }
 
