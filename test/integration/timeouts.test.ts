@@ -205,6 +205,13 @@ describe('an attempt ends', () => {
     assert.equal(server.requests.length, 1);
   });
 
+  it('by its silence although no other may follow', async (t) => {
+    const silent = await startServer(() => {});
+    const { mesh } = await policyMesh(t, [silent.address], { retry: { ...reset, maxAttempts: 1, perTryIdleTimeoutMs: 50 } });
+    assert.equal((await errorOf(ask(mesh))).code, 'MESH_PER_TRY_TIMEOUT');
+    assert.equal(silent.requests.length, 1);
+  });
+
   it('by its own time, but for the last one where the policy leaves that untimed', async (t) => {
     const server = await startServer((_request, response) => {
       if (server.requests.length > 1) setTimeout(() => response.end('late'), 120);

@@ -63,7 +63,8 @@ function compileRoute(route: RouteConfig, places: PolicyPlaces, compilation: Rou
   const responseEdit = compileResponseEdit(places);
   // A policy of one attempt still has its per-try timeout.
   const retry =
-    policy.retry !== undefined && (policy.retry.maxAttempts > 1 || policy.retry.perTryTimeoutMs !== undefined)
+    policy.retry !== undefined &&
+    (policy.retry.maxAttempts > 1 || policy.retry.perTryTimeoutMs !== undefined || policy.retry.perTryIdleTimeoutMs !== undefined)
       ? policy.retry
       : undefined;
   const compiled = {
