@@ -26,7 +26,7 @@ export function optionsOf(attempt: Attempt, connections: HostConnections, traceH
   if (isUnchanged && !countsAttempts && traceHeaders.length === 0 && !isHttps) return options;
   const send = takeSendOptions();
   if (plan === undefined) send.load(options, options.path, options.headers);
-  else plan.load(send);
+  else plan.load(send, attempt);
   if (replay !== undefined) send.body = replay.attempt() as unknown as NonNullable<DispatchOptions['body']>;
   // Without a fixed server name undici takes it from the Host header and reconnects whenever that changes.
   if (isHttps) send.servername = connections.serverName;

@@ -24,6 +24,7 @@ import type { Probe } from './resilience/circuit-breaker.ts';
 import type { LimitRefusal, PriorityLimits } from './resilience/limits.ts';
 import type { Failure } from './resilience/outcome.ts';
 import { Silence } from './response-timeouts.ts';
+import type { CompiledDestination } from './routing/compiled-route.ts';
 import { giveSendOptionsBack } from './send-options.ts';
 import type { Connection, ConnectionWaiter } from './transport/connection.ts';
 import type { HostConnections } from './transport/host-connections.ts';
@@ -48,6 +49,8 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   readonly number: number;
   /** Its own: the next attempt of the call may go to another one. */
   readonly cluster: Cluster;
+  /** Its own too: the request is edited for it, and so is the response. */
+  readonly destination: CompiledDestination;
   host: Host | undefined = undefined;
   probe: Probe | undefined = undefined;
   startMs = 0.1;
@@ -83,6 +86,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     this.call = call;
     this.number = number;
     this.cluster = cluster;
+    this.destination = call.destination!;
   }
 
   /** Whether a byte of the request may have left this process. */
@@ -126,7 +130,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     if (admission.isOn) this.inFlight = admission.inFlight;
     let nobody: Failure | undefined;
     try {
-      nobody = pickHost(this, cluster, call.destination!.subset, call.plan?.wish, call.retries?.hosts, context.random);
+      nobody = pickHost(this, cluster, this.destination.subset, call.plan?.wish, call.retries?.hosts, context.random);
     } catch (error) {
       nobody = brokenPolicy(error);
     }

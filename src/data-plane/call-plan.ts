@@ -25,7 +25,7 @@ import { retriesSuccess } from './resilience/retry.ts';
 import { StreamTimers } from './response-timeouts.ts';
 import { idempotentOnly } from './route-again.ts';
 import { answerOf, type LocalAnswer } from './routing/answer.ts';
-import type { CompiledMirror, CompiledRoute } from './routing/compiled-route.ts';
+import type { CompiledDestination, CompiledMirror, CompiledRoute } from './routing/compiled-route.ts';
 import {
   editRequest,
   editResponseHeaders,
@@ -33,6 +33,7 @@ import {
   withForwardedHost,
   type EditableRequest,
   type EditedRequest,
+  type RequestEdit,
   type ResponseHeaders,
 } from './routing/edit-request.ts';
 import { compileMutation } from './routing/header-mutation.ts';
@@ -57,20 +58,22 @@ export class CallPlan {
   private fault: FaultPlan | undefined = undefined;
   /** Whom copies are for. */
   private mirrors: readonly CompiledMirror[] = [];
+  /** What `editedWith` made of the request. */
   private edited: EditedRequest | undefined = undefined;
-  /** What the balancer is asked for. */
-  wish: HostWish | undefined = undefined;
+  private editedWith: RequestEdit | undefined = undefined;
   /** When the time of the route began: at the start, or at the end of a delay that was injected. */
   sinceMs = 0.1;
+  /** What the balancer is asked for. */
+  wish: HostWish | undefined = undefined;
   private hash: RequestHash | undefined = undefined;
   private session: Session | undefined = undefined;
 
   constructor(call: Call, route: CompiledRoute) {
     const { policy } = route;
     this.call = call;
+    this.sinceMs = call.startMs;
     this.route = route;
     this.policy = policy;
-    this.sinceMs = call.startMs;
     this.asked = askedPolicy(call, route, call.destination);
     this.timeoutMs = this.asked.timeoutMs;
     this.retry = call.context.forbidsNonIdempotentRetries ? idempotentOnly(this.asked.retry) : this.asked.retry;
@@ -135,20 +138,32 @@ export class CallPlan {
   /** Edits the request, and finds out to which and how many endpoints it goes. */
   prepare(cluster: Cluster): void {
     const { call, policy } = this;
-    const { edit, mirrors } = call.destination!;
-    if (edit !== undefined) this.edited = editRequest(edit, call);
+    const { destination } = call;
+    const { mirrors } = destination!;
     if (policy.sessionAffinity !== undefined)
       this.session = sessionOf(policy.sessionAffinity, call, call.context.clock.wallNow());
-    if (this.route.hash !== undefined) this.hash = requestHasherOf(this.route.hash)(this.sent(), call.context.random);
+    if (this.route.hash !== undefined)
+      this.hash = requestHasherOf(this.route.hash)(this.sentTo(destination!), call.context.random);
     if (this.session !== undefined || this.hash !== undefined)
       this.wish = { hash: this.hash, sessionAddress: this.session?.address, isStrict: this.session?.isStrict === true };
     if (this.asked.hedge !== undefined) this.hedges = hedgesOf(call, this.asked.hedge, cluster);
     if (mirrors.length > 0) this.mirrors = mirrors.filter(({ share }) => share >= 1 || call.context.random() < share);
   }
 
+  /** The edits of a destination, carried out: those of the first one would tell another what is not for it. */
+  private editedFor({ edit }: CompiledDestination): EditedRequest | undefined {
+    if (edit === undefined) return undefined;
+    if (edit !== this.editedWith) {
+      this.editedWith = edit;
+      this.edited = editRequest(edit, this.call);
+    }
+    return this.edited;
+  }
+
   /** The request as it leaves. */
-  private sent(): EditableRequest {
-    const { call, edited } = this;
+  private sentTo(destination: CompiledDestination): EditableRequest {
+    const { call } = this;
+    const edited = this.editedFor(destination);
     if (edited === undefined) return call;
     const { method, scheme } = call;
     return { method, scheme, path: edited.path, authority: edited.authority ?? call.authority, headers: edited.headers };
@@ -156,13 +171,17 @@ export class CallPlan {
 
   /** Sends the copies that mirrors get. The request does not wait for them. */
   sendCopies(): void {
-    for (const mirror of this.mirrors) copyTo(mirror, this.call, this.edited, this.timeoutMs);
+    const { mirrors, call } = this;
+    if (mirrors.length === 0) return;
+    const edited = this.editedFor(call.destination!);
+    for (const mirror of mirrors) copyTo(mirror, call, edited, this.timeoutMs);
   }
 
-  /** Fills in what all attempts send. */
-  load(send: SendOptions): void {
+  /** Fills in what all attempts at its destination send. */
+  load(send: SendOptions, attempt: Attempt): void {
     const { options } = this.call;
-    const { edited, policy } = this;
+    const { policy } = this;
+    const edited = this.editedFor(attempt.destination);
     if (edited === undefined) send.load(options, options.path, options.headers);
     else send.load(options, edited.path, edited.headers);
     if (policy.overrideHeaders !== undefined) send.removeHeaders(overrideHeaders[policy.overrideHeaders]);
@@ -174,12 +193,16 @@ export class CallPlan {
     if (authority !== undefined) {
       send.setHeader('host', authority);
       // Other rewrites of the host have told it in `editRequest`.
-      const edit = this.call.destination?.edit;
+      const { destination } = attempt;
+      const { edit } = destination;
       if (edit?.isHostFromEndpoint === true) {
-        const original = this.edited?.authority ?? this.call.authority;
+        const original = this.editedFor(destination)?.authority ?? this.call.authority;
         send.setHeader('x-envoy-original-host', original);
         if (edit.appendsForwardedHost)
-          send.setHeader(forwardedHostHeader, withForwardedHost(headerOf(this.sent(), forwardedHostHeader), original));
+          send.setHeader(
+            forwardedHostHeader,
+            withForwardedHost(headerOf(this.sentTo(destination), forwardedHostHeader), original),
+          );
       }
     }
     // The endpoint should know how long it has, and not how long the caller would have waited.
@@ -187,7 +210,8 @@ export class CallPlan {
   }
 
   private authorityAt(attempt: Attempt): string | undefined {
-    if (this.call.destination?.edit?.isHostFromEndpoint !== true) return this.edited?.authority;
+    const { destination } = attempt;
+    if (destination.edit?.isHostFromEndpoint !== true) return this.editedFor(destination)?.authority;
     const { discovery } = attempt.cluster.config;
     return attempt.host?.endpoint.hostname ?? (discovery.kind === 'dns' ? discovery.hostname : undefined);
   }
@@ -195,7 +219,11 @@ export class CallPlan {
   /** Whether the request begins anew where this response redirects it to. */
   follows(attempt: Attempt, status: number, headers: ResponseHeaders): boolean {
     const { internalRedirect } = this.policy;
-    if (internalRedirect === undefined || !followRedirect(this.call, internalRedirect, this.sent(), status, headers)) return false;
+    if (
+      internalRedirect === undefined ||
+      !followRedirect(this.call, internalRedirect, this.sentTo(attempt.destination), status, headers)
+    )
+      return false;
     this.call.retries?.delivered();
     this.hedges?.won(attempt);
     this.timers?.stop();
@@ -204,7 +232,7 @@ export class CallPlan {
 
   /** The headers that the caller gets of this attempt; undefined = as they are. */
   editResponse(attempt: Attempt, headers: ResponseHeaders): ResponseHeaders | undefined {
-    const edit = this.call.destination?.responseEdit;
+    const edit = attempt.destination.responseEdit;
     const session = this.session?.headerFor(attempt.host!.address, this.call.context.clock.wallNow());
     const cookies = this.hash?.setCookies ?? [];
     const tellsAttempts = this.policy.includeAttemptCountInResponse === true;

@@ -48,6 +48,7 @@ import type { CompiledDestination, CompiledRoute } from './routing/compiled-rout
 import { findRoute, tlsAnswer } from './routing/decide-route.ts';
 import type { DispatchOptions } from './send-options.ts';
 import { discardBody, isReplayable, isStream, ReplayBody } from './transport/replay-body.ts';
+import { UnfinishedUpload } from './unfinished-upload.ts';
 
 /** Body kept for another attempt when the policy does not say. Source: Envoy's and Linkerd's 64 KiB. */
 const defaultMaxBodyBytes = 65_536;
@@ -335,6 +336,10 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
       this.fail(noCluster(this));
       return;
     }
+    // Routed anew, a plain request may get a destination that edits it.
+    const { edit, responseEdit } = this.destination!;
+    if (this.plan === undefined && (edit !== undefined || responseEdit !== undefined))
+      this.plan = new CallPlan(this, this.route!);
     const attempt = new Attempt(this, ++this.attempts, cluster);
     this.current = attempt;
     this.plan?.hedges?.started(attempt);
@@ -437,7 +442,10 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
   succeed(outcome: RequestOutcome): void {
     this.settle();
     // A server may answer before it has read the whole body: over HTTP/1.1 nobody will read the rest.
-    if (this.winner?.isStillSending !== true) this.replay?.release();
+    if (this.replay !== undefined) {
+      if (this.winner?.isStillSending === true) void new UnfinishedUpload(this.replay, this.context);
+      else this.replay.release();
+    }
     if (this.span === undefined) return;
     const denialFlag = this.retries?.denialFlag;
     const flagged = denialFlag === undefined ? outcome : { ...outcome, flags: denialFlag };

@@ -11,7 +11,7 @@ import type { Resource } from '../../src/model/snapshot.ts';
 import { endpointAt, routesOf, staticCluster } from '../support/cluster-plane.ts';
 import { eventually, held } from '../support/mesh-of.ts';
 import { ask, errorOf, policyMesh } from '../support/policy-mesh.ts';
-import { answer, closedPort, startServer } from '../support/servers.ts';
+import { answer, closedPort, startServer, type TestServer } from '../support/servers.ts';
 
 /** A retry that waits a second of virtual time. */
 const later: RetryConfig = { maxAttempts: 2, on: ['5xx', 'reset'], backoff: { baseMs: 1000, maxMs: 1000, jitterRatio: 0 } };
@@ -20,6 +20,17 @@ const quick: RetryConfig = { ...later, backoff: { baseMs: 1, maxMs: 1 } };
 function routed(cluster: string, retry: RetryConfig, subset?: string): Resource {
   const to = [{ cluster, weight: 1, ...(subset === undefined ? {} : { subset }) }];
   return routesOf('orders', [{ match: {}, action: { kind: 'forward', to } }], { retry });
+}
+
+/** A destination with a secret, a host and a header of the response of its own. */
+function destinationFor(cluster: string, service: string, weight = 1) {
+  return {
+    cluster,
+    weight,
+    requestHeaders: { set: [['x-secret', `for ${service}`] as const] },
+    responseHeaders: { set: [['x-from', service] as const] },
+    hostRewrite: { kind: 'literal', host: `${service}.internal` } as const,
+  };
 }
 
 /** The first request gets 503, the others 200. */
@@ -248,4 +259,53 @@ describe('a gRPC call that fails', () => {
       await eventually('it is back', () => state() === 'healthy');
     });
   }
+});
+
+describe('an attempt at another destination', () => {
+  for (const draw of ['first-available', 'weighted-available'] as const)
+    it(`is edited for it, and so is its response: ${draw}`, async (t) => {
+      const bad = await startServer((_request, response) => response.writeHead(503).end());
+      const good = await startServer(answer('good'));
+      const { mesh } = await policyMesh(
+        t,
+        [bad.address],
+        { retry: { ...quick, maxAttempts: 3 } },
+        {
+          action: { draw, to: [destinationFor('orders', 'first', 1_000_000), destinationFor('second', 'second')] },
+          clusters: { second: [good.address] },
+          cluster: {
+            outlierDetection: { consecutive5xx: 1, baseEjectionMs: 30_000, maxEjectionMs: 30_000, maxEjectionPercent: 100 },
+          },
+        },
+      );
+      for (let count = 0; count < 4; count++)
+        assert.deepEqual(
+          [await ask(mesh)].map(({ status, headers }) => [status, headers['x-from']]),
+          [[200, 'second']],
+        );
+      const told = (server: TestServer) =>
+        new Set(server.requests.map(({ headers }) => `${String(headers['x-secret'])} ${headers.host}`));
+      assert.ok(bad.requests.length > 0);
+      assert.deepEqual(told(bad), new Set(['for first first.internal']));
+      assert.deepEqual(told(good), new Set(['for second second.internal']));
+    });
+
+  it('is edited for it when the first one had no edits, and is gone', async (t) => {
+    const clock = createVirtualClock();
+    const server = await startServer(failingOnce());
+    const { mesh, plane } = await policyMesh(t, [server.address], { retry: later }, { options: { clock } });
+    const answered = ask(mesh);
+    await eventually('it waits', () => server.requests.length === 1 && held(mesh).requests === 0);
+    const action = { kind: 'forward', to: [destinationFor('new', 'new')] } as const;
+    await plane.deliver(
+      [routesOf('orders', [{ match: {}, action }], { retry: later }), staticCluster('new', [endpointAt(server.address)])],
+      [{ kind: 'cluster', name: 'orders' }],
+    );
+    await clock.advance(1000);
+    assert.equal((await answered).headers['x-from'], 'new');
+    assert.deepEqual(
+      server.requests.map(({ headers }) => headers['x-secret']),
+      [undefined, 'for new'],
+    );
+  });
 });
