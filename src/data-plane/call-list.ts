@@ -1,10 +1,13 @@
 import type { Duplex } from 'node:stream';
 import type { Call } from './outbound.ts';
+import type { UnfinishedUpload } from './unfinished-upload.ts';
 
 /** The calls under way, linked through themselves: a Set would cost more than the rest of their bookkeeping. */
 export class CallList {
   private head: Call | undefined = undefined;
   private readonly sockets = new Set<Duplex>();
+  /** Bodies of calls that are over. Nobody waits for them. */
+  readonly uploads = new Set<UnfinishedUpload>();
   private waiters: (() => void)[] = [];
 
   add(call: Call): void {
@@ -48,6 +51,7 @@ export class CallList {
       }
     }
     for (const socket of this.sockets) socket.destroy();
+    for (const upload of this.uploads) upload.end();
   }
 
   /** Resolves when no call is under way. */

@@ -65,6 +65,16 @@ export class ReplayBody {
     this.maxBytes = maxBytes;
   }
 
+  /** Nothing more is to be read of the source. */
+  get isAtEnd(): boolean {
+    return this.isEnded;
+  }
+
+  /** Read of the source so far. */
+  get bytesTaken(): number {
+    return this.bytes;
+  }
+
   /** The record is the whole body. */
   get isWhole(): boolean {
     return this.isEnded && this.isReplayable && !this.isReleased && this.sourceError === undefined;
