@@ -191,7 +191,7 @@ function policiesOf(
   const asked = askedPolicy(request, route, undefined);
   const { timeoutMs, hedge, responseTimeoutMs = 0, maxStreamDurationMs = 0 } = asked;
   const retry = forbidsNonIdempotentRetries ? idempotentOnly(asked.retry) : asked.retry;
-  const { notRetried, notHedged } = repetitionOf(request, retry, hedge);
+  const { notRetried, notHedged } = repetitionOf(request, retry, hedge, forbidsNonIdempotentRetries);
   const left = rateLimit === undefined ? 0 : Math.floor(config.rateLimits.remaining(rateLimit, clock.now()));
   const overrides = kind === undefined ? [] : headerList(request.headers).flatMap(([name]) => named(name, overrideHeaders[kind]));
   return {
@@ -218,6 +218,7 @@ function repetitionOf(
   request: EditableRequest,
   retry: RetryConfig | undefined,
   hedge: HedgeConfig | undefined,
+  isForbidden: boolean,
 ): Pick<Explanation, 'notHedged'> & Required<Pick<Explanation, 'notRetried'>> {
   const asked: RetriableRequest = {
     method: request.method,
@@ -229,7 +230,9 @@ function repetitionOf(
   return {
     notRetried: verdicts.flatMap(([on, verdict]) => (verdict.retry ? [] : [{ on, reason: verdict.reason }])),
     ...(hedge !== undefined &&
-      !mayHedge(asked, hedge, retry) && { notHedged: `${request.method} without idempotency-key may not be executed twice` }),
+      !mayHedge(asked, hedge, isForbidden ? { nonIdempotent: 'never' } : retry) && {
+        notHedged: `${request.method} without idempotency-key may not be executed twice`,
+      }),
   };
 }
 

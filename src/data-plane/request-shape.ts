@@ -40,7 +40,8 @@ function isBody(body: unknown): boolean {
 /** Throws where nobody would take the socket of an upgrade or a tunnel: such a request would never end. As undici does. */
 export function checkTaker(given: object, handler: Dispatcher.DispatchHandler): void {
   const name = given === handler ? 'onRequestUpgrade' : 'onUpgrade';
-  if (typeof (given as Record<string, unknown>)[name] !== 'function') throw new TypeError('the handler of an upgrade or CONNECT must have onRequestUpgrade');
+  if (typeof (given as Record<string, unknown>)[name] !== 'function')
+    throw new TypeError('the handler of an upgrade or CONNECT must have onRequestUpgrade');
 }
 
 /** What the caller hears of a request that cannot be read. */

@@ -178,6 +178,18 @@ describe('explain shows', () => {
     }
   });
 
+  it('what such a mesh makes of hedges that a gRPC policy asks for', async () => {
+    const hedge = { delayMs: 50, nonFatalStatuses: ['unavailable'] };
+    const config = { services: { orders: { endpoints: ['192.0.2.1:80'], hedge, retry: { maxAttempts: 1 } } } } as never;
+    const headers = { 'content-type': 'application/grpc' };
+    for (const nonIdempotentRetries of ['as-configured', 'never'] as const) {
+      await using mesh = await createMesh({ controlPlane: config, nonIdempotentRetries });
+      await mesh.ready();
+      const { notHedged } = mesh.explain('http://orders/', { method: 'POST', headers });
+      assert.equal(notHedged !== undefined, nonIdempotentRetries === 'never');
+    }
+  });
+
   it('the endpoint of a session', async () => {
     await using mesh = await meshOf({
       orders: { endpoints: ['192.0.2.1:80', '192.0.2.2:80'], sessionAffinity: { header: 'x-session' } },
