@@ -2,7 +2,7 @@
 export interface EndpointView {
   readonly address: string;
   readonly weight: number;
-  readonly state: 'healthy' | 'outlier' | 'circuit' | 'control-plane';
+  readonly state: 'healthy' | 'outlier' | 'circuit' | 'control-plane' | 'health-check';
   readonly inFlight: number;
   readonly zone?: string;
 }

@@ -145,6 +145,33 @@ export interface PickableHost {
   readonly hostname?: string | undefined;
   /** What its locality weighs, in a cluster whose localities are weighted. */
   readonly share?: LocalityShare | undefined;
+  /** What the policy of its cluster learns about it, where that policy learns. It stays with the host through every change. */
+  readonly observer?: HostObserver | undefined;
+}
+
+/** What a policy keeps of one host. Its methods are on the request path: they allocate nothing and never throw. */
+export interface HostObserver {
+  /**
+   * An attempt has its answer, or failed after `elapsedMs`; `isFailure` as the mesh counts failures (5xx, reset, timeout; not what was
+   * our own doing). Time that this process stood still is taken off already.
+   */
+  onResponse?(elapsedMs: number, isFailure: boolean, nowMs: number): void;
+  /** The host said how busy it is (ORCA), with a response or its trailers. */
+  onLoadReport?(report: LoadReport, nowMs: number): void;
+}
+
+/** How busy a server says it is. Source: `xds.data.orca.v3.OrcaLoadReport`, gRFC A51. Numbers that were not given are 0. */
+export interface LoadReport {
+  /** 0…1, above 1 where the soft limit is passed. */
+  readonly cpuUtilization: number;
+  readonly memoryUtilization: number;
+  readonly applicationUtilization: number;
+  /** Requests a second. */
+  readonly rps: number;
+  /** Errors a second. */
+  readonly eps: number;
+  readonly namedMetrics: Readonly<Record<string, number>>;
+  readonly utilization: Readonly<Record<string, number>>;
 }
 
 /** The weight of a locality among those of its priority: one object for all of its hosts. */
@@ -183,4 +210,6 @@ export interface LoadBalancingPolicy<C = unknown> {
    * hand over its position.
    */
   build(hosts: HostSet, options: C, random: Random, previous?: Picker): Picker;
+  /** Makes what the policy learns about a host. Left out by a policy that does not learn. */
+  observe?(options: C): HostObserver;
 }

@@ -169,10 +169,22 @@ export interface CircuitBreakerConfig {
   readonly windowMs: number;
   /** `'host'` (default), or one breaker for the whole cluster. */
   readonly scope?: 'host' | 'cluster';
+  /** With `scope: 'cluster'`: what requests get while it is open. Default: they fail at once with MESH_CIRCUIT_OPEN. */
+  readonly fallback?: CircuitFallback;
 }
+
+/** What stands in for a cluster whose breaker is open: another cluster, or an answer of this process. */
+export type CircuitFallback =
+  | { readonly kind: 'cluster'; readonly cluster: string }
+  | { readonly kind: 'answer'; readonly status: number; readonly body?: string; readonly contentType?: string };
 
 /** Takes a host out that fails while others do not. Fields and defaults: Envoy `OutlierDetection`, gRFC A50. */
 export interface OutlierDetectionConfig {
+  /**
+   * Compares each request of a host with those of its peers (the default of meshfetch). Where it is set, a detector of Envoy that is
+   * not named is off; where it is not, Envoy's defaults hold.
+   */
+  readonly cusum?: CusumConfig;
   readonly consecutive5xx?: number;
   readonly consecutiveGatewayFailure?: number;
   readonly consecutiveLocalOriginFailure?: number;
@@ -210,10 +222,25 @@ export interface OutlierDetectionConfig {
     readonly requestVolume: number;
     readonly enforcingPercent: number;
   };
+  /** Whether a passed active health check ends an ejection. Default true (Envoy `successful_active_health_check_uneject_host`). */
+  readonly unejectOnHealthCheck?: boolean;
   /** Share of detections that are acted on, by detector. Default 100. */
   readonly enforcing?: Readonly<
     Partial<Record<'consecutive5xx' | 'consecutiveGatewayFailure' | 'consecutiveLocalOriginFailure', number>>
   >;
+}
+
+/**
+ * The peer-relative cumulative sum of the evidence against a host (Page 1954): one number says how often it may be wrong, and the
+ * threshold follows from it and from the traffic.
+ */
+export interface CusumConfig {
+  /** Ejections of a healthy host that are put up with, per endpoint and day. Default 0.05. */
+  readonly falseEjectionsPerEndpointDay?: number;
+  /** Whether requests that no answer comes to count before any timeout. Default true. */
+  readonly silence?: boolean;
+  /** Whether answers count that are much slower than those of the peers. Default true. */
+  readonly latency?: boolean;
 }
 
 /** Delays or answers a share of requests on purpose (Envoy fault filter). */

@@ -1,7 +1,7 @@
 /** Checks of a cluster: where its endpoints come from, how they are balanced, watched and protected. */
 import { isIP } from 'node:net';
 import type { ClusterConfig, Discovery, LoadBalancingConfig } from '../../model/cluster.ts';
-import type { CircuitBreakerConfig, OutlierDetectionConfig } from '../../model/policy.ts';
+import type { CircuitBreakerConfig, CircuitFallback, OutlierDetectionConfig } from '../../model/policy.ts';
 import type { HealthCheckConfig } from '../../model/health.ts';
 import { nearestName } from '../../base/nearest-name.ts';
 import { printed, type Check } from './check.ts';
@@ -126,14 +126,38 @@ function checkCircuitBreaker(check: Check, breaker: CircuitBreakerConfig): void 
   check.durationMs('openMs', breaker.openMs ?? null);
   check.longerThanNothing('windowMs', breaker.windowMs ?? null);
   check.oneOf('scope', breaker.scope, ['host', 'cluster']);
+  check.within('fallback', breaker.fallback, checkCircuitFallback);
+  if (breaker.fallback !== undefined && breaker.scope !== 'cluster')
+    check.reject('holds for a whole cluster: set scope to "cluster", or remove it', 'fallback');
+}
+
+function checkCircuitFallback(check: Check, fallback: CircuitFallback): void {
+  check.oneOf('kind', fallback.kind ?? 'nothing', ['cluster', 'answer']);
+  if (fallback.kind === 'cluster') check.name('cluster', fallback.cluster);
+  if (fallback.kind !== 'answer') return;
+  check.whole('status', fallback.status ?? null, 200, 599);
+  if (fallback.body !== undefined) check.text('body', fallback.body);
+  if (fallback.contentType !== undefined) check.text('contentType', fallback.contentType);
 }
 
 function checkOutlierDetection(check: Check, outlier: OutlierDetectionConfig): void {
   for (const key of ['consecutive5xx', 'consecutiveGatewayFailure', 'consecutiveLocalOriginFailure', 'minReadyHosts'] as const) {
     check.whole(key, outlier[key], 0);
   }
-  for (const key of ['splitLocalOriginErrors', 'alwaysEjectOneHost', 'returnOnProbe', 'respectRetryAfter'] as const)
+  for (const key of [
+    'splitLocalOriginErrors',
+    'alwaysEjectOneHost',
+    'returnOnProbe',
+    'respectRetryAfter',
+    'unejectOnHealthCheck',
+  ] as const)
     check.flag(key, outlier[key]);
+  check.within('cusum', outlier.cusum, (inner, cusum) => {
+    // Less than one in three thousand years per endpoint needs more evidence than a host gives in its life.
+    inner.number('falseEjectionsPerEndpointDay', cusum.falseEjectionsPerEndpointDay, 1e-6, 1000);
+    inner.flag('silence', cusum.silence);
+    inner.flag('latency', cusum.latency);
+  });
   check.durationMs('intervalMs', outlier.intervalMs);
   check.durationMs('baseEjectionMs', outlier.baseEjectionMs ?? null);
   check.durationMs('maxEjectionMs', outlier.maxEjectionMs ?? null);
@@ -171,13 +195,32 @@ function checkHealthCheck(check: Check, health: HealthCheckConfig): void {
   check.longerThanNothing('intervalMs', health.intervalMs ?? null);
   check.whole('unhealthyThreshold', health.unhealthyThreshold ?? null, 1);
   check.whole('healthyThreshold', health.healthyThreshold ?? null, 1);
-  check.durationMs('jitterMs', health.jitterMs);
+  for (const key of ['jitterMs', 'initialJitterMs'] as const) check.durationMs(key, health[key]);
+  for (const key of ['noTrafficIntervalMs', 'unhealthyIntervalMs', 'unhealthyEdgeIntervalMs', 'healthyEdgeIntervalMs'] as const)
+    check.longerThanNothing(key, health[key]);
+  check.percent('jitterPercent', health.jitterPercent);
+  check.flag('reuseConnection', health.reuseConnection);
+  check.port('port', health.port, 1);
+  if (health.sendHex !== undefined) checkHex(check, 'sendHex', health.sendHex);
+  check.each('expectHex', health.expectHex, (inner, hex) => checkHex(inner, '', hex));
+  check.within('headers', health.headers, (inner, headers) => {
+    for (const [name, value] of Object.entries(headers)) {
+      inner.headerName('', name, 'any-case');
+      inner.text(name, value);
+    }
+  });
   if (health.path !== undefined) check.path('path', health.path);
   if (health.host !== undefined) check.authority('host', health.host);
   if (health.method !== undefined) check.headerName('method', health.method, 'any-case');
   if (health.service !== undefined) check.text('service', health.service);
-  check.each('expectedStatuses', health.expectedStatuses, (inner, range) => {
-    inner.whole('start', range.start ?? null, 100, 600);
-    inner.whole('end', range.end ?? null, 100, 600);
-  });
+  for (const key of ['expectedStatuses', 'retriableStatuses'] as const)
+    check.each(key, health[key], (inner, range) => {
+      inner.whole('start', range.start ?? null, 100, 600);
+      inner.whole('end', range.end ?? null, 100, 600);
+    });
+}
+
+function checkHex(check: Check, key: string, hex: unknown): void {
+  if (typeof hex !== 'string' || !/^(?:[0-9a-f]{2})+$/i.test(hex))
+    check.reject(`${printed(hex)} is not bytes in hexadecimal, two digits each: "50494e47"`, key);
 }

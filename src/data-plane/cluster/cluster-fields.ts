@@ -130,10 +130,12 @@ export const circuitBreakerFields: FieldTable<CircuitBreakerConfig> = {
   openMs: 'honoured',
   windowMs: 'honoured',
   scope: except('cluster', 'every host has its own breaker'),
+  fallback: notYet,
 };
 
 /** Fields of `OutlierDetectionConfig`. */
 export const outlierDetectionFields: FieldTable<OutlierDetectionConfig> = {
+  cusum: notYet,
   consecutive5xx: 'honoured',
   consecutiveGatewayFailure: 'honoured',
   consecutiveLocalOriginFailure: 'honoured',
@@ -152,6 +154,7 @@ export const outlierDetectionFields: FieldTable<OutlierDetectionConfig> = {
   successRateAverage: notYet,
   successRate: notYet,
   failurePercentage: notYet,
+  unejectOnHealthCheck: except(false),
   enforcing: 'honoured',
 };
 

@@ -9,7 +9,8 @@ import type { CircuitBreakerConfig } from '../../model/policy.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import { HostBreaker, type BreakerState, type OpenedBy, type Probe } from '../resilience/circuit-breaker.ts';
 import { CircuitWindow } from '../resilience/circuit-window.ts';
-import { OutlierDetector, OutlierState, statusOf, type ClusterCounts } from '../resilience/outlier-detection.ts';
+import { EjectionRules, type ClusterCounts } from '../resilience/ejection-rules.ts';
+import { OutlierDetector, OutlierState, statusOf } from '../resilience/outlier-detection.ts';
 import type { Outcome } from '../resilience/outcome.ts';
 import type { Host } from './host.ts';
 import type { HostSeeker } from './pick-host.ts';
@@ -48,6 +49,7 @@ export class HostDetection implements ClusterCounts {
   private readonly telemetry: Telemetry;
   private readonly records = new Map<Host, HostRecord>();
   private readonly halfOpen = new Set<HostRecord>();
+  private rules: EjectionRules | undefined = undefined;
   private detector: OutlierDetector | undefined = undefined;
   private circuit: CircuitBreakerConfig | undefined = undefined;
 
@@ -63,7 +65,9 @@ export class HostDetection implements ClusterCounts {
 
   /** Applies a configuration; what was counted stays. */
   update(config: ClusterConfig): void {
-    this.detector = config.outlierDetection === undefined ? undefined : new OutlierDetector(config.outlierDetection, this.random);
+    const { outlierDetection } = config;
+    this.rules = outlierDetection === undefined ? undefined : new EjectionRules(outlierDetection, this.random);
+    this.detector = outlierDetection === undefined ? undefined : new OutlierDetector(outlierDetection, this.rules!, this.random);
     const windowMs = config.circuitBreaker?.windowMs ?? defaultWindowMs;
     if (this.circuit !== undefined && this.circuit.windowMs !== windowMs)
       for (const record of this.records.values()) record.window = new CircuitWindow(windowMs);
@@ -143,7 +147,7 @@ export class HostDetection implements ClusterCounts {
 
   /** How long a host stays out whose probe failed. */
   private reopenMs(record: HostRecord | undefined): number {
-    if (record?.breaker?.openedBy === 'outlier') return this.detector?.ejectAgain(record.outlier) ?? defaultReopenMs;
+    if (record?.breaker?.openedBy === 'outlier') return this.rules?.ejectAgain(record.outlier) ?? defaultReopenMs;
     return this.circuit?.openMs ?? defaultReopenMs;
   }
 
@@ -192,7 +196,8 @@ export class HostDetection implements ClusterCounts {
     }
     const by = host.openedBy;
     host.openedBy = undefined;
-    this.detector?.returned(record.outlier, this.clock.now());
+    this.rules?.returned(record.outlier, this.clock.now());
+    this.detector?.returned(record.outlier);
     this.cluster.refresh(host);
     if (by === 'outlier') this.telemetry.publish('host:returned', () => ({ cluster, endpoint, ...this.eventCounts() }));
     else this.telemetry.publish('breaker:closed', () => ({ cluster, endpoint }));

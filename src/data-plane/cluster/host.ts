@@ -1,7 +1,7 @@
 import type { LRUCache } from 'lru-cache';
 import type { EndpointConfig, Locality } from '../../model/cluster.ts';
 import type { UpstreamTls } from '../../model/tls.ts';
-import type { LocalityShare, PickableHost } from '../../model/contracts.ts';
+import type { HostObserver, LocalityShare, PickableHost } from '../../model/contracts.ts';
 import type { HostConnections } from '../transport/host-connections.ts';
 
 /**
@@ -29,6 +29,20 @@ export class Host implements PickableHost {
   latencyMs = -0.1;
   /** Who opened its breaker; undefined while it is closed. */
   openedBy: 'outlier' | 'circuit' | undefined = undefined;
+  /** What the policy of its cluster learns about it. */
+  observer: HostObserver | undefined = undefined;
+  /** Monotonic milliseconds of the last sign of life: a response head or a connection made. */
+  lastHeardMs = 0.1;
+  /** True while it takes less than its share: new (slow start) or suspected. The other two fields have a meaning then only. */
+  isReduced = false;
+  /** Share of its requests that suspicion leaves it, 0…1. */
+  trustRatio = 0.1;
+  /** Monotonic milliseconds from which slow start counts. */
+  slowStartMs = 0.1;
+  /** True while its active health checks fail, or have not passed yet. */
+  isFailedByCheck = false;
+  /** True while the control plane or its health check calls it degraded: used when the others do not suffice. */
+  isDegraded = false;
   /** True while the control plane calls it unhealthy or draining. */
   isWithdrawn = false;
   /** Monotonic milliseconds of the end of the ejection, for `status()`. */
@@ -61,8 +75,8 @@ export class Host implements PickableHost {
   }
 
   /** Why the host is out; undefined while it may be picked. */
-  get out(): 'outlier' | 'circuit' | 'control-plane' | undefined {
-    return this.isWithdrawn ? 'control-plane' : this.openedBy;
+  get out(): 'outlier' | 'circuit' | 'control-plane' | 'health-check' | undefined {
+    return this.isWithdrawn ? 'control-plane' : this.isFailedByCheck ? 'health-check' : this.openedBy;
   }
 
   /** A response head came after so long. */

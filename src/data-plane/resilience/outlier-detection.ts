@@ -9,39 +9,19 @@
  *                             promises what is done here.)
  * What was our own doing (limits, aborts, no file descriptors) is no evidence of anything and is ignored.
  *
- * Stays out for baseEjectionMs × the number of recent ejections, at most maxEjectionMs, plus jitter. Each `intervalMs` in service
- * takes one off that number. Counts start anew on return, so that a host is not ejected again for one old failure.
- *
- * Never more than `maxEjectionPercent` of the hosts are out, but one may always be (Envoy's default says no, so that of five hosts
- * at 10 % none could ever be ejected; gRFC A50 says yes). Cold start: no history is needed, the first row of failures counts.
+ * For how long, and whether it may be taken out at all: ejection-rules.ts. Cold start: no history is needed, the first row of
+ * failures counts.
  */
 import type { Random } from '../../base/runtime.ts';
 import type { OutlierDetectionConfig } from '../../model/policy.ts';
+import { EjectionState, type ClusterCounts, type Ejection, type EjectionRules } from './ejection-rules.ts';
 import type { Outcome } from './outcome.ts';
 
-/** What detection keeps for each host. Fields have their final type from the start, so that V8 keeps one shape. */
-export class OutlierState {
+/** What these detectors keep of a host. Fields have their final type from the start, so that V8 keeps one shape. */
+export class OutlierState extends EjectionState {
   consecutive5xx = 0;
   consecutiveGatewayFailures = 0;
   consecutiveLocalOriginFailures = 0;
-  /** Recent ejections: the factor of the next ejection is one more. */
-  ejections = 0;
-  isEjected = false;
-  /** Monotonic milliseconds of the last return; quiet intervals since then count down `ejections`. */
-  returnedMs = 0.1;
-}
-
-/** Hosts of the cluster, and how many of them detection has out. */
-export interface ClusterCounts {
-  readonly total: number;
-  readonly ejected: number;
-}
-
-/** The decision that a host must go. */
-export interface Ejection {
-  readonly forMs: number;
-  /** In words, for events and `status()`. */
-  readonly reason: string;
 }
 
 type Detector = 'consecutive5xx' | 'consecutiveGatewayFailure' | 'consecutiveLocalOriginFailure';
@@ -49,7 +29,6 @@ type Detector = 'consecutive5xx' | 'consecutiveGatewayFailure' | 'consecutiveLoc
 /** Envoy's values. */
 const defaultConsecutive5xx = 5;
 const defaultConsecutiveLocalOrigin = 5;
-const defaultIntervalMs = 10_000;
 
 /** HTTP statuses of the gRPC codes that are the server's fault. Source: Envoy `Grpc::Utility::grpcToHttpStatus`. */
 const grpcServerErrors: Readonly<Record<string, number>> = {
@@ -65,14 +44,16 @@ const grpcServerErrors: Readonly<Record<string, number>> = {
 /** Decides for the hosts of one cluster which of them must go. What it knows of a host is in that host's {@link OutlierState}. */
 export class OutlierDetector {
   private readonly config: OutlierDetectionConfig;
+  private readonly rules: EjectionRules;
   private readonly random: Random;
   private readonly max5xx: number;
   private readonly maxGateway: number;
   private readonly maxLocalOrigin: number;
   private readonly isSplit: boolean;
 
-  constructor(config: OutlierDetectionConfig, random: Random) {
+  constructor(config: OutlierDetectionConfig, rules: EjectionRules, random: Random) {
     this.config = config;
+    this.rules = rules;
     this.random = random;
     this.isSplit = config.splitLocalOriginErrors === true;
     this.max5xx = threshold(config.consecutive5xx ?? defaultConsecutive5xx);
@@ -94,18 +75,10 @@ export class OutlierDetector {
   }
 
   /** The host is back in service: its rows of failures start anew. */
-  returned(host: OutlierState, now: number): void {
-    host.isEjected = false;
-    host.returnedMs = now;
+  returned(host: OutlierState): void {
     host.consecutive5xx = 0;
     host.consecutiveGatewayFailures = 0;
     host.consecutiveLocalOriginFailures = 0;
-  }
-
-  /** The probe of an ejected host failed: for how long it stays out, longer than the last time. It counts as ejected already. */
-  ejectAgain(host: OutlierState): number {
-    host.ejections++;
-    return this.durationMs(host.ejections);
   }
 
   private onLocalOriginFailure(host: OutlierState, now: number, counts: ClusterCounts): Ejection | undefined {
@@ -142,28 +115,9 @@ export class OutlierDetector {
     now: number,
     counts: ClusterCounts,
   ): Ejection | undefined {
-    if (host.isEjected || !this.mayEject(counts)) return undefined;
     const enforcedPercent = this.config.enforcing?.[detector] ?? 100;
     if (enforcedPercent < 100 && this.random() * 100 >= enforcedPercent) return undefined;
-    const quietMs = Math.max(0, now - host.returnedMs);
-    const quietIntervals = Math.floor(quietMs / (this.config.intervalMs ?? defaultIntervalMs));
-    host.ejections = Math.max(0, host.ejections - quietIntervals) + 1;
-    host.isEjected = true;
-    return { forMs: this.durationMs(host.ejections), reason };
-  }
-
-  private mayEject({ total, ejected }: ClusterCounts): boolean {
-    const { maxEjectionPercent, alwaysEjectOneHost = true, minReadyHosts = 0 } = this.config;
-    if (total - (ejected + 1) < minReadyHosts) return false;
-    return (ejected + 1) * 100 <= maxEjectionPercent * total || (alwaysEjectOneHost && ejected === 0);
-  }
-
-  private durationMs(ejections: number): number {
-    const { baseEjectionMs, maxEjectionMs, ejectionGrowth, maxEjectionJitterMs = 0, ejectionJitterRatio = 0 } = this.config;
-    const factor = ejectionGrowth === 'exponential' ? 2 ** Math.min(ejections - 1, 31) : ejections;
-    // A maximum below the base is the base (Envoy refuses it; a source of ours may leave the maximum at its default).
-    const forMs = Math.min(baseEjectionMs * factor, Math.max(maxEjectionMs, baseEjectionMs));
-    return forMs + this.random() * Math.max(maxEjectionJitterMs, ejectionJitterRatio * forMs);
+    return this.rules.eject(host, reason, now, counts);
   }
 }
 

@@ -245,8 +245,10 @@ const breaker: Whole<CircuitBreakerConfig> = {
   openMs: 1,
   windowMs: 1,
   scope: 'cluster',
+  fallback: { kind: 'cluster', cluster: 'standby' },
 };
 const outlier: Whole<OutlierDetectionConfig> = {
+  cusum: { falseEjectionsPerEndpointDay: 0.05, silence: true, latency: true },
   consecutive5xx: 1,
   consecutiveGatewayFailure: 1,
   consecutiveLocalOriginFailure: 1,
@@ -265,6 +267,7 @@ const outlier: Whole<OutlierDetectionConfig> = {
   successRateAverage: { threshold: 0.5, decayMs: 1, minimumRequests: 1 },
   successRate: { minimumHosts: 1, requestVolume: 1, stdevFactor: 1, enforcingPercent: 1 },
   failurePercentage: { thresholdPercent: 1, minimumHosts: 1, requestVolume: 1, enforcingPercent: 1 },
+  unejectOnHealthCheck: true,
   enforcing: { consecutive5xx: 100, consecutiveGatewayFailure: 100, consecutiveLocalOriginFailure: 100 },
 };
 const healthCheck: Whole<HealthCheckConfig> = {
@@ -274,6 +277,18 @@ const healthCheck: Whole<HealthCheckConfig> = {
   unhealthyThreshold: 1,
   healthyThreshold: 1,
   jitterMs: 1,
+  jitterPercent: 1,
+  initialJitterMs: 1,
+  noTrafficIntervalMs: 1,
+  unhealthyIntervalMs: 1,
+  unhealthyEdgeIntervalMs: 1,
+  healthyEdgeIntervalMs: 1,
+  reuseConnection: true,
+  port: 80,
+  sendHex: '00',
+  expectHex: ['00'],
+  headers: { 'x-check': '1' },
+  retriableStatuses: [{ start: 500, end: 501 }],
   path: '/healthz',
   host: 'orders',
   method: 'GET',

@@ -239,6 +239,7 @@ const endpoint: Samples<EndpointConfig> = {
 const locality: Samples<LocalityEndpoints> = { locality: { zone: 'a' }, priority: 1, weight: 2, endpoints: [endpoint] };
 
 const outlier: Samples<OutlierDetectionConfig> = {
+  cusum: {},
   consecutive5xx: 5,
   consecutiveGatewayFailure: 5,
   consecutiveLocalOriginFailure: 5,
@@ -257,6 +258,7 @@ const outlier: Samples<OutlierDetectionConfig> = {
   successRateAverage: { threshold: 1, decayMs: 1, minimumRequests: 1 },
   successRate: { minimumHosts: 1, requestVolume: 1, stdevFactor: 1, enforcingPercent: 1 },
   failurePercentage: { thresholdPercent: 1, minimumHosts: 1, requestVolume: 1, enforcingPercent: 1 },
+  unejectOnHealthCheck: false,
   enforcing: { consecutive5xx: 100 },
 };
 
@@ -278,7 +280,14 @@ const cluster: Samples<ClusterConfig> = {
   tcpKeepAlive: {},
   limits: { pendingTimeoutMs: 5 },
   retryBudget: { kind: 'token-bucket', ratio: 1, minTokens: 1 },
-  circuitBreaker: { errorThresholdPercent: 50, minimumRequests: 1, openMs: 1, windowMs: 1, scope: 'cluster' },
+  circuitBreaker: {
+    errorThresholdPercent: 50,
+    minimumRequests: 1,
+    openMs: 1,
+    windowMs: 1,
+    scope: 'cluster',
+    fallback: { kind: 'cluster', cluster: 'c' },
+  },
   outlierDetection: outlier,
   healthChecks: [{ kind: 'tcp', timeoutMs: 1, intervalMs: 1, unhealthyThreshold: 1, healthyThreshold: 1 }],
   metadata: { a: 1 },
@@ -464,7 +473,14 @@ const cases: readonly Case[] = [
   forType<CircuitBreakerConfig>(
     'circuit breaker',
     circuitBreakerFields,
-    { errorThresholdPercent: 50, minimumRequests: 1, openMs: 1, windowMs: 1, scope: 'cluster' },
+    {
+      errorThresholdPercent: 50,
+      minimumRequests: 1,
+      openMs: 1,
+      windowMs: 1,
+      scope: 'cluster',
+      fallback: { kind: 'cluster', cluster: 'c' },
+    },
     ['errorThresholdPercent', 'minimumRequests', 'openMs', 'windowMs'],
   ),
   forType<OutlierDetectionConfig>('outlier detection', outlierDetectionFields, outlier, [

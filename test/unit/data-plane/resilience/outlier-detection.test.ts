@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { OutlierDetectionConfig } from '../../../../src/model/policy.ts';
-import { OutlierDetector, OutlierState, type Ejection } from '../../../../src/data-plane/resilience/outlier-detection.ts';
+import type { Random } from '../../../../src/base/runtime.ts';
+import { EjectionRules, type Ejection } from '../../../../src/data-plane/resilience/ejection-rules.ts';
+import { OutlierDetector, OutlierState } from '../../../../src/data-plane/resilience/outlier-detection.ts';
 import type { Outcome } from '../../../../src/data-plane/resilience/outcome.ts';
 
 const base: OutlierDetectionConfig = { baseEjectionMs: 30_000, maxEjectionMs: 300_000, maxEjectionPercent: 100 };
+function detectorOf(config: OutlierDetectionConfig, random: Random): OutlierDetector {
+  return new OutlierDetector(config, new EjectionRules(config, random), random);
+}
 const fiveHosts = { total: 5, ejected: 0 };
 
 function response(status: number, grpcStatus?: string): Outcome {
@@ -28,7 +33,7 @@ function times(count: number, outcome: Outcome): readonly Outcome[] {
 
 /** The number of the outcome that ejected the host, from 1; 0 = none. */
 function ejectedBy(config: Partial<OutlierDetectionConfig>, outcomes: readonly Outcome[]): number {
-  const detector = new OutlierDetector({ ...base, ...config }, () => 0);
+  const detector = detectorOf({ ...base, ...config }, () => 0);
   const host = new OutlierState();
   return outcomes.findIndex((outcome) => detector.decide(host, outcome, 0, fiveHosts) !== undefined) + 1;
 }
@@ -99,13 +104,10 @@ describe('OutlierDetector: what counts as a failure in a row', () => {
 
   it('enforces the share of detections that it is told to', () => {
     const draws = [0.3, 0.7];
-    const detector = new OutlierDetector(
-      { ...base, consecutive5xx: 1, enforcing: { consecutive5xx: 50 } },
-      () => draws.shift() ?? 0,
-    );
+    const detector = detectorOf({ ...base, consecutive5xx: 1, enforcing: { consecutive5xx: 50 } }, () => draws.shift() ?? 0);
     assert.notEqual(detector.decide(new OutlierState(), e500, 0, fiveHosts), undefined);
     assert.equal(detector.decide(new OutlierState(), e500, 0, fiveHosts)?.forMs, 30_000);
-    const never = new OutlierDetector({ ...base, consecutive5xx: 1, enforcing: { consecutive5xx: 50 } }, () => 0.5);
+    const never = detectorOf({ ...base, consecutive5xx: 1, enforcing: { consecutive5xx: 50 } }, () => 0.5);
     assert.equal(never.decide(new OutlierState(), e500, 0, fiveHosts), undefined);
   });
 });
@@ -133,13 +135,13 @@ describe('OutlierDetector: how many may be out', () => {
         ...(always === undefined ? {} : { alwaysEjectOneHost: always }),
         ...(minReady === undefined ? {} : { minReadyHosts: minReady }),
       };
-      const ejection = new OutlierDetector(config, () => 0).decide(new OutlierState(), e500, 0, { total, ejected });
+      const ejection = detectorOf(config, () => 0).decide(new OutlierState(), e500, 0, { total, ejected });
       assert.equal(ejection !== undefined, may);
     });
   }
 
   it('counts a row anew after it was not allowed to eject', () => {
-    const detector = new OutlierDetector({ ...base, maxEjectionPercent: 10 }, () => 0);
+    const detector = detectorOf({ ...base, maxEjectionPercent: 10 }, () => 0);
     const host = new OutlierState();
     for (const outcome of times(5, e500)) detector.decide(host, outcome, 0, { total: 5, ejected: 1 });
     const after = times(5, e500).map((outcome) => detector.decide(host, outcome, 0, fiveHosts) !== undefined);
@@ -150,14 +152,17 @@ describe('OutlierDetector: how many may be out', () => {
 describe('OutlierDetector: how long a host is out', () => {
   /** Ejects, and returns the host as soon as the time is over; times in seconds. */
   function ejections(config: Partial<OutlierDetectionConfig>, quietMs: readonly number[], random = 0): readonly number[] {
-    const detector = new OutlierDetector({ ...base, consecutive5xx: 1, ...config }, () => random);
+    const full = { ...base, consecutive5xx: 1, ...config };
+    const rules = new EjectionRules(full, () => random);
+    const detector = new OutlierDetector(full, rules, () => random);
     const host = new OutlierState();
     let now = 0;
     return quietMs.map((quiet) => {
       now += quiet;
       const ejection = detector.decide(host, e500, now, fiveHosts) as Ejection;
       now += ejection.forMs;
-      detector.returned(host, now);
+      rules.returned(host, now);
+      detector.returned(host);
       return ejection.forMs / 1000;
     });
   }
@@ -191,14 +196,14 @@ describe('OutlierDetector: how long a host is out', () => {
   });
 
   it('grows when the probe of an ejected host fails', () => {
-    const detector = new OutlierDetector({ ...base, consecutive5xx: 1 }, () => 0);
+    const rules = new EjectionRules(base, () => 0);
     const host = new OutlierState();
-    detector.decide(host, e500, 0, fiveHosts);
-    assert.deepEqual([detector.ejectAgain(host), detector.ejectAgain(host)], [60_000, 90_000]);
+    rules.eject(host, '', 0, fiveHosts);
+    assert.deepEqual([rules.ejectAgain(host), rules.ejectAgain(host)], [60_000, 90_000]);
   });
 
   it('does not eject a host twice for requests that were under way', () => {
-    const detector = new OutlierDetector({ ...base, consecutive5xx: 1 }, () => 0);
+    const detector = detectorOf({ ...base, consecutive5xx: 1 }, () => 0);
     const host = new OutlierState();
     assert.notEqual(detector.decide(host, e500, 0, fiveHosts), undefined);
     assert.equal(detector.decide(host, e500, 0, fiveHosts), undefined);
@@ -206,10 +211,13 @@ describe('OutlierDetector: how long a host is out', () => {
   });
 
   it('starts its counts anew when the host returns', () => {
-    const detector = new OutlierDetector({ ...base, consecutive5xx: 3 }, () => 0);
+    const full = { ...base, consecutive5xx: 3 };
+    const rules = new EjectionRules(full, () => 0);
+    const detector = new OutlierDetector(full, rules, () => 0);
     const host = new OutlierState();
     for (const outcome of times(5, e500)) detector.decide(host, outcome, 0, fiveHosts);
-    detector.returned(host, 30_000);
+    rules.returned(host, 30_000);
+    detector.returned(host);
     assert.deepEqual(
       times(3, e500).map((outcome) => detector.decide(host, outcome, 30_001, fiveHosts) !== undefined),
       [false, false, true],
