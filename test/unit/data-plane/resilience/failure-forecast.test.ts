@@ -90,7 +90,7 @@ describe('FailureForecast', () => {
       reserves,
       reserves.toSorted((a, b) => a - b),
     );
-    assert.ok(reserves[2]! >= 4, `${reserves}`);
+    assert.ok(reserves[2]! >= 4, reserves.join());
   });
 
   it('counts no more endpoints down than there are, and none of an empty cluster', () => {
