@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { adaptiveAlgorithms } from '../../src/data-plane/resilience/adaptive-limits.ts';
 import type { AdaptiveConcurrencyConfig, LimitsConfig } from '../../src/model/policy.ts';
-import { offer, type ServiceShape } from './overloaded-service.ts';
+import type { ServiceShape } from './busy-service.ts';
+import { offer } from './overloaded-service.ts';
 
 const algorithms = Object.keys(adaptiveAlgorithms) as AdaptiveConcurrencyConfig['algorithm'][];
 const unlimited: LimitsConfig = { maxRequests: 1_000_000 };

@@ -72,7 +72,7 @@ describe('a host that joins under load', () => {
         seconds: (joinsAt + 20) / 1000,
         random,
         pickerAt: (now) => {
-          if (now === joinsAt) {
+          if (now >= joinsAt && before === 0) {
             picker = policy.build(hosts, parsed, random, picker);
             before = hosts.reduce((sum, host) => sum + host.picked, 0);
           }
