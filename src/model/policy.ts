@@ -1,4 +1,5 @@
 import type { Fraction, StringMatcher, ValueMatcher } from './match.ts';
+import type { RetryCondition } from './retry-conditions.ts';
 import type { Metadata } from './tls.ts';
 
 /** Back-off between attempts: full jitter in [0, min(max, base·(2ⁿ−1))). Source: Envoy retry semantics. */
@@ -24,31 +25,6 @@ export type RetryBudgetConfig =
   | { readonly kind: 'deposit'; readonly ratio: number; readonly minPerSecond: number; readonly ttlMs: number }
   /** gRPC A6 `retryThrottling`. */
   | { readonly kind: 'grpc-throttle'; readonly maxTokens: number; readonly tokenRatio: number };
-
-/**
- * Conditions that allow another attempt. Names are Envoy's `x-envoy-retry-on` values; `reset` includes
- * `reset-before-request` and `refused-stream`; a request that may have been processed is repeated only when it is idempotent,
- * unless `nonIdempotent` is `'as-configured'`.
- */
-export type RetryCondition =
-  | 'connect-failure'
-  | 'refused-stream'
-  | 'reset-before-request'
-  | 'reset'
-  | 'gateway-error'
-  | '5xx'
-  | 'retriable-4xx'
-  | 'retriable-status-codes'
-  | 'retriable-headers'
-  | 'envoy-ratelimited'
-  | 'per-try-timeout'
-  /** No endpoint of the drawn cluster could be used, or its queue was full (Linkerd: fail-fast). */
-  | 'no-endpoint'
-  | 'cancelled'
-  | 'deadline-exceeded'
-  | 'internal'
-  | 'resource-exhausted'
-  | 'unavailable';
 
 /** When and how often a request is tried again. */
 export interface RetryConfig {
@@ -307,4 +283,4 @@ export interface HeaderMutation {
   readonly add?: readonly (readonly [name: string, value: string])[];
 }
 
-export type { StringMatcher };
+export type { RetryCondition, StringMatcher };

@@ -144,11 +144,12 @@ describe('the rooms', () => {
     assert.deepEqual(wrong, []);
   });
 
-  it('have a model without code that runs: types, and the one class that hides a key', () => {
+  it('have a model without code that runs: types, lists of words, and the one class that hides a key', () => {
     const running = files
       .filter(({ path }) => roomOf(path) === 'model')
       .filter(
-        ({ imports, code }) => imports.some(({ isType }) => !isType) || /^export (?:async )?(?:function|const|let)\b/m.test(code),
+        ({ imports, code }) =>
+          imports.some(({ isType }) => !isType) || /^export (?:async function|function|let|const (?!\w+ = \[))/m.test(code),
       );
     assert.deepEqual(
       running.map(({ path }) => path),

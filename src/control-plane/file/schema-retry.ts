@@ -1,29 +1,9 @@
 /** `retry`: when and how often a request is tried again. The defaults are those of `safe-defaults.ts`. */
 import * as v from 'valibot';
+import { retryConditions } from '../../model/retry-conditions.ts';
 import { safeRetry } from '../safe-defaults.ts';
 import { headerTests } from './schema-matches.ts';
 import { durationMs, list, mapping, maxCount, oneOf, ratio, tokenName, wholeNumber } from './schema-values.ts';
-
-/** Conditions of `retry.on`. */
-export const retryConditions = [
-  'connect-failure',
-  'refused-stream',
-  'reset-before-request',
-  'reset',
-  'gateway-error',
-  '5xx',
-  'retriable-4xx',
-  'retriable-status-codes',
-  'retriable-headers',
-  'envoy-ratelimited',
-  'per-try-timeout',
-  'no-endpoint',
-  'cancelled',
-  'deadline-exceeded',
-  'internal',
-  'resource-exhausted',
-  'unavailable',
-] as const;
 
 const backoff = v.pipe(
   mapping({

@@ -5,11 +5,11 @@ import type {
   LocalRateLimitConfig,
   RetryBudgetConfig,
   RetryConfig,
-  RetryCondition,
   TokenBucketConfig,
 } from '../../model/policy.ts';
 import type { HashPolicy, SessionAffinity } from '../../model/affinity.ts';
 import type { InternalRedirectConfig } from '../../model/internal-redirect.ts';
+import { retryConditions } from '../../model/retry-conditions.ts';
 import type { RequestPolicy } from '../../model/route.ts';
 import { nearestName } from '../../base/nearest-name.ts';
 import { checkAuthorizationPolicy, checkExternalAuthorizer } from './authorization.ts';
@@ -19,25 +19,6 @@ import { checkHedge } from './hedge.ts';
 import { checkFraction, checkHeaderMatchers, checkStringMatcher } from './matchers.ts';
 import { checkRegexRewrite } from './rewrites.ts';
 
-const retryConditions: readonly RetryCondition[] = [
-  'connect-failure',
-  'refused-stream',
-  'reset-before-request',
-  'reset',
-  'gateway-error',
-  '5xx',
-  'retriable-4xx',
-  'retriable-status-codes',
-  'retriable-headers',
-  'envoy-ratelimited',
-  'per-try-timeout',
-  'no-endpoint',
-  'cancelled',
-  'deadline-exceeded',
-  'internal',
-  'resource-exhausted',
-  'unavailable',
-];
 /** Kept for another attempt, by each request that is under way: more than this takes the memory of the process. */
 const maxBodyBytes = 1_073_741_824;
 const maxRatio = 1000; // Finagle's own bound on the share of retries

@@ -1,4 +1,5 @@
-import type { RetryCondition, RetryConfig } from '../../model/policy.ts';
+import type { RetryConfig } from '../../model/policy.ts';
+import { grpcRetryConditions, type RetryCondition } from '../../model/retry-conditions.ts';
 import type { OverrideValues } from './request-overrides.ts';
 
 /** What Linkerd does for a request that asks for retries on a route without a policy: 25 to 250 ms, doubled by jitter. */
@@ -11,13 +12,7 @@ const defaults: RetryConfig = {
   resetHeaders: [],
 };
 
-const grpcWords: ReadonlySet<string> = new Set<RetryCondition>([
-  'cancelled',
-  'deadline-exceeded',
-  'internal',
-  'resource-exhausted',
-  'unavailable',
-]);
+const grpcWords: ReadonlySet<string> = new Set(grpcRetryConditions);
 /** Conditions on a status of HTTP: what `l5d-retry-http` replaces. */
 const httpStatusWords: ReadonlySet<string> = new Set<RetryCondition>([
   '5xx',

@@ -6,7 +6,8 @@
  * error of the call here and no response whose status could be another.
  */
 import { LRUCache } from 'lru-cache';
-import type { HedgeConfig, RetryCondition, RetryConfig } from '../../model/policy.ts';
+import type { HedgeConfig, RetryConfig } from '../../model/policy.ts';
+import { grpcRetryConditions, httpRetryConditions, type RetryCondition } from '../../model/retry-conditions.ts';
 import type { RequestView } from '../routing/request-view.ts';
 import { linkerdDurationMs, linkerdRetry } from './linkerd-overrides.ts';
 
@@ -95,25 +96,8 @@ function linkerdOverrides(values: OverrideValues, policy: OverridablePolicy): Ov
 }
 
 /** Words of `x-envoy-retry-on` and `x-envoy-retry-grpc-on`. */
-const httpWords: ReadonlySet<string> = new Set<RetryCondition>([
-  '5xx',
-  'gateway-error',
-  'reset',
-  'reset-before-request',
-  'connect-failure',
-  'refused-stream',
-  'retriable-4xx',
-  'retriable-status-codes',
-  'retriable-headers',
-  'envoy-ratelimited',
-]);
-const grpcWords: ReadonlySet<string> = new Set<RetryCondition>([
-  'cancelled',
-  'deadline-exceeded',
-  'internal',
-  'resource-exhausted',
-  'unavailable',
-]);
+const httpWords: ReadonlySet<string> = new Set(httpRetryConditions);
+const grpcWords: ReadonlySet<string> = new Set(grpcRetryConditions);
 
 function envoyRetry(values: OverrideValues, retry: RetryConfig | undefined): RetryConfig | undefined {
   const perTryTimeoutMs = wholeNumber(values.get('x-envoy-upstream-rq-per-try-timeout-ms'));

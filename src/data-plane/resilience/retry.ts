@@ -10,7 +10,8 @@
  * itself, since every gRPC request is a POST; `nonIdempotent: never`, said outright, forbids that too.
  */
 import type { MeshErrorCode } from '../../base/errors.ts';
-import type { RetryCondition, RetryConfig } from '../../model/policy.ts';
+import type { RetryConfig } from '../../model/policy.ts';
+import { grpcRetryConditions, type RetryCondition } from '../../model/retry-conditions.ts';
 import { compileValue } from '../routing/match-value.ts';
 import { pushbackMs } from './grpc-pushback.ts';
 import { responseHeader, type Failure, type Outcome, type ResponseOutcome } from './outcome.ts';
@@ -138,7 +139,7 @@ const grpcCodes: Readonly<Record<string, RetryCondition>> = {
   '14': 'unavailable',
 };
 
-const grpcConditions: ReadonlySet<string> = new Set(Object.values(grpcCodes));
+const grpcConditions: ReadonlySet<string> = new Set(grpcRetryConditions);
 const readsHeaders =
   bit['retriable-headers'] |
   bit['envoy-ratelimited'] |

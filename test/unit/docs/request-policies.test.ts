@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { retryConditions } from '../../../src/control-plane/file/schema-retry.ts';
+import { retryConditions } from '../../../src/model/retry-conditions.ts';
 import { safeRetry } from '../../../src/control-plane/safe-defaults.ts';
 import { decideRetry } from '../../../src/data-plane/resilience/retry.ts';
 import { overrideHeaders } from '../../../src/data-plane/resilience/request-overrides.ts';

@@ -1,28 +1,13 @@
 /** Retries and hedging (`config.route.v3.RetryPolicy`, `HedgePolicy`) with Envoy's defaults written out. */
-import type { BackoffConfig, HedgeConfig, RetryCondition, RetryConfig } from '../../../model/policy.ts';
+import type { BackoffConfig, HedgeConfig, RetryConfig } from '../../../model/policy.ts';
+import { grpcRetryConditions, httpRetryConditions, type RetryCondition } from '../../../model/retry-conditions.ts';
 import type { Metadata } from '../../../model/tls.ts';
 import { extensionOf, Findings, type Message } from './message.ts';
 import { metadataFrom } from './metadata.ts';
 import { headerMatchersFrom } from './string-matcher.ts';
 import { translated, type Translated } from './translated.ts';
 
-const conditions: ReadonlySet<string> = new Set<RetryCondition>([
-  'connect-failure',
-  'refused-stream',
-  'reset-before-request',
-  'reset',
-  'gateway-error',
-  '5xx',
-  'retriable-4xx',
-  'retriable-status-codes',
-  'retriable-headers',
-  'envoy-ratelimited',
-  'cancelled',
-  'deadline-exceeded',
-  'internal',
-  'resource-exhausted',
-  'unavailable',
-]);
+const conditions: ReadonlySet<string> = new Set([...httpRetryConditions, ...grpcRetryConditions]);
 
 /** Envoy's `per_connection_buffer_limit_bytes`, which bounds the body that is kept for another attempt. */
 const bufferBytes = 1_048_576;
