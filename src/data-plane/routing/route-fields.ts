@@ -3,6 +3,7 @@ import type { OutboundListenerConfig } from '../../model/listener.ts';
 import type { RouteMatch } from '../../model/match.ts';
 import type { LocalRateLimitConfig, RetryConfig } from '../../model/policy.ts';
 import type {
+  ForwardOptions,
   MirrorConfig,
   RequestPolicy,
   RouteAction,
@@ -100,11 +101,7 @@ export const destinationFields: FieldTable<WeightedDestination> = {
   answer: 'honoured',
 };
 
-/** Fields of a `forward` action. */
-export const forwardFields: FieldTable<Extract<RouteAction, { kind: 'forward' }>> = {
-  kind: 'honoured',
-  to: each(destinationFields),
-  draw: 'honoured',
+const forwardOptionFields: FieldTable<ForwardOptions> = {
   pathRewrite: 'honoured',
   hostRewrite: 'honoured',
   appendForwardedHost: 'honoured',
@@ -113,16 +110,19 @@ export const forwardFields: FieldTable<Extract<RouteAction, { kind: 'forward' }>
   clusterNotFoundStatus: 'honoured',
 };
 
+/** Fields of a `forward` action. */
+export const forwardFields: FieldTable<Extract<RouteAction, { kind: 'forward' }>> = {
+  kind: 'honoured',
+  to: each(destinationFields),
+  draw: 'honoured',
+  ...forwardOptionFields,
+};
+
 /** Fields of a `forward-by-header` action. */
 export const forwardByHeaderFields: FieldTable<Extract<RouteAction, { kind: 'forward-by-header' }>> = {
   kind: 'honoured',
   header: 'honoured',
-  pathRewrite: 'honoured',
-  hostRewrite: 'honoured',
-  appendForwardedHost: 'honoured',
-  mirror: each(mirrorFields),
-  hashPolicies: 'honoured',
-  clusterNotFoundStatus: 'honoured',
+  ...forwardOptionFields,
 };
 
 /** Fields of `RouteMatch`. */
