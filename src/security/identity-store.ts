@@ -57,13 +57,9 @@ export interface IdentityStore extends IdentitySink {
   sinkOf(source: string): IdentitySink;
   svid(name: SecretRef): CurrentSvid | undefined;
   trustBundle(name: SecretRef): CurrentTrustBundle | undefined;
-  /** Grows with every change of the SVID or the trust bundle of this name; 0 = nothing is in force. */
-  generation(name: SecretRef): number;
   /** Calls back after each change. The returned function stops it. */
   watch(listener: (change: IdentityChange) => void): () => void;
   statuses(): readonly IdentityStatus[];
-  /** What each source says of itself; a source that has delivered nothing yet is only here. */
-  sourceStatuses(): ReadonlyMap<string, ControlPlaneStatus>;
 }
 
 type Verdict = ReturnType<IdentitySink['setSvid']>;
@@ -152,15 +148,10 @@ export function createIdentityStore(options: {
     sinkOf,
     svid: (name) => entries.get(name)?.svid,
     trustBundle: (name) => entries.get(name)?.trustBundle,
-    generation: (name) => {
-      const entry = entries.get(name);
-      return Math.max(entry?.svid?.generation ?? 0, entry?.trustBundle?.generation ?? 0);
-    },
     watch(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    sourceStatuses: () => sourceStatuses,
     statuses: () =>
       [...entries].map(([name, entry]) => identityStatus(name, entry, sourceStatuses.get(entry.source), clock.wallNow())),
   };

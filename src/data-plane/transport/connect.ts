@@ -40,13 +40,7 @@ export interface ConnectTarget extends ConnectLimits {
 }
 
 /** The function that undici's Client takes as `connect`. */
-export interface Connector extends buildConnector.connector {
-  /**
-   * Number of the identity and trust bundle that the next connection will be made with; grows with each rotation. 0 = plaintext,
-   * no identity of ours and the roots of Node, or the identity is missing.
-   */
-  generation(): number;
-}
+export type Connector = buildConnector.connector;
 
 /** What is known of a connection that was made. */
 export interface ConnectedPeer {
@@ -82,7 +76,7 @@ export function createConnector(target: ConnectTarget): Connector {
   const where: NetConnectOpts =
     socketPath === undefined ? { host, port, ...(isIP(host) !== 0 && { autoSelectFamily: false }) } : { path: socketPath };
 
-  const connector = (options: buildConnector.Options, callback: buildConnector.Callback): void => {
+  return (options, callback) => {
     if (tls === undefined || check === undefined || alpn === undefined) {
       const socket = netConnect({ ...where, ...streamOptions });
       const attempt = new ConnectAttempt(socket, endpoint, target, callback);
@@ -140,12 +134,6 @@ export function createConnector(target: ConnectTarget): Connector {
       attempt.succeed();
     });
   };
-  return Object.assign(connector, {
-    generation: () => {
-      const context = tls && tlsContextOf(identities, tls);
-      return context === undefined || typeof context === 'string' ? 0 : context.generation;
-    },
-  });
 }
 
 function peerProblem(

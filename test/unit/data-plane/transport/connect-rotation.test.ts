@@ -100,7 +100,6 @@ describe('the rotation of our identity', () => {
       await using _ = server;
       await ask(connector);
       await ask(connector);
-      const before = connector.generation();
       assert.ok(identities.setSvid(svidOf(await workloadCertificate(ca, 'web-2'))).ok);
       await ask(connector);
       await ask(connector);
@@ -113,7 +112,6 @@ describe('the rotation of our identity', () => {
           { client: renamed, isResumed: true },
         ],
       );
-      assert.ok(connector.generation() > before);
     });
   }
 
@@ -124,7 +122,6 @@ describe('the rotation of our identity', () => {
     identities.setSvid(svidOf(await workloadCertificate(ca, 'web-2')));
     const second = await connectOnce(connector, { keep: true });
     assert.ok(peerOf(first.socket!)!.generation < peerOf(second.socket!)!.generation);
-    assert.equal(peerOf(second.socket!)!.generation, connector.generation());
     assert.equal(peerOf(second.socket!)!.identity.spiffeId, 'spiffe://example.org/orders');
     first.socket!.destroy();
     second.socket!.destroy();
