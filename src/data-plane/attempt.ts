@@ -320,7 +320,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
       this.onResponseError(controller, this.connection!.brokeOff);
       return;
     }
-    if (this.cancelReason === undefined) recordEnd(this, trailers['grpc-status'] as string | undefined);
+    if (this.cancelReason === undefined) recordEnd(this, trailers);
     this.end(true);
     if (call.winner !== this || call.isSettled) return;
     call.rawTrailers = controller.rawTrailers ?? null;

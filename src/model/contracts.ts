@@ -153,7 +153,8 @@ export interface PickableHost {
 export interface HostObserver {
   /**
    * An attempt has its answer, or failed after `elapsedMs`; `isFailure` as the mesh counts failures (5xx, reset, timeout; not what was
-   * our own doing). Time that this process stood still is taken off already.
+   * our own doing). Time that this process stood still is taken off already. A response that fails
+   * after its head (it breaks off, or the trailers of gRPC say so) is heard of twice, the second time with 0 milliseconds.
    */
   onResponse?(elapsedMs: number, isFailure: boolean, nowMs: number): void;
   /** The host said how busy it is (ORCA), with a response or its trailers. */
@@ -210,6 +211,16 @@ export interface LoadBalancingPolicy<C = unknown> {
    * hand over its position.
    */
   build(hosts: HostSet, options: C, random: Random, previous?: Picker): Picker;
-  /** Makes what the policy learns about a host. Left out by a policy that does not learn. */
-  observe?(options: C): HostObserver;
+  /** Makes what the policy learns about a host. Left out by a policy that does not learn; a wrapper asks the policy inside. */
+  observe?(options: C): HostObserver | undefined;
+  /**
+   * Request headers by which a request names its endpoints itself (`address:port`, several with commas between), best first. They are
+   * looked for in the whole cluster before a picker is asked. Source: Envoy `override_host`.
+   */
+  overrideHeaders?(options: C): readonly string[];
+  /**
+   * False for a policy that keeps the requests of one client at few hosts on purpose: shares in proportion to weights hold over many
+   * clients then. Left out = over the requests of each.
+   */
+  readonly spreads?: false;
 }
