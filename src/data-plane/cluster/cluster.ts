@@ -62,6 +62,8 @@ export class Cluster {
   private localities: readonly LocalityEndpoints[] | undefined = undefined;
   /** Until then an aggregate looks past it: its endpoints did not come when they were waited for. */
   private askAgainMs = 0.1;
+  /** Request headers that name endpoints before the balancer is asked; undefined under nearly every policy. */
+  overrideHeaders: readonly string[] | undefined = undefined;
   /** Endpoints whose addresses their source may not name. */
   refused: readonly RefusedEndpoint[] = [];
 
@@ -218,6 +220,10 @@ export class Cluster {
         `load balancing policy "${config.loadBalancing.policy}" is not known; the store lets no such cluster pass`,
       );
     const options = policy.options.parse(config.loadBalancing.options, `clusters.${config.name}.loadBalancing`);
+    this.overrideHeaders = policy.overrideHeaders?.(options);
+    // With other options it learns in another way.
+    if (before === undefined || JSON.stringify(before.loadBalancing) !== JSON.stringify(config.loadBalancing))
+      this.table.observeBy(policy.observe === undefined ? undefined : () => policy.observe!(options));
     const panic = config.locality?.panicThresholdPercent ?? defaultPanicThresholdPercent;
     this.groups = new Map(
       ['', ...Object.keys(config.subsets ?? {})].map((name) => [

@@ -1,5 +1,5 @@
 import type { ClusterConfig, EndpointConfig, LocalityEndpoints } from '../../model/cluster.ts';
-import type { LocalityShare } from '../../model/contracts.ts';
+import type { HostObserver, LocalityShare } from '../../model/contracts.ts';
 import type { UpstreamTls } from '../../model/tls.ts';
 import { Host, addressOf } from './host.ts';
 import { hasMetadata } from './host-group.ts';
@@ -13,6 +13,13 @@ export interface RefusedEndpoint {
 /** The hosts of a cluster by address and TLS identity: what is there under the same key stays the same object. */
 export class HostTable {
   private readonly byKey = new Map<string, Host>();
+  private makeObserver: (() => HostObserver | undefined) | undefined = undefined;
+
+  /** Another policy: what the one before learnt of the hosts means nothing to it. Undefined = it learns nothing. */
+  observeBy(makeObserver: (() => HostObserver | undefined) | undefined): void {
+    this.makeObserver = makeObserver;
+    for (const host of this.byKey.values()) host.observer = makeObserver?.();
+  }
 
   all(): Iterable<Host> {
     return this.byKey.values();
@@ -42,6 +49,7 @@ export class HostTable {
         let host = this.byKey.get(key);
         if (host === undefined) {
           host = new Host(key, endpoint, tls, locality);
+          host.observer = this.makeObserver?.();
           this.byKey.set(key, host);
         }
         host.endpoint = endpoint;

@@ -3,12 +3,15 @@ import type { Hash64, PickContext } from '../../model/contracts.ts';
 import type { Probe } from '../resilience/circuit-breaker.ts';
 import type { Failure } from '../resilience/outcome.ts';
 import type { RetryHosts } from '../resilience/retry-hosts.ts';
+import { firstHeaderOf, type RequestView } from '../routing/request-view.ts';
 import type { Cluster } from './cluster.ts';
 import type { Host } from './host.ts';
 import type { HostGroup } from './host-group.ts';
 
 /** Who wants a host; gets it, and the right to probe it when the outcome decides whether the host returns. */
 export interface HostSeeker {
+  /** The request, for what its headers say of endpoints. */
+  readonly call: RequestView;
   /** Monotonic milliseconds: now. */
   readonly startMs: number;
   host: Host | undefined;
@@ -59,6 +62,8 @@ export function pickHost(
       return failure('MESH_NO_HEALTHY_ENDPOINT', `${what}; send the request without its session, or make the session not strict`);
     }
   }
+  if (cluster.overrideHeaders !== undefined && takeNamedHost(seeker, cluster, group, cluster.overrideHeaders, tried))
+    return undefined;
   if (cluster.detection.isProbing && cluster.detection.takeProbe(seeker, group.hosts, tried)) return undefined;
   context.tried = tried;
   context.hash = wish?.hash;
@@ -86,6 +91,23 @@ function takeSessionHost(seeker: HostSeeker, cluster: Cluster, group: HostGroup,
   if (host.out !== undefined) return cluster.detection.isProbing && cluster.detection.takeProbe(seeker, [host], noHosts);
   seeker.host = host;
   return true;
+}
+
+/** The first endpoint that the request names, is here, may be used and was not tried. Source: Envoy `override_host`. */
+function takeNamedHost(
+  seeker: HostSeeker,
+  cluster: Cluster,
+  group: HostGroup,
+  headers: readonly string[],
+  tried: readonly Host[],
+): boolean {
+  for (const header of headers) {
+    for (const address of firstHeaderOf(seeker.call, header)?.split(',') ?? []) {
+      const host = group.hostAt(address.trim());
+      if (host !== undefined && !tried.includes(host) && takeSessionHost(seeker, cluster, group, host.address)) return true;
+    }
+  }
+  return false;
 }
 
 function failure(code: Failure['code'], reason: string): Failure {
