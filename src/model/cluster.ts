@@ -1,6 +1,6 @@
 import type { Metadata, UpstreamTls, UpstreamTlsMatch } from './tls.ts';
 import type { CircuitBreakerConfig, LimitsConfig, OutlierDetectionConfig, RetryBudgetConfig } from './policy.ts';
-import type { HealthCheckConfig, SlowStartConfig } from './health.ts';
+import type { EndpointHealthCheck, HealthCheckConfig, SlowStartConfig } from './health.ts';
 
 /** Where an endpoint runs. Source: Envoy `core.v3.Locality`. */
 export interface Locality {
@@ -22,6 +22,8 @@ export interface EndpointConfig {
   readonly metadata?: Metadata;
   /** Verdict of the control plane. Default `'healthy'`. */
   readonly health?: 'healthy' | 'degraded' | 'draining' | 'unhealthy';
+  /** What is different for this endpoint where its cluster has active health checks. */
+  readonly healthCheck?: EndpointHealthCheck;
   /** Name used for hashing, cookies and logs. Default `address:port`. */
   readonly hostname?: string;
   /** TLS of this endpoint alone, where the source says so per endpoint (Linkerd `tls_identity`). */

@@ -2,10 +2,10 @@
 import { isIP } from 'node:net';
 import type { ClusterConfig, Discovery, LoadBalancingConfig } from '../../model/cluster.ts';
 import type { CircuitBreakerConfig, CircuitFallback, OutlierDetectionConfig } from '../../model/policy.ts';
-import type { HealthCheckConfig } from '../../model/health.ts';
 import { nearestName } from '../../base/nearest-name.ts';
 import { printed, type Check } from './check.ts';
 import { checkHttp2, checkLocalities, upstreamProtocols } from './endpoints.ts';
+import { checkHealthCheck } from './health-check.ts';
 import { checkLimits } from './limits.ts';
 import type { Sliced } from './plain-data.ts';
 import { checkRetryBudget } from './policies.ts';
@@ -187,40 +187,4 @@ function checkOutlierDetection(check: Check, outlier: OutlierDetectionConfig): v
   check.within('enforcing', outlier.enforcing, (inner, enforcing) => {
     for (const [detector, percent] of Object.entries(enforcing)) inner.percent(detector, percent);
   });
-}
-
-function checkHealthCheck(check: Check, health: HealthCheckConfig): void {
-  check.oneOf('kind', health.kind ?? 'nothing', ['http', 'tcp', 'grpc']);
-  check.durationMs('timeoutMs', health.timeoutMs ?? null);
-  check.longerThanNothing('intervalMs', health.intervalMs ?? null);
-  check.whole('unhealthyThreshold', health.unhealthyThreshold ?? null, 1);
-  check.whole('healthyThreshold', health.healthyThreshold ?? null, 1);
-  for (const key of ['jitterMs', 'initialJitterMs'] as const) check.durationMs(key, health[key]);
-  for (const key of ['noTrafficIntervalMs', 'unhealthyIntervalMs', 'unhealthyEdgeIntervalMs', 'healthyEdgeIntervalMs'] as const)
-    check.longerThanNothing(key, health[key]);
-  check.percent('jitterPercent', health.jitterPercent);
-  check.flag('reuseConnection', health.reuseConnection);
-  check.port('port', health.port, 1);
-  if (health.sendHex !== undefined) checkHex(check, 'sendHex', health.sendHex);
-  check.each('expectHex', health.expectHex, (inner, hex) => checkHex(inner, '', hex));
-  check.within('headers', health.headers, (inner, headers) => {
-    for (const [name, value] of Object.entries(headers)) {
-      inner.headerName('', name, 'any-case');
-      inner.text(name, value);
-    }
-  });
-  if (health.path !== undefined) check.path('path', health.path);
-  if (health.host !== undefined) check.authority('host', health.host);
-  if (health.method !== undefined) check.headerName('method', health.method, 'any-case');
-  if (health.service !== undefined) check.text('service', health.service);
-  for (const key of ['expectedStatuses', 'retriableStatuses'] as const)
-    check.each(key, health[key], (inner, range) => {
-      inner.whole('start', range.start ?? null, 100, 600);
-      inner.whole('end', range.end ?? null, 100, 600);
-    });
-}
-
-function checkHex(check: Check, key: string, hex: unknown): void {
-  if (typeof hex !== 'string' || !/^(?:[0-9a-f]{2})+$/i.test(hex))
-    check.reject(`${printed(hex)} is not bytes in hexadecimal, two digits each: "50494e47"`, key);
 }

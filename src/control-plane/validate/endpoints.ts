@@ -94,6 +94,11 @@ function checkEndpoint(check: Check, endpoint: EndpointConfig): void {
     check.reject('is 0; for an endpoint without traffic set `health: draining`, or leave it out', 'weight');
   else check.whole('weight', endpoint.weight, 1);
   check.oneOf('health', endpoint.health, ['healthy', 'degraded', 'draining', 'unhealthy']);
+  check.within('healthCheck', endpoint.healthCheck, (inner, own) => {
+    inner.port('port', own.port, 1);
+    if (own.hostname !== undefined) inner.authority('hostname', own.hostname);
+    inner.flag('isDisabled', own.isDisabled);
+  });
   if (endpoint.hostname !== undefined) check.name('hostname', endpoint.hostname);
   if (endpoint.authority !== undefined) check.name('authority', endpoint.authority);
   check.oneOf('protocol', endpoint.protocol, upstreamProtocols);

@@ -53,6 +53,7 @@ export const endpointFields: FieldTable<EndpointConfig> = {
   weight: 'honoured',
   metadata: 'honoured',
   health: except('degraded', 'treated as healthy'),
+  healthCheck: notYet,
   hostname: 'honoured',
   tls,
   protocol: notYet,

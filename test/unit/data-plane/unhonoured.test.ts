@@ -228,6 +228,7 @@ const endpoint: Samples<EndpointConfig> = {
   weight: 1,
   metadata: { version: 'v1' },
   health: 'degraded',
+  healthCheck: {},
   hostname: 'a',
   tls,
   protocol: 'http2',
