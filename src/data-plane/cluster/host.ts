@@ -2,7 +2,10 @@ import type { LRUCache } from 'lru-cache';
 import type { EndpointConfig, Locality } from '../../model/cluster.ts';
 import type { UpstreamTls } from '../../model/tls.ts';
 import type { HostObserver, LocalityShare, PickableHost } from '../../model/contracts.ts';
+import type { SlowStart } from './slow-start.ts';
 import type { HostConnections } from '../transport/host-connections.ts';
+
+let hostsMade = 0;
 
 /**
  * An endpoint as this process knows it: its connections, load and health. Keyed by address and TLS identity alone, so weights and
@@ -10,6 +13,8 @@ import type { HostConnections } from '../transport/host-connections.ts';
  * V8 keeps one shape (a double initialised as integer costs 15 times as much to update).
  */
 export class Host implements PickableHost {
+  /** Tells it from other hosts where objects cannot: in typed arrays. */
+  readonly number: number;
   readonly key: string;
   readonly address: string;
   readonly ip: string;
@@ -33,16 +38,19 @@ export class Host implements PickableHost {
   observer: HostObserver | undefined = undefined;
   /** Monotonic milliseconds of the last sign of life: a response head or a connection made. */
   lastHeardMs = 0.1;
-  /** True while it takes less than its share: new (slow start) or suspected. The other two fields have a meaning then only. */
+  /** True while it takes less than its share: new (slow start) or suspected. The next three fields have a meaning then only. */
   isReduced = false;
   /** Share of its requests that suspicion leaves it, 0…1. */
   trustRatio = 0.1;
-  /** Monotonic milliseconds from which slow start counts. */
+  /** Its slow start, until that is over, and the monotonic milliseconds from which it counts. */
+  slowStart: SlowStart | undefined = undefined;
   slowStartMs = 0.1;
   /** True while its active health checks fail, or have not passed yet. */
   isFailedByCheck = false;
-  /** True while the control plane or its health check calls it degraded: used when the others do not suffice. */
+  /** True while its health check calls it degraded. */
   isDegraded = false;
+  /** True since it may be picked: what it was when its cluster looked last. */
+  isIn = false;
   /** True while the control plane calls it unhealthy or draining. */
   isWithdrawn = false;
   /** Monotonic milliseconds of the end of the ejection, for `status()`. */
@@ -54,6 +62,7 @@ export class Host implements PickableHost {
   otherConnections: LRUCache<string, HostConnections> | undefined = undefined;
 
   constructor(key: string, endpoint: EndpointConfig, tls: UpstreamTls | undefined, locality: Locality) {
+    this.number = hostsMade++;
     this.key = key;
     this.endpoint = endpoint;
     this.ip = endpoint.address;
@@ -77,6 +86,12 @@ export class Host implements PickableHost {
   /** Why the host is out; undefined while it may be picked. */
   get out(): 'outlier' | 'circuit' | 'control-plane' | 'health-check' | undefined {
     return this.isWithdrawn ? 'control-plane' : this.isFailedByCheck ? 'health-check' : this.openedBy;
+  }
+
+  /** What it is good for: degraded hosts serve when the healthy ones do not suffice (Envoy). */
+  get availability(): 'healthy' | 'degraded' | 'out' {
+    if (this.out !== undefined) return 'out';
+    return this.isDegraded || this.endpoint.health === 'degraded' ? 'degraded' : 'healthy';
   }
 
   /** A response head came after so long. */

@@ -1,0 +1,66 @@
+/**
+ * Notices that this process stood still: a long computation, a garbage collection, a suspended container. What was measured across
+ * such a time is no property of the peer, whose answer may have lain in our socket all along.
+ *
+ * There is no timer for it. Whoever has a timer that runs anyway says when it is due ({@link LoopWatch.expect}); when time passes
+ * that moment by more than a busy turn of the event loop takes, nothing in this process ran on time. When exactly it began cannot be
+ * known: it counts from the last sign of life, since what is taken off too much costs a sample, and too little a healthy host.
+ */
+
+/** A timer that is so much too late says that the event loop was blocked; less is a busy turn of it. */
+const toleratedLateMs = 20;
+/** Times that are remembered. More within one measurement are not all taken off it. */
+const remembered = 16;
+
+export class LoopWatch {
+  /** End of the last time that this process stood still, monotonic milliseconds; negative infinity before the first. */
+  stallEndMs = Number.NEGATIVE_INFINITY;
+  /** Past this moment, a timer that should have fired has not. */
+  private limitMs = Number.POSITIVE_INFINITY;
+  private expectedMs = Number.POSITIVE_INFINITY;
+  private lastMs = 0.1;
+  private readonly starts = new Float64Array(remembered).fill(Number.POSITIVE_INFINITY);
+  private readonly ends = new Float64Array(remembered).fill(Number.NEGATIVE_INFINITY);
+  private latest = 0;
+
+  /** A timer was set that is due at `dueMs`; infinity = none is. It replaces the one before. */
+  expect(now: number, dueMs: number): void {
+    this.touch(now);
+    this.expectedMs = dueMs;
+    this.limitMs = dueMs + toleratedLateMs;
+  }
+
+  /** Called where time passes on the request path (a response head, a timer): one comparison when all is well. */
+  touch(now: number): void {
+    if (now > this.limitMs) this.stoodStill(now);
+    this.lastMs = now;
+  }
+
+  /** The part of `startMs` … `endMs` in which this process stood still, in milliseconds; 0 nearly always. */
+  stalledMs(startMs: number, endMs: number): number {
+    return startMs >= this.stallEndMs ? 0 : this.sum(startMs, endMs);
+  }
+
+  private sum(startMs: number, endMs: number): number {
+    let total = 0;
+    for (let index = 0; index < remembered; index++) {
+      const overlapMs = Math.min(this.ends[index]!, endMs) - Math.max(this.starts[index]!, startMs);
+      if (overlapMs > 0) total += overlapMs;
+    }
+    return total;
+  }
+
+  private stoodStill(now: number): void {
+    const startMs = Math.min(this.lastMs, this.expectedMs);
+    // The same turn of the loop goes on: one time, and not two that overlap.
+    if (startMs > this.stallEndMs) {
+      this.latest = (this.latest + 1) % remembered;
+      this.starts[this.latest] = startMs;
+    }
+    this.ends[this.latest] = now;
+    this.stallEndMs = now;
+    // The timer is overdue and fires as soon as the loop turns.
+    this.expectedMs = now;
+    this.limitMs = now + toleratedLateMs;
+  }
+}

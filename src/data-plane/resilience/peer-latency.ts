@@ -1,0 +1,126 @@
+/**
+ * How long the hosts of a destination (a route of a cluster) take to answer, all of them together: the measure that a single host is
+ * held against. A request that nobody answers is judged by the share of answers that took longer (silence.ts), a late answer by its
+ * rank among those of the other hosts. Routes are kept apart, since a report may take seconds and a look-up milliseconds.
+ *
+ * A histogram of two generations, so that what is old leaves without a copy of each sample: buckets are an eighth of a power of two
+ * wide and are read off the bits of the number, since a logarithm would cost more than all the rest.
+ */
+
+/** Samples without which nothing is said. */
+const minSamples = 20;
+/** A generation ends after so many samples. Enough for one answer in ten thousand to be seen. */
+const generationSamples = 8192;
+/** Or after so long, where it has enough to stand for itself: a service may become faster. */
+const generationMs = 300_000;
+const shortGenerationSamples = 256;
+/** No share is taken to be smaller, however many samples there are: the longest answers are not those of the last minutes. */
+const leastSurvival = 1e-4;
+
+/** Eighths of a power of two, from 1/16 ms to 17 minutes; what is beyond counts as that. */
+const bucketsPerOctave = 8;
+const octaves = 24;
+const buckets = octaves * bucketsPerOctave;
+const lowestMs = 1 / 16;
+/** Exponent and the first three bits of the fraction of a 32 bit float. */
+const shift = 20;
+const float = new Float32Array(1);
+const bits = new Int32Array(float.buffer);
+float[0] = lowestMs;
+const lowestBits = bits[0]! >> shift;
+
+/** Answers that ranks are taken among. */
+const ringSize = 64;
+const ringMask = ringSize - 1;
+/** Answers of other hosts without which there is no rank. */
+const minPeerSamples = 16;
+/** Step of the median that follows the samples: 2 %, so that it crosses a factor of ten in about a hundred. */
+const medianStep = 1.02;
+
+/** A host, as far as its answers are told from those of others. */
+export interface NumberedHost {
+  readonly number: number;
+}
+
+export class PeerLatency {
+  /** Answers that are kept. */
+  private samples = 0;
+  private readonly current = new Uint16Array(buckets);
+  private readonly previous = new Uint16Array(buckets);
+  private currentSamples = 0;
+  private generationStartMs = 0.1;
+  /** By bucket: the share of answers in it or above. Reckoned anew when it is asked for and answers have come. */
+  private readonly shares = new Float32Array(buckets);
+  private isStale = true;
+  private medianMs = -0.1;
+  private readonly ringMs = new Float32Array(ringSize);
+  private readonly ringHosts = new Int32Array(ringSize).fill(-1);
+  private ringNext = 0;
+
+  /** A response head came after so long. Allocates nothing. */
+  record(host: NumberedHost, elapsedMs: number, now: number): void {
+    float[0] = elapsedMs;
+    const bucket = (bits[0]! >> shift) - lowestBits;
+    if (this.currentSamples >= shortGenerationSamples) this.turn(now);
+    this.current[bucket < 0 ? 0 : bucket >= buckets ? buckets - 1 : bucket]!++;
+    if (this.currentSamples++ === 0) this.generationStartMs = now;
+    this.samples++;
+    this.isStale = true;
+    const { medianMs, ringNext } = this;
+    if (medianMs < 0) this.medianMs = Math.max(elapsedMs, lowestMs);
+    else this.medianMs = elapsedMs > medianMs ? medianMs * medianStep : Math.max(medianMs / medianStep, lowestMs);
+    this.ringMs[ringNext] = elapsedMs;
+    this.ringHosts[ringNext] = host.number;
+    this.ringNext = (ringNext + 1) & ringMask;
+  }
+
+  /**
+   * Share of recent answers that took longer, 0…1, or as long as far as it can be told. 1 with less than twenty of them; never below
+   * one in ten thousand, nor below what their number can show.
+   */
+  survival(elapsedMs: number): number {
+    if (this.samples < minSamples) return 1;
+    if (this.isStale) this.reckon();
+    float[0] = elapsedMs;
+    const bucket = (bits[0]! >> shift) - lowestBits;
+    return bucket < 0 ? 1 : this.shares[bucket >= buckets ? buckets - 1 : bucket]!;
+  }
+
+  /** Whether an answer took so long that its rank is worth a look: a cheap question, asked of every answer. */
+  isLate(elapsedMs: number): boolean {
+    return elapsedMs > 3 * this.medianMs + 10 && this.samples >= minSamples;
+  }
+
+  /** Rank among the recent answers of other hosts, 0 (none was faster) … 1 (all were); NaN with less than 16 of them. */
+  rankAmongPeers(host: NumberedHost, elapsedMs: number): number {
+    const { ringMs, ringHosts } = this;
+    let peers = 0;
+    let below = 0;
+    for (let index = 0; index < ringSize; index++) {
+      const other = ringHosts[index]!;
+      if (other === -1 || other === host.number) continue;
+      peers++;
+      const peerMs = ringMs[index]!;
+      if (peerMs < elapsedMs) below++;
+      else if (peerMs === elapsedMs) below += 0.5;
+    }
+    return peers < minPeerSamples ? Number.NaN : below / peers;
+  }
+
+  private turn(now: number): void {
+    if (this.currentSamples < generationSamples && now - this.generationStartMs < generationMs) return;
+    this.previous.set(this.current);
+    this.current.fill(0);
+    this.samples = this.currentSamples;
+    this.currentSamples = 0;
+  }
+
+  private reckon(): void {
+    this.isStale = false;
+    let above = 0;
+    for (let bucket = buckets - 1; bucket >= 0; bucket--) {
+      above += this.current[bucket]! + this.previous[bucket]!;
+      this.shares[bucket] = Math.max(leastSurvival, (above + 1) / (this.samples + 1));
+    }
+  }
+}
