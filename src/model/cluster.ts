@@ -81,7 +81,7 @@ export interface EndpointsConfig {
 
 /** Where the endpoints of a cluster come from. */
 export type Discovery =
-  | { readonly kind: 'static'; readonly localities: readonly LocalityEndpoints[] }
+  | ({ readonly kind: 'static' } & Omit<EndpointsConfig, 'name'>)
   /** An {@link EndpointsConfig} of this name, delivered by the control plane. */
   | { readonly kind: 'endpoints'; readonly name: string }
   /** All addresses of a name (`'all'`, Envoy STRICT_DNS) or one of them at a time (`'one'`, LOGICAL_DNS). `port` absent = SRV. */

@@ -4,7 +4,7 @@ import type { ClusterConfig, Discovery, LoadBalancingConfig } from '../../model/
 import type { CircuitBreakerConfig, CircuitFallback, OutlierDetectionConfig } from '../../model/policy.ts';
 import { nearestName } from '../../base/nearest-name.ts';
 import { printed, type Check } from './check.ts';
-import { checkHttp2, checkLocalities, upstreamProtocols } from './endpoints.ts';
+import { checkHttp2, checkLocalities, checkShares, upstreamProtocols } from './endpoints.ts';
 import { checkHealthCheck } from './health-check.ts';
 import { checkLimits } from './limits.ts';
 import type { Sliced } from './plain-data.ts';
@@ -69,8 +69,9 @@ function* checkDiscovery(check: Check, { name, discovery }: ClusterConfig): Slic
   let result = discovery;
   switch (discovery?.kind) {
     case 'static': {
+      checkShares(check, discovery);
       const localities = yield* checkLocalities(check, discovery.localities);
-      if (localities !== discovery.localities) result = { kind: 'static', localities };
+      if (localities !== discovery.localities) result = { ...discovery, localities };
       break;
     }
     case 'endpoints':

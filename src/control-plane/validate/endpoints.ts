@@ -14,13 +14,21 @@ const endpointsPerSlice = 64;
 
 /** Checks the endpoints of a cluster; returns the configuration without repeated addresses, the very one when there are none. */
 export function* checkEndpoints(check: Check, config: EndpointsConfig): Sliced<EndpointsConfig> {
-  check.whole('overprovisioningPercent', config.overprovisioningPercent, 100); // Envoy: below 100 % makes no sense
-  check.each('drops', config.drops, (inner, drop) => {
+  checkShares(check, config);
+  const localities = yield* checkLocalities(check, config.localities);
+  return localities === config.localities ? config : { ...config, localities };
+}
+
+/** Checks what endpoints say of all priorities together. */
+export function checkShares(
+  check: Check,
+  { overprovisioningPercent, drops }: Pick<EndpointsConfig, 'overprovisioningPercent' | 'drops'>,
+): void {
+  check.whole('overprovisioningPercent', overprovisioningPercent, 100); // Envoy: below 100 % makes no sense
+  check.each('drops', drops, (inner, drop) => {
     inner.name('category', drop.category);
     inner.ratio('ratio', drop.ratio ?? null);
   });
-  const localities = yield* checkLocalities(check, config.localities);
-  return localities === config.localities ? config : { ...config, localities };
 }
 
 /** Checks localities with their endpoints; returns them without repeated addresses. */

@@ -95,7 +95,12 @@ export const endpointsFields: FieldTable<EndpointsConfig> = {
 
 /** Fields of `Discovery`, by its kind. */
 export const discoveryFields: { readonly [K in Discovery['kind']]: FieldTable<Extract<Discovery, { kind: K }>> } = {
-  static: { kind: 'honoured', localities: each(localityEndpointsFields) },
+  static: {
+    kind: 'honoured',
+    localities: each(localityEndpointsFields),
+    overprovisioningPercent: endpointsFields.overprovisioningPercent,
+    drops: endpointsFields.drops,
+  },
   endpoints: { kind: 'honoured', name: 'honoured' },
   dns: { kind: 'honoured', hostname: 'honoured', port: 'honoured', use: 'honoured', family: only('both'), refreshMs: notYet },
   aggregate: { kind: 'honoured', clusters: 'honoured' },

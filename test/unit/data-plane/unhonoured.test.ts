@@ -406,7 +406,7 @@ const cases: readonly Case[] = [
   forType<Extract<Discovery, { kind: 'static' }>>(
     'static discovery',
     discoveryFields.static,
-    { kind: 'static', localities: [locality] },
+    { kind: 'static', localities: [locality], overprovisioningPercent: 150, drops: [{ category: 'x', ratio: 0.5 }] },
     ['kind'],
   ),
   forType<Extract<Discovery, { kind: 'endpoints' }>>(

@@ -1,6 +1,13 @@
 /** Envoy's `config.cluster.v3.Cluster` in the words of the model. */
 import { isIP } from 'node:net';
-import type { ClusterConfig, Discovery, EndpointConfig, LocalityConfig, LocalityEndpoints } from '../../../model/cluster.ts';
+import type {
+  ClusterConfig,
+  Discovery,
+  EndpointConfig,
+  EndpointsConfig,
+  LocalityConfig,
+  LocalityEndpoints,
+} from '../../../model/cluster.ts';
 import { healthCheckFrom, outlierDetectionFrom, thresholdsFrom } from './cluster-policies.ts';
 import { endpointsFrom } from './endpoints.ts';
 import { httpProtocolFrom } from './http-protocol.ts';
@@ -32,21 +39,17 @@ export function clusterFrom(message: Message): SelectableCluster {
   const name = message.text('name') ?? '';
   if (name === '') message.problem('name', 'must not be empty');
   const assignment = message.message('load_assignment');
-  const endpoints = assignment && endpointsFrom(assignment, name);
-  for (const field of ['overprovisioningPercent', 'drops'] as const)
-    if (endpoints?.[field] !== undefined)
-      assignment!.note('policy', `${field} has no effect on endpoints that stand in the cluster itself`);
+  const { name: _name, ...endpoints } = (assignment && endpointsFrom(assignment, name)) ?? { name, localities: [] };
   const balancing = balancingFrom(message);
   const outlier = message.message('outlier_detection');
   const healthChecks = message.messages('health_checks').flatMap((check) => healthCheckFrom(check) ?? []);
   const tls = transportSocketFrom(message.message('transport_socket'), name);
   const tlsMatches = tlsMatchesFrom(message.messages('transport_socket_matches'), name);
   const metadata = metadataFrom(message.message('metadata'));
-  const localities = endpoints?.localities ?? [];
-  const subsets = balancing.subsets && subsetsOf(balancing.subsets, localities);
+  const subsets = balancing.subsets && subsetsOf(balancing.subsets, endpoints.localities);
   const value: ClusterConfig = {
     name,
-    discovery: discoveryFrom(message, name, localities),
+    discovery: discoveryFrom(message, name, endpoints),
     loadBalancing: balancing.loadBalancing,
     locality: localityOf(balancing),
     ...(subsets !== undefined && { subsets }),
@@ -68,12 +71,16 @@ function localityOf({ locality }: Balancing): LocalityConfig {
   return { mode: 'none', panicThresholdPercent: 50, ...locality };
 }
 
-function discoveryFrom(message: Message, name: string, localities: readonly LocalityEndpoints[]): Discovery {
+/** What stands in the `load_assignment` of the cluster itself. */
+type OwnEndpoints = Omit<EndpointsConfig, 'name'>;
+
+function discoveryFrom(message: Message, name: string, endpoints: OwnEndpoints): Discovery {
+  const { localities } = endpoints;
   const kind = message.oneOf('type', 'cluster_type');
   if (kind === 'cluster_type') {
     const custom = message.message(kind);
     const typeName = custom?.text('name') ?? '';
-    return customDiscovery(message, typeName, custom?.any('typed_config'), localities);
+    return customDiscovery(message, typeName, custom?.any('typed_config'), endpoints);
   }
   switch (message.choice('type', types) ?? 'STATIC') {
     case 'STATIC':
@@ -84,11 +91,11 @@ function discoveryFrom(message: Message, name: string, localities: readonly Loca
             `${JSON.stringify(address)} is no IP address; a STATIC cluster has no names, a STRICT_DNS one has`,
           );
       }
-      return { kind: 'static', localities };
+      return { kind: 'static', ...endpoints };
     case 'STRICT_DNS':
-      return namesFrom(message, localities, 'all', message);
+      return namesFrom(message, endpoints, 'all', message);
     case 'LOGICAL_DNS':
-      return namesFrom(message, localities, 'one', message);
+      return namesFrom(message, endpoints, 'one', message);
     case 'EDS': {
       const eds = message.message('eds_cluster_config');
       eds?.skip('eds_config');
@@ -100,22 +107,17 @@ function discoveryFrom(message: Message, name: string, localities: readonly Loca
   }
 }
 
-function customDiscovery(
-  message: Message,
-  name: string,
-  config: TypedMessage | undefined,
-  localities: readonly LocalityEndpoints[],
-): Discovery {
+function customDiscovery(message: Message, name: string, config: TypedMessage | undefined, endpoints: OwnEndpoints): Discovery {
   const what = `${name} ${config?.type ?? ''}`;
   if (/aggregate/.test(what)) return { kind: 'aggregate', clusters: config?.message.texts('clusters') ?? [] };
   if (/clusters?\.dns/.test(what) && config !== undefined) {
     const asOne = config.message.flag('all_addresses_in_single_endpoint') === true;
-    return namesFrom(message, localities, asOne ? 'one' : 'all', config.message);
+    return namesFrom(message, endpoints, asOne ? 'one' : 'all', config.message);
   }
-  if (/strict_dns/.test(what)) return namesFrom(message, localities, 'all', message);
-  if (/logical_dns/.test(what)) return namesFrom(message, localities, 'one', message);
+  if (/strict_dns/.test(what)) return namesFrom(message, endpoints, 'all', message);
+  if (/logical_dns/.test(what)) return namesFrom(message, endpoints, 'one', message);
   if (/original_dst/.test(what)) return { kind: 'original-destination' };
-  if (/clusters?\.static/.test(what)) return { kind: 'static', localities };
+  if (/clusters?\.static/.test(what)) return { kind: 'static', ...endpoints };
   if (/clusters?\.eds/.test(what))
     return { kind: 'endpoints', name: message.message('eds_cluster_config')?.name('service_name') ?? message.text('name') ?? '' };
   message.problem('cluster_type', `there are no clusters of the kind ${name} here`);
@@ -127,7 +129,8 @@ const families = ['AUTO', 'V4_ONLY', 'V6_ONLY', 'V4_PREFERRED', 'ALL'] as const;
 const familyNames: Readonly<Record<string, 'ipv4' | 'ipv6'>> = { V4_ONLY: 'ipv4', V6_ONLY: 'ipv6' };
 
 /** Names that are resolved. `options` is where the DNS settings stand: the cluster, or the configuration of its type. */
-function namesFrom(message: Message, localities: readonly LocalityEndpoints[], use: 'all' | 'one', options: Message): Discovery {
+function namesFrom(message: Message, own: OwnEndpoints, use: 'all' | 'one', options: Message): Discovery {
+  const { localities, drops } = own;
   const endpoints = localities.flatMap((locality) => locality.endpoints);
   const family = familyNames[options.choice('dns_lookup_family', families) ?? 'AUTO'];
   const byTtl = options.flag('respect_dns_ttl') === true;
@@ -137,7 +140,8 @@ function namesFrom(message: Message, localities: readonly LocalityEndpoints[], u
   const [only] = endpoints;
   if (use === 'one' && endpoints.length !== 1)
     message.problem('load_assignment', 'a LOGICAL_DNS cluster has exactly one endpoint');
-  if (only !== undefined && endpoints.length === 1 && isPlain(only, localities[0]!)) {
+  // One endpoint leaves nothing to provision over.
+  if (only !== undefined && endpoints.length === 1 && drops === undefined && isPlain(only, localities[0]!)) {
     return {
       kind: 'dns',
       hostname: only.address,
@@ -152,7 +156,7 @@ function namesFrom(message: Message, localities: readonly LocalityEndpoints[], u
     options.note('dns_lookup_family', 'addresses of both families are used where a cluster has several names');
   if (refreshMs !== undefined)
     options.note('dns_refresh_rate', 'names are resolved anew by their TTL where a cluster has several');
-  return { kind: 'static', localities };
+  return { kind: 'static', ...own };
 }
 
 /** Whether nothing is said of the endpoint but its name. */
