@@ -9,7 +9,7 @@ import type { SimulatedHost } from './simulated-host.ts';
 export interface SimulatedNetwork {
   readonly queue: EventQueue;
   readonly random: Random;
-  hostAt(address: string): SimulatedHost;
+  readonly hostAt: (address: string) => SimulatedHost;
 }
 
 const headers = { 'content-length': '2' };
@@ -20,7 +20,7 @@ const body = Buffer.from('ok');
  * what puts the real ones back.
  */
 export function replaceSockets(network: SimulatedNetwork): () => void {
-  const shape = HostConnections.prototype as unknown as { open(this: OpenConnections): Connection };
+  const shape = HostConnections.prototype as unknown as { open: (this: OpenConnections) => Connection };
   const { open } = shape;
   shape.open = function openSimulated(this: OpenConnections): Connection {
     const connection = new Connection(new SimulatedClient(network) as unknown as Client, this.epoch, network.queue.now());

@@ -117,7 +117,7 @@ function planeOf({ hosts, cluster, policy = safeDefaults.policy, hashPolicies }:
     name,
     match: {},
     action: { kind: 'forward', to: [{ cluster: name, weight: 1 }], ...(hashPolicies && { hashPolicies }) },
-  } as RouteConfig;
+  };
   return {
     name: 'simulation',
     async run({ sink, signal }) {

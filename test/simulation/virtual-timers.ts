@@ -8,10 +8,10 @@ export async function withVirtualTimers<T>(queue: EventQueue, work: () => Promis
   const { setTimeout: realSet, clearTimeout: realClear } = globalThis;
   globalThis.setTimeout = ((callback: (...args: unknown[]) => void, delayMs?: number, ...args: unknown[]) =>
     new VirtualTimeout(queue, () => callback(...args), delayMs ?? 1)) as never;
-  globalThis.clearTimeout = ((timeout: unknown) => {
+  globalThis.clearTimeout = (timeout: unknown) => {
     if (timeout instanceof VirtualTimeout) timeout.close();
     else realClear(timeout as NodeJS.Timeout);
-  }) as typeof clearTimeout;
+  };
   try {
     return await work();
   } finally {
