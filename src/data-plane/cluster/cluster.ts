@@ -76,6 +76,15 @@ export class Cluster {
     return this.table.all();
   }
 
+  get hostCount(): number {
+    return this.table.size;
+  }
+
+  /** Hosts that requests go to at present. */
+  get servingCount(): number {
+    return this.groups.get('')?.usable.length ?? 0;
+  }
+
   /**
    * The cluster that serves: itself, or for an aggregate the first member with a usable host (the last one when none has any). A
    * member whose endpoints nobody has asked for yet counts as usable: the request waits for them. Undefined = it has no member.
@@ -261,6 +270,7 @@ export class Cluster {
     this.hasEndpoints = true;
     this.refused = refused;
     this.assignGroups();
+    this.detection.hostsChanged();
     this.waiters.wake();
   }
 

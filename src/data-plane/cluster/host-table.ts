@@ -21,6 +21,10 @@ export class HostTable {
     for (const host of this.byKey.values()) host.observer = makeObserver?.();
   }
 
+  get size(): number {
+    return this.byKey.size;
+  }
+
   all(): Iterable<Host> {
     return this.byKey.values();
   }

@@ -3,6 +3,7 @@ import type { EndpointConfig, Locality } from '../../model/cluster.ts';
 import type { UpstreamTls } from '../../model/tls.ts';
 import type { HostObserver, LocalityShare, PickableHost } from '../../model/contracts.ts';
 import type { SlowStart } from './slow-start.ts';
+import type { HostRecord } from './host-detection.ts';
 import type { HostConnections } from '../transport/host-connections.ts';
 
 let hostsMade = 0;
@@ -34,6 +35,8 @@ export class Host implements PickableHost {
   latencyMs = -0.1;
   /** Who opened its breaker; undefined while it is closed. */
   openedBy: 'outlier' | 'circuit' | undefined = undefined;
+  /** What detection keeps of it; undefined while nothing spoke against it. */
+  record: HostRecord | undefined = undefined;
   /** What the policy of its cluster learns about it. */
   observer: HostObserver | undefined = undefined;
   /** Monotonic milliseconds of the last sign of life: a response head or a connection made. */

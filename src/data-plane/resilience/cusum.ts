@@ -1,0 +1,299 @@
+/**
+ * Takes a host out that does worse than its peers: the default detector of meshfetch, for the few requests that one process sees.
+ *
+ * Each finished request of a host adds to a sum S what it says for "this host is broken" against "it is like the others", the
+ * logarithm of the likelihood ratio: ln(p1/p0) for a failure, ln((1 − p1)/(1 − p0)) for a success; S never falls below zero. That is
+ * the cumulative sum of Page (1954): of all tests with the same rate of false alarms none finds a change sooner (Lorden 1971).
+ *
+ *   p0        how often its peers fail of late: 1.5 times the worse of their rates over 60 s and 4 s, plus 0.2 %
+ *   p1        5 × p0, 30 % and 90 %, each with a sum of its own: one number cannot be the best against a ramp and a crash
+ *   latency   one more sum, of the rank u of an answer among those of the peers, with density a·u^(a−1) (Lehmann). The caller ranks a
+ *             third of what it took, less 10 ms: only who is three times slower than the others gathers evidence
+ *   silence   of requests without an answer; told from outside (silence.ts), replaced and not added up
+ *
+ * Trips when a sum and the silence reach h = ln(86 400 · R · M / f): a false alarm comes after e^h / M requests at the earliest on
+ * average, so that at R requests a second a healthy host is ejected f times a day. Four failures of a host whose peers are well. The
+ * bound takes failures to be independent and p0 to be known; what broke together on one connection is therefore counted once.
+ *
+ * The gate: when more than half of its peers are under suspicion themselves (S ≥ h/4), the trouble is in what all of them share, and
+ * nobody is taken out. S stays at h then, and each further failure asks again. A host without peers is never taken out.
+ *
+ * From h/2 on a host gets less than its share: half of it at h. Recovers by its successes, and after an ejection by a probe: then the
+ * sums against a host that is bad or dead start at h/2 (a head start, Lucas and Crosier 1982), so that a relapse is seen at once.
+ * Cold start: without history peers are taken to fail in 0.2 % of requests, with the weight of two requests.
+ */
+import type { CusumConfig } from '../../model/policy.ts';
+import { CusumHost, errorAlternatives } from './cusum-host.ts';
+import { describeEvidence } from './cusum-reason.ts';
+import { HostRates, PooledRates } from './cusum-rates.ts';
+
+/** One false ejection of a host in twenty days. */
+const defaultFalseEjectionsPerEndpointDay = 0.05;
+const secondsPerDay = 86_400;
+/** Requests a second of a host that hardly gets any: below, three failures in weeks would do. */
+const minPerSecond = 1;
+/** What is thought of hosts that were not heard of, and how many requests that is worth. */
+const priorErrorRatio = 0.002;
+const priorRequests = 2;
+/** A host may fail so much more often than its peers before it speaks against it. */
+const toleratedFactor = 1.5;
+const toleratedErrorRatio = 0.002;
+const maxPeerErrorRatio = 0.6;
+const moreFactor = 5;
+const maxMoreRatio = 0.8;
+const badRatio = 0.3;
+const deadRatio = 0.9;
+/** An alternative that is no worse than this many times the peers says nothing. */
+const leastContrast = 1.3;
+/** Between failures the rate of the peers is looked at so often. */
+const judgeEveryMs = 50;
+/** Hosts that failed last so long ago say nothing about an incident of now. */
+const hotForMs = 300_000;
+/** a of the Lehmann alternative. */
+const latencyShape = 5;
+/** Answers of one host that came together were held up together: one of them counts. */
+const latencyEveryMs = 100;
+/** Connections that broke within so short a time broke together, but not for longer than the other. */
+const sameBreakMs = 1;
+const longestBurstMs = 10;
+
+/** Above this rank an answer is evidence of slowness. */
+export const slowRank = latencyShape ** (-1 / (latencyShape - 1));
+
+/** Hosts that get requests at present; the one in question is among them. Asked for on bad news only, but must not count then. */
+export interface ServingHosts {
+  readonly serving: number;
+}
+
+/** The detector of one cluster. It says who should go; whether and for how long is for ejection-rules.ts. */
+export class CusumDetector {
+  private readonly pool = new PooledRates();
+  /** Hosts with S ≥ h/4, the one with the oldest bad news first. */
+  private readonly hot = new Set<CusumHost>();
+  private hasLatency = true;
+  /** 86 400 · M / f. */
+  private budget = 0.1;
+
+  constructor(config: CusumConfig) {
+    this.update(config);
+  }
+
+  /** Applies a configuration; what was counted stays. */
+  update({ falseEjectionsPerEndpointDay = defaultFalseEjectionsPerEndpointDay, latency = true }: CusumConfig): void {
+    this.hasLatency = latency;
+    this.budget = (secondsPerDay * (errorAlternatives + (latency ? 1 : 0))) / falseEjectionsPerEndpointDay;
+  }
+
+  /** A host of which there is bad news for the first time. */
+  watch(hosts: ServingHosts, now: number): CusumHost {
+    this.pool.fold(now);
+    return new CusumHost(new HostRates(this.pool, hosts.serving, now));
+  }
+
+  /** A host that is not watched answered: one increment. */
+  count(now: number): void {
+    this.pool.count(now);
+  }
+
+  /** A watched host answered. */
+  recordSuccess(host: CusumHost, now: number, hosts: ServingHosts): void {
+    this.pool.count(now);
+    host.rates.count();
+    if (host.isClear) return;
+    if (now - host.judgedMs > judgeEveryMs) this.judge(host, now);
+    host.runRequests++;
+    host.more = Math.max(0, host.more + host.moreDown);
+    host.bad = Math.max(0, host.bad + host.badDown);
+    host.dead = Math.max(0, host.dead + host.deadDown);
+    if (host.isClear) {
+      host.runRequests = 0;
+      host.runFailures = 0;
+      host.isOnProbation = false;
+    }
+    this.settle(host, false, now, hosts);
+  }
+
+  /**
+   * A request of the host failed; `isBreak` = its connection broke or was refused. True when the host should go, each time anew as
+   * long as it stays.
+   */
+  recordFailure(host: CusumHost, isBreak: boolean, now: number, hosts: ServingHosts): boolean {
+    this.judge(host, now);
+    host.rates.countFailure(this.pool, host.isHot);
+    if (isBreak && isSameBreak(host, now)) return false;
+    host.runRequests++;
+    host.runFailures++;
+    host.more = Math.min(host.threshold, host.more + host.moreUp);
+    host.bad = Math.min(host.threshold, host.bad + host.badUp);
+    host.dead = Math.min(host.threshold, host.dead + host.deadUp);
+    return this.settle(host, true, now, hosts);
+  }
+
+  /**
+   * The host answered later than a share `rank` (0…1) of the answers of its peers, its own time reduced as said above. True when it
+   * should go. NaN says nothing.
+   */
+  recordLatency(host: CusumHost, rank: number, now: number, hosts: ServingHosts): boolean {
+    if (!this.hasLatency || Number.isNaN(rank) || now < host.nextLatencyMs) return false;
+    host.nextLatencyMs = now + latencyEveryMs;
+    const evidence = latencyEvidence(rank);
+    if (evidence <= 0 && host.slow === 0) return false;
+    if (now - host.judgedMs > judgeEveryMs) this.judge(host, now);
+    host.slow = Math.min(host.threshold, Math.max(0, host.slow + evidence));
+    return this.settle(host, evidence > 0, now, hosts);
+  }
+
+  /**
+   * Requests of the host wait for so long that it speaks with `evidence` nats against it; 0 when it is well again. True when it should
+   * go. What is told once is not acted on yet: when all fall silent at once, all must have been told of before the first may go.
+   */
+  recordSilence(host: CusumHost, evidence: number, now: number, hosts: ServingHosts): boolean {
+    host.silenceBefore = host.silence;
+    host.silence = evidence;
+    if (now - host.judgedMs > judgeEveryMs) this.judge(host, now);
+    return this.settle(host, evidence > 0, now, hosts);
+  }
+
+  /** The host was taken out: it is no peer of the others any more. */
+  ejected(host: CusumHost, now: number): void {
+    this.pool.fold(now);
+    host.rates.fold(this.pool, now, host.isHot);
+    this.cool(host);
+    this.pool.gone.add(host.rates);
+    host.rates.clear();
+    host.clear();
+    host.trustRatio = 1;
+    host.isOnProbation = false;
+  }
+
+  /** The host is back in service, on probation. */
+  returned(host: CusumHost, now: number): void {
+    this.pool.fold(now);
+    host.rates.restart(this.pool, now);
+    host.clear();
+    host.judgedMs = Number.NEGATIVE_INFINITY;
+    if (host.threshold === Number.POSITIVE_INFINITY) host.threshold = this.thresholdAt(minPerSecond);
+    host.bad = host.threshold / 2;
+    host.dead = host.threshold / 2;
+    host.isOnProbation = true;
+    host.trustRatio = 0.5;
+  }
+
+  /** The host is gone from the cluster. */
+  forget(host: CusumHost): void {
+    this.cool(host);
+  }
+
+  /** The evidence as a share of what is needed, 0…1. */
+  evidenceRatio(host: CusumHost): number {
+    return Math.min(1, host.evidence / host.threshold);
+  }
+
+  /** The evidence in words: "11 of 14 requests failed, of its peers 0.4 %: evidence 18.2 of 17.8". */
+  reasonOf(host: CusumHost): string {
+    return describeEvidence(host);
+  }
+
+  /** Folds the rates, and reckons from those of the peers what a success and a failure say, and how much is needed. */
+  private judge(host: CusumHost, now: number): void {
+    const { pool } = this;
+    pool.fold(now);
+    host.rates.fold(pool, now, host.isHot);
+    host.judgedMs = now;
+    host.peerErrorRatio = this.peerErrorRatio(host);
+    const p0 = Math.min(maxPeerErrorRatio, toleratedFactor * host.peerErrorRatio + toleratedErrorRatio);
+    const passes = Math.log1p(-p0);
+    const fails = Math.log(p0);
+    const more = Math.min(maxMoreRatio, moreFactor * p0);
+    host.moreUp = Math.log(more) - fails;
+    host.moreDown = Math.log1p(-more) - passes;
+    // Beside peers that fail nearly as often, 30 % is nothing to speak of.
+    const isBad = badRatio > leastContrast * p0;
+    if (!isBad) host.bad = 0;
+    host.badUp = isBad ? Math.log(badRatio) - fails : 0;
+    host.badDown = isBad ? Math.log1p(-badRatio) - passes : 0;
+    host.deadUp = Math.log(deadRatio) - fails;
+    host.deadDown = Math.log1p(-deadRatio) - passes;
+    host.threshold = this.thresholdAt(host.rates.perSecond(now));
+  }
+
+  /** How often the peers of a host fail: the worse of the last minute and the last seconds. */
+  private peerErrorRatio({ rates: own }: CusumHost): number {
+    const { all, gone } = this.pool;
+    const slowFailures = all.slowFailures - gone.slowFailures - own.slowFailures;
+    const slowRequests = all.slowRequests - gone.slowRequests - own.slowRequests;
+    const fastFailures = all.fastFailures - gone.fastFailures - own.fastFailures;
+    const fastRequests = all.fastRequests - gone.fastRequests - own.fastRequests;
+    return Math.max(shrunkRatio(slowFailures, slowRequests), shrunkRatio(fastFailures, fastRequests));
+  }
+
+  private thresholdAt(perSecond: number): number {
+    return Math.log(this.budget * Math.max(minPerSecond, perSecond));
+  }
+
+  /** Draws the consequences of new evidence; true when the host should go. */
+  private settle(host: CusumHost, isBadNews: boolean, now: number, hosts: ServingHosts): boolean {
+    const { sum, threshold } = host;
+    const evidence = sum + host.silence;
+    if (evidence < threshold / 4) this.cool(host);
+    else if (isBadNews) this.heat(host, now);
+    if (evidence < threshold / 2 && !host.isOnProbation) {
+      host.trustRatio = 1;
+      return false;
+    }
+    const isHeld = this.isHeld(host, now, hosts);
+    host.trustRatio = isHeld ? 1 : trustAt(evidence / threshold, host.isOnProbation);
+    return isBadNews && !isHeld && sum + Math.min(host.silence, host.silenceBefore) >= threshold;
+  }
+
+  /** The gate. */
+  private isHeld(host: CusumHost, now: number, hosts: ServingHosts): boolean {
+    const peers = hosts.serving - 1;
+    if (peers < 1) return true;
+    const self = host.isHot ? 1 : 0;
+    if (2 * (this.hot.size - self) <= peers) return false;
+    for (const other of this.hot) {
+      if (now - other.hotMs < hotForMs) break;
+      this.cool(other);
+    }
+    return 2 * (this.hot.size - (host.isHot ? 1 : 0)) > peers;
+  }
+
+  private heat(host: CusumHost, now: number): void {
+    if (host.isHot) this.hot.delete(host);
+    else this.pool.suspected.add(host.rates);
+    this.hot.add(host);
+    host.isHot = true;
+    host.hotMs = now;
+  }
+
+  private cool(host: CusumHost): void {
+    if (!host.isHot) return;
+    this.hot.delete(host);
+    host.isHot = false;
+    if (this.hot.size === 0) this.pool.suspected.clear();
+    else this.pool.suspected.subtract(host.rates);
+  }
+}
+
+/** What an answer of this rank says for "slow" against "like the others". */
+function latencyEvidence(rank: number): number {
+  return Math.log(latencyShape) + (latencyShape - 1) * Math.log(Math.min(1, Math.max(1e-6, rank)));
+}
+
+function shrunkRatio(failures: number, requests: number): number {
+  return (Math.max(0, failures) + priorErrorRatio * priorRequests) / (Math.max(0, requests) + priorRequests);
+}
+
+/** The share left to a host with so much of the evidence that is needed. */
+function trustAt(ratio: number, isOnProbation: boolean): number {
+  return Math.min(1, Math.max(0.5, isOnProbation ? 1 - ratio : 1.5 - ratio));
+}
+
+/** Whether the connection broke along with the one before. */
+function isSameBreak(host: CusumHost, now: number): boolean {
+  const isSame = now - host.breakMs <= sameBreakMs && now - host.burstMs <= longestBurstMs;
+  host.breakMs = now;
+  if (!isSame) host.burstMs = now;
+  return isSame;
+}
