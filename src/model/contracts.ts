@@ -219,6 +219,11 @@ export interface LoadBalancingPolicy<C = unknown> {
    */
   overrideHeaders?(options: C): readonly string[];
   /**
+   * Whether the hash of a request says where it goes. Weights of localities are then in the policy's tables, and neither slow start nor
+   * suspicion moves requests elsewhere (Envoy).
+   */
+  isHashing?(options: C): boolean;
+  /**
    * False for a policy that keeps the requests of one client at few hosts on purpose: shares in proportion to weights hold over many
    * clients then. Left out = over the requests of each.
    */

@@ -1,7 +1,17 @@
 import type { HostSet } from '../../model/contracts.ts';
 
+/** Sets whose weights are known to be equal: to look at 10,000 hosts again because one left costs more than everything else. */
+const even = new WeakSet<HostSet>();
+
+/** Says whether all hosts of the set have the same weight; whoever says it says so again when weights change. */
+export function noteEqualWeights(hosts: HostSet, isEven: boolean): void {
+  if (isEven) even.add(hosts);
+  else even.delete(hosts);
+}
+
 /** Whether all hosts have the same weight, so that a policy can take its faster, unweighted way. */
 export function hasEqualWeights(hosts: HostSet): boolean {
+  if (even.has(hosts)) return true;
   for (let index = 1; index < hosts.length; index++) if (hosts[index]!.weight !== hosts[0]!.weight) return false;
   return true;
 }

@@ -51,6 +51,7 @@ export const maglev: LoadBalancingPolicy<MaglevOptions> = {
   name: 'maglev',
   doc: 'Requests with the same hash go to the same host (a table with even shares), the same one as through Envoy.',
   options,
+  isHashing: () => true,
   build(hosts, { tableSize, useHostname, balanceFactorPercent }, random, previous) {
     const placed = placeHosts(hosts, useHostname);
     const plan = { placed, options: `maglev ${tableSize}`, size: tableSize, build: () => buildMaglev(placed, tableSize) };

@@ -69,6 +69,7 @@ export const ringHash: LoadBalancingPolicy<RingHashOptions> = {
   name: 'ring-hash',
   doc: 'Requests with the same hash go to the same host (a ring of points), the same one as through Envoy.',
   options,
+  isHashing: () => true,
   build(hosts, { minimumRingSize, maximumRingSize, hashFunction, useHostname, balanceFactorPercent }, random, previous) {
     const placed = placeHosts(hosts, useHostname);
     const scale = ringScale(placed.weights, minimumRingSize, maximumRingSize);
