@@ -20,15 +20,17 @@ export interface LeastRequestOptions {
   readonly choiceCount: number;
   readonly fullScan: boolean;
   readonly activeRequestBias: number;
+  readonly envoyCompatible: boolean;
 }
 
 const options: OptionsSchema<LeastRequestOptions> = {
   parse(given, path) {
-    refuseUnknownOptions(given, ['choiceCount', 'fullScan', 'activeRequestBias'], path);
+    refuseUnknownOptions(given, ['choiceCount', 'fullScan', 'activeRequestBias', 'envoyCompatible'], path);
     return {
       choiceCount: numberOption(given, 'choiceCount', path, { min: 2, max: 10, integer: true, fallback: 2 }),
       fullScan: booleanOption(given, 'fullScan', path, false),
       activeRequestBias: numberOption(given, 'activeRequestBias', path, { min: 0, max: 100, integer: false, fallback: 1 }),
+      envoyCompatible: booleanOption(given, 'envoyCompatible', path, false),
     };
   },
   fields: [
@@ -50,6 +52,12 @@ const options: OptionsSchema<LeastRequestOptions> = {
       default: '1 (Envoy)',
       doc: 'How strongly load counts where weights differ.',
     },
+    {
+      name: 'envoyCompatible',
+      type: 'boolean',
+      default: 'false',
+      doc: 'Draw as Envoy does, the same host perhaps twice: of two hosts the busier one gets a quarter of the requests then.',
+    },
   ],
 };
 
@@ -58,8 +66,9 @@ export const leastRequest: LoadBalancingPolicy<LeastRequestOptions> = {
   name: 'least-request',
   doc: 'Of two hosts drawn at random the one with fewer requests in flight; where weights differ, turns by weight and load.',
   options,
-  build(hosts, { choiceCount, fullScan, activeRequestBias }, random) {
+  build(hosts, { choiceCount, fullScan, activeRequestBias, envoyCompatible }, random) {
     if (!hasEqualWeights(hosts)) return new WeightedPicker(hosts, activeRequestBias, random);
+    if (envoyCompatible && !fullScan) return new RepeatedChoicesPicker(hosts, choiceCount);
     if (fullScan || hosts.length <= choiceCount) return new FullScanPicker(hosts);
     return choiceCount === 2 ? new TwoChoicesPicker(hosts) : new ChoicesPicker(hosts, choiceCount);
   },
@@ -130,6 +139,32 @@ class ChoicesPicker implements Picker {
     for (let earlier = 0; earlier < draw; earlier++) if (drawn[earlier] === index) index = last;
     drawn[draw] = index;
     return index;
+  }
+}
+
+/** Draws that do not know of each other, of which the first wins a tie. Source: Envoy `unweightedHostPickNChoices`. */
+class RepeatedChoicesPicker implements Picker {
+  private readonly hosts: HostSet;
+  private readonly choiceCount: number;
+  constructor(hosts: HostSet, choiceCount: number) {
+    this.hosts = hosts;
+    this.choiceCount = choiceCount;
+  }
+
+  pick({ tried, random }: PickContext): PickableHost | undefined {
+    const { hosts } = this;
+    if (hosts.length === 0) return undefined;
+    let best: PickableHost | undefined = undefined;
+    let index = 0;
+    for (let draw = 0; draw < this.choiceCount; draw++) {
+      index = Math.floor(random() * hosts.length);
+      const host = hosts[index]!;
+      if (tried.length > 0 && isTried(tried, host)) continue;
+      if (best === undefined || host.inFlight < best.inFlight) best = host;
+    }
+    if (best !== undefined) return best;
+    const untried = nextUntried(hosts, index, tried);
+    return hosts[untried === -1 ? index : untried];
   }
 }
 

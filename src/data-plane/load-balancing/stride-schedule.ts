@@ -59,9 +59,18 @@ export function createStrideSchedule(weights: Float64Array, random: Random): Str
     sum += weight;
   }
   const isNarrow = (max / sum) * weights.length <= maxTriesPerPick && (min / max) * maxScaled >= minScaled;
-  if (weights.length > 0 && !isNarrow) return undefined;
-  return new StrideSchedule(
-    Uint16Array.from(weights, (weight) => Math.round((weight / max) * maxScaled)),
-    random,
-  );
+  return weights.length > 0 && !isNarrow ? undefined : scheduleOfScaled(weights, max, random);
+}
+
+/** A schedule for weights of which the largest is at most a hundred times the least: a pick takes that many tries at worst. */
+export function createNarrowSchedule(weights: Float64Array, random: Random): StrideSchedule {
+  let max = 0;
+  for (const weight of weights) max = Math.max(max, weight);
+  return scheduleOfScaled(weights, max, random);
+}
+
+function scheduleOfScaled(weights: Float64Array, max: number, random: Random): StrideSchedule {
+  const scaled = new Uint16Array(weights.length);
+  for (let index = 0; index < scaled.length; index++) scaled[index] = Math.round((weights[index]! / max) * maxScaled);
+  return new StrideSchedule(scaled, random);
 }
