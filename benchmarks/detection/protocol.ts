@@ -60,8 +60,8 @@ export const baseErrorRatio = 0.005;
 
 /** The workloads. Requests a second are those of all hosts together; ten a second and host unless said otherwise. */
 export const workloads = {
-  // W1: one of ten hosts fails a share of its requests.
-  shares: { hosts: 10, requestsPerSecond: 100, ratios: [1, 0.5, 0.2, 0.05] },
+  // W1: one of ten hosts fails a share of its requests; 70, 35 and 10 % are for the curve alone.
+  shares: { hosts: 10, requestsPerSecond: 100, ratios: [1, 0.7, 0.5, 0.35, 0.2, 0.1, 0.05] },
   // W2: one of ten hosts goes from well to 60 % within a minute.
   ramp: { hosts: 10, requestsPerSecond: 100, to: 0.6, durationMs: 60_000 },
   // W3: one request a second and host; one fails 30 %.

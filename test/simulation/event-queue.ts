@@ -5,8 +5,8 @@ const wallStartMs = 1_767_225_600_000;
 
 /** Something that will happen; also the timer of who asked for it. */
 class QueuedEvent implements Timer {
-  readonly atMs: number;
-  readonly order: number;
+  atMs: number;
+  order: number;
   /** Code of the program under test, which may go on in promises: they settle before the next event. */
   readonly isTimer: boolean;
   run: ((now: number) => void) | undefined;
@@ -46,15 +46,32 @@ export class EventQueue implements Clock {
 
   /**
    * The process under test stands still for so long: garbage collection, a loop of JSON, a suspended machine. What falls due meanwhile
-   * happens afterwards, all at once and in order, as in a blocked event loop.
+   * happens afterwards, all at once: timers first, then what the network brought, as in Node's event loop.
    */
   stall(forMs: number): void {
     this.nowMs += forMs;
+    const due: QueuedEvent[] = [];
+    while (this.isDue(this.nowMs)) due.push(this.take());
+    for (const isTimer of [true, false]) {
+      for (const event of due) {
+        if (event.isTimer !== isTimer) continue;
+        event.atMs = this.nowMs;
+        event.order = this.order++;
+        this.insert(event);
+      }
+    }
   }
 
   /** The event under way began work in promises; {@link runSettled} waits for them before it goes on. */
   promised(): void {
     this.hasPromises = true;
+  }
+
+  /** Whether there are promises to wait for since it was asked last. */
+  takePromised(): boolean {
+    const { hasPromises } = this;
+    this.hasPromises = false;
+    return hasPromises;
   }
 
   /** Lets everything happen that is due until `endMs`, and goes on to there. For programs without promises. */
@@ -68,9 +85,7 @@ export class EventQueue implements Clock {
     await turn();
     while (this.isDue(endMs)) {
       this.step();
-      if (!this.hasPromises) continue;
-      this.hasPromises = false;
-      await turn();
+      if (this.takePromised()) await turn();
     }
     this.nowMs = Math.max(this.nowMs, endMs);
   }
@@ -84,14 +99,19 @@ export class EventQueue implements Clock {
     const event = this.take();
     const { run } = event;
     if (run === undefined) return;
-    if (event.atMs > this.nowMs) this.nowMs = event.atMs;
+    this.nowMs = event.atMs;
     if (event.isTimer) this.hasPromises = true;
     run(this.nowMs);
   }
 
   private push(atMs: number, isTimer: boolean, run: (now: number) => void): Timer {
+    const event = new QueuedEvent(Math.max(atMs, this.nowMs), this.order++, isTimer, run);
+    this.insert(event);
+    return event;
+  }
+
+  private insert(event: QueuedEvent): void {
     const { heap } = this;
-    const event = new QueuedEvent(atMs, this.order++, isTimer, run);
     let index = heap.length;
     heap.push(event);
     for (let parent = (index - 1) >> 1; index > 0 && isBefore(event, heap[parent]!); parent = (index - 1) >> 1) {
@@ -99,7 +119,6 @@ export class EventQueue implements Clock {
       heap[parent] = event;
       index = parent;
     }
-    return event;
   }
 
   private take(): QueuedEvent {

@@ -5,8 +5,8 @@ import { exponential } from './chance.ts';
 /** `error`: answers with a 5xx. `refused`: no connection, at once. `silence`: nothing ever comes (a blackhole, a hung process). */
 export type Fault = 'none' | 'error' | 'refused' | 'silence';
 
-/** What happens to a request that comes at `now`. Called in order of time. */
-export type FailureProfile = (now: number, random: Random) => Fault;
+/** What happens to a request that comes at `now`. Called in order of time; `path` where requests differ. */
+export type FailureProfile = (now: number, random: Random, path?: string) => Fault;
 
 /** Never fails. */
 export const healthy: FailureProfile = () => 'none';

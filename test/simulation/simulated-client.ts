@@ -48,12 +48,12 @@ class SimulatedClient {
     this.network = network;
   }
 
-  dispatch(_options: Dispatcher.DispatchOptions, handler: AttemptHandler): boolean {
+  dispatch(options: Dispatcher.DispatchOptions, handler: AttemptHandler): boolean {
     const { queue, random, hostAt } = this.network;
     const host = hostAt(handler.host.address);
     const now = queue.now();
     const latencyMs = host.latency(now, random);
-    const fault = host.meet(now, random);
+    const fault = host.meet(now, random, options.path);
     host.inFlight++;
     const exchange = new Exchange(this.network, host, handler);
     if (fault === 'refused') exchange.refuseSoon();

@@ -24,9 +24,9 @@ export class SimulatedHost implements PickableHost {
   }
 
   /** A request comes; what becomes of it. */
-  meet(now: number, random: Random): Fault {
+  meet(now: number, random: Random, path?: string): Fault {
     this.picked++;
-    const fault = this.failure(now, random);
+    const fault = this.failure(now, random, path);
     if (fault !== 'none') this.failed++;
     return fault;
   }

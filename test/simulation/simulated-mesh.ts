@@ -38,13 +38,19 @@ export interface HostChange {
   readonly reason: string;
 }
 
+/** What is said of one request. */
+export interface RequestOptions {
+  readonly path?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** A mesh under test. */
 export interface SimulatedMesh {
   readonly mesh: Mesh;
   /** Ejections and returns, in order of time. */
   readonly changes: readonly HostChange[];
   /** Sends a GET; `done` hears whether the caller got a 200. */
-  send(headers?: Readonly<Record<string, string>>, done?: (isGood: boolean) => void): void;
+  send(done?: (isGood: boolean) => void, more?: RequestOptions): void;
 }
 
 let meshes = 0;
@@ -61,8 +67,8 @@ export async function withSimulatedMesh<T>(options: SimulatedMeshOptions, work: 
       await mesh.ready();
       const changes: HostChange[] = [];
       const stopWatching = watchHosts(name, queue, changes);
-      const send: SimulatedMesh['send'] = (headers, done) =>
-        void mesh.dispatcher.dispatch({ ...request, ...(headers && { headers }) }, new Caller(done));
+      const send: SimulatedMesh['send'] = (done, more) =>
+        void mesh.dispatcher.dispatch({ ...request, ...more }, new Caller(done));
       try {
         return await work({ mesh, changes, send });
       } finally {

@@ -58,6 +58,16 @@ describe('the event queue', () => {
     assert.deepEqual(happened, ['300 at 2100', '500 at 2100', '2500 at 2500']);
   });
 
+  it('lets timers that fell due meanwhile fire before what the network brought, as Node does', () => {
+    const queue = new EventQueue();
+    const happened: string[] = [];
+    queue.add(100, () => queue.stall(2000));
+    queue.add(150, () => happened.push('response'));
+    queue.setTimer(() => happened.push('timer'), 1000);
+    queue.runUntil(3000);
+    assert.deepEqual(happened, ['timer', 'response']);
+  });
+
   it('waits for the promises of a timer before it goes on', async () => {
     const queue = new EventQueue();
     const seen: number[] = [];
