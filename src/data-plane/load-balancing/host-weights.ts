@@ -16,11 +16,20 @@ export function hasEqualWeights(hosts: HostSet): boolean {
   return true;
 }
 
-/** The weights as doubles. One that is not above 0 is unknown, and taken to be the mean of the others (gRFC A58). */
+/** The weights as doubles. One that is not above 0 and finite is unknown, and taken to be the mean of the others (gRFC A58). */
 export function weightsOf(hosts: HostSet): Float64Array {
-  const weights = Float64Array.from(hosts, (host) => host.weight);
-  const known = weights.filter((weight) => weight > 0);
-  const mean = known.length === 0 ? 1 : known.reduce((sum, weight) => sum + weight, 0) / known.length;
-  for (let index = 0; index < weights.length; index++) if (!(weights[index]! > 0)) weights[index] = mean;
+  const weights = new Float64Array(hosts.length);
+  let known = 0;
+  let sum = 0;
+  for (let index = 0; index < weights.length; index++) {
+    const { weight } = hosts[index]!;
+    if (!(weight > 0 && weight < Number.POSITIVE_INFINITY)) continue;
+    weights[index] = weight;
+    sum += weight;
+    known++;
+  }
+  if (known === weights.length) return weights;
+  const mean = known === 0 ? 1 : sum / known;
+  for (let index = 0; index < weights.length; index++) if (weights[index] === 0) weights[index] = mean;
   return weights;
 }

@@ -26,6 +26,8 @@ export interface LatencyOptions {
 
 /** An answer counts at least as if it came so long after the one before, in parts of `decayMs`: a burst in one millisecond counts too. */
 const leastShareOfDecay = 1 / 500;
+/** Nothing counts as slower: an hour. */
+const maxLatencyMs = 3_600_000;
 /** What the first answer of a host says of its share of failures, when it is one. */
 const firstFailureRatio = 0.25;
 
@@ -46,8 +48,8 @@ export class LatencyCost implements HostObserver {
 
   onResponse(elapsedMs: number, isFailure: boolean, nowMs: number): void {
     const { decayMs, defaultLatencyMs } = this.options;
-    // Clocks of tests and broken ones may run backwards.
-    const elapsed = elapsedMs > 0 ? elapsedMs : 0;
+    // A clock that jumps must not make a host slow for ever.
+    const elapsed = elapsedMs > 0 ? Math.min(elapsedMs, maxLatencyMs) : 0;
     if (this.latencyMs < 0) {
       this.latencyMs = isFailure ? Math.max(elapsed, defaultLatencyMs) : elapsed;
       this.failureRatio = isFailure ? firstFailureRatio : 0;

@@ -5,16 +5,29 @@ import { seededRandom, type Random } from '../../../src/base/runtime.ts';
 import { loadBalancingPolicies } from '../../../src/data-plane/load-balancing/index.ts';
 import type { LoadBalancingPolicy, PickableHost, PickContext, Picker } from '../../../src/model/contracts.ts';
 
-function hostsOf(weights: readonly number[]): readonly PickableHost[] {
+/** Shares hold inside of a subset; which hosts are in it is tested beside the policy. */
+const options: Readonly<Record<string, Readonly<Record<string, unknown>>>> = { subsetting: { size: 100_000 } };
+
+function optionsOf(policy: LoadBalancingPolicy): unknown {
+  return policy.options.parse(options[policy.name], 'loadBalancing');
+}
+
+/** Hosts, observed as in a cluster with this policy. */
+function hostsOf(policy: LoadBalancingPolicy, weights: readonly number[]): readonly PickableHost[] {
+  const parsed = optionsOf(policy);
   return weights.map((weight, index) => ({
     address: `192.0.2.${index % 256}:${8000 + Math.floor(index / 256)}`,
     weight,
     inFlight: 0,
+    observer: policy.observe?.(parsed),
   }));
 }
 
-function equalHosts(count: number): readonly PickableHost[] {
-  return hostsOf(Array.from({ length: count }, () => 1));
+function equalHosts(policy: LoadBalancingPolicy, count: number): readonly PickableHost[] {
+  return hostsOf(
+    policy,
+    Array.from({ length: count }, () => 1),
+  );
 }
 
 function contextOf(random: Random, tried: readonly PickableHost[] = []): PickContext {
@@ -22,13 +35,21 @@ function contextOf(random: Random, tried: readonly PickableHost[] = []): PickCon
 }
 
 function build(policy: LoadBalancingPolicy, hosts: readonly PickableHost[], random: Random, previous?: Picker): Picker {
-  return policy.build(hosts, policy.options.parse(undefined, 'loadBalancing'), random, previous);
+  return policy.build(hosts, optionsOf(policy), random, previous);
 }
 
-/** Picks of each host. */
-function shares(picker: Picker, picks: number, context: PickContext): ReadonlyMap<PickableHost, number> {
+/** Picks of each host: by one client, or by as many clients as there are picks under a policy that stays at its host. */
+function shares(
+  policy: LoadBalancingPolicy,
+  hosts: readonly PickableHost[],
+  picks: number,
+  context: PickContext,
+): ReadonlyMap<PickableHost, number> {
+  const { random } = context;
+  let picker = build(policy, hosts, random);
   const counts = new Map<PickableHost, number>();
   for (let pick = 0; pick < picks; pick++) {
+    if (policy.spreads === false) picker = build(policy, hosts, random);
     const host = picker.pick(context)!;
     counts.set(host, (counts.get(host) ?? 0) + 1);
   }
@@ -47,17 +68,17 @@ for (const policy of loadBalancingPolicies.values()) {
     });
 
     it('picks the only host, tried or not', () => {
-      const [host] = equalHosts(1);
+      const [host] = equalHosts(policy, 1);
       const picker = build(policy, [host!], seededRandom(1));
       assert.equal(picker.pick(contextOf(seededRandom(2))), host);
       assert.equal(picker.pick(contextOf(seededRandom(2), [host!])), host);
     });
 
-    for (const count of [1, 2, 3, 10, 100, 1000]) {
+    for (const count of [1, 2, 3, 10, 100, ...(policy.spreads === false ? [] : [1000])]) {
       it(`picks only hosts of the set, and all of them, with ${count} hosts`, () => {
-        const hosts = equalHosts(count);
+        const hosts = equalHosts(policy, count);
         const random = seededRandom(count);
-        const counts = shares(build(policy, hosts, random), 30 * count, contextOf(random));
+        const counts = shares(policy, hosts, 30 * count, contextOf(random));
         for (const host of counts.keys()) assert.ok(hosts.includes(host));
         assert.equal(counts.size, count);
       });
@@ -65,10 +86,10 @@ for (const policy of loadBalancingPolicies.values()) {
 
     for (const count of [2, 3, 7, 50]) {
       it(`gives ${count} equal hosts equal shares`, () => {
-        const hosts = equalHosts(count);
+        const hosts = equalHosts(policy, count);
         const random = seededRandom(17 * count);
         const picks = 20_000;
-        const counts = shares(build(policy, hosts, random), picks, contextOf(random));
+        const counts = shares(policy, hosts, picks, contextOf(random));
         for (const host of hosts)
           assert.ok(
             Math.abs(counts.get(host)! - picks / count) <= bound(picks, 1 / count),
@@ -87,11 +108,11 @@ for (const policy of loadBalancingPolicies.values()) {
     ];
     for (const { name, weights } of weightTable) {
       it(`gives shares in proportion to weights: ${name}`, () => {
-        const hosts = hostsOf(weights);
+        const hosts = hostsOf(policy, weights);
         const random = seededRandom(23);
         const total = weights.reduce((sum, weight) => sum + weight, 0);
         const picks = 50_000;
-        const counts = shares(build(policy, hosts, random), picks, contextOf(random));
+        const counts = shares(policy, hosts, picks, contextOf(random));
         for (const host of hosts) {
           const share = host.weight / total;
           // A percent more for schedules that work with rounded weights.
@@ -105,7 +126,7 @@ for (const policy of loadBalancingPolicies.values()) {
 
     for (const weights of [[1, 1], [1, 1, 1, 1, 1], [3, 1, 2], [1, 50], Array.from({ length: 300 }, () => 1)]) {
       it(`avoids tried hosts while others are left, with ${weights.length} hosts of weight ${new Set(weights).size > 1 ? weights.join(':') : 'one'}`, () => {
-        const hosts = hostsOf(weights);
+        const hosts = hostsOf(policy, weights);
         const random = seededRandom(5);
         const picker = build(policy, hosts, random);
         for (let round = 0; round < 200; round++) {
@@ -124,7 +145,7 @@ for (const policy of loadBalancingPolicies.values()) {
         [1, 1, 1],
         [1, 2, 3],
       ]) {
-        const hosts = hostsOf(weights);
+        const hosts = hostsOf(policy, weights);
         const random = seededRandom(3);
         const host = build(policy, hosts, random).pick(contextOf(random, hosts));
         assert.ok(hosts.includes(host!));
@@ -132,10 +153,10 @@ for (const policy of loadBalancingPolicies.values()) {
     });
 
     it('does not pour the load of a tried host onto one neighbour', () => {
-      const hosts = equalHosts(5);
+      const hosts = equalHosts(policy, 5);
       const random = seededRandom(11);
       const picks = 20_000;
-      const counts = shares(build(policy, hosts, random), picks, contextOf(random, [hosts[2]!]));
+      const counts = shares(policy, hosts, picks, contextOf(random, [hosts[2]!]));
       for (const host of counts.keys()) {
         const excess = Math.abs(counts.get(host)! - picks / 4);
         assert.ok(excess <= bound(picks, 1 / 4) + 0.01 * picks, `${host.address} got ${counts.get(host)} of ${picks}`);
@@ -143,12 +164,25 @@ for (const policy of loadBalancingPolicies.values()) {
       assert.equal(counts.size, 4);
     });
 
-    it('goes on fairly when it is built anew before every pick', () => {
+    if (policy.spreads === false) {
+      it('stays at its host when it is built anew, and while others come and go', () => {
+        const hosts = hostsOf(policy, [1, 2, 3, 4, 5, 6]);
+        const random = seededRandom(7);
+        let picker = build(policy, hosts, random);
+        const chosen = picker.pick(contextOf(random))!;
+        for (const host of hosts) {
+          picker = build(policy, [chosen, ...hosts.filter((other) => other !== chosen && other !== host)], random, picker);
+          assert.equal(picker.pick(contextOf(random)), chosen);
+        }
+      });
+    }
+
+    it('goes on fairly when it is built anew before every pick', { skip: policy.spreads === false && 'it stays' }, () => {
       for (const weights of [
         [1, 1, 1, 1],
         [2, 2, 4, 4],
       ]) {
-        const hosts = hostsOf(weights);
+        const hosts = hostsOf(policy, weights);
         const random = seededRandom(7);
         const total = weights.reduce((sum, weight) => sum + weight, 0);
         const counts = new Map<PickableHost, number>();
@@ -170,7 +204,7 @@ for (const policy of loadBalancingPolicies.values()) {
     });
 
     it('copes with a set that grows, shrinks, empties and comes back', () => {
-      const hosts = hostsOf([1, 2, 3, 4, 5, 6]);
+      const hosts = hostsOf(policy, [1, 2, 3, 4, 5, 6]);
       const random = seededRandom(13);
       let picker = build(policy, hosts, random);
       for (const count of [6, 1, 0, 3, 6, 2, 0, 0, 5]) {
@@ -185,7 +219,7 @@ for (const policy of loadBalancingPolicies.values()) {
     });
 
     it('takes over from a picker of any other policy', () => {
-      const hosts = hostsOf([1, 2, 3]);
+      const hosts = hostsOf(policy, [1, 2, 3]);
       for (const other of loadBalancingPolicies.values()) {
         const random = seededRandom(19);
         const previous = build(other, hosts, random);
@@ -200,6 +234,94 @@ for (const policy of loadBalancingPolicies.values()) {
         /services\.orders\.loadBalancing\.nonsense/,
       );
     });
+
+    for (const { name } of policy.options.fields) {
+      it(`refuses NaN for ${name}, by path`, () => {
+        const given = { [name]: Number.NaN };
+        assert.throws(
+          () => policy.options.parse(given, 'services.orders.loadBalancing'),
+          new RegExp(`services\\.orders\\.loadBalancing\\.${name}`),
+        );
+      });
+    }
+
+    it('takes weights that are no weights for the mean of the others', () => {
+      for (const weights of [
+        [0, 0, 0],
+        [0, 1, 1],
+        [Number.NaN, 2, -3],
+        [Number.POSITIVE_INFINITY, 1, 1],
+      ]) {
+        const hosts = hostsOf(policy, weights);
+        const random = seededRandom(31);
+        const counts = shares(policy, hosts, 3000, contextOf(random));
+        for (const host of hosts)
+          assert.ok(Math.abs((counts.get(host) ?? 0) - 1000) <= bound(3000, 1 / 3), `${weights}: ${counts.get(host)}`);
+      }
+    });
+
+    it('copes with a host that is listed twice', () => {
+      const [a, b] = equalHosts(policy, 2);
+      const random = seededRandom(37);
+      const picker = build(policy, [a!, a!, b!], random);
+      for (let pick = 0; pick < 50; pick++) {
+        assert.ok([a, b].includes(picker.pick(contextOf(random))));
+        assert.equal(picker.pick(contextOf(random, [a!])), b);
+      }
+    });
+
+    it('picks from a hundred thousand hosts', () => {
+      const hosts = hostsOf(
+        policy,
+        Array.from({ length: 100_000 }, (_, index) => 1 + (index % 5)),
+      );
+      const random = seededRandom(41);
+      const picker = build(policy, hosts, random);
+      for (let pick = 0; pick < 100; pick++) {
+        const host = picker.pick({ ...contextOf(random), hash: { high: pick, low: pick } });
+        assert.notEqual(host, undefined);
+        assert.notEqual(picker.pick(contextOf(random, [host!])), host);
+      }
+    });
+
+    if (policy.observe !== undefined) {
+      it('learns nothing wrong from what is not a number', () => {
+        const hosts = equalHosts(policy, 4);
+        const random = seededRandom(43);
+        const picker = build(policy, hosts, random);
+        const numbers = [Number.NaN, -1, 0, Number.MAX_VALUE, Number.POSITIVE_INFINITY];
+        let now = 0;
+        for (const [index, { observer }] of hosts.entries()) {
+          for (const number of index === 0 ? numbers : []) {
+            now += 20_000;
+            observer?.onResponse?.(number, index % 2 === 0, now);
+            observer?.onLoadReport?.(
+              {
+                cpuUtilization: number,
+                memoryUtilization: number,
+                applicationUtilization: number,
+                rps: number,
+                eps: number,
+                namedMetrics: {},
+                utilization: {},
+              },
+              now,
+            );
+          }
+        }
+        for (let pick = 0; pick < 200; pick++) {
+          now += 1000;
+          assert.ok(hosts.includes(picker.pick({ ...contextOf(random), now })!));
+        }
+        // It is forgotten: after a day each has its share.
+        const counts = new Map<PickableHost, number>();
+        for (let pick = 0; pick < 4000; pick++) {
+          const host = picker.pick({ ...contextOf(random), now: now + 86_400_000 })!;
+          counts.set(host, (counts.get(host) ?? 0) + 1);
+        }
+        if (policy.spreads !== false) for (const host of hosts) assert.ok(counts.get(host)! > 0, host.address);
+      });
+    }
 
     it('has a sentence for the docs', () => {
       assert.match(policy.doc, /^[A-Z].*\.$/);
