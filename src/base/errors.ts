@@ -157,6 +157,14 @@ export const errorTable = {
     meaning: 'A limit on connections, pending requests or requests in flight was reached.',
     remedy: 'The message names the limit; raise it under `limits`, or add endpoints.',
   },
+  MESH_DROPPED: {
+    flag: 'DO',
+    details: 'drop_overload',
+    status: 503,
+    grpcStatus: 'UNAVAILABLE',
+    meaning: 'The control plane has a share of the requests of the cluster dropped, and this was one of them.',
+    remedy: 'Try later; the operator of the control plane lifts `drop_overloads`.',
+  },
   MESH_CIRCUIT_OPEN: {
     flag: 'UO',
     details: 'upstream_reset_before_response_started{overflow|circuit_open}',

@@ -5,7 +5,7 @@
 import { MeshError } from '../../base/errors.ts';
 import type { Clock, Random } from '../../base/runtime.ts';
 import type { LoadBalancingPolicy } from '../../model/contracts.ts';
-import type { ClusterConfig, EndpointsConfig, LocalityEndpoints } from '../../model/cluster.ts';
+import type { ClusterConfig, EndpointsConfig, Locality, LocalityEndpoints } from '../../model/cluster.ts';
 import type { RetryBudgetConfig } from '../../model/policy.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { DnsResolver } from '../../wire/dns.ts';
@@ -13,16 +13,20 @@ import type { OriginEntry } from '../live-config.ts';
 import { ClusterBackups } from '../resilience/backup.ts';
 import { ClusterBudgets } from '../resilience/cluster-budgets.ts';
 import { ClusterLimits, type PriorityLimits } from '../resilience/limits.ts';
+import { RouteLatencies } from '../resilience/route-latencies.ts';
 import type { RetryBudget } from '../resilience/retry-budget.ts';
 import type { ConnectionFactory } from '../transport/connection-factory.ts';
 import { connectionSettings } from '../transport/connection-settings.ts';
 import type { HostConnections } from '../transport/host-connections.ts';
+import { ClusterHealth } from '../health-checks/cluster-health.ts';
+import type { HealthChecks } from '../health-checks/health-checks.ts';
 import { createDnsEndpoints, type DnsEndpoints } from './dns-endpoints.ts';
 import { EndpointWaiters } from './endpoint-waiters.ts';
 import { HostDetection } from './host-detection.ts';
 import type { Host } from './host.ts';
-import { HostTable, type RefusedEndpoint } from './host-table.ts';
-import { HostGroup, defaultPanicThresholdPercent, hasMetadata } from './host-group.ts';
+import { HostTable, type HostChanges, type RefusedEndpoint } from './host-table.ts';
+import { HostGroup, defaultPanicThresholdPercent, fewChanges, hasMetadata } from './host-group.ts';
+import { beginSlowStart, SlowStart } from './slow-start.ts';
 
 /** What every cluster needs of the mesh. */
 export interface ClusterDependencies {
@@ -32,6 +36,9 @@ export interface ClusterDependencies {
   readonly connections: ConnectionFactory;
   readonly policies: ReadonlyMap<string, LoadBalancingPolicy>;
   readonly telemetry: Telemetry;
+  readonly healthChecks: HealthChecks;
+  /** Where this process runs, as far as it says. */
+  readonly locality?: Locality | undefined;
   /** Why a source may not send requests to this address; undefined when it may. */
   refusalOf(source: string, address: string): string | undefined;
   /** Asks for the endpoints of a cluster that the control plane delivers on demand. Returns why there are none, when it said so. */
@@ -47,12 +54,21 @@ export class Cluster {
   config!: ClusterConfig;
   limits!: ClusterLimits;
   detection!: HostDetection;
+  /** What its active health checks say; undefined where it has none. */
+  health: ClusterHealth | undefined = undefined;
   private readonly dependencies: ClusterDependencies;
   private endpoints: EndpointsConfig | undefined = undefined;
+  readonly latencies = new RouteLatencies();
   private readonly budgets = new ClusterBudgets();
   private ownBackups: ClusterBackups | undefined = undefined;
   private readonly table = new HostTable();
   private groups = new Map<string, HostGroup>();
+  /** What the groups were made of. */
+  private groupsKey = '';
+  private slowStart: SlowStart | undefined = undefined;
+  private overprovisioningPercent: number | undefined = undefined;
+  /** Shares of the requests that the control plane wants refused. */
+  drops: EndpointsConfig['drops'] = undefined;
   private dns: DnsEndpoints | undefined = undefined;
   /** Of an aggregate, in order; undefined while they are being found. */
   private members: readonly Cluster[] | undefined = [];
@@ -80,7 +96,7 @@ export class Cluster {
     return this.table.size;
   }
 
-  /** Hosts that requests go to at present. */
+  /** Those of them that requests go to now: without what is out, unless panic uses it. */
   get servingCount(): number {
     return this.groups.get('')?.usable.length ?? 0;
   }
@@ -111,8 +127,7 @@ export class Cluster {
   }
 
   hasUsableHost(): boolean {
-    for (const host of this.table.all()) if (host.out === undefined) return true;
-    return false;
+    return this.groups.get('')!.hasAvailable;
   }
 
   /** Its endpoints are not there yet, and it has not been asked for them in vain just now. */
@@ -138,6 +153,9 @@ export class Cluster {
       this.dns.close();
       this.dns = undefined;
     }
+    const said = discovery.kind === 'static' ? discovery : endpoints;
+    this.drops = said?.drops?.length === 0 ? undefined : said?.drops;
+    this.overprovisioningPercent = said?.overprovisioningPercent;
     if (discovery.kind === 'static') this.setLocalities(discovery.localities);
     else if (discovery.kind === 'endpoints' && endpoints !== undefined) this.setLocalities(endpoints.localities);
     // What is known of the endpoints stays, under the new configuration: their TLS and subsets may be others.
@@ -148,11 +166,23 @@ export class Cluster {
 
   /** Whether a host can be picked without waiting for its endpoints. Cheap: it is asked on every request. */
   isReady(nowMs: number): boolean {
+    return this.health?.isWarming !== true && this.hasHosts(nowMs);
+  }
+
+  private hasHosts(nowMs: number): boolean {
     return this.dns === undefined ? this.hasEndpoints || this.config.discovery.kind !== 'endpoints' : this.dns.isKnown(nowMs);
   }
 
-  /** Waits for the endpoints. Rejects with MESH_DNS_FAILED or MESH_CONFIG_TIMEOUT, or when the signal aborts. */
+  /**
+   * Waits for the endpoints, then for what their health checks say first; for the latter no longer than it may, and then goes on
+   * without. Rejects with MESH_DNS_FAILED or MESH_CONFIG_TIMEOUT, or when the signal aborts.
+   */
   async whenReady(timeoutMs: number, signal?: AbortSignal): Promise<void> {
+    if (!this.hasHosts(this.dependencies.clock.now())) await this.whenEndpoints(timeoutMs, signal);
+    await this.health?.whenWarm(timeoutMs, signal);
+  }
+
+  private async whenEndpoints(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     try {
       await (this.dns === undefined ? this.whenDelivered(timeoutMs, signal) : this.dns.whenKnown());
     } catch (error) {
@@ -203,14 +233,37 @@ export class Cluster {
     return host.tls !== undefined && host.tls.mode !== 'disabled';
   }
 
-  /** Availability of a host changed: the pickers of its groups are built anew. */
+  /** Availability of a host changed: its groups hear of it, and pick by it from the next request on. */
   refresh(host: Host): void {
-    for (const group of this.groups.values()) if (group.hosts.includes(host)) group.rebuild();
+    if (host.isRemoved) return;
+    this.noteAvailability(host, true);
+    for (const [name, group] of this.groups) if (this.isInGroup(host, name)) group.refresh(host);
   }
 
-  /** Stops watching; connections finish what they have. */
+  /** A host that may be picked from now on starts slowly, where the cluster says so. */
+  private noteAvailability(host: Host, mayStartSlowly: boolean): void {
+    const isIn = host.out === undefined;
+    if (isIn && !host.isIn && mayStartSlowly && this.slowStart !== undefined)
+      beginSlowStart(host, this.slowStart, this.dependencies.clock.now());
+    host.isIn = isIn;
+  }
+
+  private isInGroup(host: Host, name: string): boolean {
+    if (name === '') return true;
+    const wanted = this.config.subsets?.[name];
+    return wanted !== undefined && hasMetadata(host.endpoint.metadata, wanted);
+  }
+
+  /** Availability of any number of hosts changed: the first checks have spoken. */
+  refreshAll(): void {
+    for (const host of this.table.all()) this.noteAvailability(host, false);
+    this.assignGroups();
+  }
+
+  /** Stops watching and checking; connections finish what they have. */
   async close(): Promise<void> {
     this.dns?.close();
+    this.health?.close();
     await Promise.all(this.table.clear().map((host) => this.drop(host)));
   }
 
@@ -223,6 +276,7 @@ export class Cluster {
       this.dependencies.connections.wake(this);
     }
     this.detection.update(config);
+    this.applyChecks(config);
     const policy = this.dependencies.policies.get(config.loadBalancing.policy);
     if (policy === undefined)
       throw new TypeError(
@@ -233,18 +287,36 @@ export class Cluster {
     // With other options it learns in another way.
     if (before === undefined || JSON.stringify(before.loadBalancing) !== JSON.stringify(config.loadBalancing))
       this.table.observeBy(policy.observe === undefined ? undefined : () => policy.observe!(options));
-    const panic = config.locality?.panicThresholdPercent ?? defaultPanicThresholdPercent;
-    this.groups = new Map(
-      ['', ...Object.keys(config.subsets ?? {})].map((name) => [
-        name,
-        new HostGroup(name, policy, options, this.dependencies.random, panic),
-      ]),
-    );
+    this.slowStart = config.slowStart === undefined ? undefined : new SlowStart(config.slowStart);
+    const groupsKey = JSON.stringify([config.loadBalancing, config.locality, Object.keys(config.subsets ?? {})]);
+    if (groupsKey !== this.groupsKey) {
+      this.groupsKey = groupsKey;
+      const { random, locality: own } = this.dependencies;
+      const { locality } = config;
+      const panic = locality?.panicThresholdPercent ?? defaultPanicThresholdPercent;
+      this.groups = new Map(
+        ['', ...Object.keys(config.subsets ?? {})].map((name) => [
+          name,
+          new HostGroup(name, policy, options, random, panic, { locality, own }),
+        ]),
+      );
+    }
     // What was learnt stays; only where a connection goes or how it is secured makes new connections.
     if (before !== undefined && connectionSettings(before) !== connectionSettings(config)) {
       for (const host of this.table.all()) void this.dependencies.connections.release(host);
     }
     this.assignGroups();
+  }
+
+  private applyChecks({ healthChecks }: ClusterConfig): void {
+    if (healthChecks === undefined || healthChecks.length === 0) {
+      this.health?.close();
+      this.health = undefined;
+      return;
+    }
+    // Hosts that it has without checks have served already.
+    this.health ??= new ClusterHealth(this, this.dependencies);
+    this.health.update(true);
   }
 
   /** The budget of the cluster, else that of a policy. */
@@ -265,11 +337,18 @@ export class Cluster {
   private setLocalities(localities: readonly LocalityEndpoints[]): void {
     this.localities = localities;
     const refusalOf = (address: string): string | undefined => this.dependencies.refusalOf(this.source, address);
-    const { gone, refused } = this.table.update(this.config, localities, refusalOf);
-    for (const host of gone) void this.drop(host);
+    const changes = this.table.update(this.config, localities, refusalOf);
+    for (const host of changes.gone) void this.drop(host);
+    if (changes.isWhole) this.health?.update(false);
+    else this.health?.hostsChanged([...changes.added, ...changes.changed], changes.gone);
+    // The first hosts are all new: what is the same for all of them is left out.
+    const mayStartSlowly = this.hasEndpoints;
+    for (const host of changes.isWhole ? this.table.all() : [...changes.added, ...changes.changed])
+      this.noteAvailability(host, mayStartSlowly);
     this.hasEndpoints = true;
-    this.refused = refused;
-    this.assignGroups();
+    this.refused = changes.refused;
+    if (this.isFew(changes)) this.changeGroups(changes);
+    else this.assignGroups();
     this.detection.hostsChanged();
     this.waiters.wake();
   }
@@ -278,7 +357,28 @@ export class Cluster {
     const hosts = [...this.table.all()];
     for (const [name, group] of this.groups) {
       const wanted = name === '' ? undefined : this.config.subsets?.[name];
-      group.setHosts(wanted === undefined ? hosts : hosts.filter((host) => hasMetadata(host.endpoint.metadata, wanted)));
+      const members = wanted === undefined ? hosts : hosts.filter((host) => hasMetadata(host.endpoint.metadata, wanted));
+      group.setHosts(members, this.overprovisioningPercent);
+    }
+  }
+
+  /** So little changed that its groups need not look at all hosts again. */
+  private isFew({ isWhole, added, changed, gone }: HostChanges): boolean {
+    const isSameSharing = [...this.groups.values()].every((group) => group.isSharedBy(this.overprovisioningPercent));
+    return !isWhole && isSameSharing && added.length + changed.length + gone.length <= fewChanges;
+  }
+
+  private changeGroups({ added, changed, gone }: HostChanges): void {
+    for (const [name, group] of this.groups) {
+      for (const host of gone) if (group.has(host)) group.remove(host);
+      for (const host of added) if (this.isInGroup(host, name)) group.add(host);
+      for (const host of changed) {
+        const isMember = this.isInGroup(host, name);
+        if (isMember !== (name === '' || group.has(host))) {
+          if (isMember) group.add(host);
+          else group.remove(host);
+        } else if (isMember) group.refresh(host);
+      }
     }
   }
 

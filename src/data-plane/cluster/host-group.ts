@@ -1,42 +1,165 @@
+/**
+ * The hosts of a cluster, or of one subset of it, and the picker over those that may be used now: by priority, then healthy before
+ * degraded, then by locality where the cluster says so, then by the policy.
+ *
+ * Where one set of hosts gets all requests, which is the rule, its picker is the policy's own and nothing else is drawn. A change of
+ * one host's availability is noted when it happens and put in force when the next request asks: it costs a copy of the set that
+ * the host is in, not a look at all hosts.
+ */
 import type { LoadBalancingPolicy, Picker } from '../../model/contracts.ts';
+import type { Locality, LocalityConfig } from '../../model/cluster.ts';
 import type { Metadata, MetadataValue } from '../../model/tls.ts';
 import type { Random } from '../../base/runtime.ts';
+import { BalancedHosts } from './balanced-hosts.ts';
 import type { Host } from './host.ts';
+import { PriorityLevel, type LevelRules } from './priority-level.ts';
+import { defaultOverprovisioningPercent, loadsWithout, priorityLoads, type PriorityLoad } from './priority-loads.ts';
+import { PriorityPicker } from './priority-picker.ts';
 
 /** Percent of available hosts below which all are used. Source: Envoy `healthy_panic_threshold`. */
 export const defaultPanicThresholdPercent = 50;
 
-/**
- * The hosts of a cluster, or of one subset of it, and the picker over those that may be used. In panic (too few are left) hosts
- * that detection took out are used again: most likely the detector is wrong, or spreading the load is the lesser evil (Envoy).
- * Open circuit breakers are respected even then.
- */
+/** After more changes than this at once all hosts are looked at: each of them costs a copy of its set. */
+export const fewChanges = 16;
+
+/** How a group shares requests among priorities and localities. */
+export interface GroupSettings {
+  readonly locality?: LocalityConfig | undefined;
+  /** Where this process runs, as far as it says. */
+  readonly own?: Locality | undefined;
+}
+
+/** What one priority of a group gets, for `status` and `explain`. */
+export interface PriorityStatus extends PriorityLoad {
+  readonly priority: number;
+  readonly hosts: number;
+  readonly healthy: number;
+  readonly degraded: number;
+}
+
 export class HostGroup {
   readonly name: string;
-  private readonly policy: LoadBalancingPolicy;
-  private readonly options: unknown;
-  private readonly random: Random;
-  private readonly panicThresholdPercent: number;
+  /** By the hash of a request: slow start and suspicion do not move its hosts. */
+  readonly isHashing: boolean;
   hosts: readonly Host[] = [];
-  usable: readonly Host[] = [];
-  isPanic = false;
-  picker: Picker;
+  private readonly panicThresholdPercent: number;
+  private readonly rules: LevelRules;
+  private overprovisioningPercent = defaultOverprovisioningPercent;
+  private levels: PriorityLevel[] = [];
+  private loads: readonly PriorityLoad[] = [];
+  private current: Picker;
+  private isStale = false;
+  /** Their availability may be another than the levels know. */
+  private changed: Host[] = [];
+  private usableHosts: readonly Host[] | undefined = [];
   /** Made when a session is looked up for the first time. */
-  private byAddress: ReadonlyMap<string, Host> | undefined = undefined;
+  private byAddress: Map<string, Host> | undefined = undefined;
 
-  constructor(name: string, policy: LoadBalancingPolicy, options: unknown, random: Random, panicThresholdPercent: number) {
+  constructor(
+    name: string,
+    policy: LoadBalancingPolicy,
+    options: unknown,
+    random: Random,
+    panicThresholdPercent: number,
+    { locality, own }: GroupSettings = {},
+  ) {
     this.name = name;
-    this.policy = policy;
-    this.options = options;
-    this.random = random;
+    this.isHashing = policy.isHashing?.(options) === true;
     this.panicThresholdPercent = panicThresholdPercent;
-    this.picker = policy.build([], options, random);
+    const build: LevelRules['build'] = (hosts, previous) => policy.build(hosts, options, random, previous);
+    this.rules = { build, isHashing: this.isHashing, locality, own };
+    this.current = build([], undefined);
   }
 
-  setHosts(hosts: readonly Host[]): void {
+  /** Picks among the hosts that may be used now. */
+  get picker(): Picker {
+    if (this.isStale) this.settle();
+    return this.current;
+  }
+
+  /** The picker of a retry that leaves priorities out; the usual one where no other priority is available. */
+  pickerWithout(priorities: ReadonlySet<number> | undefined): Picker {
+    const { picker, levels, overprovisioningPercent } = this;
+    if (priorities === undefined || priorities.size === 0) return picker;
+    const counts = levels.map(({ pool }) => pool.counts);
+    const loads = loadsWithout(counts, overprovisioningPercent, this.loads, priorities);
+    return loads === undefined ? picker : this.choose(loads);
+  }
+
+  /** Hosts of every priority that requests may go to now; those of a priority whose requests fail on panic are not among them. */
+  get usable(): readonly Host[] {
+    if (this.isStale) this.settle();
+    return (this.usableHosts ??= this.levels.flatMap(({ pool }, priority) => {
+      if (this.loads[priority]!.isPanic) return this.rules.locality?.failTrafficOnPanic === true ? [] : pool.inPanic.hosts;
+      const { healthy, degraded } = pool;
+      return degraded.hosts.length === 0 ? healthy.hosts : [...healthy.hosts, ...degraded.hosts];
+    }));
+  }
+
+  /** Whether any host may be picked; one that only panic uses does not count. */
+  get hasAvailable(): boolean {
+    if (this.isStale) this.settle();
+    return this.levels.some(({ pool }) => pool.healthy.hosts.length + pool.degraded.hosts.length > 0);
+  }
+
+  /** Whether requests go to hosts that are out, or fail for it. */
+  get isPanic(): boolean {
+    return this.hosts.length > 0 && this.loadOfPriorities().some((load) => load.isPanic && load.healthyPercent > 0);
+  }
+
+  /** What each priority gets now. */
+  loadOfPriorities(): readonly PriorityStatus[] {
+    if (this.isStale) this.settle();
+    return this.levels.map(({ pool }, priority) => {
+      const { total, healthy, degraded } = pool.counts;
+      return { priority, hosts: total, healthy, degraded, ...this.loads[priority]! };
+    });
+  }
+
+  /** All of its hosts, with the overprovisioning of their endpoints. Throws what the policy throws when it cannot be built. */
+  setHosts(hosts: readonly Host[], overprovisioningPercent = defaultOverprovisioningPercent): void {
     this.hosts = hosts;
+    this.overprovisioningPercent = overprovisioningPercent;
     this.byAddress = undefined;
-    this.rebuild();
+    this.changed = [];
+    const byPriority = Map.groupBy(hosts, ({ priority }) => priority);
+    const count = hosts.reduce((most, { priority }) => Math.max(most, priority + 1), 1);
+    this.levels.length = Math.min(this.levels.length, count);
+    for (let priority = 0; priority < count; priority++) this.levelOf(priority).setHosts(byPriority.get(priority) ?? []);
+    this.settle();
+  }
+
+  /** Whether its shares are made with this overprovisioning already. */
+  isSharedBy(overprovisioningPercent = defaultOverprovisioningPercent): boolean {
+    return this.overprovisioningPercent === overprovisioningPercent;
+  }
+
+  /** One more host. */
+  add(host: Host): void {
+    this.hosts = [...this.hosts, host];
+    this.byAddress?.set(host.address, host);
+    this.levelOf(host.priority).add(host);
+    this.isStale = true;
+  }
+
+  /** One host less. */
+  remove(host: Host): void {
+    this.hosts = this.hosts.toSpliced(this.hosts.indexOf(host), 1);
+    this.byAddress?.delete(host.address);
+    this.changed = this.changed.filter((other) => other !== host);
+    this.levels[host.priority]!.remove(host);
+    this.isStale = true;
+  }
+
+  /** The availability of a host changed, its weight, or something else that policies read. It is of the group, at the same priority. */
+  refresh(host: Host): void {
+    this.changed.push(host);
+    this.isStale = true;
+  }
+
+  /** Whether the host is one of them. */
+  has(host: Host): boolean {
+    return this.hostAt(host.address) === host || this.hosts.includes(host);
   }
 
   /** The host of an address (`192.0.2.1:8080`, `[2001:db8::1]:8080`), usable or not. */
@@ -45,12 +168,41 @@ export class HostGroup {
     return this.byAddress.get(address);
   }
 
-  /** Called when hosts, weights or availability changed. */
-  rebuild(): void {
-    const available = this.hosts.filter((host) => host.out === undefined);
-    this.isPanic = this.hosts.length > 0 && (available.length / this.hosts.length) * 100 < this.panicThresholdPercent;
-    this.usable = this.isPanic ? this.hosts.filter((host) => host.out !== 'circuit') : available;
-    this.picker = this.policy.build(this.usable, this.options, this.random, this.picker);
+  private levelOf(priority: number): PriorityLevel {
+    while (this.levels.length <= priority) this.levels.push(new PriorityLevel(this.levels.length, this.rules));
+    return this.levels[priority]!;
+  }
+
+  /** Puts in force what changed. */
+  private settle(): void {
+    const { changed } = this;
+    this.changed = [];
+    if (changed.length <= fewChanges) for (const host of changed) this.levels[host.priority]!.refresh(host);
+    else for (const level of this.levels) level.setHosts(level.pool.hosts);
+    this.loads = priorityLoads(
+      this.levels.map(({ pool }) => pool.counts),
+      this.overprovisioningPercent,
+      this.panicThresholdPercent,
+    );
+    this.current = this.choose(this.loads);
+    this.usableHosts = undefined;
+    this.isStale = false;
+  }
+
+  /** The picker for these loads. */
+  private choose(loads: readonly PriorityLoad[]): Picker {
+    const { levels, overprovisioningPercent } = this;
+    const shares = (['healthy', 'degraded'] as const).flatMap((kind) =>
+      loads.flatMap(({ isPanic, healthyPercent, degradedPercent }, priority) => {
+        const percent = kind === 'healthy' ? healthyPercent : degradedPercent;
+        if (percent === 0) return [];
+        const level = levels[priority]!;
+        return [{ percent, picker: isPanic ? level.inPanic() : level.available(kind, overprovisioningPercent) }];
+      }),
+    );
+    if (shares.length > 1) return new PriorityPicker(shares, this.isHashing);
+    const only = shares[0]!.picker;
+    return only instanceof BalancedHosts ? only.current() : only;
   }
 }
 

@@ -1,6 +1,14 @@
+/**
+ * The hosts of a cluster by address and TLS identity: what is there under the same key stays the same object, with all that was
+ * learnt of it.
+ *
+ * An update that shares most of its endpoints (`===`) with the one before is applied by its difference alone: what is the same at
+ * both ends of a list is passed over, and only what lies between is looked up. Everything else is compared by key.
+ */
 import type { ClusterConfig, EndpointConfig, LocalityEndpoints } from '../../model/cluster.ts';
 import type { HostObserver, LocalityShare } from '../../model/contracts.ts';
 import type { UpstreamTls } from '../../model/tls.ts';
+import { isSameLocality, span } from './endpoint-span.ts';
 import { Host, addressOf } from './host.ts';
 import { hasMetadata } from './host-group.ts';
 
@@ -10,10 +18,33 @@ export interface RefusedEndpoint {
   readonly reason: string;
 }
 
-/** The hosts of a cluster by address and TLS identity: what is there under the same key stays the same object. */
+/** What an update did to the hosts. */
+export interface HostChanges {
+  /** All hosts may be others, at other places: only who is gone is named. */
+  readonly isWhole: boolean;
+  readonly added: readonly Host[];
+  /** Weight, health, metadata or something else of the endpoint is another; its priority and locality are not. */
+  readonly changed: readonly Host[];
+  readonly gone: readonly Host[];
+  readonly refused: readonly RefusedEndpoint[];
+}
+
+/** Endpoints of one locality with their hosts; `undefined` where an endpoint has none of its own. */
+interface Section {
+  readonly source: LocalityEndpoints;
+  readonly share: LocalityShare | undefined;
+  hosts: readonly (Host | undefined)[];
+}
+
+type RefusalOf = (address: string) => string | undefined;
+
 export class HostTable {
   private readonly byKey = new Map<string, Host>();
   private makeObserver: (() => HostObserver | undefined) | undefined = undefined;
+  private config: ClusterConfig | undefined = undefined;
+  private sections: readonly Section[] = [];
+  /** Every endpoint has a host of its own, so that the difference of two lists is that of their hosts. */
+  private isPlain = false;
 
   /** Another policy: what the one before learnt of the hosts means nothing to it. Undefined = it learns nothing. */
   observeBy(makeObserver: (() => HostObserver | undefined) | undefined): void {
@@ -21,60 +52,135 @@ export class HostTable {
     for (const host of this.byKey.values()) host.observer = makeObserver?.();
   }
 
-  get size(): number {
-    return this.byKey.size;
-  }
-
   all(): Iterable<Host> {
     return this.byKey.values();
   }
 
-  /** Puts endpoints in force. Returns who is gone, and who was refused. */
-  update(
-    config: ClusterConfig,
-    localities: readonly LocalityEndpoints[],
-    refusalOf: (address: string) => string | undefined,
-  ): { readonly gone: readonly Host[]; readonly refused: readonly RefusedEndpoint[] } {
-    const seen = new Set<string>();
-    const refused: RefusedEndpoint[] = [];
-    const shares = sharesOf(config, localities);
-    for (const [index, { locality, priority, endpoints }] of localities.entries()) {
-      for (const endpoint of endpoints) {
-        const reason = refusalOf(endpoint.address);
-        if (reason !== undefined) {
-          refused.push({ address: endpoint.address, reason });
-          continue;
-        }
-        // Going around a tunnel would go around its mutual TLS.
-        if (endpoint.tunnel !== undefined) continue;
-        const tls = tlsOf(config, endpoint);
-        const key = `${addressOf(endpoint.address, endpoint.port)}|${tlsKey(tls)}`;
-        seen.add(key);
-        let host = this.byKey.get(key);
-        if (host === undefined) {
-          host = new Host(key, endpoint, tls, locality);
-          host.observer = this.makeObserver?.();
-          this.byKey.set(key, host);
-        }
-        host.endpoint = endpoint;
-        host.locality = locality;
-        host.priority = priority;
-        host.share = shares?.[index];
-        host.weight = endpoint.weight ?? 1;
-        host.isWithdrawn = endpoint.health === 'unhealthy' || endpoint.health === 'draining';
-      }
-    }
-    const gone = [...this.byKey].filter(([key]) => !seen.has(key));
-    for (const [key] of gone) this.byKey.delete(key);
-    return { gone: gone.map(([, host]) => host), refused };
+  get size(): number {
+    return this.byKey.size;
+  }
+
+  /** Puts endpoints in force. */
+  update(config: ClusterConfig, localities: readonly LocalityEndpoints[], refusalOf: RefusalOf): HostChanges {
+    const few = this.config === config ? this.updateFew(config, localities, refusalOf) : undefined;
+    this.config = config;
+    return few ?? this.updateAll(config, localities, refusalOf);
   }
 
   /** Takes all of them out. */
   clear(): readonly Host[] {
     const hosts = [...this.byKey.values()];
     this.byKey.clear();
+    this.sections = [];
+    this.isPlain = false;
     return hosts;
   }
+
+  /** By the keys of all endpoints. One that is listed twice counts once: where its priority is the most preferred, then the first. */
+  private updateAll(config: ClusterConfig, localities: readonly LocalityEndpoints[], refusalOf: RefusalOf): HostChanges {
+    const seen = new Set<string>();
+    const refused: RefusedEndpoint[] = [];
+    const shares = sharesOf(config, localities);
+    let endpointCount = 0;
+    const hostsOf = ({ source, share }: Section): (Host | undefined)[] =>
+      source.endpoints.map((endpoint) => {
+        endpointCount++;
+        const reason = refusalOf(endpoint.address);
+        if (reason !== undefined) refused.push({ address: endpoint.address, reason });
+        // Going around a tunnel would go around its mutual TLS.
+        if (reason !== undefined || endpoint.tunnel !== undefined) return undefined;
+        const tls = tlsOf(config, endpoint);
+        const key = keyOf(endpoint, tls);
+        if (seen.has(key)) return undefined;
+        seen.add(key);
+        const host = this.byKey.get(key) ?? this.create(key, endpoint, tls, source);
+        place(host, endpoint, source, share);
+        return host;
+      });
+    const sections = localities.map((source, index): Section => ({ source, share: shares?.[index], hosts: [] }));
+    for (const section of sections.toSorted((a, b) => a.source.priority - b.source.priority)) section.hosts = hostsOf(section);
+    this.sections = sections;
+    this.isPlain = endpointCount === seen.size;
+    const gone = [...this.byKey.values()].filter(({ key }) => !seen.has(key));
+    for (const { key } of gone) this.byKey.delete(key);
+    return { isWhole: true, added: [], changed: [], gone, refused };
+  }
+
+  /** By the difference to the endpoints before; undefined where that does not say enough. */
+  private updateFew(
+    config: ClusterConfig,
+    localities: readonly LocalityEndpoints[],
+    refusalOf: RefusalOf,
+  ): HostChanges | undefined {
+    const { sections } = this;
+    if (!this.isPlain || localities.length !== sections.length) return undefined;
+    if (!localities.every((source, index) => isSameLocality(source, sections[index]!.source))) return undefined;
+    const changes = { isWhole: false, added: [] as Host[], changed: [] as Host[], gone: [] as Host[], refused: [] };
+    const next: Section[] = [];
+    for (const [index, source] of localities.entries()) {
+      const section = sections[index]!;
+      const hosts = this.sectionHosts(config, section, source, refusalOf, changes);
+      // A host has moved here from another locality, or its address is refused.
+      if (hosts === undefined) return undefined;
+      next.push({ source, share: section.share, hosts });
+    }
+    for (const { key } of changes.gone) this.byKey.delete(key);
+    this.sections = next;
+    return changes;
+  }
+
+  private sectionHosts(
+    config: ClusterConfig,
+    { source: before, share, hosts }: Section,
+    source: LocalityEndpoints,
+    refusalOf: RefusalOf,
+    changes: { added: Host[]; changed: Host[]; gone: Host[] },
+  ): readonly (Host | undefined)[] | undefined {
+    const { start, end, endBefore } = span(before.endpoints, source.endpoints);
+    if (start === end && start === endBefore) return hosts;
+    const leaving = new Map(hosts.slice(start, endBefore).map((host) => [host!.key, host!]));
+    const between: Host[] = [];
+    for (let index = start; index < end; index++) {
+      const endpoint = source.endpoints[index]!;
+      const tls = tlsOf(config, endpoint);
+      const key = keyOf(endpoint, tls);
+      let host = leaving.get(key);
+      if (host !== undefined) {
+        leaving.delete(key);
+        changes.changed.push(host);
+      } else {
+        if (this.byKey.has(key) || endpoint.tunnel !== undefined || refusalOf(endpoint.address) !== undefined) return undefined;
+        host = this.create(key, endpoint, tls, source);
+        changes.added.push(host);
+      }
+      place(host, endpoint, source, share);
+      between.push(host);
+    }
+    changes.gone.push(...leaving.values());
+    return [...hosts.slice(0, start), ...between, ...hosts.slice(endBefore)];
+  }
+
+  private create(key: string, endpoint: EndpointConfig, tls: UpstreamTls | undefined, { locality }: LocalityEndpoints): Host {
+    const host = new Host(key, endpoint, tls, locality);
+    host.observer = this.makeObserver?.();
+    this.byKey.set(key, host);
+    return host;
+  }
+}
+
+/** What an endpoint says of its host. */
+function place(
+  host: Host,
+  endpoint: EndpointConfig,
+  { locality, priority }: LocalityEndpoints,
+  share: LocalityShare | undefined,
+): void {
+  host.endpoint = endpoint;
+  host.locality = locality;
+  host.priority = priority;
+  host.share = share;
+  host.weight = endpoint.weight ?? 1;
+  host.isWithdrawn = endpoint.health === 'unhealthy' || endpoint.health === 'draining';
 }
 
 /** The share of each locality in its priority, where localities are weighted; beside those with a weight one without gets nothing (Envoy). */
@@ -93,6 +199,10 @@ function sharesOf(
 
 function tlsOf({ tlsMatches, tls }: ClusterConfig, endpoint: EndpointConfig): UpstreamTls | undefined {
   return endpoint.tls ?? tlsMatches?.find((match) => hasMetadata(endpoint.metadata, match.metadata))?.tls ?? tls;
+}
+
+function keyOf({ address, port }: EndpointConfig, tls: UpstreamTls | undefined): string {
+  return `${addressOf(address, port)}|${tlsKey(tls)}`;
 }
 
 const tlsKeys = new WeakMap<object, string>();

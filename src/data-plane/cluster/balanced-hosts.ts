@@ -1,0 +1,74 @@
+import type { PickableHost, PickContext, Picker } from '../../model/contracts.ts';
+import { hasEqualWeights, noteEqualWeights } from '../load-balancing/host-weights.ts';
+import type { Host } from './host.ts';
+
+/** Makes the picker of a set of hosts by the policy of its cluster. */
+export type BuildPicker = (hosts: readonly Host[], previous: Picker | undefined) => Picker;
+
+const none: readonly Host[] = [];
+
+/**
+ * A set of hosts with the policy's picker over it. The picker is made when it is first asked after a change: a storm of changes
+ * between two requests costs one picker, and a set that gets no requests costs none.
+ */
+export class BalancedHosts implements Picker {
+  hosts: readonly Host[] = none;
+  private readonly build: BuildPicker;
+  private picker: Picker | undefined = undefined;
+  private isStale = true;
+  /** Known without looking at all hosts again, while changes are few. */
+  private isEven = true;
+
+  constructor(build: BuildPicker) {
+    this.build = build;
+  }
+
+  pick(context: PickContext): PickableHost | undefined {
+    return this.current().pick(context);
+  }
+
+  /** The policy's own picker over the hosts of now. */
+  current(): Picker {
+    if (!this.isStale) return this.picker!;
+    this.picker = this.build(this.hosts, this.picker);
+    this.isStale = false;
+    return this.picker;
+  }
+
+  /** Other hosts than before. */
+  set(hosts: readonly Host[]): void {
+    noteEqualWeights(hosts, false);
+    this.isEven = hasEqualWeights(hosts);
+    this.replace(hosts);
+  }
+
+  /** One more host, before the one that has this index. */
+  insert(host: Host, index: number): void {
+    const { hosts } = this;
+    if (hosts.length > 0 && hosts[0]!.weight !== host.weight) this.isEven = false;
+    this.replace(hosts.toSpliced(index, 0, host));
+  }
+
+  /** One host less. */
+  remove(index: number): void {
+    this.replace(this.hosts.toSpliced(index, 1));
+  }
+
+  /** The weight, or something else that policies read of a host, is another now. */
+  changed(host: Host): void {
+    const { hosts } = this;
+    // Where they were uneven already, this one may have been the only odd one.
+    if (!this.isEven) this.set(hosts);
+    else {
+      if (hosts.length > 1) this.isEven = host.weight === hosts[hosts[0] === host ? 1 : 0]!.weight;
+      this.replace(hosts);
+    }
+  }
+
+  private replace(hosts: readonly Host[]): void {
+    if (hosts.length <= 1) this.isEven = true;
+    noteEqualWeights(hosts, this.isEven);
+    this.hosts = hosts;
+    this.isStale = true;
+  }
+}
