@@ -34,8 +34,11 @@ export interface SimulatedMeshOptions {
 export interface HostChange {
   readonly atMs: number;
   readonly kind: 'ejected' | 'returned';
-  readonly address: string;
+  readonly host: SimulatedHost;
   readonly reason: string;
+  /** Requests that it had been given by then, and those of them that it had failed. */
+  readonly picked: number;
+  readonly failed: number;
 }
 
 /** What is said of one request. */
@@ -66,7 +69,7 @@ export async function withSimulatedMesh<T>(options: SimulatedMeshOptions, work: 
       const mesh = await createMesh({ name, controlPlane: planeOf(options), clock: queue, random, unknownHosts: 'refuse' });
       await mesh.ready();
       const changes: HostChange[] = [];
-      const stopWatching = watchHosts(name, queue, changes);
+      const stopWatching = watchHosts(name, queue, byAddress, changes);
       const send: SimulatedMesh['send'] = (done, more) =>
         void mesh.dispatcher.dispatch({ ...request, ...more }, new Caller(done));
       try {
@@ -158,12 +161,19 @@ function planeOf({ hosts, cluster, policy = safeDefaults.policy, hashPolicies }:
 }
 
 /** Writes down what the events of this mesh say. */
-function watchHosts(name: string, queue: EventQueue, changes: HostChange[]): () => void {
+function watchHosts(
+  name: string,
+  queue: EventQueue,
+  byAddress: ReadonlyMap<string, SimulatedHost>,
+  changes: HostChange[],
+): () => void {
   const watch =
     (kind: HostChange['kind']) =>
     (event: { readonly mesh: string; readonly endpoint: string; readonly reason?: string }): void => {
       const { mesh, endpoint, reason = '' } = event;
-      if (mesh === name) changes.push({ atMs: queue.now(), kind, address: endpoint, reason });
+      const host = byAddress.get(endpoint);
+      if (mesh !== name || host === undefined) return;
+      changes.push({ atMs: queue.now(), kind, host, reason, picked: host.picked, failed: host.failed });
     };
   const stops = [subscribe('host:ejected', watch('ejected')), subscribe('host:returned', watch('returned'))];
   return () => {

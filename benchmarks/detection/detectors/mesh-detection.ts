@@ -50,7 +50,7 @@ export function meshDetection(name: string, outlierDetection: OutlierDetectionCo
         outlierDetection,
       };
       detection.update(config);
-      const seeker: Writable<HostSeeker> = { call, startMs: 0, host: undefined, probe: undefined };
+      const seeker: Writable<HostSeeker> = { call, startMs: 0, mayProbe: true, host: undefined, probe: undefined };
       return {
         isOut: (index) => hosts[index]!.openedBy !== undefined,
         record(index, isFailure, now) {
@@ -59,7 +59,7 @@ export function meshDetection(name: string, outlierDetection: OutlierDetectionCo
             // Its time is over when it may be probed; the next request is the probe.
             seeker.startMs = now;
             seeker.probe = undefined;
-            if (!detection.isProbing || !detection.takeProbe(seeker, [host], [])) return;
+            if (!detection.probes.take(seeker, { has: (other) => other === host }, [], true)) return;
             detection.record(host, seeker.probe, isFailure ? failed : succeeded, now);
             queue.promised();
           } else if (isFailure) detection.record(host, undefined, failed, now);
