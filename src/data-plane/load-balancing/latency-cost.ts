@@ -9,6 +9,7 @@
  *   smoothed, and not taken for a peak: where one request in a hundred fails everywhere, whichever host failed last would be left
  *   alone, and the rest crowd one another.
  * - A host that was not heard of for long costs less and less, so that it gets another chance.
+ * - The first answers of a host count alike, as in a mean: the first of all has made a connection and met a cold process.
  * - Cold start: a host that has not answered yet and has a request on its way costs the penalty. So a new one is tried by a single
  *   request first, and hosts of which nothing is known share by their load.
  */
@@ -24,8 +25,8 @@ export interface LatencyOptions {
   readonly failurePenaltyMs: number;
 }
 
-/** An answer counts at least as if it came so long after the one before, in parts of `decayMs`: a burst in one millisecond counts too. */
-const leastShareOfDecay = 1 / 500;
+/** An answer counts at least one in so many: a burst within a millisecond has something to say too. */
+const mostAnswers = 500;
 /** Nothing counts as slower: an hour. */
 const maxLatencyMs = 3_600_000;
 /** What the first answer of a host says of its share of failures, when it is one. */
@@ -39,6 +40,7 @@ export class LatencyCost implements HostObserver {
   private latencyMs = -0.1;
   private failureRatio = 0.1;
   private heardMs = 0.1;
+  private answers = 1;
 
   constructor(isPeak: boolean, options: LatencyOptions) {
     this.isPeak = isPeak;
@@ -56,7 +58,8 @@ export class LatencyCost implements HostObserver {
       this.heardMs = nowMs;
       return;
     }
-    const kept = Math.exp(-Math.max((nowMs - this.heardMs) / decayMs, leastShareOfDecay));
+    if (this.answers < mostAnswers) this.answers++;
+    const kept = Math.min(Math.exp((this.heardMs - nowMs) / decayMs), 1 - 1 / this.answers);
     this.failureRatio = this.failureRatio * kept + (isFailure ? 1 - kept : 0);
     if (elapsed > this.latencyMs) this.latencyMs = this.isPeak ? elapsed : this.smoothed(elapsed, kept);
     else if (!isFailure) this.latencyMs = this.smoothed(elapsed, kept);

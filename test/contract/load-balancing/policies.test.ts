@@ -256,7 +256,7 @@ for (const policy of loadBalancingPolicies.values()) {
         const random = seededRandom(31);
         const counts = shares(policy, hosts, 3000, contextOf(random));
         for (const host of hosts)
-          assert.ok(Math.abs((counts.get(host) ?? 0) - 1000) <= bound(3000, 1 / 3), `${weights}: ${counts.get(host)}`);
+          assert.ok(Math.abs((counts.get(host) ?? 0) - 1000) <= bound(3000, 1 / 3), `${weights.join(':')}: ${counts.get(host)}`);
       }
     });
 
