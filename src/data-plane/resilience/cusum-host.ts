@@ -74,6 +74,14 @@ export class CusumHost {
     return this.sum + this.silence;
   }
 
+  /** No sum stays above `most`. */
+  limit(most: number): void {
+    this.more = Math.min(most, this.more);
+    this.bad = Math.min(most, this.bad);
+    this.dead = Math.min(most, this.dead);
+    this.slow = Math.min(most, this.slow);
+  }
+
   /** Forgets all evidence. */
   clear(): void {
     this.more = 0;

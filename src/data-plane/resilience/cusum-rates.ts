@@ -50,6 +50,14 @@ export class WindowedCounts {
     this.fastFailures++;
   }
 
+  /** Becomes the same as another. */
+  set(other: WindowedCounts): void {
+    this.slowRequests = other.slowRequests;
+    this.slowFailures = other.slowFailures;
+    this.fastRequests = other.fastRequests;
+    this.fastFailures = other.fastFailures;
+  }
+
   /** Adds the counts of another. */
   add(other: WindowedCounts): void {
     this.slowRequests += other.slowRequests;

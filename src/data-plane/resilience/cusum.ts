@@ -15,26 +15,30 @@
  * average, so that at R requests a second a healthy host is ejected f times a day. Four failures of a host whose peers are well. The
  * bound takes failures to be independent and p0 to be known; what broke together on one connection is therefore counted once.
  *
- * The gate: when more than half of its peers are under suspicion themselves (S ≥ h/4), the trouble is in what all of them share, and
- * nobody is taken out. S stays at h then, and each further failure asks again. A host without peers is never taken out.
+ * The gate: when more than half of its peers speak up at the same time (S ≥ h/8, one failure where failures are rare), the trouble
+ * is in what all of them share, and nobody is taken out; what was gathered counts for h/2 at most, since p0 lags behind an outage that
+ * begins. While it is open, peers that speak up are left out of p0: two dead hosts do not excuse each other. A host without peers is
+ * never taken out.
  *
  * From h/2 on a host gets less than its share: half of it at h. Recovers by its successes, and after an ejection by a probe: then the
- * sums against a host that is bad or dead start at h/2 (a head start, Lucas and Crosier 1982), so that a relapse is seen at once.
- * Cold start: without history peers are taken to fail in 0.2 % of requests, with the weight of two requests.
+ * sums against a host that is bad or dead start at h/2 (a head start, Lucas and Crosier 1982), so that a relapse is seen at once, and
+ * its share grows as they shrink. Cold start: peers that were not heard of are taken to fail in an eighth of their requests, which
+ * twenty successes outweigh, so that the first failures of a service with a few errors eject nobody.
  */
 import type { CusumConfig } from '../../model/policy.ts';
 import { CusumHost, errorAlternatives } from './cusum-host.ts';
 import { describeEvidence } from './cusum-reason.ts';
-import { HostRates, PooledRates } from './cusum-rates.ts';
+import { HostRates, PooledRates, WindowedCounts } from './cusum-rates.ts';
 
 /** One false ejection of a host in twenty days. */
 const defaultFalseEjectionsPerEndpointDay = 0.05;
 const secondsPerDay = 86_400;
 /** Requests a second of a host that hardly gets any: below, three failures in weeks would do. */
 const minPerSecond = 1;
-/** What is thought of hosts that were not heard of, and how many requests that is worth. */
-const priorErrorRatio = 0.002;
+/** What is thought of peers that were not heard of, and how many requests that is worth: over the slow window, and over the fast one. */
 const priorRequests = 2;
+const priorSlowFailures = 0.25;
+const priorFastFailures = 0.004;
 /** A host may fail so much more often than its peers before it speaks against it. */
 const toleratedFactor = 1.5;
 const toleratedErrorRatio = 0.002;
@@ -47,6 +51,8 @@ const deadRatio = 0.9;
 const leastContrast = 1.3;
 /** Between failures the rate of the peers is looked at so often. */
 const judgeEveryMs = 50;
+/** The part of h from which on a host counts for the gate. */
+const hotShare = 1 / 8;
 /** Hosts that failed last so long ago say nothing about an incident of now. */
 const hotForMs = 300_000;
 /** a of the Lehmann alternative. */
@@ -68,7 +74,9 @@ export interface ServingHosts {
 /** The detector of one cluster. It says who should go; whether and for how long is for ejection-rules.ts. */
 export class CusumDetector {
   private readonly pool = new PooledRates();
-  /** Hosts with S ≥ h/4, the one with the oldest bad news first. */
+  /** Written anew whenever the rate of the peers is asked for. */
+  private readonly peers = new WindowedCounts();
+  /** Hosts that count for the gate, the one with the oldest bad news first. */
   private readonly hot = new Set<CusumHost>();
   private hasLatency = true;
   /** 86 400 · M / f. */
@@ -100,7 +108,7 @@ export class CusumDetector {
     this.pool.count(now);
     host.rates.count();
     if (host.isClear) return;
-    if (now - host.judgedMs > judgeEveryMs) this.judge(host, now);
+    if (now - host.judgedMs > judgeEveryMs) this.judge(host, now, hosts);
     host.runRequests++;
     host.more = Math.max(0, host.more + host.moreDown);
     host.bad = Math.max(0, host.bad + host.badDown);
@@ -118,7 +126,7 @@ export class CusumDetector {
    * long as it stays.
    */
   recordFailure(host: CusumHost, isBreak: boolean, now: number, hosts: ServingHosts): boolean {
-    this.judge(host, now);
+    this.judge(host, now, hosts);
     host.rates.countFailure(this.pool, host.isHot);
     if (isBreak && isSameBreak(host, now)) return false;
     host.runRequests++;
@@ -138,7 +146,7 @@ export class CusumDetector {
     host.nextLatencyMs = now + latencyEveryMs;
     const evidence = latencyEvidence(rank);
     if (evidence <= 0 && host.slow === 0) return false;
-    if (now - host.judgedMs > judgeEveryMs) this.judge(host, now);
+    if (now - host.judgedMs > judgeEveryMs) this.judge(host, now, hosts);
     host.slow = Math.min(host.threshold, Math.max(0, host.slow + evidence));
     return this.settle(host, evidence > 0, now, hosts);
   }
@@ -150,7 +158,7 @@ export class CusumDetector {
   recordSilence(host: CusumHost, evidence: number, now: number, hosts: ServingHosts): boolean {
     host.silenceBefore = host.silence;
     host.silence = evidence;
-    if (now - host.judgedMs > judgeEveryMs) this.judge(host, now);
+    if (now - host.judgedMs > judgeEveryMs) this.judge(host, now, hosts);
     return this.settle(host, evidence > 0, now, hosts);
   }
 
@@ -195,12 +203,12 @@ export class CusumDetector {
   }
 
   /** Folds the rates, and reckons from those of the peers what a success and a failure say, and how much is needed. */
-  private judge(host: CusumHost, now: number): void {
+  private judge(host: CusumHost, now: number, hosts: ServingHosts): void {
     const { pool } = this;
     pool.fold(now);
     host.rates.fold(pool, now, host.isHot);
     host.judgedMs = now;
-    host.peerErrorRatio = this.peerErrorRatio(host);
+    host.peerErrorRatio = this.peerErrorRatio(host, now, hosts);
     const p0 = Math.min(maxPeerErrorRatio, toleratedFactor * host.peerErrorRatio + toleratedErrorRatio);
     const passes = Math.log1p(-p0);
     const fails = Math.log(p0);
@@ -218,13 +226,20 @@ export class CusumDetector {
   }
 
   /** How often the peers of a host fail: the worse of the last minute and the last seconds. */
-  private peerErrorRatio({ rates: own }: CusumHost): number {
-    const { all, gone } = this.pool;
-    const slowFailures = all.slowFailures - gone.slowFailures - own.slowFailures;
-    const slowRequests = all.slowRequests - gone.slowRequests - own.slowRequests;
-    const fastFailures = all.fastFailures - gone.fastFailures - own.fastFailures;
-    const fastRequests = all.fastRequests - gone.fastRequests - own.fastRequests;
-    return Math.max(shrunkRatio(slowFailures, slowRequests), shrunkRatio(fastFailures, fastRequests));
+  private peerErrorRatio(host: CusumHost, now: number, hosts: ServingHosts): number {
+    const { all, gone, suspected } = this.pool;
+    const { peers } = this;
+    peers.set(all);
+    peers.subtract(gone);
+    const isHeld = this.isHeld(host, now, hosts);
+    if (!isHeld) peers.subtract(suspected);
+    // Suspected itself, it is among those.
+    if (isHeld || !host.isHot) peers.subtract(host.rates);
+    const { slowRequests, slowFailures, fastRequests, fastFailures } = peers;
+    return Math.max(
+      (slowFailures + priorSlowFailures) / (slowRequests + priorRequests),
+      (fastFailures + priorFastFailures) / (fastRequests + priorRequests),
+    );
   }
 
   private thresholdAt(perSecond: number): number {
@@ -235,7 +250,7 @@ export class CusumDetector {
   private settle(host: CusumHost, isBadNews: boolean, now: number, hosts: ServingHosts): boolean {
     const { sum, threshold } = host;
     const evidence = sum + host.silence;
-    if (evidence < threshold / 4) this.cool(host);
+    if (evidence < threshold * hotShare) this.cool(host);
     else if (isBadNews) this.heat(host, now);
     if (evidence < threshold / 2 && !host.isOnProbation) {
       host.trustRatio = 1;
@@ -243,6 +258,7 @@ export class CusumDetector {
     }
     const isHeld = this.isHeld(host, now, hosts);
     host.trustRatio = isHeld ? 1 : trustAt(evidence / threshold, host.isOnProbation);
+    if (isHeld) host.limit(threshold / 2);
     return isBadNews && !isHeld && sum + Math.min(host.silence, host.silenceBefore) >= threshold;
   }
 
@@ -250,8 +266,7 @@ export class CusumDetector {
   private isHeld(host: CusumHost, now: number, hosts: ServingHosts): boolean {
     const peers = hosts.serving - 1;
     if (peers < 1) return true;
-    const self = host.isHot ? 1 : 0;
-    if (2 * (this.hot.size - self) <= peers) return false;
+    if (2 * (this.hot.size - (host.isHot ? 1 : 0)) <= peers) return false;
     for (const other of this.hot) {
       if (now - other.hotMs < hotForMs) break;
       this.cool(other);
@@ -279,10 +294,6 @@ export class CusumDetector {
 /** What an answer of this rank says for "slow" against "like the others". */
 function latencyEvidence(rank: number): number {
   return Math.log(latencyShape) + (latencyShape - 1) * Math.log(Math.min(1, Math.max(1e-6, rank)));
-}
-
-function shrunkRatio(failures: number, requests: number): number {
-  return (Math.max(0, failures) + priorErrorRatio * priorRequests) / (Math.max(0, requests) + priorRequests);
 }
 
 /** The share left to a host with so much of the evidence that is needed. */
