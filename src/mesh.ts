@@ -9,6 +9,7 @@ import { gaugesOf } from './admin/readings.ts';
 import { meshStatus, type MeshStatus } from './admin/status.ts';
 import { Deadlines } from './base/deadlines.ts';
 import { MeshError } from './base/errors.ts';
+import { LoopWatch } from './base/loop-watch.ts';
 import { holdingProcess, systemClock, systemRandom, yieldToLoop } from './base/runtime.ts';
 import { refusalOf } from './control-plane/address-refusal.ts';
 import { Demands } from './control-plane/demands.ts';
@@ -20,6 +21,7 @@ import { createConfigStore } from './control-plane/store.ts';
 import { LiveConfig } from './data-plane/live-config.ts';
 import { loadBalancingPolicies } from './data-plane/load-balancing/index.ts';
 import { OutboundDispatcher } from './data-plane/dispatcher.ts';
+import { HealthChecks } from './data-plane/health-checks/health-checks.ts';
 import { chosenDispatcher, fallbackDispatcher } from './data-plane/fallback-dispatcher.ts';
 import { createConnectionFactory } from './data-plane/transport/connection-factory.ts';
 import { createFetch } from './fetch/create-fetch.ts';
@@ -131,6 +133,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
       resolver,
       policies: loadBalancingPolicies,
       connections,
+      healthChecks: new HealthChecks({ clock, random, identities }),
       refusalOf: (source, address) =>
         refusalOf(
           planes.find(({ name: other }) => other === source),
@@ -163,6 +166,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     clock,
     random,
     deadlines: new Deadlines(clock),
+    loop: new LoopWatch(),
     telemetry,
     rateLimits: config.rateLimits,
     configTimeoutMs,

@@ -89,7 +89,18 @@ function destinationsOf({ config, source, route, request }: ExplainedRequest): r
   const { edit, responseEdit, mirrors } = route;
   const slot = config.slotByName(source, clusterInHeader(route, request));
   return [
-    { slot, subset: '', weight: 1, edit, responseEdit, mirrors, fault: undefined, timeoutMs: undefined, answer: undefined },
+    {
+      slot,
+      subset: '',
+      weight: 1,
+      edit,
+      responseEdit,
+      mirrors,
+      fault: undefined,
+      timeoutMs: undefined,
+      answer: undefined,
+      latency: undefined,
+    },
   ];
 }
 

@@ -2,6 +2,7 @@
  * Deadlines for the request path. A `setTimeout` per attempt costs about 1 µs to set and clear; requests share few distinct
  * timeouts, so each distinct duration has a first-in first-out list and one timer: about 65 ns (benchmarks/micro).
  */
+import { toleratedLateMs } from './loop-watch.ts';
 import type { Clock, Timer } from './runtime.ts';
 
 /** Something that wants to be told when its time is over. */
@@ -88,7 +89,7 @@ class Lane implements DeadlineOwner {
     this.timer = undefined;
     const now = this.clock.now();
     // The loop stood still, and timers come before sockets: the answers may be here. They are read before anybody is too late.
-    if (!this.hasReadOn && now - this.expectedMs > stallMs) {
+    if (!this.hasReadOn && now - this.expectedMs > toleratedLateMs) {
       this.hasReadOn = true;
       this.timer = this.clock.setTimer(this.fire, 1);
       return;
@@ -109,9 +110,6 @@ class Lane implements DeadlineOwner {
     }
   };
 }
-
-/** A timer that fires so much too late says that the event loop was blocked, and not that a peer is slow. */
-const stallMs = 20;
 
 /** Timers take whole milliseconds, and cut off fractions: rounded down, the last one would fire early. */
 function delayUntil(dueMs: number, clock: Clock): number {

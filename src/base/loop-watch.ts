@@ -8,7 +8,7 @@
  */
 
 /** A timer that is so much too late says that the event loop was blocked; less is a busy turn of it. */
-const toleratedLateMs = 20;
+export const toleratedLateMs = 20;
 /** Times that are remembered. More within one measurement are not all taken off it. */
 const remembered = 16;
 
@@ -39,6 +39,12 @@ export class LoopWatch {
   /** The part of `startMs` … `endMs` in which this process stood still, in milliseconds; 0 nearly always. */
   stalledMs(startMs: number, endMs: number): number {
     return startMs >= this.stallEndMs ? 0 : this.sum(startMs, endMs);
+  }
+
+  /** Whether this process stood still for so much of a time that ends now that nobody else is to blame for its end: a tenth. */
+  hasMissed(startMs: number, now: number): boolean {
+    this.touch(now);
+    return this.stalledMs(startMs, now) * 10 > now - startMs;
   }
 
   private sum(startMs: number, endMs: number): number {

@@ -13,6 +13,7 @@ import { attemptReport } from './attempt-report.ts';
 import { optionsOf } from './attempt-request.ts';
 import { perTryMs } from './attempt-time.ts';
 import { errorOf } from './call-failure.ts';
+import { isSafeToLose } from './call-retries.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import type { Host } from './cluster/host.ts';
 import { pickHost } from './cluster/pick-host.ts';
@@ -94,9 +95,32 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     return this.controller !== undefined;
   }
 
+  /** Whether the request has left whole, and its response has not begun. A tunnel may be waited for as long as its peer likes. */
+  get awaitsHead(): boolean {
+    const { options } = this.call;
+    return (
+      this.isRequestSent &&
+      this.status === 0 &&
+      !this.isOver &&
+      this.cancelReason === undefined &&
+      !options.upgrade &&
+      options.method !== 'CONNECT'
+    );
+  }
+
+  /** When it could leave: what came before, a wait for a connection, is not the host's silence. For what was sent. */
+  get sentMs(): number {
+    return Math.max(this.startMs, this.connection!.readyMs);
+  }
+
   /** Whether a stream of HTTP/2 goes on with the body although the response is over. */
   get isStillSending(): boolean {
     return !this.isRequestSent && this.connection?.isH2 === true;
+  }
+
+  /** Whether a host or cluster that was out may be tried with it. */
+  get mayProbe(): boolean {
+    return isSafeToLose(this.call);
   }
 
   /** Whether the call's handler hears of it: the call is not over, and no other attempt's response is delivered. */
@@ -129,10 +153,13 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     }
     if (admission.isOn) this.inFlight = admission.inFlight;
     let nobody: Failure | undefined;
-    try {
-      nobody = pickHost(this, cluster, this.destination.subset, call.plan?.wish, call.retries?.hosts, context.random);
-    } catch (error) {
-      nobody = brokenPolicy(error);
+    const { silence } = context;
+    if (silence.isCalm || !silence.onSend(this)) {
+      try {
+        nobody = pickHost(this, cluster, this.destination.subset, call.plan?.wish, call.retries?.hosts, context.random);
+      } catch (error) {
+        nobody = brokenPolicy(error);
+      }
     }
     if (nobody !== undefined) {
       limits.releaseRequest();
@@ -175,6 +202,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
 
   onConnection(connection: Connection): void {
     this.isWaiting = false;
+    connection.readyMs = this.call.context.clock.now();
     this.limits.releasePending();
     this.silence?.stop();
     // Whoever made room, or opened the connection, is another request: its async context is not this one's.
@@ -263,6 +291,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     call.plan?.timers?.touch();
     this.silence?.touch();
     if (status < 200) {
+      this.host!.lastHeardMs = call.context.clock.now();
       if (!call.isDecided) this.toHandler(controller, status, headers, message);
       return;
     }
@@ -295,8 +324,8 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     const { call } = this;
-    // A gRPC server that answers with a message is well, whatever the status at the end.
-    this.probe?.succeeded();
+    // The status of a gRPC call comes at its end.
+    this.probe?.heard();
     if (call.winner === this) {
       if (call.isSettled) return;
       call.plan?.timers?.touch();
@@ -390,19 +419,34 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   }
 
   /** No response head within the time of one attempt, or an unwanted response that does not end. */
-  onDeadline(): void {
-    if (this.drainedBytes !== -1) this.controller?.abort(new Error('the discarded response takes too long to read to its end'));
-    else this.timedOut(`no response within ${this.call.retry!.perTryTimeoutMs} ms`);
+  onDeadline(deadline: Deadline): void {
+    if (this.drainedBytes !== -1) {
+      this.controller?.abort(new Error('the discarded response takes too long to read to its end'));
+      return;
+    }
+    const limitMs = this.call.retry!.perTryTimeoutMs!;
+    const { clock, loop, deadlines } = this.call.context;
+    const now = clock.now();
+    loop.touch(now);
+    const missedMs = limitMs - (now - this.startMs - loop.stalledMs(this.startMs, now));
+    // Time that this process stood still is not the peer's: it gets it once. It is late already when it is asked a second time.
+    if (missedMs >= 1 && deadline.dueMs - this.startMs <= limitMs + 1) this.deadline = deadlines.arm(this, missedMs, now);
+    else this.timedOut(`no response within ${limitMs} ms`, missedMs >= 1);
   }
 
   /** Nothing came for so long. */
   private stoodStill(idleMs: number): void {
     const reason = `nothing came for ${idleMs} ms`;
     if (this.call.winner === this) this.call.expire('MESH_IDLE_TIMEOUT', reason);
-    else this.timedOut(reason);
+    else {
+      const { clock, loop } = this.call.context;
+      const now = clock.now();
+      this.timedOut(reason, loop.hasMissed(now - idleMs, now));
+    }
   }
 
-  private timedOut(reason: string): void {
+  /** `isOurs`: this process stood still for a part of the time, which says nothing about the host. */
+  private timedOut(reason: string, isOurs: boolean): void {
     const { call } = this;
     if (this.drainedBytes !== -1 || this.isOver || this.cancelReason !== undefined || call.isDecided) return;
     const failure: Failure = {
@@ -411,7 +455,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
       mayHaveBeenProcessed: this.wasSent,
       localOrigin: true,
       // The queue for a connection is ours.
-      ours: this.isWaiting,
+      ours: isOurs || this.isWaiting,
       reason,
     };
     if (this.connection !== undefined) this.connections!.distrust(this.connection, this.sequence);
@@ -424,6 +468,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   /** Stops it; what undici still says of it is ignored. */
   cancel(reason: Error, code: MeshErrorCode | undefined): void {
     if (this.isOver || this.cancelReason !== undefined) return;
+    if (code === undefined && this.awaitsHead) this.call.context.silence.onAbandoned(this);
     this.cancelReason = reason;
     this.deadline?.cancel();
     this.silence?.stop();

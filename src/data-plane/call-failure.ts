@@ -107,13 +107,14 @@ function statusWithoutCluster({ config: { action } }: CompiledRoute): MeshErrorC
 
 /** What the end of the call's time says of an attempt that was under way. */
 export function timeoutAt(attempt: Attempt): Failure {
+  const { context } = attempt.call;
   return {
     kind: 'failure',
     code: 'MESH_TIMEOUT',
     mayHaveBeenProcessed: attempt.wasSent,
     localOrigin: true,
-    // The queue for a connection is ours.
-    ours: attempt.isWaiting,
+    // The queue for a connection is ours, and so is the time in which this process stood still.
+    ours: attempt.isWaiting || context.loop.hasMissed(attempt.startMs, context.clock.now()),
     reason: 'the time of the whole request is over',
   };
 }

@@ -17,6 +17,11 @@ export class CallList {
     this.head = call;
   }
 
+  /** One of them, from which `next` leads to the others. */
+  get first(): Call | undefined {
+    return this.head;
+  }
+
   remove(call: Call): void {
     const { next, previous } = call;
     if (previous === undefined) this.head = next;

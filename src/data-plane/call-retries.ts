@@ -15,7 +15,7 @@ import { isRetriedCall } from './inherit.ts';
 import type { Call } from './outbound.ts';
 import type { HedgeSchedule } from './resilience/hedge.ts';
 import type { PriorityLimits } from './resilience/limits.ts';
-import type { Outcome } from './resilience/outcome.ts';
+import type { Failure, Outcome } from './resilience/outcome.ts';
 import { decideRetry, retryDelayMs, tooLong, type RetriableRequest, type RetryVerdict } from './resilience/retry.ts';
 import { RetryHosts } from './resilience/retry-hosts.ts';
 import { headerOf, type RequestView } from './routing/request-view.ts';
@@ -26,6 +26,13 @@ const idempotentMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'T
 /** Whether a request may be executed twice, by its method or an `idempotency-key`. */
 export function isRepeatable(request: RequestView): boolean {
   return idempotentMethods.has(request.method) || headerOf(request, 'idempotency-key') !== undefined;
+}
+
+/** Whether little is lost when one more attempt fails: the request is idempotent, or its policy lets it be sent again. */
+export function isSafeToLose({ options, retry, attempts, replay }: Call): boolean {
+  if (options.idempotent ?? isRepeatable(options)) return true;
+  const isRetried = retry?.nonIdempotent === 'as-configured' && attempts < retry.maxAttempts;
+  return isRetried && (replay?.isReplayable ?? true);
 }
 
 /** What decisions about further attempts read of a request. */
@@ -111,6 +118,20 @@ export class CallRetries {
     });
     if (attempt.host !== undefined) this.hosts.add(attempt.host);
     return true;
+  }
+
+  /**
+   * Whether another attempt starts beside one that goes on, since its host is out. The policy has to have a condition for it, and the
+   * method must bear it, as if the attempt had failed; but what is refused here is no end of the call.
+   */
+  grantsInstead(attempt: Attempt, failure: Failure): boolean {
+    const verdict = decideRetry(this.request, this.policy, this.call.attempts, failure);
+    if (!verdict.retry) return false;
+    const { denialFlag } = this;
+    const isGranted = this.grants(attempt, failure, verdict.condition);
+    this.denialFlag = denialFlag;
+    this.denied = undefined;
+    return isGranted;
   }
 
   private decideBeside(condition: RetryCondition): RetryVerdict {

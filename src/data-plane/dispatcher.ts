@@ -3,6 +3,7 @@ import { MeshError } from '../base/errors.ts';
 import { CallList } from './call-list.ts';
 import { Call } from './outbound.ts';
 import type { CallContext, OutboundContext } from './outbound-context.ts';
+import { SilenceWatch } from './resilience/silence.ts';
 import { checkTaker, readable, unreadable } from './request-shape.ts';
 import type { DispatchOptions } from './send-options.ts';
 
@@ -19,7 +20,7 @@ export class OutboundDispatcher extends Dispatcher {
 
   constructor(context: OutboundContext) {
     super();
-    this.context = { ...context, calls: this.calls };
+    this.context = { ...context, calls: this.calls, silence: new SilenceWatch(context.clock, context.loop, this.calls) };
   }
 
   override dispatch(options: DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {

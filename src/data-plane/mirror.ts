@@ -82,6 +82,7 @@ function routeOf(mirror: CompiledMirror, route: CompiledRoute, timeoutMs: number
     fault: undefined,
     timeoutMs: undefined,
     answer: undefined,
+    latency: undefined,
   };
   return {
     ...route,

@@ -1,10 +1,12 @@
 import type { Dispatcher } from 'undici';
 import type { Deadlines } from '../base/deadlines.ts';
+import type { LoopWatch } from '../base/loop-watch.ts';
 import type { Clock, Random } from '../base/runtime.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { CallList } from './call-list.ts';
 import type { LiveConfig } from './live-config.ts';
 import type { RateLimits } from './resilience/rate-limit.ts';
+import type { SilenceWatch } from './resilience/silence.ts';
 
 /** What a call needs of the mesh. */
 export interface OutboundContext {
@@ -12,6 +14,8 @@ export interface OutboundContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly deadlines: Deadlines;
+  /** When this process stood still. */
+  readonly loop: LoopWatch;
   readonly telemetry: Telemetry;
   readonly rateLimits: RateLimits;
   /** Longest wait for the configuration of a service that is asked for the first time. */
@@ -26,4 +30,6 @@ export interface OutboundContext {
 export interface CallContext extends OutboundContext {
   /** The calls under way. */
   readonly calls: CallList;
+  /** Looks for hosts that answer nothing. */
+  readonly silence: SilenceWatch;
 }

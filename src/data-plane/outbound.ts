@@ -427,7 +427,8 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
     this.fail(timeoutOf(this, code, reason));
   }
 
-  private openAttempts(): readonly Attempt[] {
+  /** Those that are under way. */
+  openAttempts(): readonly Attempt[] {
     const { current } = this;
     return this.plan?.hedges?.open ?? (current === undefined || current.isOver ? [] : [current]);
   }

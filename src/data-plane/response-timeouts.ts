@@ -4,6 +4,7 @@
  * one attempt) share timers with all other requests (base/deadlines.ts).
  */
 import type { MeshErrorCode } from '../base/errors.ts';
+import { toleratedLateMs } from '../base/loop-watch.ts';
 import type { Clock, Timer } from '../base/runtime.ts';
 
 /** Calls back when nothing has happened for so long. To say that something happened costs a look at the clock. */
@@ -32,11 +33,15 @@ export class Silence {
     this.timer = undefined;
   }
 
-  private watch(delayMs: number): void {
+  private watch(delayMs: number, hasReadOn = false): void {
+    const expectedMs = this.clock.now() + delayMs;
     this.timer = this.clock.setTimer(() => {
-      const leftMs = this.lastMs + this.limitMs - this.clock.now();
+      const now = this.clock.now();
+      const leftMs = this.lastMs + this.limitMs - now;
       // Timers may fire a fraction early.
       if (leftMs > 0.5) this.watch(Math.ceil(leftMs));
+      // The event loop stood still, and timers come before sockets: what has happened meanwhile is read first.
+      else if (!hasReadOn && now - expectedMs > toleratedLateMs) this.watch(1, true);
       else this.onSilence();
     }, delayMs);
   }

@@ -12,7 +12,18 @@ export function destinationOf(call: Call, route: CompiledRoute): CompiledDestina
     return route.draw === 'weighted' ? chooseDestination(route, call.context.random) : usableDestination(call, route);
   const { edit, responseEdit, mirrors } = route;
   const slot = call.context.config.slotByName(call.entry!.virtualHost!.source, clusterInHeader(route, call));
-  return { slot, subset: '', weight: 1, edit, responseEdit, mirrors, fault: undefined, timeoutMs: undefined, answer: undefined };
+  return {
+    slot,
+    subset: '',
+    weight: 1,
+    edit,
+    responseEdit,
+    mirrors,
+    fault: undefined,
+    timeoutMs: undefined,
+    answer: undefined,
+    latency: undefined,
+  };
 }
 
 function usableDestination(call: Call, route: CompiledRoute): CompiledDestination | undefined {

@@ -101,6 +101,7 @@ class Exchange implements Dispatcher.DispatchController {
   begin(latencyMs: number, status: number): void {
     const { queue } = this.network;
     this.handler.onRequestStart!(this, null);
+    this.handler.onRequestSent?.();
     if (latencyMs !== Number.POSITIVE_INFINITY) queue.add(queue.now() + latencyMs, () => this.answer(status));
   }
 

@@ -8,15 +8,21 @@ import { loadReportFrom, type ReportHeaders } from '../load-balancing/load-repor
 import { statusOf } from '../resilience/outlier-detection.ts';
 import { loadVerdict, type LoadVerdict } from '../resilience/load-verdict.ts';
 import type { Outcome, ResponseOutcome } from '../resilience/outcome.ts';
+import { toleratedFactor, toleratedMs, type PeerLatency } from '../resilience/peer-latency.ts';
+import type { Host } from './host.ts';
 
 /** A response head came that nothing has to be decided about. */
 export function recordHead(attempt: Attempt, headers: ResponseOutcome['headers']): void {
   const { host, probe } = attempt;
   if (host === undefined) return;
   const now = attempt.call.context.clock.now();
-  host.recordLatency(now - attempt.startMs);
-  if (host.observer !== undefined) observe(attempt, host.observer, false, headers, now);
-  if (attempt.inFlight > 0) recordLoad(attempt, 'success', now);
+  const elapsedMs = heard(attempt, host, now);
+  if (elapsedMs >= 0) {
+    host.recordLatency(elapsedMs);
+    compare(attempt, host, elapsedMs, now);
+  } else host.requests++;
+  if (host.observer !== undefined) observe(host.observer, elapsedMs, false, headers, now);
+  if (attempt.inFlight > 0) recordLoad(attempt, 'success', elapsedMs, now);
   if (probe !== undefined && !isGrpcResponse(headers)) probe.succeeded();
 }
 
@@ -44,28 +50,68 @@ export function recordOutcome(attempt: Attempt, outcome: Outcome): void {
   const { host, cluster } = attempt;
   if (host === undefined || attempt.isRecorded) return;
   const now = attempt.call.context.clock.now();
-  if (attempt.inFlight > 0) recordLoad(attempt, loadVerdict(outcome), now);
   if (outcome.kind === 'response') {
     if (outcome.status < 500 && outcome.grpcStatus === undefined) {
+      if (attempt.inFlight > 0) recordLoad(attempt, loadVerdict(outcome), livedMs(attempt, now), now);
       recordHead(attempt, outcome.headers);
       return;
     }
-    host.recordLatency(now - attempt.startMs);
+    const elapsedMs = heard(attempt, host, now);
+    if (elapsedMs >= 0) {
+      host.recordLatency(elapsedMs);
+      latencyOf(attempt).record(host, elapsedMs, now);
+    } else host.requests++;
+    if (attempt.inFlight > 0) recordLoad(attempt, loadVerdict(outcome), elapsedMs, now);
     if (host.observer !== undefined)
-      observe(attempt, host.observer, statusOf(outcome.status, outcome.grpcStatus) >= 500, outcome.headers, now);
+      observe(host.observer, elapsedMs, statusOf(outcome.status, outcome.grpcStatus) >= 500, outcome.headers, now);
   } else {
     if (attempt.status === 0) host.requests++;
+    const elapsedMs = livedMs(attempt, now);
+    if (attempt.inFlight > 0) recordLoad(attempt, loadVerdict(outcome), elapsedMs, now);
     // Where the head had come, it is the body that took so long.
     if (host.observer !== undefined && !outcome.ours)
-      host.observer.onResponse?.(attempt.status === 0 ? now - attempt.startMs : 0, true, now);
+      host.observer.onResponse?.(attempt.status === 0 && elapsedMs >= 0 ? elapsedMs : 0, true, now);
   }
   attempt.isRecorded = true;
   cluster.detection.record(host, attempt.probe, outcome, now);
 }
 
+/** A head came: the host is alive. Returns how long it took, or less than 0 (`livedMs`). */
+function heard(attempt: Attempt, host: Host, now: number): number {
+  host.lastHeardMs = now;
+  return livedMs(attempt, now);
+}
+
+/**
+ * How long an attempt has taken, without the time in which this process stood still; less than 0 where that was most of it, so that
+ * nothing is known of the rest.
+ */
+function livedMs({ startMs, call }: Attempt, now: number): number {
+  const { loop } = call.context;
+  loop.touch(now);
+  const stalledMs = loop.stalledMs(startMs, now);
+  const elapsedMs = now - startMs;
+  return 2 * stalledMs > elapsedMs ? -1 : elapsedMs - stalledMs;
+}
+
+/** How long it took, beside what the peers of the host take: worth a look where it was long, or where something speaks against the host. */
+function compare(attempt: Attempt, host: Host, elapsedMs: number, now: number): void {
+  const latency = latencyOf(attempt);
+  const slow = host.record?.cusum?.slow;
+  if ((slow !== undefined && slow > 0) || latency.isLate(elapsedMs)) {
+    const rank = latency.rankAmongPeers(host, (elapsedMs - toleratedMs) / toleratedFactor);
+    attempt.cluster.detection.recordLatency(host, rank, now);
+  }
+  latency.record(host, elapsedMs, now);
+}
+
+function latencyOf({ destination, cluster, call }: Attempt): PeerLatency {
+  return (destination.latency ??= cluster.latencies.of(call.route!.name));
+}
+
 /** What the policy of the cluster learns of a response head, where it learns. */
-function observe(attempt: Attempt, observer: HostObserver, isFailure: boolean, headers: ReportHeaders, now: number): void {
-  observer.onResponse?.(now - attempt.startMs, isFailure, now);
+function observe(observer: HostObserver, elapsedMs: number, isFailure: boolean, headers: ReportHeaders, now: number): void {
+  if (elapsedMs >= 0) observer.onResponse?.(elapsedMs, isFailure, now);
   reportLoad(observer, headers, now);
 }
 
@@ -76,9 +122,9 @@ function reportLoad(observer: HostObserver, headers: ReportHeaders, now: number)
 }
 
 /** What it says of the cluster's load, where that is watched. */
-function recordLoad(attempt: Attempt, verdict: LoadVerdict, now: number): void {
+function recordLoad(attempt: Attempt, verdict: LoadVerdict, elapsedMs: number, now: number): void {
   const { cluster, call } = attempt;
-  cluster.limits.onOutcome(verdict, now - attempt.startMs, attempt.inFlight, now, call.context.random);
+  cluster.limits.onOutcome(elapsedMs < 0 ? 'ignored' : verdict, elapsedMs, attempt.inFlight, now, call.context.random);
   attempt.inFlight = 0;
 }
 

@@ -34,6 +34,9 @@ const ringSize = 64;
 const ringMask = ringSize - 1;
 /** Answers of other hosts without which there is no rank. */
 const minPeerSamples = 16;
+/** An answer that takes less than so many times as long as others, and so much more, says nothing against its host. */
+export const toleratedFactor = 3;
+export const toleratedMs = 10;
 /** Step of the median that follows the samples: 2 %, so that it crosses a factor of ten in about a hundred. */
 const medianStep = 1.02;
 
@@ -79,7 +82,7 @@ export class PeerLatency {
    * one in ten thousand, nor below what their number can show.
    */
   survival(elapsedMs: number): number {
-    if (this.samples < minSamples) return 1;
+    if (!this.isKnown) return 1;
     if (this.isStale) this.reckon();
     float[0] = elapsedMs;
     const bucket = (bits[0]! >> shift) - lowestBits;
@@ -88,7 +91,12 @@ export class PeerLatency {
 
   /** Whether an answer took so long that its rank is worth a look: a cheap question, asked of every answer. */
   isLate(elapsedMs: number): boolean {
-    return elapsedMs > 3 * this.medianMs + 10 && this.samples >= minSamples;
+    return elapsedMs > toleratedFactor * this.medianMs + toleratedMs && this.isKnown;
+  }
+
+  /** Whether there are enough answers to say anything. */
+  get isKnown(): boolean {
+    return this.samples >= minSamples;
   }
 
   /** Rank among the recent answers of other hosts, 0 (none was faster) … 1 (all were); NaN with less than 16 of them. */

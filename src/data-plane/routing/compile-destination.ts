@@ -37,6 +37,7 @@ export function compileDestination(
     fault: to.fault,
     timeoutMs: to.timeoutMs,
     answer: to.answer === undefined ? undefined : compileAnswer(to.answer, path, responseEdit),
+    latency: undefined,
   };
 }
 

@@ -7,6 +7,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { CompiledAnswer } from './answer.ts';
 import type { RequestEdit, ResponseEdit } from './edit-request.ts';
 import type { CompiledMatch, Runtime } from './match-route.ts';
+import type { PeerLatency } from '../resilience/peer-latency.ts';
 import type { RouteIndex } from './route-index.ts';
 import type { VirtualClusterOf } from './virtual-clusters.ts';
 
@@ -48,6 +49,8 @@ export interface CompiledDestination {
   readonly timeoutMs: number | undefined;
   /** Set = answered without asking the cluster. */
   readonly answer: CompiledAnswer | undefined;
+  /** How long the hosts of its cluster take for requests of its route; there from the first answer on. */
+  latency: PeerLatency | undefined;
 }
 
 /** A route ready for requests: its test, its destinations, and the policy that is left after merging. */

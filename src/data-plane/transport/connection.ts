@@ -37,6 +37,8 @@ export class Connection {
   readonly client: Client;
   readonly epoch: number;
   readonly bornMs: number;
+  /** Monotonic milliseconds at which whoever waited for it last could send: it was connected, or became free. */
+  readyMs = 0.1;
   /** Requests on it now; more than one only on HTTP/2. */
   streams = 0;
   requests = 0;

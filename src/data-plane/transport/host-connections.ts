@@ -222,6 +222,7 @@ export class HostConnections {
     this.all.add(connection);
     client.on('connect', () => {
       connection.isConnected = true;
+      connection.readyMs = clock.now();
       if (connection.isH2 && connected !== null) {
         cancelStreamsOnClose(connected);
         // The first frame of the peer says how many streams it takes: who waits goes on when that is known.

@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { request } from 'undici';
 import { Deadlines } from '../../../src/base/deadlines.ts';
+import { LoopWatch } from '../../../src/base/loop-watch.ts';
 import type { Clock } from '../../../src/base/runtime.ts';
 import { OutboundDispatcher } from '../../../src/data-plane/dispatcher.ts';
+import { HealthChecks } from '../../../src/data-plane/health-checks/health-checks.ts';
 import { LiveConfig } from '../../../src/data-plane/live-config.ts';
 import { loadBalancingPolicies } from '../../../src/data-plane/load-balancing/index.ts';
 import { createConnectionFactory } from '../../../src/data-plane/transport/connection-factory.ts';
@@ -45,13 +47,15 @@ function waitingFor(wait: Wait) {
   const clock = countingClock();
   let asked = 0;
   const telemetry = createTelemetry({ meshName: 'test', clock });
+  const identities = createIdentityStore({ clock });
   const never = new Promise<never>(() => {});
   const config = new LiveConfig(
     {
       clock,
       random: () => 0,
       policies: loadBalancingPolicies,
-      connections: createConnectionFactory(createIdentityStore({ clock }), clock, telemetry),
+      connections: createConnectionFactory(identities, clock, telemetry),
+      healthChecks: new HealthChecks({ clock, random: () => 0, identities }),
       telemetry,
       refusalOf: () => undefined,
       demandEndpoints: () => {
@@ -121,6 +125,7 @@ function waitingFor(wait: Wait) {
     clock,
     random: () => 0,
     deadlines: new Deadlines(clock),
+    loop: new LoopWatch(),
     telemetry,
     rateLimits: config.rateLimits,
     configTimeoutMs: 5000,

@@ -1,0 +1,211 @@
+/**
+ * The evidence of silence: a host that takes requests and answers none is found by how long its answers are due, before any timeout.
+ *
+ * For each request that has left and has no answer: what it says against the host is the logarithm of the likelihood ratio of "nobody
+ * answers any more" to "healthy", ln((1 − q) + q·S(s)/S(t)). S is the share of answers of its route that take longer, t the age of the
+ * request, s its age when the host was heard last (any response head), both without the time that this process stood still. So a
+ * host that answers anything is not silent, and what has waited for long on a live host says nothing: long polls among them. Source:
+ * the sequential test of Wald with censored observations; φ-accrual (Hayashibara 2004) asks the same of heartbeats.
+ *
+ *   trips when    the sum is told to detection (HostDetection.recordSilence), which has the threshold and the gate: where all hosts
+ *                 of a cluster fall silent, none is taken out
+ *   recovers when the host answers: 0 is told
+ *   cold start    a route with less than twenty answers says nothing
+ *
+ * Three guards, since silences are not independent. One request says at most {@link maxNats}, so that no two of them take a host out,
+ * however unusual: they may be long polls. A host must have been silent for {@link quietMs}: a garbage collection of its own, or a
+ * lost packet, silences all of its requests at once. And nothing is concluded in the turn of the event loop after this process stood
+ * still: the answers may lie in its sockets.
+ *
+ * A balancer that looks at the load sends nothing to a host with unanswered requests while others are idle, and then nothing more is
+ * heard of it either: a long poll and a dead host look alike. So the host is asked again: the next request that may be repeated goes
+ * there, one for each look, until the host is heard or found dead.
+ *
+ * Requests that were given up by their callers count until the host is heard again: a caller with a short timeout of its own is no
+ * reason to believe in the host. Timeouts of the mesh are failures, and counted there.
+ */
+import type { LoopWatch } from '../../base/loop-watch.ts';
+import type { Clock, Timer } from '../../base/runtime.ts';
+import type { Attempt } from '../attempt.ts';
+import type { CallList } from '../call-list.ts';
+import { canBeAskedAgain, replaceStuck } from '../stuck-attempt.ts';
+import { HostSilence } from './host-silence.ts';
+import type { Host } from '../cluster/host.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { PeerLatency } from './peer-latency.ts';
+
+/** Between two looks at the open calls. */
+const sweepMs = 50;
+/** How sure it is, before it is looked at, that a silent host answers nothing. */
+const q = 0.9;
+/** What one request can say, in nats: its answer would be among the slowest of 165. */
+const maxNats = 5;
+/** A shorter silence is not told of. */
+const quietMs = 300;
+/** A host that is so long silent is asked again. */
+const askAgainMs = 100;
+/** Requests in doubt are no more than so many: where these do not suffice, more would not. */
+const maxAsked = 8;
+/** Requests that were given up count for so long. */
+const lostMs = 10_000;
+/** A request on a host that is out has waited long when so few answers take longer, or after so long where that is not known. */
+const overdueShare = 0.05;
+const overdueMs = 1000;
+
+/** What a request says against its host that is unanswered at the age `ageMs`, and was at `heardMs` when the host was heard last. */
+export function silenceNats(latency: PeerLatency, heardMs: number, ageMs: number): number {
+  const nats = Math.log(1 - q + (q * latency.survival(heardMs)) / latency.survival(ageMs));
+  return nats <= 0 ? 0 : Math.min(nats, maxNats);
+}
+
+export class SilenceWatch {
+  /** False while it wants to hear of each request that is sent: it does not run, or a host is to be asked again. */
+  isCalm = false;
+  private readonly clock: Clock;
+  private readonly loop: LoopWatch;
+  private readonly calls: CallList;
+  private timer: Timer | undefined = undefined;
+  private sweptMs = 0.1;
+  private readonly silent = new Map<Host, HostSilence>();
+  /** The host that the next suitable request goes to. */
+  private wanted: HostSilence | undefined = undefined;
+  /** Requests that were to be replaced, and may not be. */
+  private readonly refused = new WeakSet<Attempt>();
+
+  constructor(clock: Clock, loop: LoopWatch, calls: CallList) {
+    this.clock = clock;
+    this.loop = loop;
+    this.calls = calls;
+  }
+
+  /** A request is about to be sent. True when it has its host by that: the one that is asked again. */
+  onSend(attempt: Attempt): boolean {
+    if (this.timer === undefined) this.arm(attempt.startMs);
+    const { wanted } = this;
+    if (wanted === undefined || wanted.cluster !== attempt.cluster || !canBeAskedAgain(attempt)) return false;
+    this.setWanted(undefined);
+    if (wanted.host.out !== undefined || wanted.host.isRemoved) return false;
+    attempt.host = wanted.host;
+    return true;
+  }
+
+  /** A request that waits for its answer was given up by its caller. */
+  onAbandoned(attempt: Attempt): void {
+    const host = attempt.host!;
+    const now = this.clock.now();
+    const nats = this.natsOf(attempt, host, now);
+    if (!(nats > 0)) return;
+    this.silenceOf(host, attempt.cluster).lose(nats, Math.max(host.lastHeardMs, attempt.sentMs), now);
+  }
+
+  private arm(now: number): void {
+    this.loop.expect(now, now + sweepMs);
+    this.sweptMs = now;
+    this.timer = this.clock.setTimer(this.sweep, sweepMs);
+    this.isCalm = this.wanted === undefined;
+  }
+
+  private setWanted(silence: HostSilence | undefined): void {
+    this.wanted = silence;
+    this.isCalm = silence === undefined && this.timer !== undefined;
+  }
+
+  private readonly sweep = (): void => {
+    const now = this.clock.now();
+    this.loop.touch(now);
+    this.timer = undefined;
+    this.setWanted(undefined);
+    // What arrived while nothing was read is read first.
+    if (this.loop.stallEndMs <= this.sweptMs) this.look(now);
+    if (this.calls.first === undefined) {
+      this.loop.expect(now, Number.POSITIVE_INFINITY);
+      this.isCalm = false;
+    } else this.arm(now);
+  };
+
+  private look(now: number): void {
+    for (const silence of this.silent.values()) silence.begin();
+    let hasStuck = false;
+    for (let call = this.calls.first; call !== undefined; call = call.next) {
+      if (call.winner !== undefined || call.current === undefined) continue;
+      for (const attempt of call.openAttempts()) {
+        if (!attempt.awaitsHead) continue;
+        const host = attempt.host!;
+        if (host.out === undefined) this.weigh(attempt, host, now);
+        else hasStuck = true;
+      }
+    }
+    for (const silence of this.silent.values()) {
+      this.tell(silence, now);
+      hasStuck ||= silence.host.out !== undefined;
+    }
+    if (hasStuck) this.replaceAll(now);
+  }
+
+  private weigh(attempt: Attempt, host: Host, now: number): void {
+    // Nearly always: something came of it just now.
+    if (now - host.lastHeardMs < askAgainMs) return;
+    const nats = this.natsOf(attempt, host, now);
+    if (nats > 0) this.silenceOf(host, attempt.cluster).add(nats, Math.max(host.lastHeardMs, attempt.sentMs));
+  }
+
+  private natsOf(attempt: Attempt, { lastHeardMs }: Host, now: number): number {
+    const { latency } = attempt.destination;
+    if (latency === undefined) return 0;
+    const { startMs } = attempt;
+    const heardAtMs = Math.max(lastHeardMs, attempt.sentMs);
+    return silenceNats(latency, this.lived(startMs, heardAtMs), this.lived(startMs, now));
+  }
+
+  /** The time between without that in which this process stood still. */
+  private lived(startMs: number, endMs: number): number {
+    return endMs - startMs - this.loop.stalledMs(startMs, endMs);
+  }
+
+  private silenceOf(host: Host, cluster: Cluster): HostSilence {
+    let silence = this.silent.get(host);
+    if (silence === undefined) this.silent.set(host, (silence = new HostSilence(host, cluster)));
+    return silence;
+  }
+
+  private tell(silence: HostSilence, now: number): void {
+    const { host, cluster } = silence;
+    if (now - silence.lostMs > lostMs) silence.forgetLost();
+    const { nats } = silence;
+    const silentMs = nats === 0 ? 0 : this.lived(silence.sinceMs, now);
+    if (silentMs >= quietMs) {
+      silence.isTold = true;
+      cluster.detection.recordSilence(host, nats, now);
+    } else if (silence.isTold) {
+      silence.isTold = false;
+      cluster.detection.recordSilence(host, 0, now);
+    }
+    if (nats === 0 || host.out !== undefined) this.silent.delete(host);
+    else if (silentMs >= askAgainMs && silence.requests < maxAsked && cluster.config.outlierDetection?.cusum !== undefined)
+      this.setWanted(silence);
+  }
+
+  /** Looks for requests that wait on hosts which are out, so that they are answered by others. */
+  private replaceAll(now: number): void {
+    let next;
+    for (let call = this.calls.first; call !== undefined; call = next) {
+      ({ next } = call);
+      if (call.isDecided || call.current === undefined) continue;
+      for (const attempt of call.openAttempts()) {
+        if (!attempt.awaitsHead || !isTakenOut(attempt.host!) || !this.isOverdue(attempt, now)) continue;
+        if (!this.refused.has(attempt) && !replaceStuck(attempt)) this.refused.add(attempt);
+      }
+    }
+  }
+
+  private isOverdue(attempt: Attempt, now: number): boolean {
+    const { latency } = attempt.destination;
+    const ageMs = this.lived(attempt.startMs, now);
+    return latency?.isKnown === true ? latency.survival(ageMs) <= overdueShare : ageMs >= overdueMs;
+  }
+}
+
+/** What the control plane withdraws finishes its requests. */
+function isTakenOut({ out }: Host): boolean {
+  return out !== undefined && out !== 'control-plane';
+}
