@@ -180,30 +180,45 @@ export interface OutlierDetectionConfig {
   readonly ejectionGrowth?: 'linear' | 'exponential';
   /** Ratio of an ejection that may be added to it at random (Linkerd `jitter_ratio`). */
   readonly ejectionJitterRatio?: number;
-  /** An ejected host gets one request as a probe, and comes back when that succeeds (Linkerd). Default: comes back whole (Envoy). */
+  /** An ejected host gets one request as a probe, and comes back when that succeeds (Linkerd). False: comes back whole (Envoy). Default true. */
   readonly returnOnProbe?: boolean;
   /** A `Retry-After` on the failing response sets the ejection, within base and max (Linkerd). */
   readonly respectRetryAfter?: boolean;
-  /** Ejects below a success rate, 0…1, that is averaged exponentially (Linkerd `unified`). */
+  /** Ejects below a success rate, 0…1, that is averaged exponentially; 429 and RESOURCE_EXHAUSTED are no success (Linkerd `unified`). */
   readonly successRateAverage?: { readonly threshold: number; readonly decayMs: number; readonly minimumRequests: number };
-  readonly successRate?: {
-    readonly minimumHosts: number;
-    readonly requestVolume: number;
-    readonly stdevFactor: number;
-    readonly enforcingPercent: number;
-  };
-  readonly failurePercentage?: {
-    readonly thresholdPercent: number;
-    readonly minimumHosts: number;
-    readonly requestVolume: number;
-    readonly enforcingPercent: number;
-  };
+  /** Once an interval: ejects whose success rate is below the mean − `stdevFactor` × the standard deviation of the hosts. */
+  readonly successRate?: SuccessRateConfig;
+  /** Once an interval: ejects who failed at least `thresholdPercent` of its requests. Default off (Envoy enforces 0 %). */
+  readonly failurePercentage?: FailurePercentageConfig;
   /** Whether a passed active health check ends an ejection. Default true (Envoy `successful_active_health_check_uneject_host`). */
   readonly unejectOnHealthCheck?: boolean;
   /** Share of detections that are acted on, by detector. Default 100. */
   readonly enforcing?: Readonly<
     Partial<Record<'consecutive5xx' | 'consecutiveGatewayFailure' | 'consecutiveLocalOriginFailure', number>>
   >;
+}
+
+/** Success rate detection. Envoy's values: 5 hosts, 100 requests, 1.9, 100 %, 100 %. */
+export interface SuccessRateConfig {
+  /** Hosts with the volume, without which nothing is judged. */
+  readonly minimumHosts: number;
+  /** Requests of a host in one interval, without which it is not looked at. */
+  readonly requestVolume: number;
+  readonly stdevFactor: number;
+  /** Share of detections that are acted on. */
+  readonly enforcingPercent: number;
+  /** The same for what this process saw fail, where `splitLocalOriginErrors` tells it apart. Default 100. */
+  readonly enforcingLocalOriginPercent?: number;
+}
+
+/** Failure percentage detection. Envoy's values: 85 %, 5 hosts, 50 requests, 0 %, 0 %. */
+export interface FailurePercentageConfig {
+  readonly thresholdPercent: number;
+  readonly minimumHosts: number;
+  readonly requestVolume: number;
+  readonly enforcingPercent: number;
+  /** The same for what this process saw fail, where `splitLocalOriginErrors` tells it apart. Default 0. */
+  readonly enforcingLocalOriginPercent?: number;
 }
 
 /**

@@ -10,7 +10,7 @@ import type { ClusterConfig } from '../../model/cluster.ts';
 import type { MeshErrorCode } from '../../base/errors.ts';
 import type { CircuitBreakerConfig, CusumConfig, OutlierDetectionConfig } from '../../model/policy.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
-import { HostBreaker, type BreakerState, type OpenedBy, type Probe } from '../resilience/circuit-breaker.ts';
+import { Breaker, type BreakerState, type OpenedBy, type Probe } from '../resilience/circuit-breaker.ts';
 import { CircuitWindow } from '../resilience/circuit-window.ts';
 import { CusumDetector, slowRank } from '../resilience/cusum.ts';
 import type { CusumHost } from '../resilience/cusum-host.ts';
@@ -19,7 +19,7 @@ import { FailureForecast } from '../resilience/failure-forecast.ts';
 import { OutlierDetector, OutlierState, statusOf } from '../resilience/outlier-detection.ts';
 import type { Outcome } from '../resilience/outcome.ts';
 import type { Host } from './host.ts';
-import type { HostSeeker } from './pick-host.ts';
+import { HostProbes } from './host-probes.ts';
 
 /** What detection keeps of one host, from the first bad news on. */
 export class HostRecord {
@@ -27,7 +27,7 @@ export class HostRecord {
   readonly outlier = new OutlierState();
   cusum: CusumHost | undefined = undefined;
   window: CircuitWindow | undefined = undefined;
-  breaker: HostBreaker | undefined = undefined;
+  breaker: Breaker | undefined = undefined;
   constructor(host: Host) {
     this.host = host;
   }
@@ -55,8 +55,6 @@ const breaks: ReadonlySet<MeshErrorCode> = new Set([
   'MESH_PROTOCOL_ERROR',
   'MESH_BODY_ABORTED',
 ]);
-/** A probe that takes longer has failed. */
-const probeLimitMs = 10_000;
 /** An ejection by a probe of a breaker whose policy is gone meanwhile. Source: Envoy `base_ejection_time`. */
 const defaultReopenMs = 30_000;
 
@@ -68,7 +66,8 @@ export class HostDetection implements ClusterCounts {
   /** How many hosts to expect down. */
   readonly forecast: FailureForecast;
   private readonly records = new Set<HostRecord>();
-  private readonly halfOpen = new Set<HostRecord>();
+  /** Hosts that wait for the request that decides whether they return. */
+  readonly probes = new HostProbes();
   /** Hosts that are out or fail their checks, as the forecast counts them. */
   private readonly down = new Set<Host>();
   /** Hosts that outlier detection has out. */
@@ -79,7 +78,9 @@ export class HostDetection implements ClusterCounts {
   private watchesAll = false;
   private rules: EjectionRules | undefined = undefined;
   private detector: OutlierDetector | undefined = undefined;
+  /** Of each host; undefined where the breaker is that of the cluster. */
   private circuit: CircuitBreakerConfig | undefined = undefined;
+  private returnsOnProbe = true;
 
   constructor(
     cluster: DetectedCluster,
@@ -95,17 +96,18 @@ export class HostDetection implements ClusterCounts {
   /** Applies a configuration; what was counted stays. */
   update(config: ClusterConfig): void {
     const { outlierDetection } = config;
-    this.rules = outlierDetection === undefined ? undefined : new EjectionRules(outlierDetection, this.random);
+    this.rules = outlierDetection === undefined ? undefined : new EjectionRules(outlierDetection, this.random, this.clock);
     this.detector =
       outlierDetection === undefined || !hasEnvoyDetector(outlierDetection)
         ? undefined
-        : new OutlierDetector(outlierDetection, this.rules!, this.random, this.clock);
+        : new OutlierDetector(outlierDetection, this.rules!, this.random);
     this.unejectsOnHealthCheck = outlierDetection?.unejectOnHealthCheck !== false;
     this.updateCusum(outlierDetection?.cusum);
     const windowMs = config.circuitBreaker?.windowMs ?? defaultWindowMs;
     if (this.circuit !== undefined && this.circuit.windowMs !== windowMs)
       for (const record of this.records) record.window = new CircuitWindow(windowMs);
-    this.circuit = config.circuitBreaker;
+    this.circuit = config.circuitBreaker?.scope === 'cluster' ? undefined : config.circuitBreaker;
+    this.returnsOnProbe = outlierDetection?.returnOnProbe !== false;
     this.watchesAll = this.circuit !== undefined || this.detector?.countsSuccesses === true;
   }
 
@@ -125,24 +127,6 @@ export class HostDetection implements ClusterCounts {
   /** Hosts came or went. */
   hostsChanged(): void {
     this.forecast.setEndpoints(this.cluster.hostCount, this.down.size, this.clock.now());
-  }
-
-  /** Whether a host waits for its probe. */
-  get isProbing(): boolean {
-    return this.halfOpen.size > 0;
-  }
-
-  /** Gives the right to probe one of these hosts, if any waits for it. */
-  takeProbe(seeker: HostSeeker, hosts: readonly Host[], tried: readonly Host[]): boolean {
-    for (const { host, breaker } of this.halfOpen) {
-      if (tried.includes(host) || !hosts.includes(host)) continue;
-      const probe = breaker?.tryProbe();
-      if (probe === undefined) continue;
-      seeker.host = host;
-      seeker.probe = probe;
-      return true;
-    }
-    return false;
   }
 
   /** Counts a response that arrived whole: an increment for a host of which nothing bad was heard. */
@@ -235,7 +219,7 @@ export class HostDetection implements ClusterCounts {
     this.setOpenedBy(host, undefined);
     host.record = undefined;
     this.records.delete(record);
-    this.halfOpen.delete(record);
+    this.probes.remove(host);
     record.breaker?.dispose();
     if (record.cusum !== undefined) this.cusum?.forget(record.cusum);
   }
@@ -290,23 +274,23 @@ export class HostDetection implements ClusterCounts {
     const { record } = host;
     if (outcome.kind === 'failure' && outcome.ours) probe.abandoned();
     else if (!isFailure) probe.succeeded();
-    else probe.failed(this.reopenMs(record));
+    else probe.failed(this.reopenMs(record, outcome));
   }
 
   /** How long a host stays out whose probe failed. */
-  private reopenMs(record: HostRecord | undefined): number {
-    if (record?.breaker?.openedBy === 'outlier') return this.rules?.ejectAgain(record.outlier) ?? defaultReopenMs;
+  private reopenMs(record: HostRecord | undefined, outcome: Outcome): number {
+    if (record?.breaker?.openedBy === 'outlier') return this.rules?.ejectAgain(record.outlier, outcome) ?? defaultReopenMs;
     return this.circuit?.openMs ?? defaultReopenMs;
   }
 
   private takeOut(record: HostRecord, forMs: number, by: OpenedBy, reason: string): void {
     const { host } = record;
-    record.breaker ??= new HostBreaker({
+    record.breaker ??= new Breaker({
       name: `${this.cluster.name}/${host.address}`,
       clock: this.clock,
       window: this.windowOf(record),
-      probeLimitMs,
       onChange: (state) => this.onBreaker(record, state),
+      onProbeFree: () => this.probes.add(host, record.breaker!, this.clock.now()),
     });
     record.breaker.open(forMs, by);
     if (by === 'outlier')
@@ -335,19 +319,22 @@ export class HostDetection implements ClusterCounts {
     const endpoint = host.address;
     const cluster = this.cluster.name;
     if (state === 'half-open') {
-      this.halfOpen.add(record);
-      if (breaker!.openedBy === 'circuit') this.telemetry.publish('breaker:half-open', () => ({ cluster, endpoint }));
+      // As Envoy brings it back, whole.
+      if (breaker!.openedBy === 'outlier' && !this.returnsOnProbe) breaker!.close();
+      else if (breaker!.openedBy === 'circuit') this.telemetry.publish('breaker:half-open', () => ({ cluster, endpoint }));
       return;
     }
-    this.halfOpen.delete(record);
+    this.probes.remove(host);
     if (state === 'open') {
       const now = this.clock.now();
       if (host.openedBy === undefined && record.cusum !== undefined) {
         this.cusum?.ejected(record.cusum, now);
         reduce(host, 1);
       }
-      this.setOpenedBy(host, breaker!.openedBy);
       host.outUntilMs = breaker!.openUntilMs;
+      // Its probe failed: it was out all the time.
+      if (host.openedBy === breaker!.openedBy) return;
+      this.setOpenedBy(host, breaker!.openedBy);
       this.wentDown(host, now);
       this.cluster.refresh(host);
       return;
@@ -416,7 +403,6 @@ function reduce(host: Host, trustRatio: number): void {
   if (host.isReduced) host.trustRatio = trustRatio;
   else if (trustRatio < 1) {
     host.trustRatio = trustRatio;
-    host.slowStartMs = Number.NEGATIVE_INFINITY;
     host.isReduced = true;
   }
 }

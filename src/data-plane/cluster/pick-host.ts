@@ -6,7 +6,9 @@ import type { RetryHosts } from '../resilience/retry-hosts.ts';
 import { firstHeaderOf, type RequestView } from '../routing/request-view.ts';
 import type { Cluster } from './cluster.ts';
 import type { Host } from './host.ts';
+import { drawDrop } from './draw-drop.ts';
 import type { HostGroup } from './host-group.ts';
+import { keepOrRedraw } from './reduced-pick.ts';
 
 /** Who wants a host; gets it, and the right to probe it when the outcome decides whether the host returns. */
 export interface HostSeeker {
@@ -14,6 +16,8 @@ export interface HostSeeker {
   readonly call: RequestView;
   /** Monotonic milliseconds: now. */
   readonly startMs: number;
+  /** Whether little is lost when the host fails the request (host-probes.ts). */
+  readonly mayProbe: boolean;
   host: Host | undefined;
   probe: Probe | undefined;
 }
@@ -55,8 +59,13 @@ export function pickHost(
   const group = cluster.group(subset);
   if (group === undefined) return failure('MESH_NO_CLUSTER', `the cluster "${cluster.name}" has no subset "${subset}"`);
   const tried = retry === undefined ? noHosts : retry.tried;
+  if (cluster.drops !== undefined && retry?.hasAttempts !== true) {
+    const category = drawDrop(cluster.drops, random);
+    if (category !== undefined)
+      return failure('MESH_DROPPED', `the control plane has requests of "${cluster.name}" dropped: "${category}"`);
+  }
   if (wish?.sessionAddress !== undefined && retry?.hasAttempts !== true) {
-    if (takeSessionHost(seeker, cluster, group, wish.sessionAddress)) return undefined;
+    if (takeSessionHost(seeker, cluster, group, wish.sessionAddress, wish.isStrict)) return undefined;
     if (wish.isStrict) {
       const what = `the endpoint ${wish.sessionAddress} of the session cannot be used in "${cluster.name}"`;
       return failure('MESH_NO_HEALTHY_ENDPOINT', `${what}; send the request without its session, or make the session not strict`);
@@ -64,15 +73,32 @@ export function pickHost(
   }
   if (cluster.overrideHeaders !== undefined && takeNamedHost(seeker, cluster, group, cluster.overrideHeaders, tried))
     return undefined;
-  if (cluster.detection.isProbing && cluster.detection.takeProbe(seeker, group.hosts, tried)) return undefined;
+  const { probes } = cluster.detection;
+  if (probes.isWaiting && probes.take(seeker, group, tried, false)) return undefined;
   context.tried = tried;
   context.hash = wish?.hash;
   context.random = random;
   context.now = seeker.startMs;
-  seeker.host = (retry === undefined ? group.picker.pick(context) : retry.pick(group.picker, group.usable, context)) as
-    | Host
-    | undefined;
-  if (seeker.host !== undefined) return undefined;
+  const host = draw(group, retry);
+  if (host !== undefined) {
+    seeker.host = host.isReduced && !group.isHashing ? drawReduced(host, group, retry) : host;
+    return undefined;
+  }
+  return probes.isWaiting && probes.take(seeker, group, tried, true) ? undefined : whyNobody(cluster, group);
+}
+
+function draw(group: HostGroup, retry: RetryHosts<Host> | undefined): Host | undefined {
+  if (retry === undefined) return group.picker.pick(context) as Host | undefined;
+  return retry.pick(group.pickerWithout(retry.avoidedPriorities), group.usable, context);
+}
+
+/** Apart from `pickHost`: a scope with a closure in it costs every request, whether it is reached or not. */
+function drawReduced(first: Host, group: HostGroup, retry: RetryHosts<Host> | undefined): Host {
+  return keepOrRedraw(first, () => draw(group, retry), context);
+}
+
+function whyNobody(cluster: Cluster, group: HostGroup): Failure {
+  const subset = group.name;
   const name = subset === '' ? `"${cluster.name}"` : `subset "${subset}" of "${cluster.name}"`;
   if (group.hosts.length === 0) return failure('MESH_NO_HEALTHY_ENDPOINT', `${name} has no endpoints`);
   const byBreaker = group.hosts.filter((other) => other.out === 'circuit').length;
@@ -81,14 +107,23 @@ export function pickHost(
       'MESH_CIRCUIT_OPEN',
       `the circuit breakers of ${byBreaker} of the ${group.hosts.length} hosts of ${name} are open`,
     );
+  const out = group.hosts.filter((host) => host.out !== undefined).length;
+  if (out < group.hosts.length)
+    return failure(
+      'MESH_NO_HEALTHY_ENDPOINT',
+      `${out} of the ${group.hosts.length} hosts of ${name} are out, and failTrafficOnPanic lets none be used; see mesh.status()`,
+    );
   return failure('MESH_NO_HEALTHY_ENDPOINT', `all ${group.hosts.length} hosts of ${name} are out; see mesh.status()`);
 }
 
 /** The endpoint of a session, if the request may go there; a probe when its time out is over. */
-function takeSessionHost(seeker: HostSeeker, cluster: Cluster, group: HostGroup, address: string): boolean {
+function takeSessionHost(seeker: HostSeeker, cluster: Cluster, group: HostGroup, address: string, isLastChance = false): boolean {
   const host = group.hostAt(address);
   if (host === undefined) return false;
-  if (host.out !== undefined) return cluster.detection.isProbing && cluster.detection.takeProbe(seeker, [host], noHosts);
+  if (host.out !== undefined) {
+    const { probes } = cluster.detection;
+    return probes.isWaiting && probes.take(seeker, { has: (other) => other === host }, noHosts, isLastChance);
+  }
   seeker.host = host;
   return true;
 }

@@ -1,34 +1,52 @@
 /**
- * Takes a host out that fails while the others do not, as Envoy's outlier detection does for consecutive failures.
+ * Takes a host out that fails while the others do not: Envoy's outlier detection.
  *
- * Trips when a host gives so many failures in a row, without one success between them:
+ * Trips at once when a host gives so many failures in a row, without one success between them:
  *   consecutive5xx            5xx answers; without `splitLocalOriginErrors` also what this process saw fail (connect, reset, timeout)
  *   consecutiveGatewayFailure 502, 503, 504 of them; off unless set (Envoy detects it and by default does not act on it)
  *   consecutiveLocalOrigin…   with `splitLocalOriginErrors`: only what this process saw fail; any response ends the row. (Envoy ends
  *                             it at each connection, so that with keep-alive resets and timeouts never add up; its documentation
  *                             promises what is done here.)
- * What was our own doing (limits, aborts, no file descriptors) is no evidence of anything and is ignored.
+ *   successRateAverage        its average falls too low (success-rate-average.ts; Linkerd's, off unless set)
+ * and at the end of an interval by its success rate or failure percentage (interval-sweep.ts).
+ *
+ * Beside `cusum`, detectors that the configuration does not name are off; without it Envoy's defaults hold: five in a row, and the
+ * success rate. What was our own doing (limits, aborts, no file descriptors) is no evidence of anything and is ignored.
  *
  * For how long, and whether it may be taken out at all: ejection-rules.ts. Cold start: no history is needed, the first row of
  * failures counts.
  */
 import type { Random } from '../../base/runtime.ts';
 import type { OutlierDetectionConfig } from '../../model/policy.ts';
-import { EjectionState, type ClusterCounts, type Ejection, type EjectionRules } from './ejection-rules.ts';
+import { EjectionState, timeOr, type ClusterCounts, type Ejection, type EjectionRules } from './ejection-rules.ts';
+import { IntervalSweep, type IntervalCounts } from './interval-sweep.ts';
 import type { Outcome } from './outcome.ts';
+import { SuccessRateAverage } from './success-rate-average.ts';
 
 /** What these detectors keep of a host. Fields have their final type from the start, so that V8 keeps one shape. */
-export class OutlierState extends EjectionState {
+export class OutlierState extends EjectionState implements IntervalCounts {
   consecutive5xx = 0;
   consecutiveGatewayFailures = 0;
   consecutiveLocalOriginFailures = 0;
+  requests = 0;
+  failures = 0;
+  localRequests = 0;
+  localFailures = 0;
+  average: SuccessRateAverage | undefined = undefined;
 }
 
-type Detector = 'consecutive5xx' | 'consecutiveGatewayFailure' | 'consecutiveLocalOriginFailure';
+/** A host whose interval is judged. */
+export interface SweptHost {
+  readonly outlier: OutlierState;
+}
 
 /** Envoy's values. */
 const defaultConsecutive5xx = 5;
 const defaultConsecutiveLocalOrigin = 5;
+/** What Linkerd calls a failure beside those of Envoy: 429, and RESOURCE_EXHAUSTED of gRPC. */
+const tooManyRequests = 429;
+const resourceExhausted = '8';
+const defaultDecayMs = 10_000;
 
 /** HTTP statuses of the gRPC codes that are the server's fault. Source: Envoy `Grpc::Utility::grpcToHttpStatus`. */
 const grpcServerErrors: Readonly<Record<string, number>> = {
@@ -43,6 +61,8 @@ const grpcServerErrors: Readonly<Record<string, number>> = {
 
 /** Decides for the hosts of one cluster which of them must go. What it knows of a host is in that host's {@link OutlierState}. */
 export class OutlierDetector {
+  /** Whether it has to hear of successes although no host has failed: rates are made of both. */
+  readonly countsSuccesses: boolean;
   private readonly config: OutlierDetectionConfig;
   private readonly rules: EjectionRules;
   private readonly random: Random;
@@ -50,80 +70,137 @@ export class OutlierDetector {
   private readonly maxGateway: number;
   private readonly maxLocalOrigin: number;
   private readonly isSplit: boolean;
+  private readonly decayMs: number;
+  private readonly intervals: IntervalSweep;
 
   constructor(config: OutlierDetectionConfig, rules: EjectionRules, random: Random) {
     this.config = config;
     this.rules = rules;
     this.random = random;
+    const isAlone = config.cusum === undefined;
     this.isSplit = config.splitLocalOriginErrors === true;
-    this.max5xx = threshold(config.consecutive5xx ?? defaultConsecutive5xx);
+    this.max5xx = threshold(config.consecutive5xx ?? (isAlone ? defaultConsecutive5xx : 0));
     this.maxGateway = threshold(config.consecutiveGatewayFailure ?? 0);
-    this.maxLocalOrigin = threshold(config.consecutiveLocalOriginFailure ?? defaultConsecutiveLocalOrigin);
+    this.maxLocalOrigin = threshold(config.consecutiveLocalOriginFailure ?? (isAlone ? defaultConsecutiveLocalOrigin : 0));
+    this.decayMs = timeOr(config.successRateAverage?.decayMs, defaultDecayMs);
+    this.intervals = new IntervalSweep(config);
+    this.countsSuccesses = this.intervals.isOn || config.successRateAverage !== undefined;
   }
 
   /** Counts an outcome; says for how long the host must go, or undefined. The caller takes it out and brings it back. */
   decide(host: OutlierState, outcome: Outcome, now: number, counts: ClusterCounts): Ejection | undefined {
-    if (outcome.kind === 'failure') return outcome.ours ? undefined : this.onLocalOriginFailure(host, now, counts);
-    host.consecutiveLocalOriginFailures = 0;
-    const status = statusOf(outcome.status, outcome.grpcStatus);
-    if (status < 500) {
-      host.consecutive5xx = 0;
-      host.consecutiveGatewayFailures = 0;
-      return undefined;
-    }
-    return this.onServerError(host, status >= 502 && status <= 504, now, counts);
+    if (outcome.kind === 'failure' && outcome.ours) return undefined;
+    return this.decideByRow(host, outcome, now, counts) ?? this.decideByAverage(host, outcome, now, counts);
   }
 
-  /** The host is back in service: its rows of failures start anew. */
+  /** Whether the end of an interval has come. One comparison where nothing is judged by intervals. */
+  isSweepDue(now: number): boolean {
+    return this.intervals.isDue(now);
+  }
+
+  /** Judges the interval that is over, and begins the next. The caller takes out who must go. */
+  sweep<H extends SweptHost>(
+    hosts: Iterable<H>,
+    now: number,
+    counts: ClusterCounts,
+    takeOut: (host: H, ejection: Ejection) => void,
+  ): void {
+    for (const { host, reason, enforcingPercent, lateMs } of this.intervals.verdicts(hosts, outlierOf, now)) {
+      const ejection = this.isDrawn(enforcingPercent) ? this.rules.eject(host.outlier, reason, now - lateMs, counts) : undefined;
+      if (ejection !== undefined) takeOut(host, { ...ejection, forMs: ejection.forMs - lateMs });
+    }
+  }
+
+  /** The host is back in service: what was counted starts anew. */
   returned(host: OutlierState): void {
     host.consecutive5xx = 0;
     host.consecutiveGatewayFailures = 0;
     host.consecutiveLocalOriginFailures = 0;
+    host.average?.reset();
   }
 
-  private onLocalOriginFailure(host: OutlierState, now: number, counts: ClusterCounts): Ejection | undefined {
+  private decideByRow(host: OutlierState, outcome: Outcome, now: number, counts: ClusterCounts): Ejection | undefined {
+    if (outcome.kind === 'failure') return this.onLocalOriginFailure(host, outcome, now, counts);
+    host.consecutiveLocalOriginFailures = 0;
+    host.localRequests++;
+    const status = statusOf(outcome.status, outcome.grpcStatus);
+    if (status >= 500) return this.onServerError(host, status >= 502 && status <= 504, outcome, now, counts);
+    host.requests++;
+    host.consecutive5xx = 0;
+    host.consecutiveGatewayFailures = 0;
+    return undefined;
+  }
+
+  private onLocalOriginFailure(host: OutlierState, outcome: Outcome, now: number, counts: ClusterCounts): Ejection | undefined {
     // Without the split Envoy maps what it saw fail to 503 or 504: both are gateway failures.
-    if (!this.isSplit) return this.onServerError(host, true, now, counts);
+    if (!this.isSplit) return this.onServerError(host, true, outcome, now, counts);
+    host.localRequests++;
+    host.localFailures++;
     if (++host.consecutiveLocalOriginFailures < this.maxLocalOrigin) return undefined;
     host.consecutiveLocalOriginFailures = 0;
-    return this.eject(
-      host,
-      'consecutiveLocalOriginFailure',
-      `${this.maxLocalOrigin} failed connections, resets or timeouts in a row`,
-      now,
-      counts,
-    );
+    if (!this.isDrawn(this.config.enforcing?.consecutiveLocalOriginFailure)) return undefined;
+    const reason = `${this.maxLocalOrigin} failed connections, resets or timeouts in a row`;
+    return this.rules.eject(host, reason, now, counts);
   }
 
-  private onServerError(host: OutlierState, isGateway: boolean, now: number, counts: ClusterCounts): Ejection | undefined {
+  private onServerError(
+    host: OutlierState,
+    isGateway: boolean,
+    outcome: Outcome,
+    now: number,
+    counts: ClusterCounts,
+  ): Ejection | undefined {
+    const { enforcing } = this.config;
+    host.requests++;
+    host.failures++;
     host.consecutiveGatewayFailures = isGateway ? host.consecutiveGatewayFailures + 1 : 0;
     host.consecutive5xx++;
     if (host.consecutiveGatewayFailures >= this.maxGateway) {
       host.consecutiveGatewayFailures = 0;
-      const ejection = this.eject(host, 'consecutiveGatewayFailure', `${this.maxGateway} gateway failures in a row`, now, counts);
+      const reason = `${this.maxGateway} gateway failures in a row`;
+      const ejection = this.isDrawn(enforcing?.consecutiveGatewayFailure)
+        ? this.rules.eject(host, reason, now, counts, outcome)
+        : undefined;
       if (ejection !== undefined) return ejection;
     }
     if (host.consecutive5xx < this.max5xx) return undefined;
     host.consecutive5xx = 0;
-    return this.eject(host, 'consecutive5xx', `${this.max5xx} server errors or failures in a row`, now, counts);
+    if (!this.isDrawn(enforcing?.consecutive5xx)) return undefined;
+    return this.rules.eject(host, `${this.max5xx} server errors or failures in a row`, now, counts, outcome);
   }
 
-  private eject(
-    host: OutlierState,
-    detector: Detector,
-    reason: string,
-    now: number,
-    counts: ClusterCounts,
-  ): Ejection | undefined {
-    const enforcedPercent = this.config.enforcing?.[detector] ?? 100;
-    if (enforcedPercent < 100 && this.random() * 100 >= enforcedPercent) return undefined;
-    return this.rules.eject(host, reason, now, counts);
+  private decideByAverage(host: OutlierState, outcome: Outcome, now: number, counts: ClusterCounts): Ejection | undefined {
+    const config = this.config.successRateAverage;
+    if (config === undefined || host.isEjected) return undefined;
+    const average = (host.average ??= new SuccessRateAverage());
+    const isSuccess =
+      outcome.kind === 'response' &&
+      outcome.status !== tooManyRequests &&
+      outcome.grpcStatus !== resourceExhausted &&
+      statusOf(outcome.status, outcome.grpcStatus) < 500;
+    average.record(isSuccess, now, this.decayMs);
+    if (isSuccess || !average.isBelow(config.threshold, config.minimumRequests)) return undefined;
+    const reason = `its success rate averages ${percent(average.rate)}, less than ${percent(config.threshold)}`;
+    return this.rules.eject(host, reason, now, counts, outcome);
   }
+
+  /** Whether chance takes this detection among those that are acted on. */
+  private isDrawn(enforcingPercent = 100): boolean {
+    return enforcingPercent >= 100 || this.random() * 100 < enforcingPercent;
+  }
+}
+
+function outlierOf({ outlier }: SweptHost): OutlierState {
+  return outlier;
 }
 
 /** 0 switches a detector off, as in Envoy. */
 function threshold(count: number): number {
   return count > 0 ? count : Number.POSITIVE_INFINITY;
+}
+
+function percent(ratio: number): string {
+  return `${Math.round(ratio * 1000) / 10} %`;
 }
 
 /** The HTTP status that stands for a response: that of its gRPC status, where that means a failure of the server. */

@@ -2,8 +2,8 @@ import { fullJitter } from '../../base/backoff.ts';
 import type { Clock, Random } from '../../base/runtime.ts';
 import type { RetryConfig } from '../../model/policy.ts';
 import { pushbackMs } from './grpc-pushback.ts';
-import { parseHttpDate } from './http-date.ts';
 import { responseHeader, type Outcome, type ResponseOutcome } from './outcome.ts';
+import { retryAfterMs } from './retry-after.ts';
 
 /** Envoy's defaults of `retry_back_off` and `rate_limited_retry_back_off`. */
 const defaultBaseMs = 25;
@@ -47,8 +47,7 @@ function backoffMs(retryNumber: number, { backoff }: RetryConfig, random: Random
 function askedDelayMs(retry: RetryConfig, outcome: ResponseOutcome, clock: Clock): number | undefined {
   const maxResetMs = retry.maxResetMs ?? defaultMaxResetMs;
   if (retry.resetHeaders === undefined) {
-    const value = responseHeader(outcome, 'retry-after');
-    const delayMs = value === undefined ? undefined : retryAfterMs(value, responseHeader(outcome, 'date'), clock);
+    const delayMs = retryAfterMs(outcome, clock);
     return delayMs !== undefined && delayMs > maxResetMs ? tooLong : delayMs;
   }
   for (const { name, format } of retry.resetHeaders) {
@@ -59,17 +58,4 @@ function askedDelayMs(retry: RetryConfig, outcome: ResponseOutcome, clock: Clock
     if (delayMs > 0 && delayMs <= maxResetMs) return delayMs;
   }
   return undefined;
-}
-
-/**
- * Milliseconds that a `Retry-After` asks for: seconds, or an HTTP-date that is compared with the response's own `Date`, since the two
- * clocks may differ. Undefined when it is neither. Source: RFC 9110, section 10.2.3.
- */
-function retryAfterMs(value: string, date: string | undefined, clock: Clock): number | undefined {
-  const text = value.trim();
-  if (/^\d{1,15}$/.test(text)) return Number(text) * 1000;
-  const until = parseHttpDate(text);
-  if (until === undefined) return undefined;
-  const sentAt = date === undefined ? undefined : parseHttpDate(date);
-  return Math.max(0, until - (sentAt ?? clock.wallNow()));
 }

@@ -3,7 +3,7 @@ import { createHook } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
 import { describe, it, mock, type TestContext } from 'node:test';
 import CircuitBreaker from 'opossum';
-import { HostBreaker, type BreakerState } from '../../../../src/data-plane/resilience/circuit-breaker.ts';
+import { Breaker, type BreakerState } from '../../../../src/data-plane/resilience/circuit-breaker.ts';
 import { CircuitWindow } from '../../../../src/data-plane/resilience/circuit-window.ts';
 import { createVirtualClock } from '../../../../src/testing/virtual-clock.ts';
 
@@ -15,11 +15,10 @@ function breakerIn(t: TestContext) {
   const clock = createVirtualClock();
   const window = new CircuitWindow(10_000);
   const changes: BreakerState[] = [];
-  const breaker = new HostBreaker({
+  const breaker = new Breaker({
     name: 'orders/192.0.2.1:80',
     clock,
     window,
-    probeLimitMs,
     onChange: (state) => changes.push(state),
   });
   t.after(() => breaker.dispose());
@@ -39,7 +38,7 @@ function naive(options: CircuitBreaker.Options = {}): CircuitBreaker<[() => Prom
 
 const fails = (): Promise<void> => Promise.reject(new Error('failed'));
 
-describe('HostBreaker', () => {
+describe('Breaker', () => {
   it('opens for the time it is told, then becomes half-open', async (t) => {
     const { breaker, changes, advance } = breakerIn(t);
     breaker.open(5000, 'outlier');
@@ -53,12 +52,12 @@ describe('HostBreaker', () => {
 
   it('lets exactly one probe through, and only when half-open', async (t) => {
     const { breaker, advance } = breakerIn(t);
-    assert.equal(breaker.tryProbe(), undefined);
+    assert.equal(breaker.tryProbe(probeLimitMs), undefined);
     breaker.open(100, 'circuit');
-    assert.equal(breaker.tryProbe(), undefined);
+    assert.equal(breaker.tryProbe(probeLimitMs), undefined);
     await advance(100);
-    assert.notEqual(breaker.tryProbe(), undefined);
-    assert.equal(breaker.tryProbe(), undefined);
+    assert.notEqual(breaker.tryProbe(probeLimitMs), undefined);
+    assert.equal(breaker.tryProbe(probeLimitMs), undefined);
   });
 
   it('closes when the probe succeeds, and forgets what came before', async (t) => {
@@ -66,8 +65,8 @@ describe('HostBreaker', () => {
     window.record(true, 0);
     breaker.open(100, 'circuit');
     await advance(100);
-    breaker.tryProbe()!.succeeded();
-    assert.equal(breaker.tryProbe(), undefined);
+    breaker.tryProbe(probeLimitMs)!.succeeded();
+    assert.equal(breaker.tryProbe(probeLimitMs), undefined);
     await settled();
     assert.equal(breaker.state, 'closed');
     assert.deepEqual(changes, ['open', 'half-open', 'closed']);
@@ -78,23 +77,23 @@ describe('HostBreaker', () => {
     const { breaker, advance } = breakerIn(t);
     breaker.open(100, 'outlier');
     await advance(100);
-    breaker.tryProbe()!.failed(700);
+    breaker.tryProbe(probeLimitMs)!.failed(700);
     await settled();
     assert.deepEqual([breaker.state, breaker.openUntilMs], ['open', 800]);
     await advance(699);
     assert.equal(breaker.state, 'open');
     await advance(1);
     assert.equal(breaker.state, 'half-open');
-    assert.notEqual(breaker.tryProbe(), undefined);
+    assert.notEqual(breaker.tryProbe(probeLimitMs), undefined);
   });
 
   it('lets the next request probe when a probe was abandoned', async (t) => {
     const { breaker, advance } = breakerIn(t);
     breaker.open(100, 'circuit');
     await advance(100);
-    const abandoned = breaker.tryProbe()!;
+    const abandoned = breaker.tryProbe(probeLimitMs)!;
     abandoned.abandoned();
-    const probe = breaker.tryProbe();
+    const probe = breaker.tryProbe(probeLimitMs);
     assert.notEqual(probe, undefined);
     abandoned.failed(1);
     probe!.succeeded();
@@ -106,7 +105,7 @@ describe('HostBreaker', () => {
     const { breaker, advance } = breakerIn(t);
     breaker.open(100, 'circuit');
     await advance(100);
-    const probe = breaker.tryProbe()!;
+    const probe = breaker.tryProbe(probeLimitMs)!;
     probe.failed(500);
     probe.succeeded();
     await settled();
@@ -126,17 +125,6 @@ describe('HostBreaker', () => {
     assert.deepEqual(changes, ['open', 'half-open']);
   });
 
-  it('counts epochs, so that an attempt can tell that it is of yesterday', async (t) => {
-    const { breaker, advance } = breakerIn(t);
-    const before = breaker.epoch;
-    breaker.open(100, 'circuit');
-    const open = breaker.epoch;
-    await advance(100);
-    breaker.tryProbe()!.succeeded();
-    await settled();
-    assert.equal(new Set([before, open, breaker.epoch]).size, 3);
-  });
-
   it('stays open for longer than a Node timer can wait', async (t) => {
     const { breaker, advance } = breakerIn(t);
     breaker.open(Number.POSITIVE_INFINITY, 'outlier');
@@ -148,14 +136,14 @@ describe('HostBreaker', () => {
     const { breaker, changes, advance } = breakerIn(t);
     breaker.open(100, 'circuit');
     await advance(100);
-    const probe = breaker.tryProbe()!;
+    const probe = breaker.tryProbe(probeLimitMs)!;
     breaker.dispose();
     await advance(10 * probeLimitMs);
     probe.succeeded();
     await settled();
     assert.deepEqual(changes, ['open', 'half-open']);
     breaker.open(100, 'circuit');
-    assert.equal(breaker.tryProbe(), undefined);
+    assert.equal(breaker.tryProbe(probeLimitMs), undefined);
   });
 });
 
@@ -164,7 +152,7 @@ describe('a probe of a slow host', () => {
     const { breaker, changes, advance } = breakerIn(t);
     breaker.open(5000, 'circuit');
     await advance(5000);
-    const slow = breaker.tryProbe()!;
+    const slow = breaker.tryProbe(probeLimitMs)!;
     await advance(probeLimitMs);
     await settled();
     assert.equal(breaker.state, 'open');
@@ -174,17 +162,116 @@ describe('a probe of a slow host', () => {
     assert.deepEqual(changes, ['open', 'half-open', 'open', 'closed']);
   });
 
+  it('brings it back although the next request probes by then', async (t) => {
+    const { breaker, advance } = breakerIn(t);
+    breaker.open(100, 'circuit');
+    await advance(100);
+    const slow = breaker.tryProbe(probeLimitMs)!;
+    await advance(probeLimitMs);
+    await settled();
+    await advance(100);
+    const next = breaker.tryProbe(probeLimitMs)!;
+    slow.succeeded();
+    await settled();
+    assert.equal(breaker.state, 'closed');
+    next.failed(100);
+    await settled();
+    assert.equal(breaker.state, 'closed', 'the outage of that probe is over');
+  });
+
+  it('does not bring it back from a later outage', async (t) => {
+    const { breaker, advance } = breakerIn(t);
+    breaker.open(100, 'circuit');
+    await advance(100);
+    const slow = breaker.tryProbe(probeLimitMs)!;
+    await advance(probeLimitMs);
+    await settled();
+    breaker.close();
+    breaker.open(100, 'circuit');
+    slow.succeeded();
+    await settled();
+    assert.equal(breaker.state, 'open');
+  });
+
   it('says nothing any more once it has failed', async (t) => {
     const { breaker, advance } = breakerIn(t);
     breaker.open(5000, 'circuit');
     await advance(5000);
-    const slow = breaker.tryProbe()!;
+    const slow = breaker.tryProbe(probeLimitMs)!;
     await advance(probeLimitMs);
     await settled();
     slow.failed(100);
     slow.succeeded();
     await settled();
     assert.equal(breaker.state, 'open');
+  });
+});
+
+describe('a probe whose response has begun', () => {
+  it('succeeds when its time is over: a stream may last', async (t) => {
+    const { breaker, advance } = breakerIn(t);
+    breaker.open(100, 'outlier');
+    await advance(100);
+    breaker.tryProbe(probeLimitMs)!.heard();
+    await advance(probeLimitMs);
+    await settled();
+    assert.equal(breaker.state, 'closed');
+  });
+
+  it('fails when its end says so', async (t) => {
+    const { breaker, advance } = breakerIn(t);
+    breaker.open(100, 'outlier');
+    await advance(100);
+    const probe = breaker.tryProbe(probeLimitMs)!;
+    probe.heard();
+    probe.failed(300);
+    await settled();
+    assert.deepEqual([breaker.state, breaker.openUntilMs], ['open', 400]);
+  });
+
+  it('succeeds when its caller has heard enough', async (t) => {
+    const { breaker, advance } = breakerIn(t);
+    breaker.open(100, 'outlier');
+    await advance(100);
+    const probe = breaker.tryProbe(probeLimitMs)!;
+    probe.heard();
+    probe.abandoned();
+    await settled();
+    assert.equal(breaker.state, 'closed');
+  });
+});
+
+describe('a breaker whose probe is free', () => {
+  it('says so when it becomes half-open and when its probe is abandoned', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    let free = 0;
+    const breaker = new Breaker({
+      name: 'orders',
+      clock: createVirtualClock(),
+      window: new CircuitWindow(10_000),
+      onProbeFree: () => free++,
+    });
+    t.after(() => breaker.dispose());
+    breaker.open(100, 'circuit');
+    assert.equal(free, 0);
+    t.mock.timers.tick(100);
+    assert.equal(free, 1);
+    breaker.tryProbe(probeLimitMs)!.abandoned();
+    assert.equal(free, 2);
+    breaker.tryProbe(probeLimitMs)!.succeeded();
+    await settled();
+    assert.equal(free, 2);
+  });
+
+  it('opens at once for a time that is none', async (t) => {
+    const { breaker, advance } = breakerIn(t);
+    for (const forMs of [Number.NaN, -5, 0]) {
+      breaker.open(forMs, 'circuit');
+      assert.equal(breaker.state, 'open');
+      await advance(1);
+      assert.equal(breaker.state, 'half-open');
+      breaker.close();
+    }
   });
 });
 
@@ -204,17 +291,19 @@ describe('the traps of a naive opossum breaker', () => {
 
     breaker.open(100, 'circuit');
     await advance(100);
-    const hung = breaker.tryProbe()!;
+    const hung = breaker.tryProbe(probeLimitMs)!;
     await advance(probeLimitMs);
     await settled();
     assert.equal(breaker.state, 'open');
     await advance(100);
-    const next = breaker.tryProbe()!;
-    hung.succeeded();
+    const next = breaker.tryProbe(probeLimitMs)!;
+    next.failed(100);
     await settled();
-    assert.equal(breaker.state, 'half-open');
-    next.succeeded();
+    await advance(100);
+    breaker.tryProbe(probeLimitMs)!.succeeded();
     await settled();
+    assert.equal(breaker.state, 'closed');
+    hung.failed(100);
     assert.equal(breaker.state, 'closed');
   });
 
@@ -232,13 +321,13 @@ describe('the traps of a naive opossum breaker', () => {
 
     breaker.open(100, 'circuit');
     await advance(100);
-    const oldProbe = breaker.tryProbe()!;
+    const oldProbe = breaker.tryProbe(probeLimitMs)!;
     breaker.open(100, 'outlier');
     await advance(100);
     oldProbe.succeeded();
     await settled();
     assert.equal(breaker.state, 'half-open');
-    assert.notEqual(breaker.tryProbe(), undefined);
+    assert.notEqual(breaker.tryProbe(probeLimitMs), undefined);
   });
 
   it('(c) requests in flight do not dilute the error rate', async (t) => {
@@ -279,7 +368,7 @@ describe('the traps of a naive opossum breaker', () => {
     const abort = t.mock.method(AbortController.prototype, 'abort');
     breaker.open(100, 'circuit');
     await advance(100);
-    breaker.tryProbe();
+    breaker.tryProbe(probeLimitMs);
     await advance(probeLimitMs);
     assert.equal(abort.mock.callCount(), 0);
   });
@@ -297,7 +386,7 @@ describe('the traps of a naive opossum breaker', () => {
 
     const lean = Array.from(
       { length: 200 },
-      (_, index) => new HostBreaker({ name: `${index}`, clock, window: new CircuitWindow(10_000), probeLimitMs }),
+      (_, index) => new Breaker({ name: `${index}`, clock, window: new CircuitWindow(10_000) }),
     );
     assert.equal(warned.mock.callCount(), 0);
     for (const breaker of lean) breaker.dispose();
@@ -310,7 +399,7 @@ describe('the traps of a naive opossum breaker', () => {
     new CircuitBreaker(async () => {}, { enableSnapshots: false, rotateBucketController: new EventEmitter() }).shutdown();
     assert.ok(drawn.mock.callCount() > 10, `${drawn.mock.callCount()} draws by a breaker without a name`);
     drawn.mock.resetCalls();
-    new HostBreaker({ name: 'orders/192.0.2.1:80', clock, window: new CircuitWindow(10_000), probeLimitMs }).dispose();
+    new Breaker({ name: 'orders/192.0.2.1:80', clock, window: new CircuitWindow(10_000) }).dispose();
     assert.equal(drawn.mock.callCount(), 0);
   });
 
@@ -325,7 +414,7 @@ describe('the traps of a naive opossum breaker', () => {
     t.after(() => hook.disable());
     const lean = Array.from(
       { length: 500 },
-      (_, index) => new HostBreaker({ name: `${index}`, clock, window: new CircuitWindow(10_000), probeLimitMs }),
+      (_, index) => new Breaker({ name: `${index}`, clock, window: new CircuitWindow(10_000) }),
     );
     assert.equal(timers, 0);
     const plain = Array.from({ length: 500 }, (_, index) => naive({ name: `${index}` }));

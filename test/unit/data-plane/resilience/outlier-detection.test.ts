@@ -5,10 +5,11 @@ import type { Random } from '../../../../src/base/runtime.ts';
 import { EjectionRules, type Ejection } from '../../../../src/data-plane/resilience/ejection-rules.ts';
 import { OutlierDetector, OutlierState } from '../../../../src/data-plane/resilience/outlier-detection.ts';
 import type { Outcome } from '../../../../src/data-plane/resilience/outcome.ts';
+import { createVirtualClock } from '../../../../src/testing/virtual-clock.ts';
 
 const base: OutlierDetectionConfig = { baseEjectionMs: 30_000, maxEjectionMs: 300_000, maxEjectionPercent: 100 };
 function detectorOf(config: OutlierDetectionConfig, random: Random): OutlierDetector {
-  return new OutlierDetector(config, new EjectionRules(config, random), random);
+  return new OutlierDetector(config, new EjectionRules(config, random, createVirtualClock()), random);
 }
 const fiveHosts = { total: 5, ejected: 0 };
 
@@ -153,7 +154,7 @@ describe('OutlierDetector: how long a host is out', () => {
   /** Ejects, and returns the host as soon as the time is over; times in seconds. */
   function ejections(config: Partial<OutlierDetectionConfig>, quietMs: readonly number[], random = 0): readonly number[] {
     const full = { ...base, consecutive5xx: 1, ...config };
-    const rules = new EjectionRules(full, () => random);
+    const rules = new EjectionRules(full, () => random, createVirtualClock());
     const detector = new OutlierDetector(full, rules, () => random);
     const host = new OutlierState();
     let now = 0;
@@ -196,7 +197,7 @@ describe('OutlierDetector: how long a host is out', () => {
   });
 
   it('grows when the probe of an ejected host fails', () => {
-    const rules = new EjectionRules(base, () => 0);
+    const rules = new EjectionRules(base, () => 0, createVirtualClock());
     const host = new OutlierState();
     rules.eject(host, '', 0, fiveHosts);
     assert.deepEqual([rules.ejectAgain(host), rules.ejectAgain(host)], [60_000, 90_000]);
@@ -212,7 +213,7 @@ describe('OutlierDetector: how long a host is out', () => {
 
   it('starts its counts anew when the host returns', () => {
     const full = { ...base, consecutive5xx: 3 };
-    const rules = new EjectionRules(full, () => 0);
+    const rules = new EjectionRules(full, () => 0, createVirtualClock());
     const detector = new OutlierDetector(full, rules, () => 0);
     const host = new OutlierState();
     for (const outcome of times(5, e500)) detector.decide(host, outcome, 0, fiveHosts);
