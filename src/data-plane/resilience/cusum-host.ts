@@ -36,7 +36,9 @@ export class CusumHost {
   isOnProbation = false;
   /** Counted among the hosts of which the gate asks whether something is wrong with all of them. */
   isHot = false;
-  /** Monotonic milliseconds of the last bad news while it was. */
+  /** No measure for its peers. */
+  isSuspected = false;
+  /** Monotonic milliseconds of the last bad news while it was hot. */
   hotMs = 0.1;
   /** Requests and failures since the evidence was zero, for words. */
   runRequests = 0;

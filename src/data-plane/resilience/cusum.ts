@@ -17,7 +17,7 @@
  *
  * The gate: when more than half of its peers speak up at the same time (S ≥ h/8, one failure where failures are rare), the trouble
  * is in what all of them share, and nobody is taken out; what was gathered counts for h/2 at most, since p0 lags behind an outage that
- * begins. While it is open, peers that speak up are left out of p0: two dead hosts do not excuse each other. A host without peers is
+ * begins. While it is open, peers with S ≥ h/4 are left out of p0: two dead hosts do not excuse each other. A host without peers is
  * never taken out.
  *
  * From h/2 on a host gets less than its share: half of it at h. Recovers by its successes, and after an ejection by a probe: then the
@@ -51,8 +51,9 @@ const deadRatio = 0.9;
 const leastContrast = 1.3;
 /** Between failures the rate of the peers is looked at so often. */
 const judgeEveryMs = 50;
-/** The part of h from which on a host counts for the gate. */
+/** The part of h from which on a host counts for the gate, and that from which on it is no measure for its peers. */
 const hotShare = 1 / 8;
+const suspectShare = 1 / 4;
 /** Hosts that failed last so long ago say nothing about an incident of now. */
 const hotForMs = 300_000;
 /** a of the Lehmann alternative. */
@@ -78,6 +79,7 @@ export class CusumDetector {
   private readonly peers = new WindowedCounts();
   /** Hosts that count for the gate, the one with the oldest bad news first. */
   private readonly hot = new Set<CusumHost>();
+  private suspects = 0;
   private hasLatency = true;
   /** 86 400 · M / f. */
   private budget = 0.1;
@@ -127,7 +129,7 @@ export class CusumDetector {
    */
   recordFailure(host: CusumHost, isBreak: boolean, now: number, hosts: ServingHosts): boolean {
     this.judge(host, now, hosts);
-    host.rates.countFailure(this.pool, host.isHot);
+    host.rates.countFailure(this.pool, host.isSuspected);
     if (isBreak && isSameBreak(host, now)) return false;
     host.runRequests++;
     host.runFailures++;
@@ -165,8 +167,9 @@ export class CusumDetector {
   /** The host was taken out: it is no peer of the others any more. */
   ejected(host: CusumHost, now: number): void {
     this.pool.fold(now);
-    host.rates.fold(this.pool, now, host.isHot);
+    host.rates.fold(this.pool, now, host.isSuspected);
     this.cool(host);
+    this.suspect(host, false);
     this.pool.gone.add(host.rates);
     host.rates.clear();
     host.clear();
@@ -190,6 +193,7 @@ export class CusumDetector {
   /** The host is gone from the cluster. */
   forget(host: CusumHost): void {
     this.cool(host);
+    this.suspect(host, false);
   }
 
   /** The evidence as a share of what is needed, 0…1. */
@@ -206,7 +210,7 @@ export class CusumDetector {
   private judge(host: CusumHost, now: number, hosts: ServingHosts): void {
     const { pool } = this;
     pool.fold(now);
-    host.rates.fold(pool, now, host.isHot);
+    host.rates.fold(pool, now, host.isSuspected);
     host.judgedMs = now;
     host.peerErrorRatio = this.peerErrorRatio(host, now, hosts);
     const p0 = Math.min(maxPeerErrorRatio, toleratedFactor * host.peerErrorRatio + toleratedErrorRatio);
@@ -234,7 +238,7 @@ export class CusumDetector {
     const isHeld = this.isHeld(host, now, hosts);
     if (!isHeld) peers.subtract(suspected);
     // Suspected itself, it is among those.
-    if (isHeld || !host.isHot) peers.subtract(host.rates);
+    if (isHeld || !host.isSuspected) peers.subtract(host.rates);
     const { slowRequests, slowFailures, fastRequests, fastFailures } = peers;
     return Math.max(
       (slowFailures + priorSlowFailures) / (slowRequests + priorRequests),
@@ -252,6 +256,7 @@ export class CusumDetector {
     const evidence = sum + host.silence;
     if (evidence < threshold * hotShare) this.cool(host);
     else if (isBadNews) this.heat(host, now);
+    this.suspect(host, evidence >= threshold * suspectShare);
     if (evidence < threshold / 2 && !host.isOnProbation) {
       host.trustRatio = 1;
       return false;
@@ -275,8 +280,8 @@ export class CusumDetector {
   }
 
   private heat(host: CusumHost, now: number): void {
+    // The latest last.
     if (host.isHot) this.hot.delete(host);
-    else this.pool.suspected.add(host.rates);
     this.hot.add(host);
     host.isHot = true;
     host.hotMs = now;
@@ -286,8 +291,17 @@ export class CusumDetector {
     if (!host.isHot) return;
     this.hot.delete(host);
     host.isHot = false;
-    if (this.hot.size === 0) this.pool.suspected.clear();
-    else this.pool.suspected.subtract(host.rates);
+  }
+
+  private suspect(host: CusumHost, isSuspected: boolean): void {
+    if (host.isSuspected === isSuspected) return;
+    host.isSuspected = isSuspected;
+    const { suspected } = this.pool;
+    if (isSuspected) suspected.add(host.rates);
+    else suspected.subtract(host.rates);
+    this.suspects += isSuspected ? 1 : -1;
+    // What rounding left.
+    if (this.suspects === 0) suspected.clear();
   }
 }
 
