@@ -141,7 +141,7 @@ export const circuitBreakerFields: FieldTable<CircuitBreakerConfig> = {
 
 /** Fields of `OutlierDetectionConfig`. */
 export const outlierDetectionFields: FieldTable<OutlierDetectionConfig> = {
-  cusum: notYet,
+  cusum: 'honoured',
   consecutive5xx: 'honoured',
   consecutiveGatewayFailure: 'honoured',
   consecutiveLocalOriginFailure: 'honoured',

@@ -96,9 +96,9 @@ export class Cluster {
     return this.table.size;
   }
 
-  /** Those of them that requests go to now: without what is out, unless panic uses it. */
+  /** Those of them that requests go to now: of the priorities in use, without what is out, unless panic uses it. */
   get servingCount(): number {
-    return this.groups.get('')?.usable.length ?? 0;
+    return this.groups.get('')?.servingCount ?? 0;
   }
 
   /**

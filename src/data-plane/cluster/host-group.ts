@@ -96,6 +96,18 @@ export class HostGroup {
     }));
   }
 
+  /** Hosts of the priorities that have a share of the requests now. */
+  get servingCount(): number {
+    if (this.isStale) this.settle();
+    let count = 0;
+    for (const [priority, { isPanic, healthyPercent, degradedPercent }] of this.loads.entries()) {
+      const { healthy, degraded, inPanic } = this.levels[priority]!.pool;
+      if (healthyPercent > 0) count += isPanic ? inPanic.hosts.length : healthy.hosts.length;
+      if (degradedPercent > 0) count += degraded.hosts.length;
+    }
+    return count;
+  }
+
   /** Whether any host may be picked; one that only panic uses does not count. */
   get hasAvailable(): boolean {
     if (this.isStale) this.settle();

@@ -81,6 +81,7 @@ export class CusumDetector {
   private readonly hot = new Set<CusumHost>();
   private suspects = 0;
   private hasLatency = true;
+  private hasSilence = true;
   /** 86 400 · M / f. */
   private budget = 0.1;
 
@@ -89,8 +90,10 @@ export class CusumDetector {
   }
 
   /** Applies a configuration; what was counted stays. */
-  update({ falseEjectionsPerEndpointDay = defaultFalseEjectionsPerEndpointDay, latency = true }: CusumConfig): void {
+  update(config: CusumConfig): void {
+    const { falseEjectionsPerEndpointDay = defaultFalseEjectionsPerEndpointDay, latency = true, silence = true } = config;
     this.hasLatency = latency;
+    this.hasSilence = silence;
     this.budget = (secondsPerDay * (errorAlternatives + (latency ? 1 : 0))) / falseEjectionsPerEndpointDay;
   }
 
@@ -159,9 +162,9 @@ export class CusumDetector {
    */
   recordSilence(host: CusumHost, evidence: number, now: number, hosts: ServingHosts): boolean {
     host.silenceBefore = host.silence;
-    host.silence = evidence;
+    host.silence = this.hasSilence ? evidence : 0;
     if (now - host.judgedMs > judgeEveryMs) this.judge(host, now, hosts);
-    return this.settle(host, evidence > 0, now, hosts);
+    return this.settle(host, host.silence > 0, now, hosts);
   }
 
   /** The host was taken out: it is no peer of the others any more. */
