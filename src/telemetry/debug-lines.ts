@@ -112,6 +112,8 @@ const lines: { readonly [N in Exclude<EventName, 'attempt:end'>]: (event: EventP
     `cluster ${printable(event.cluster)} → ${printable(event.endpoint)} ejected for ${milliseconds(event.ejectionMs)}: ${printable(event.reason)} (${event.ejectedHosts} of ${event.totalHosts} out)`,
   'host:returned': (event) =>
     `cluster ${printable(event.cluster)} → ${printable(event.endpoint)} returned (${event.ejectedHosts} of ${event.totalHosts} out)`,
+  'health-check:changed': (event) =>
+    `cluster ${printable(event.cluster)} → ${printable(event.endpoint)} is ${event.state}${event.reason === undefined ? ' by its health checks' : `: ${printable(event.reason)}`}`,
   'breaker:opened': breaker('opened'),
   'breaker:half-open': breaker('is half open: one probe goes through'),
   'breaker:closed': breaker('closed'),

@@ -26,6 +26,12 @@ export const eventMetrics: { readonly [N in EventName]?: Count<N> } = {
       'meshfetch.ejection.reason': facts.reason,
       'meshfetch.mesh.name': scope.meshName,
     }),
+  'health-check:changed': (instruments, facts, scope) =>
+    instruments.get('meshfetch.health_check.changes').add(1, {
+      'meshfetch.cluster': scope.clusters.label(facts.cluster),
+      'meshfetch.health_check.state': facts.state,
+      'meshfetch.mesh.name': scope.meshName,
+    }),
   'breaker:opened': countBreaker('open'),
   'breaker:half-open': countBreaker('half-open'),
   'breaker:closed': countBreaker('closed'),

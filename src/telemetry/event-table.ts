@@ -93,6 +93,16 @@ export const eventTable: { readonly [N in EventName]: { readonly doc: string; re
       totalHosts: 'Endpoints of the cluster.',
     },
   },
+  'health-check:changed': {
+    doc: 'What active health checks say about an endpoint has changed, or is known for the first time.',
+    fields: {
+      mesh: 'Name of the mesh.',
+      cluster: 'Name of the cluster.',
+      endpoint: '`address:port`.',
+      state: '`healthy`, `degraded` (it passes and asks for less) or `unhealthy`.',
+      reason: 'Why it is unhealthy, in words: `http check: answered 503`.',
+    },
+  },
   'breaker:opened': { doc: 'A circuit breaker opened.', fields: breakerFields },
   'breaker:half-open': { doc: 'A circuit breaker lets one probe through.', fields: breakerFields },
   'breaker:closed': { doc: 'A circuit breaker closed.', fields: breakerFields },

@@ -82,6 +82,14 @@ export interface HostReturnedEvent {
   readonly totalHosts: number;
 }
 
+/** What active health checks say about an endpoint has changed, or is known for the first time. */
+export interface HealthCheckChangedEvent {
+  readonly cluster: string;
+  readonly endpoint: string;
+  readonly state: 'healthy' | 'degraded' | 'unhealthy';
+  readonly reason: string | undefined;
+}
+
 /** A circuit breaker changed its state: that of an endpoint, or of a whole cluster when `endpoint` is absent. */
 export interface BreakerEvent {
   readonly cluster: string;
@@ -155,6 +163,7 @@ export interface EventFacts {
   readonly 'retry:denied': RetryDeniedEvent;
   readonly 'host:ejected': HostEjectedEvent;
   readonly 'host:returned': HostReturnedEvent;
+  readonly 'health-check:changed': HealthCheckChangedEvent;
   readonly 'breaker:opened': BreakerEvent;
   readonly 'breaker:half-open': BreakerEvent;
   readonly 'breaker:closed': BreakerEvent;

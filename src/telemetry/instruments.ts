@@ -106,6 +106,12 @@ export const metricTable = {
     doc: 'Endpoints that outlier detection took out.',
     labels: ['meshfetch.cluster', 'meshfetch.ejection.reason', 'meshfetch.mesh.name'],
   },
+  'meshfetch.health_check.changes': {
+    kind: 'counter',
+    unit: '{change}',
+    doc: 'Endpoints that active health checks found to be in another state, by the new state.',
+    labels: ['meshfetch.cluster', 'meshfetch.health_check.state', 'meshfetch.mesh.name'],
+  },
   'meshfetch.circuit_breaker.transitions': {
     kind: 'counter',
     unit: '{transition}',

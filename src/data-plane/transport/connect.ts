@@ -37,6 +37,8 @@ export interface ConnectTarget extends ConnectLimits {
   readonly identities: IdentityStore;
   /** `never` = HTTP/1.1; `offer` = HTTP/2 where the peer takes it by ALPN; `prior-knowledge` = HTTP/2 without asking. Default `never`. */
   readonly h2?: 'never' | 'offer' | 'prior-knowledge';
+  /** Its sockets never keep the process alive. */
+  readonly isBackground?: boolean;
 }
 
 /** The function that undici's Client takes as `connect`. */
@@ -79,6 +81,7 @@ export function createConnector(target: ConnectTarget): Connector {
   return (options, callback) => {
     if (tls === undefined || check === undefined || alpn === undefined) {
       const socket = netConnect({ ...where, ...streamOptions });
+      if (target.isBackground === true) letProcessEnd(socket);
       const attempt = new ConnectAttempt(socket, endpoint, target, callback);
       socket.once('connect', () => {
         if (target.h2 === 'prior-knowledge') setApplicationProtocol(socket, 'h2');
@@ -106,6 +109,7 @@ export function createConnector(target: ConnectTarget): Connector {
       // Not left out: done in `secureConnect` below, where it also runs for resumed sessions.
       checkServerIdentity: () => undefined,
     });
+    if (target.isBackground === true) letProcessEnd(socket);
     const attempt = new ConnectAttempt(socket, endpoint, target, callback);
     let ticket: Buffer | undefined;
     let verified: X509Certificate | undefined;
@@ -174,6 +178,12 @@ function applicationProtocols(configured: readonly string[] | undefined, h2: 'ne
 /** undici reads the protocol from here, as it does for its own h2c sockets. */
 function setApplicationProtocol(socket: Socket, protocol: string): void {
   (socket as { alpnProtocol?: string }).alpnProtocol = protocol;
+}
+
+/** For good: undici refs a socket again with each request. */
+function letProcessEnd(socket: Socket): void {
+  socket.unref();
+  socket.ref = () => socket;
 }
 
 function bareHost(name: string): string {

@@ -82,6 +82,17 @@ describe('the debug lines', () => {
       line: 'cluster orders/v2 → 10.0.0.7:7002 returned (0 of 3 out)',
     },
     {
+      name: 'health-check-failed',
+      act: (telemetry) =>
+        telemetry.publish('health-check:changed', () => ({ ...host, state: 'unhealthy', reason: 'http check: answered 503' })),
+      line: 'cluster orders/v2 → 10.0.0.7:7002 is unhealthy: http check: answered 503',
+    },
+    {
+      name: 'health-check-passed',
+      act: (telemetry) => telemetry.publish('health-check:changed', () => ({ ...host, state: 'healthy', reason: undefined })),
+      line: 'cluster orders/v2 → 10.0.0.7:7002 is healthy by its health checks',
+    },
+    {
       name: 'breaker-opened',
       act: (telemetry) =>
         telemetry.publish('breaker:opened', () => ({ ...host, reason: '7 of 12 requests failed', openMs: 5000 })),

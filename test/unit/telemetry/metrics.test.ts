@@ -36,6 +36,7 @@ function doEverything(telemetry: Telemetry): void {
     ejectedHosts: 1,
     totalHosts: 3,
   }));
+  telemetry.publish('health-check:changed', () => ({ cluster: 'orders/v2', endpoint, state: 'healthy', reason: undefined }));
   telemetry.publish('breaker:opened', () => ({ cluster: 'orders/v2', endpoint }));
   telemetry.publish('breaker:half-open', () => ({ cluster: 'orders/v2', endpoint }));
   telemetry.publish('breaker:closed', () => ({ cluster: 'orders/v2', endpoint }));

@@ -1,0 +1,179 @@
+/**
+ * The connection of one HTTP or gRPC check: an undici Client over the mesh's own connector, so that TLS, our identity and the
+ * peer's names are exactly those of requests, and beside the pools of requests, whose limits and counts know nothing of it.
+ */
+import type { Socket } from 'node:net';
+import { Client, type Dispatcher } from 'undici';
+import type { Clock } from '../../base/runtime.ts';
+import type { IdentityStore } from '../../security/identity-store.ts';
+import { createConnector, peerOf, type Connector } from '../transport/connect.ts';
+import type { CheckTarget } from './check-target.ts';
+import { maxAnswerBytes } from './ordered-bytes.ts';
+
+/** What is asked. */
+export interface CheckRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Buffer;
+}
+
+/** What came back, whole. */
+export interface CheckResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Its first 64 KiB. */
+  readonly body: Buffer;
+  readonly trailers: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+/** What the mesh lends to a check. */
+export interface CheckSurroundings {
+  readonly clock: Clock;
+  readonly identities: IdentityStore;
+}
+
+type OnResponse = (response: CheckResponse | Error) => void;
+
+/** An idle connection is kept from one check to the next, however long that is; the peer closes it sooner where it wants to. */
+const keptIdleMs = 3_600_000;
+
+export class CheckConnection {
+  private readonly connector: Connector;
+  private readonly target: CheckTarget;
+  private readonly clock: Clock;
+  private readonly origin: string;
+  private client: Client | undefined = undefined;
+  private notAfterMs = Number.POSITIVE_INFINITY;
+  /** Grows with each connection that is given up: what its requests say afterwards is not heard. */
+  private epoch = 0;
+  isConnected = false;
+  isHttp2 = false;
+
+  /** Throws for a target to which no connection can ever be made. */
+  constructor(target: CheckTarget, { clock, identities }: CheckSurroundings) {
+    this.target = target;
+    this.clock = clock;
+    this.origin = originOf(target);
+    this.connector = createConnector({
+      host: target.address,
+      port: target.port,
+      ...(target.address.startsWith('/') && { socketPath: target.address }),
+      ...(target.tls !== undefined && { tls: target.tls }),
+      identities,
+      connectTimeoutMs: target.check.timeoutMs,
+      clock,
+      h2: target.h2,
+      isBackground: true,
+    });
+  }
+
+  /**
+   * Asks once. A connection that was kept and turns out to be closed is replaced without a word: that the peer no longer wants an
+   * idle connection says nothing of its health.
+   */
+  ask(request: CheckRequest, onResponse: OnResponse): void {
+    if (this.isConnected && this.notAfterMs <= this.clock.wallNow()) this.close();
+    const wasKept = this.isConnected;
+    const { epoch } = this;
+    this.send(request, (response, hasBegun) => {
+      if (epoch !== this.epoch) return;
+      if (!(response instanceof Error) || !wasKept || hasBegun) onResponse(response);
+      else {
+        this.close();
+        this.ask(request, onResponse);
+      }
+    });
+  }
+
+  /** Breaks the connection off, with what is under way on it. */
+  close(): void {
+    this.epoch++;
+    this.isConnected = false;
+    const { client } = this;
+    this.client = undefined;
+    if (client !== undefined) void client.destroy().catch(() => {});
+  }
+
+  private send(request: CheckRequest, onEnd: (response: CheckResponse | Error, hasBegun: boolean) => void): void {
+    try {
+      this.client ??= this.open();
+      this.client.dispatch({ ...request, origin: this.origin }, new Exchange(onEnd));
+    } catch (error) {
+      onEnd(error as Error, false);
+    }
+  }
+
+  private open(): Client {
+    const { epoch } = this;
+    const servername = new URL(this.origin).hostname;
+    const client: Client = new Client(this.origin, {
+      connect: (options, callback) => {
+        this.connector({ ...options, servername }, (...result) => {
+          const socket: Socket | null = result[1];
+          if (epoch === this.epoch && socket !== null) {
+            this.isHttp2 = 'alpnProtocol' in socket && socket.alpnProtocol === 'h2';
+            this.notAfterMs = peerOf(socket)?.notAfterMs ?? Number.POSITIVE_INFINITY;
+          }
+          callback(...result);
+        });
+      },
+      allowH2: this.target.h2 !== 'never',
+      pipelining: 1,
+      // The check has a timeout of its own, by the mesh's clock.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: keptIdleMs,
+      keepAliveMaxTimeout: keptIdleMs,
+    });
+    client.on('connect', () => {
+      if (epoch === this.epoch) this.isConnected = true;
+    });
+    client.on('disconnect', () => {
+      if (epoch === this.epoch) this.isConnected = false;
+    });
+    return client;
+  }
+}
+
+/** A name of a cluster need not be one that a URL can have; the Host header is what is written anyway. */
+function originOf({ authority, tls }: CheckTarget): string {
+  const scheme = tls === undefined ? 'http' : 'https';
+  return `${scheme}://${/^[\w.-]+(?::\d+)?$|^\[[\da-f:.]+\](?::\d+)?$/i.test(authority) ? authority : 'endpoint.invalid'}`;
+}
+
+/** Gathers one response. */
+class Exchange implements Dispatcher.DispatchHandler {
+  private readonly onEnd: (response: CheckResponse | Error, hasBegun: boolean) => void;
+  private status = 0;
+  private headers: CheckResponse['headers'] = {};
+  private readonly chunks: Buffer[] = [];
+  private size = 0;
+
+  constructor(onEnd: (response: CheckResponse | Error, hasBegun: boolean) => void) {
+    this.onEnd = onEnd;
+  }
+
+  onRequestStart(): void {}
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: CheckResponse['headers']): void {
+    if (status < 200) return;
+    this.status = status;
+    this.headers = headers;
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.size >= maxAnswerBytes) return;
+    this.chunks.push(chunk);
+    this.size += chunk.length;
+  }
+
+  onResponseEnd(_controller: Dispatcher.DispatchController, trailers: CheckResponse['trailers'] | undefined): void {
+    const body = Buffer.concat(this.chunks).subarray(0, maxAnswerBytes);
+    this.onEnd({ status: this.status, headers: this.headers, body, trailers: trailers ?? {} }, true);
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.onEnd(error, this.status !== 0);
+  }
+}

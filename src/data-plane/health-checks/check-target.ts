@@ -1,0 +1,75 @@
+/** Whom a check asks, over which connection: what two clusters must have in common to share a check. */
+import { hasMetadata } from '../cluster/host-group.ts';
+import { addressOf, type Host } from '../cluster/host.ts';
+import type { ClusterConfig } from '../../model/cluster.ts';
+import type { HealthCheckConfig } from '../../model/health.ts';
+import type { UpstreamTls } from '../../model/tls.ts';
+
+/** One endpoint as one check sees it. */
+export interface CheckTarget {
+  /** Equal where everything else is. */
+  readonly key: string;
+  readonly check: HealthCheckConfig;
+  /** IP address, name, or path of a unix socket. */
+  readonly address: string;
+  readonly port: number;
+  /** `address:port`, for words. */
+  readonly endpoint: string;
+  readonly tls: UpstreamTls | undefined;
+  /** Host header, or `:authority`. */
+  readonly authority: string;
+  readonly h2: 'never' | 'offer' | 'prior-knowledge';
+}
+
+/** The target of a check of a cluster at one of its hosts; undefined where the endpoint is not to be checked. */
+export function checkTargetOf(check: HealthCheckConfig, host: Host, cluster: ClusterConfig): CheckTarget | undefined {
+  const own = host.endpoint.healthCheck;
+  if (own?.isDisabled === true) return undefined;
+  const port = host.ip.startsWith('/') ? host.port : (own?.port ?? check.port ?? host.port);
+  const tls = tlsOf(check, host, cluster);
+  // Source: Envoy, `HttpHealthCheck.host`: "If left empty (default value), the name of the cluster … will be used".
+  const authority = own?.hostname ?? check.host ?? cluster.name;
+  const h2 = protocolOf(check, cluster, tls !== undefined);
+  const endpoint = port === 0 ? host.ip : addressOf(host.ip, port);
+  const key = `${endpoint}\n${check.kind === 'tcp' && tls === undefined ? '' : authority}\n${h2}\n${textOf(tls)}\n${textOf(check)}`;
+  return { key, check, address: host.ip, port, endpoint, tls, authority, h2 };
+}
+
+function tlsOf(check: HealthCheckConfig, host: Host, cluster: ClusterConfig): UpstreamTls | undefined {
+  const wanted = check.tlsMatch;
+  const tls =
+    wanted === undefined
+      ? host.tls
+      : (cluster.tlsMatches?.find(({ metadata }) => hasMetadata(wanted, metadata))?.tls ?? cluster.tls);
+  if (tls === undefined || tls.mode === 'disabled') return undefined;
+  return check.alpn === undefined ? tls : withAlpn(tls, check.alpn);
+}
+
+/** An `http` check speaks what requests speak, unless it names a protocol. */
+function protocolOf({ kind, protocol }: HealthCheckConfig, cluster: ClusterConfig, isSecure: boolean): CheckTarget['h2'] {
+  if (kind === 'grpc' || protocol === 'http2') return 'prior-knowledge';
+  if (kind === 'tcp' || protocol === 'http1' || cluster.protocol === 'http1') return 'never';
+  return isSecure ? 'offer' : cluster.protocol === 'http2' ? 'prior-knowledge' : 'never';
+}
+
+type SecuredTls = Exclude<UpstreamTls, { readonly mode: 'disabled' }>;
+const alpnVariants = new WeakMap<UpstreamTls, Map<string, UpstreamTls>>();
+
+/** The same object for the same list, so that its text is made once. */
+function withAlpn(tls: SecuredTls, alpn: readonly string[]): UpstreamTls {
+  let variants = alpnVariants.get(tls);
+  if (variants === undefined) alpnVariants.set(tls, (variants = new Map()));
+  const key = alpn.join(' ');
+  let variant = variants.get(key);
+  if (variant === undefined) variants.set(key, (variant = { ...tls, alpn }));
+  return variant;
+}
+
+const texts = new WeakMap<object, string>();
+
+function textOf(value: object | undefined): string {
+  if (value === undefined) return '';
+  let text = texts.get(value);
+  if (text === undefined) texts.set(value, (text = JSON.stringify(value)));
+  return text;
+}
