@@ -1,26 +1,39 @@
+import type { Cluster } from '../data-plane/cluster/cluster.ts';
+import type { Host } from '../data-plane/cluster/host.ts';
+import { effectiveWeight } from '../data-plane/cluster/slow-start.ts';
+
 /** One endpoint as `explain` and `status` show it. */
 export interface EndpointView {
   readonly address: string;
+  /** As it is configured. */
   readonly weight: number;
+  /** What is left of it by slow start, suspicion or ejection; absent where that is all. */
+  readonly effectiveWeight?: number;
   readonly state: 'healthy' | 'outlier' | 'circuit' | 'control-plane' | 'health-check';
+  /** Used when the healthy ones do not suffice; absent where it is not so. */
+  readonly degraded?: true;
   readonly inFlight: number;
+  /** Absent where it is 0. */
+  readonly priority?: number;
   readonly zone?: string;
+  /** Evidence against it, as a percentage of what ejects it; absent while there is none. */
+  readonly evidencePercent?: number;
 }
 
 /** One host as the views show it. */
-export function endpointView(host: {
-  address: string;
-  weight: number;
-  out: Exclude<EndpointView['state'], 'healthy'> | undefined;
-  inFlight: number;
-  locality: { zone?: string };
-}): EndpointView {
-  const { zone } = host.locality;
+export function endpointView(cluster: Cluster, host: Host, now: number): EndpointView {
+  const { address, weight, out, inFlight, isDegraded, priority, locality } = host;
+  const effective = effectiveWeight(host, now);
+  const evidence = cluster.detection.evidenceOf(host) ?? 0;
   return {
-    address: host.address,
-    weight: host.weight,
-    state: host.out ?? 'healthy',
-    inFlight: host.inFlight,
-    ...(zone === undefined ? {} : { zone }),
+    address,
+    weight,
+    ...(effective !== weight && { effectiveWeight: Math.round(effective * 1000) / 1000 }),
+    state: out ?? 'healthy',
+    ...(isDegraded && { degraded: true as const }),
+    inFlight,
+    ...(priority !== 0 && { priority }),
+    ...(locality.zone !== undefined && { zone: locality.zone }),
+    ...(evidence > 0 && { evidencePercent: Math.round(evidence * 100) }),
   };
 }

@@ -120,7 +120,7 @@ function viewOf(explained: ExplainedRequest, destination: CompiledDestination, t
     found: group !== undefined,
     ...(awaited !== undefined && { awaited }),
     panic: group?.isPanic ?? false,
-    endpoints: (group?.hosts ?? []).map(endpointView),
+    endpoints: (group?.hosts ?? []).map((host) => endpointView(cluster!, host, explained.clock.now())),
     ...(sent !== undefined && {
       sent: { path: sent.path, host: hostOf(sent, destination), headers: headersOf(sent, explained.route) },
     }),

@@ -1,6 +1,8 @@
 import type { Clock } from '../base/runtime.ts';
 import type { ConfigStore, SourceStatus } from '../control-plane/store.ts';
+import type { PriorityStatus } from '../data-plane/cluster/host-group.ts';
 import type { LiveConfig } from '../data-plane/live-config.ts';
+import type { Forecast } from '../data-plane/resilience/failure-forecast.ts';
 import type { ClusterLimits } from '../data-plane/resilience/limits.ts';
 import type { IdentityStore } from '../security/identity-store.ts';
 import { endpointView, type EndpointView } from './endpoint-view.ts';
@@ -18,6 +20,12 @@ export interface ClusterStatus {
   /** Share of the requests that `limits.throttle` refuses now, 0…100; absent where it is off. */
   readonly throttledPercent?: number;
   readonly panic: boolean;
+  /** W = Σwᵢ / N over the configured weights of all endpoints; absent where there is none. */
+  readonly meanWeight?: number;
+  /** What each priority gets. */
+  readonly priorities: readonly PriorityStatus[];
+  /** How many endpoints to expect down. */
+  readonly forecast: Forecast;
   /** Of the budget that the latest request to it counts in. */
   readonly retryBudgetLeft: number;
   /** Limits that are reached now, in words. */
@@ -73,10 +81,13 @@ export function meshStatus(mesh: {
       source: cluster.source,
       ...loadOf(cluster.limits, now),
       panic: cluster.group('')?.isPanic ?? false,
+      ...meanWeight([...cluster.hosts]),
+      priorities: cluster.group('')?.loadOfPriorities() ?? [],
+      forecast: cluster.detection.forecast.read(now),
       retryBudgetLeft: cluster.retryBudgetLeft(now),
       limitsReached: cluster.limits.reached(),
       endpoints: [...cluster.hosts].map((host) => ({
-        ...endpointView(host),
+        ...endpointView(cluster, host, now),
         requests: host.requests,
         failures: host.failures,
         ...(host.latencyMs < 0 ? {} : { latencyMs: Math.round(host.latencyMs * 100) / 100 }),
@@ -87,6 +98,10 @@ export function meshStatus(mesh: {
     identities: identities.statuses(),
     unhonoured: config.unhonoured(),
   };
+}
+
+function meanWeight(hosts: readonly { readonly weight: number }[]) {
+  return hosts.length === 0 ? {} : { meanWeight: hosts.reduce((sum, { weight }) => sum + weight, 0) / hosts.length };
 }
 
 function loadOf({ admission, high }: ClusterLimits, now: number) {
