@@ -65,13 +65,22 @@ export const efforts = {
 /** A measured figure under a name that targets and later runs can refer to. */
 export interface Figure extends Estimate {
   readonly key: string;
-  readonly unit: 'ratio' | 'µs' | 'ns' | 'ms' | 'bytes' | 'MB';
+  readonly unit: 'ratio' | 'µs' | 'ns' | 'ms' | 's' | 'bytes' | 'MB' | 'count' | 'per endpoint-day';
+}
+
+/** A table of a report that has more than one. */
+export interface ReportTable {
+  readonly title: string;
+  readonly head: readonly string[];
+  readonly lines: readonly (readonly string[])[];
 }
 
 /** What a benchmark found. */
 export interface Report {
   readonly name: string;
   readonly title: string;
+  /** Beside the one of the report itself. */
+  readonly tables?: readonly ReportTable[];
   readonly head: readonly string[];
   readonly lines: readonly (readonly string[])[];
   readonly notes: readonly string[];
@@ -88,4 +97,6 @@ export interface BenchmarkContext {
 export interface Benchmark {
   readonly name: string;
   run(context: BenchmarkContext): Promise<Report>;
+  /** With `--write`: puts what it found where it is shown beside the README. */
+  publish?(report: Report): Promise<void>;
 }

@@ -55,9 +55,13 @@ function resultsText(results: readonly Result[]): string {
   const verdicts = judge(results.flatMap(({ figures }) => figures));
   const parts = results.map(
     (result) =>
-      `### ${result.title}\n\n\`${result.name}\`, ${whereText(result)}\n\n${markdownTable(result.head, result.lines)}\n\n${result.notes.join(' ')}\n`,
+      `### ${result.title}\n\n\`${result.name}\`, ${whereText(result)}\n\n${markdownTable(result.head, result.lines)}\n\n${tablesText(result)}${result.notes.join(' ')}\n`,
   );
   return `### Targets\n\n${verdictsText(verdicts)}\n\n${parts.join('\n')}`;
+}
+
+function tablesText({ tables = [] }: Result): string {
+  return tables.map(({ title, head, lines }) => `${title}:\n\n${markdownTable(head, lines)}\n\n`).join('');
 }
 
 function verdictsText(verdicts: readonly Verdict[]): string {

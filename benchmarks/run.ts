@@ -11,6 +11,7 @@ import { writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { efforts, type Benchmark, type Report } from './benchmark.ts';
+import { detectionBenchmark } from './detection/index.ts';
 import { faultsBenchmark } from './faults/index.ts';
 import { textTable } from './format.ts';
 import { importBenchmark } from './import.ts';
@@ -21,7 +22,10 @@ import { keepResults, type Result } from './results.ts';
 import { judge } from './targets.ts';
 
 const benchmarks: ReadonlyMap<string, Benchmark> = new Map(
-  [...microBenchmarks, importBenchmark, ...loadBenchmarks, faultsBenchmark].map((benchmark) => [benchmark.name, benchmark]),
+  [...microBenchmarks, importBenchmark, ...loadBenchmarks, faultsBenchmark, detectionBenchmark].map((benchmark) => [
+    benchmark.name,
+    benchmark,
+  ]),
 );
 
 /** What runs when no names are given. */
@@ -42,9 +46,11 @@ function progress(text: string): void {
   else process.stderr.write(`${text}\n`);
 }
 
-function print({ title, head, lines, notes }: Report): void {
+function print({ title, head, lines, tables = [], notes }: Report): void {
   if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
-  console.log(`\n${title}\n\n${textTable(head, lines)}\n${notes.map((note) => `  ${note}`).join('\n')}`);
+  for (const table of [{ title, head, lines }, ...tables])
+    console.log(`\n${table.title}\n\n${textTable(table.head, table.lines)}`);
+  console.log(notes.map((note) => `  ${note}`).join('\n'));
 }
 
 async function main(): Promise<void> {
@@ -72,7 +78,10 @@ async function main(): Promise<void> {
     print(report);
     results.push({ ...report, effort: effort.name, machine, loadAfter: loadavg()[0]! });
     // After each, so that a run that is broken off leaves what it has.
-    if (values.write === true) await keepResults(results, [...benchmarks.keys()]);
+    if (values.write === true) {
+      await keepResults(results, [...benchmarks.keys()]);
+      await benchmark.publish?.(report);
+    }
   }
   const verdicts = judge(results.flatMap(({ figures }) => figures));
   const judged = verdicts.map(({ target, found, result, isGate }) => [result, isGate ? 'gate' : '', target, found]);

@@ -4,6 +4,7 @@
  * are gates: with `--gate` a missed one ends the run with status 1.
  */
 import type { Concurrency, Figure } from './benchmark.ts';
+import { detectionTargets } from './detection/targets.ts';
 import { faultTargets } from './faults/targets.ts';
 import { importKey } from './import.ts';
 import { bytesKey } from './load/bytes.ts';
@@ -114,6 +115,7 @@ export const targets: readonly Target[] = [
   ),
   ratioAtMost("import 'meshfetch' / import 'undici', CPU", importKey, 1.15, 'import: undici again / undici'),
   ...faultTargets,
+  ...detectionTargets,
 ];
 
 /** The verdicts that this run allows. */

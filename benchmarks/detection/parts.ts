@@ -13,17 +13,32 @@ export interface Choice {
   readonly value: number;
 }
 
+interface RunsQuestion<Kind extends string> {
+  readonly kind: Kind;
+  readonly workload: string;
+  readonly choices: readonly Choice[];
+  readonly runs: number;
+}
+export type FaultQuestion = RunsQuestion<'fault'>;
+export type OutageQuestion = RunsQuestion<'outage'>;
+
+export interface CleanQuestion {
+  readonly kind: 'clean';
+  readonly workload: string;
+  readonly choices: readonly Choice[];
+  readonly seed: number;
+  readonly endpointDays: number;
+}
+
+export interface MeshQuestion {
+  readonly kind: 'mesh';
+  readonly scenario: string;
+  readonly detector: string;
+  readonly volume: Volume;
+}
+
 /** What a process is asked to work on. */
-export type PartQuestion =
-  | { readonly kind: 'fault' | 'outage'; readonly workload: string; readonly choices: readonly Choice[]; readonly runs: number }
-  | {
-      readonly kind: 'clean';
-      readonly workload: string;
-      readonly choices: readonly Choice[];
-      readonly seed: number;
-      readonly endpointDays: number;
-    }
-  | { readonly kind: 'mesh'; readonly scenario: string; readonly detector: string; readonly volume: Volume };
+export type PartQuestion = FaultQuestion | OutageQuestion | CleanQuestion | MeshQuestion;
 
 /** What it found: for `fault` by choice and run, for `outage` ejected hosts by choice and run, for `clean` ejections by choice. */
 export interface PartAnswer {
@@ -74,10 +89,11 @@ function portable({ delayMs, failed }: Finding): { delayMs: number | null; faile
   return { delayMs: Number.isFinite(delayMs) ? delayMs : null, failed };
 }
 
-async function runMeshPart({ scenario, detector, volume }: Extract<PartQuestion, { kind: 'mesh' }>): Promise<PartAnswer> {
-  const { run, runs } = meshScenarios.find(({ name }) => name === scenario)!;
+async function runMeshPart({ scenario: scenarioName, detector, volume }: MeshQuestion): Promise<PartAnswer> {
+  const scenario = meshScenarios.find(({ name }) => name === scenarioName)!;
   const meshDetector = meshDetectors.find(({ name }) => name === detector)!;
   const figures: RunFigures[] = [];
-  for (let number = 0; number < runs(volume); number++) figures.push(await run(meshDetector, seeds.mesh + number, volume));
+  for (let number = 0; number < scenario.runs(volume); number++)
+    figures.push(await scenario.run(meshDetector, seeds.mesh + number, volume));
   return { figures };
 }

@@ -1,6 +1,6 @@
 import { systemRandom } from '../../src/base/runtime.ts';
 import { loadBalancingPolicies } from '../../src/data-plane/load-balancing/index.ts';
-import type { LoadBalancingPolicy, PickableHost } from '../../src/model/contracts.ts';
+import type { HostObserver, LoadBalancingPolicy, LoadReport, PickableHost } from '../../src/model/contracts.ts';
 import { sink, type MicroRow } from './operation.ts';
 
 const hostCounts = [10, 1000, 10_000, 100_000];
@@ -14,12 +14,29 @@ class PickedHost implements PickableHost {
   readonly address: string;
   readonly weight: number;
   readonly inFlight: number;
-  constructor(index: number, weight: number) {
+  readonly observer: HostObserver | undefined;
+  constructor(index: number, weight: number, observer: HostObserver | undefined) {
     this.address = `192.0.2.1:${index}`;
     this.weight = weight;
     this.inFlight = index % 3;
+    this.observer = observer;
+    // What a policy that learns finds in a cluster that has run for a while.
+    observer?.onResponse?.(10.5 + (index % 50), index % 100 === 0, 0);
+    observer?.onLoadReport?.({ ...report, cpuUtilization: 0.5 / weight }, 0);
   }
 }
+
+const report: LoadReport = {
+  cpuUtilization: 0,
+  memoryUtilization: 0,
+  applicationUtilization: 0,
+  rps: 100,
+  eps: 0,
+  namedMetrics: {},
+  utilization: {},
+};
+/** When the picks take place: load reports count by then. */
+const pickedAtMs = 20_000.5;
 
 function pickRow(policy: LoadBalancingPolicy, hostCount: number, weighting: (typeof weightings)[number]): MicroRow {
   return {
@@ -27,9 +44,13 @@ function pickRow(policy: LoadBalancingPolicy, hostCount: number, weighting: (typ
     create() {
       // Not a seeded one: its state does not fit a small integer, and each draw would allocate.
       const random = systemRandom;
-      const hosts = Array.from({ length: hostCount }, (_, index) => new PickedHost(index, weighting.weightOf(index)));
-      const picker = policy.build(hosts, policy.options.parse(undefined, policy.name), random);
-      const context = { tried: [], random, now: 0 };
+      const options = policy.options.parse(undefined, policy.name);
+      const hosts = Array.from(
+        { length: hostCount },
+        (_, index) => new PickedHost(index, weighting.weightOf(index), policy.observe?.(options)),
+      );
+      const picker = policy.build(hosts, options, random);
+      const context = { tried: [], random, now: pickedAtMs };
       return {
         run(count) {
           for (let index = 0; index < count; index++) sink.value = picker.pick(context);
