@@ -51,6 +51,8 @@ const lostMs = 10_000;
 /** A request on a host that is out has waited long when so few answers take longer, or after so long where that is not known. */
 const overdueShare = 0.05;
 const overdueMs = 1000;
+/** One that may not be sent to another host is asked about so often. */
+const refusedMs = 1000;
 
 /** What a request says against its host that is unanswered at the age `ageMs`, and was at `heardMs` when the host was heard last. */
 export function silenceNats(latency: PeerLatency, heardMs: number, ageMs: number): number {
@@ -66,11 +68,13 @@ export class SilenceWatch {
   private readonly calls: CallList;
   private timer: Timer | undefined = undefined;
   private sweptMs = 0.1;
+  /** What waited while this process stood still has been read. */
+  private hasReadOn = false;
   private readonly silent = new Map<Host, HostSilence>();
   /** The host that the next suitable request goes to. */
   private wanted: HostSilence | undefined = undefined;
-  /** Requests that were to be replaced, and may not be. */
-  private readonly refused = new WeakSet<Attempt>();
+  /** Requests that were to be replaced and may not be, with when that may be asked again: budgets fill up. */
+  private readonly refused = new WeakMap<Attempt, number>();
 
   constructor(clock: Clock, loop: LoopWatch, calls: CallList) {
     this.clock = clock;
@@ -98,10 +102,10 @@ export class SilenceWatch {
     this.silenceOf(host, attempt.cluster).lose(nats, Math.max(host.lastHeardMs, attempt.sentMs), now);
   }
 
-  private arm(now: number): void {
-    this.loop.expect(now, now + sweepMs);
+  private arm(now: number, delayMs = sweepMs): void {
+    this.loop.expect(now, now + delayMs);
     this.sweptMs = now;
-    this.timer = this.clock.setTimer(this.sweep, sweepMs);
+    this.timer = this.clock.setTimer(this.sweep, delayMs);
     this.isCalm = this.wanted === undefined;
   }
 
@@ -115,8 +119,14 @@ export class SilenceWatch {
     this.loop.touch(now);
     this.timer = undefined;
     this.setWanted(undefined);
-    // What arrived while nothing was read is read first.
-    if (this.loop.stallEndMs <= this.sweptMs) this.look(now);
+    // What arrived while nothing was read is read first: timers come before sockets.
+    if (this.loop.stallEndMs > this.sweptMs && !this.hasReadOn) {
+      this.hasReadOn = true;
+      this.arm(now, 1);
+      return;
+    }
+    this.hasReadOn = false;
+    this.look(now);
     if (this.calls.first === undefined) {
       this.loop.expect(now, Number.POSITIVE_INFINITY);
       this.isCalm = false;
@@ -128,12 +138,9 @@ export class SilenceWatch {
     let hasStuck = false;
     for (let call = this.calls.first; call !== undefined; call = call.next) {
       if (call.winner !== undefined || call.current === undefined) continue;
-      for (const attempt of call.openAttempts()) {
-        if (!attempt.awaitsHead) continue;
-        const host = attempt.host!;
-        if (host.out === undefined) this.weigh(attempt, host, now);
-        else hasStuck = true;
-      }
+      const open = call.plan?.hedges?.open;
+      if (open === undefined) hasStuck = this.weigh(call.current, now) || hasStuck;
+      else for (const attempt of open) hasStuck = this.weigh(attempt, now) || hasStuck;
     }
     for (const silence of this.silent.values()) {
       this.tell(silence, now);
@@ -142,11 +149,16 @@ export class SilenceWatch {
     if (hasStuck) this.replaceAll(now);
   }
 
-  private weigh(attempt: Attempt, host: Host, now: number): void {
+  /** Adds what the attempt says. True when it waits on a host that is out. */
+  private weigh(attempt: Attempt, now: number): boolean {
+    if (!attempt.awaitsHead) return false;
+    const host = attempt.host!;
+    if (host.out !== undefined) return true;
     // Nearly always: something came of it just now.
-    if (now - host.lastHeardMs < askAgainMs) return;
+    if (now - host.lastHeardMs < askAgainMs) return false;
     const nats = this.natsOf(attempt, host, now);
     if (nats > 0) this.silenceOf(host, attempt.cluster).add(nats, Math.max(host.lastHeardMs, attempt.sentMs));
+    return false;
   }
 
   private natsOf(attempt: Attempt, { lastHeardMs }: Host, now: number): number {
@@ -181,8 +193,14 @@ export class SilenceWatch {
       cluster.detection.recordSilence(host, 0, now);
     }
     if (nats === 0 || host.out !== undefined) this.silent.delete(host);
-    else if (silentMs >= askAgainMs && silence.requests < maxAsked && cluster.config.outlierDetection?.cusum !== undefined)
-      this.setWanted(silence);
+    else if (silentMs >= askAgainMs) this.want(silence);
+  }
+
+  /** The next request goes there, if that is to any purpose; of several hosts to the one of which least is known. */
+  private want(silence: HostSilence): void {
+    const { host, cluster, requests } = silence;
+    const isDecided = cluster.config.outlierDetection?.cusum === undefined || (cluster.detection.evidenceOf(host) ?? 0) >= 1;
+    if (!isDecided && requests < Math.min(maxAsked, this.wanted?.requests ?? maxAsked)) this.setWanted(silence);
   }
 
   /** Looks for requests that wait on hosts which are out, so that they are answered by others. */
@@ -193,7 +211,7 @@ export class SilenceWatch {
       if (call.isDecided || call.current === undefined) continue;
       for (const attempt of call.openAttempts()) {
         if (!attempt.awaitsHead || !isTakenOut(attempt.host!) || !this.isOverdue(attempt, now)) continue;
-        if (!this.refused.has(attempt) && !replaceStuck(attempt)) this.refused.add(attempt);
+        if (now >= (this.refused.get(attempt) ?? 0) && !replaceStuck(attempt)) this.refused.set(attempt, now + refusedMs);
       }
     }
   }

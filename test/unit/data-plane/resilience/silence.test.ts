@@ -1,0 +1,262 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { LoopWatch } from '../../../../src/base/loop-watch.ts';
+import type { Attempt } from '../../../../src/data-plane/attempt.ts';
+import type { CallList } from '../../../../src/data-plane/call-list.ts';
+import { PeerLatency } from '../../../../src/data-plane/resilience/peer-latency.ts';
+import { silenceNats, SilenceWatch } from '../../../../src/data-plane/resilience/silence.ts';
+import { createVirtualClock } from '../../../../src/testing/virtual-clock.ts';
+
+/** A route whose answers took these times in turn. */
+function answersOf(count: number, ...latencies: number[]): PeerLatency {
+  const latency = new PeerLatency();
+  for (let index = 0; index < count; index++) latency.record({ number: index % 5 }, latencies[index % latencies.length]!, 0);
+  return latency;
+}
+
+interface FakeHost {
+  readonly address: string;
+  lastHeardMs: number;
+  out: 'outlier' | undefined;
+  readonly isRemoved: boolean;
+}
+
+/** A cluster that hears of silences, and requests that wait at its hosts. */
+function world(latency: PeerLatency, { hasCusum = true } = {}) {
+  const virtual = createVirtualClock();
+  let stoodMs = 0;
+  const clock = { ...virtual, now: () => virtual.now() + stoodMs };
+  const stand = (ms: number): void => void (stoodMs += ms);
+  const loop = new LoopWatch();
+  const told: (readonly [atMs: number, address: string, nats: number])[] = [];
+  const cluster = {
+    config: { outlierDetection: hasCusum ? { cusum: {} } : {} },
+    detection: {
+      recordSilence: (host: FakeHost, nats: number, now: number) =>
+        void told.push([now, host.address, Math.round(nats * 10) / 10]),
+      evidenceOf: () => undefined,
+    },
+  };
+  let first: Record<string, unknown> | undefined;
+  const calls = {
+    get first() {
+      return first;
+    },
+  };
+  const silence = new SilenceWatch(clock, loop, calls as unknown as CallList);
+  const host = (address = 'a'): FakeHost => ({ address, lastHeardMs: 0.1, out: undefined, isRemoved: false });
+  const attempt = (at: FakeHost | undefined, method = 'GET') => {
+    const made = {
+      host: at,
+      cluster,
+      destination: { latency, subset: '' },
+      number: 1,
+      startMs: clock.now(),
+      sentMs: clock.now(),
+      awaitsHead: true,
+      call: {
+        options: { method, headers: {} },
+        retry: { maxAttempts: 2, on: ['reset'] },
+        plan: undefined,
+        winner: undefined,
+        current: undefined as unknown,
+        next: first,
+        openAttempts: () => [made],
+        isDecided: false,
+        retries: { isWaiting: true },
+      },
+    };
+    made.call.current = made;
+    return made;
+  };
+  /** Sends a request to this host; returns what ends its wait. */
+  const send = (at: FakeHost) => {
+    const made = attempt(at);
+    if (!silence.isCalm) silence.onSend({ ...made, destination: { latency, subset: 'elsewhere' } } as unknown as Attempt);
+    first = made.call as never;
+    return {
+      answer(): void {
+        made.awaitsHead = false;
+        at.lastHeardMs = clock.now();
+      },
+      giveUp(): void {
+        silence.onAbandoned(made as unknown as Attempt);
+        made.awaitsHead = false;
+      },
+    };
+  };
+  const clear = (): void => {
+    first = undefined;
+  };
+  return { clock, loop, stand, silence, told, host, send, clear, attempt };
+}
+
+describe('silenceNats', () => {
+  const latency = answersOf(2000, 5, 6, 7, 8);
+  const rows = [
+    { name: 'just-sent', heardMs: 0, ageMs: 1, expected: 0 },
+    { name: 'later-than-half', heardMs: 0, ageMs: 7, expected: Math.log(0.1 + 0.9 * 2) },
+    { name: 'later-than-all', heardMs: 0, ageMs: 100, expected: 5 },
+    { name: 'heard-at-that-age-already', heardMs: 100, ageMs: 10_000, expected: 0 },
+    { name: 'heard-halfway', heardMs: 7, ageMs: 7.4, expected: 0 },
+  ];
+  for (const { name, heardMs, ageMs, expected } of rows)
+    it(name, () => {
+      const nats = silenceNats(latency, heardMs, ageMs);
+      assert.ok(Math.abs(nats - expected) < 0.01, String(nats));
+    });
+
+  it('says nothing on a route with few answers', () => assert.equal(silenceNats(answersOf(10, 5), 0, 10_000), 0));
+
+  it('says nothing where answers take that long', () => {
+    const slow = answersOf(2000, 30_000);
+    assert.equal(silenceNats(slow, 0, 20_000), 0);
+  });
+});
+
+describe('SilenceWatch', () => {
+  it('tells of a host that has been silent for 300 ms, each 50 ms, and of its end', async () => {
+    const { clock, told, host, send } = world(answersOf(2000, 5));
+    await clock.advance(1000);
+    const one = host();
+    const waits = [send(one), send(one), send(one), send(one)];
+    await clock.advance(299);
+    assert.deepEqual(told, []);
+    await clock.advance(51);
+    assert.deepEqual(told, [
+      [1300, 'a', 20],
+      [1350, 'a', 20],
+    ]);
+    waits[0]!.answer();
+    await clock.advance(100);
+    assert.deepEqual(told.slice(2), [[1400, 'a', 0]]);
+  });
+
+  it('runs while calls are open, and ends with them', async () => {
+    const { clock, silence, host, send, clear } = world(answersOf(2000, 5));
+    const one = send(host());
+    assert.equal(silence.isCalm, true);
+    one.answer();
+    clear();
+    await clock.advance(50);
+    assert.equal(silence.isCalm, false);
+  });
+
+  it('says nothing of long polls at a host that answers others', async () => {
+    const { clock, told, host, send } = world(answersOf(2000, 5));
+    const one = host();
+    for (let poll = 0; poll < 10; poll++) send(one);
+    for (let time = 0; time < 100; time++) {
+      send(one).answer();
+      await clock.advance(95);
+    }
+    assert.deepEqual(told, []);
+  });
+
+  it('goes on from what is known when a host that answered falls silent: old requests say nothing, new ones do', async () => {
+    const { clock, told, host, send } = world(answersOf(2000, 5));
+    const one = host();
+    for (let poll = 0; poll < 10; poll++) send(one);
+    await clock.advance(1000);
+    told.length = 0;
+    send(one).answer();
+    send(one);
+    await clock.advance(400);
+    assert.deepEqual(
+      told.map(([, , nats]) => nats),
+      [0, 5, 5, 5],
+    );
+  });
+
+  it('does not let two requests say more than 10 nats, however long they wait', async () => {
+    const { clock, told, host, send } = world(answersOf(16_000, 5));
+    const one = host();
+    send(one);
+    send(one);
+    await clock.advance(60_000);
+    assert.equal(Math.max(...told.map(([, , nats]) => nats)), 10);
+  });
+
+  it('counts requests that were given up until the host is heard', async () => {
+    const { clock, told, host, send } = world(answersOf(2000, 5));
+    const one = host();
+    for (let request = 0; request < 6; request++) {
+      const waits = send(one);
+      await clock.advance(100);
+      waits.giveUp();
+    }
+    const last = send(one);
+    await clock.advance(50);
+    assert.deepEqual(told.at(-1)?.[2], 35);
+    last.answer();
+    await clock.advance(50);
+    assert.deepEqual(told.at(-1)?.[2], 0);
+    send(one);
+    await clock.advance(350);
+    assert.deepEqual(told.at(-1)?.[2], 5);
+  });
+
+  it('forgets requests that were given up long ago', async () => {
+    const { clock, told, host, send } = world(answersOf(2000, 5));
+    const one = host();
+    const waits = send(one);
+    await clock.advance(400);
+    waits.giveUp();
+    await clock.advance(10_500);
+    assert.equal(told.at(-1)?.[2], 0);
+  });
+
+  it('does not count time in which this process stood still, and goes on after it', async () => {
+    const { clock, stand, told, host, send } = world(answersOf(2000, 5));
+    const one = host();
+    for (let request = 0; request < 5; request++) send(one);
+    await clock.advance(60);
+    stand(2000);
+    await clock.advance(200);
+    assert.deepEqual(told, []);
+    await clock.advance(200);
+    assert.equal(told.at(-1)?.[2], 25);
+  });
+
+  it('looks although this process stands still before each look', async () => {
+    const { clock, loop, stand, told, host, send } = world(answersOf(2000, 5));
+    const one = host();
+    for (let request = 0; request < 5; request++) send(one);
+    for (let turn = 0; turn < 30; turn++) {
+      // Other hosts answer meanwhile.
+      for (let answer = 0; answer < 8; answer++) {
+        await clock.advance(5);
+        loop.touch(clock.now());
+      }
+      stand(40);
+      loop.touch(clock.now());
+    }
+    assert.equal(told.at(-1)?.[2], 25);
+  });
+
+  it('has the next request go to a host that is silent, one for each look', async () => {
+    const { clock, silence, host, send, attempt } = world(answersOf(2000, 5));
+    await clock.advance(1000);
+    const one = host();
+    send(one);
+    await clock.advance(150);
+    const again = attempt(undefined);
+    assert.equal(silence.onSend(again as unknown as Attempt), true);
+    assert.equal(again.host, one);
+    assert.equal(silence.onSend(attempt(undefined) as unknown as Attempt), false);
+    await clock.advance(50);
+    assert.equal(silence.onSend(attempt(undefined) as unknown as Attempt), true);
+  });
+
+  it('asks with nothing that may not be repeated, and not where nobody listens', async () => {
+    const { clock, silence, host, send, attempt } = world(answersOf(2000, 5));
+    send(host());
+    await clock.advance(150);
+    assert.equal(silence.onSend(attempt(undefined, 'POST') as unknown as Attempt), false);
+    assert.equal(silence.onSend(attempt(undefined, 'GET') as unknown as Attempt), true);
+    const deaf = world(answersOf(2000, 5), { hasCusum: false });
+    deaf.send(deaf.host());
+    await deaf.clock.advance(150);
+    assert.equal(deaf.silence.onSend(deaf.attempt(undefined) as unknown as Attempt), false);
+  });
+});
