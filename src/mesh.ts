@@ -140,6 +140,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
           address,
         ),
       telemetry,
+      locality: options.locality,
       demandEndpoints(source, cluster) {
         const want = { kind: 'cluster', name: cluster } as const;
         return demands.ask(source, want) === 'pending'

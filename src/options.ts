@@ -5,6 +5,7 @@
 import { suggestion } from './base/nearest-name.ts';
 import type { Clock, Random } from './base/runtime.ts';
 import type { MeshFileInput } from './control-plane/file/index.ts';
+import type { Locality } from './model/cluster.ts';
 import type { ControlPlane } from './model/contracts.ts';
 
 /**
@@ -30,6 +31,12 @@ export interface MeshOptions {
    * control plane says. Default `as-configured`: its policies are obeyed.
    */
   readonly nonIdempotentRetries?: 'never' | 'as-configured';
+  /**
+   * Where this process runs, for clusters that are told to prefer endpoints of its own zone (`locality.mode: zone-aware`). Endpoints are
+   * told apart by the parts that are named here alone: with `{ zone: 'eu-1' }` their regions do not matter. Default: not said, and
+   * every zone is alike.
+   */
+  readonly locality?: Locality;
   /** Time, for tests. */
   readonly clock?: Clock;
   /** Chance, for tests. */
@@ -44,6 +51,14 @@ interface OptionRule {
 
 const isDuration = (value: unknown): boolean =>
   typeof value === 'number' && Number.isFinite(value) && value >= 0 && value <= 86_400_000;
+
+const localityParts: ReadonlySet<string> = new Set(['region', 'zone', 'subZone'] satisfies (keyof Locality)[]);
+
+function isLocality(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const parts = Object.entries(value).filter(([, part]) => part !== undefined);
+  return parts.length > 0 && parts.every(([key, part]) => localityParts.has(key) && typeof part === 'string' && part !== '');
+}
 
 /** One row for each option: the check, its words, and the reference page. */
 export const optionTable: { readonly [K in keyof Required<MeshOptions>]: OptionRule } = {
@@ -76,6 +91,11 @@ export const optionTable: { readonly [K in keyof Required<MeshOptions>]: OptionR
     doc: 'Requests that are not idempotent and may have been acted on: `never` sent again, whatever a policy says, or `as-configured` in each policy (`retry.nonIdempotent`, which does not repeat them unless told to). Default `as-configured`.',
     isValid: (value) => value === 'never' || value === 'as-configured',
     expected: '"never" or "as-configured"',
+  },
+  locality: {
+    doc: 'Where this process runs, for clusters that prefer endpoints of its own zone. Endpoints are told apart by the parts that are named here alone. Default: not said, and every zone is alike.',
+    isValid: isLocality,
+    expected: '{ region, zone, subZone }, each a text that is not empty, or left out',
   },
   clock: { doc: 'Time, for tests.', isValid: (value) => typeof value === 'object' && value !== null, expected: 'a Clock' },
   random: {

@@ -27,11 +27,15 @@ describe('the options of createMesh', () => {
     { name: 'configTimeoutMs', value: -1 },
     { name: 'drainTimeoutMs', value: '5s' },
     { name: 'nonIdempotentRetries', value: 'sometimes' },
+    { name: 'locality', value: 'eu-1' },
+    { name: 'locality', value: {} },
+    { name: 'locality', value: { zone: '' } },
+    { name: 'locality', value: { Zone: 'eu-1' } },
     { name: 'clock', value: Date.now },
     { name: 'random', value: 0.5 },
   ];
   for (const { name, value } of wrong) {
-    it(`say what is right when one has a wrong value: ${name}`, () => {
+    it(`say what is right when one has a wrong value: ${name} ${typeof value === 'object' ? JSON.stringify(value) : ''}`, () => {
       assert.throws(() => checkOptions({ [name]: value }), {
         name: 'TypeError',
         message: `the option "${name}" must be ${optionTable[name].expected}`,
@@ -41,7 +45,7 @@ describe('the options of createMesh', () => {
 
   it('are each tested with a wrong value', () =>
     assert.deepEqual(
-      wrong.map(({ name }) => name),
+      [...new Set(wrong.map(({ name }) => name))],
       Object.keys(optionTable),
     ));
 
