@@ -24,6 +24,15 @@ const headings: Readonly<Record<string, string>> = {
   abort: 'fault.abort',
   adaptive: 'limits.adaptive',
   throttle: 'limits.throttle',
+  defaultLocalities: 'defaults.localities',
+  healthCheck: 'healthChecks[]',
+  circuitFallback: 'circuitBreaker.fallback',
+  circuitAnswer: 'circuitBreaker.fallback.respond',
+  cusum: 'outlierDetection.cusum',
+  successRate: 'outlierDetection.successRate',
+  failurePercentage: 'outlierDetection.failurePercentage',
+  successRateAverage: 'outlierDetection.successRateAverage',
+  enforcing: 'outlierDetection.enforcing',
 };
 
 const introduction = `<!-- Generated from src/control-plane/file/schema.ts by test/support/generate-reference.ts; edit there. -->
@@ -102,6 +111,8 @@ function typeText(schema: SchemaNode, sections: Sections): string {
     case 'exact_optional':
     case 'optional':
       return typeText(schema.wrapped!, sections);
+    case 'lazy':
+      return typeText(schema.getter!(), sections);
     case 'array':
       return `list, each: ${typeText(schema.item!, sections)}`;
     case 'record':

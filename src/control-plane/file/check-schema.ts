@@ -56,7 +56,7 @@ const isShape = (input: unknown): boolean => typeof input === 'object' && input 
 
 function reasonOf(issue: v.BaseIssue<unknown>): string {
   // A check of a whole mapping says in a sentence what does not agree; every other message completes "expected".
-  if (issue.type === 'check' && isMapping(issue.input as PlainValue)) return issue.message;
+  if ((issue.type === 'check' || issue.type === 'raw_check') && isMapping(issue.input as PlainValue)) return issue.message;
   const found = `found ${shown(issue.input)}; expected ${issue.message}`;
   if (issue.type !== 'picklist' || typeof issue.input !== 'string') return found;
   const words = (issue as v.PicklistIssue).expected.match(/"[^"]*"/g)?.map((word) => JSON.parse(word) as string) ?? [];

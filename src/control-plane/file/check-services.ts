@@ -4,6 +4,8 @@
  * one start shows all mistakes.
  */
 import { bracketed, canonicalDomain, parseAddress } from './address.ts';
+import { defaultFallbackProblems, fallbackProblems } from './check-fallbacks.ts';
+import { modeProblems, placeProblems } from './check-localities.ts';
 import { headersTwice, routesLeadElsewhere, routesProblems, tryProblems, type Services } from './check-routes.ts';
 import { shown, type FilePath, type FileProblem } from './file-problem.ts';
 import type { MeshFile, ServiceFile } from './schema.ts';
@@ -24,12 +26,17 @@ export function* serviceProblems(
     if (isWhole) {
       yield* endpointProblems(name, service);
       yield* subsetProblems(name, service);
+      yield* placeProblems(['services', name], service);
     }
+    yield* modeProblems(['services', name, 'localities'], service.localities);
+    yield* fallbackProblems(services, name, service);
     yield* routesProblems(services, name, service);
     yield* tryProblems(['services', name], service);
     yield* headersTwice(['services', name], service);
     yield* tlsProblems(services, ['services', name, 'tls'], service.tls);
   }
+  yield* modeProblems(['defaults', 'localities'], file.defaults?.localities);
+  yield* defaultFallbackProblems(services);
   yield* tlsProblems(services, ['defaults', 'tls'], file.defaults?.tls);
   yield* tryProblems(['defaults'], file.defaults);
 }

@@ -16,6 +16,7 @@ export interface SchemaNode {
   readonly item?: SchemaNode;
   readonly value?: SchemaNode;
   readonly options?: readonly SchemaNode[];
+  readonly getter?: () => SchemaNode;
   readonly message?: unknown;
 }
 
@@ -30,6 +31,9 @@ export function* structureProblems(schema: SchemaNode, value: PlainValue, path: 
     case 'exact_optional':
     case 'optional':
       yield* structureProblems(schema.wrapped!, value, path);
+      return;
+    case 'lazy':
+      yield* structureProblems(schema.getter!(), value, path);
       return;
     case 'strict_object':
       yield* isMapping(value) ? keyProblems(schema.entries!, value, path) : listForMapping(schema, value, path);

@@ -1,7 +1,7 @@
 /** `limits`: how much one service may have under way. */
 import * as v from 'valibot';
 import { safeLimits } from '../safe-defaults.ts';
-import { durationMs, mapping, maxCount, oneOf, wholeNumber } from './schema-values.ts';
+import { durationMs, mapping, maxCount, number, oneOf, wholeNumber } from './schema-values.ts';
 
 const limit = (fallback: number, of: string) =>
   v.pipe(v.optional(wholeNumber(1, maxCount), fallback), v.description(`${of} Envoy's value.`));
@@ -67,9 +67,7 @@ export const adaptive = v.pipe(
 export const throttle = v.pipe(
   mapping({
     multiplier: v.pipe(
-      v.exactOptional(
-        v.pipe(v.number('a number, 1 … 1000'), v.minValue(1, 'a number, 1 … 1000'), v.maxValue(1000, 'a number, 1 … 1000')),
-      ),
+      v.exactOptional(number(1, 1000)),
       v.description(
         'Requests that are sent for each that was accepted. 2 by default: half of what is sent may be refused there.',
       ),

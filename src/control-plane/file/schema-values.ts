@@ -33,6 +33,25 @@ export function oneKind<const K extends v.ObjectEntries, const O extends v.Objec
   );
 }
 
+/** Refuses the keys of `kinds` where `by` names none of the kinds that they belong to. */
+export function onlyFor<T extends object>(
+  by: keyof T & string,
+  kinds: Readonly<Record<string, readonly string[]>>,
+): v.RawCheckAction<T> {
+  return v.rawCheck<T>(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    const value = dataset.value as Readonly<Record<string, unknown>>;
+    const kind = value[by] as string;
+    for (const [key, owners] of Object.entries(kinds)) {
+      if (value[key] === undefined || owners.includes(kind)) continue;
+      addIssue({
+        message: `it has an effect with \`${by}: ${owners.join('` and `')}\` only; remove it`,
+        path: [{ type: 'object', origin: 'value', input: value, key, value: value[key] }],
+      });
+    }
+  });
+}
+
 /** A list of at least one item: an empty one says nothing that leaving the key out does not say. */
 export function list<const S extends v.GenericSchema>(item: S, expected = 'a list', remedy = '') {
   return v.pipe(v.array(item, expected), v.minLength(1, `at least one item${remedy}`));
@@ -43,9 +62,9 @@ export function dictionary<const S extends v.GenericSchema>(value: S) {
   return v.record(v.string(), value, 'a mapping');
 }
 
-/** A whole number of this range. */
-export function wholeNumber(min: number, max: number, unit = '') {
-  const expected = `a whole number${unit}, ${min} … ${max}`;
+/** A whole number of this range. `remedy` is for who writes another one. */
+export function wholeNumber(min: number, max: number, unit = '', remedy = '') {
+  const expected = `a whole number${unit}, ${min} … ${max}${remedy}`;
   return v.pipe(v.number(expected), v.integer(expected), v.minValue(min, expected), v.maxValue(max, expected));
 }
 
@@ -79,10 +98,15 @@ export function sharePercent() {
   );
 }
 
+/** A number of this range. */
+export function number(min: number, max: number) {
+  const expected = `a number, ${min} … ${max}`;
+  return v.pipe(v.number(expected), v.minValue(min, expected), v.maxValue(max, expected));
+}
+
 /** 0 … 1. */
 export function ratio() {
-  const expected = 'a number, 0 … 1';
-  return v.pipe(v.number(expected), v.minValue(0, expected), v.maxValue(1, expected));
+  return number(0, 1);
 }
 
 const maxTextLength = 1024;

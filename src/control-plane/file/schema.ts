@@ -15,64 +15,31 @@ import {
   rewrite,
   substitution,
 } from './schema-actions.ts';
+import { circuitAnswer, circuitBreaker, circuitFallback } from './schema-circuit-breaker.ts';
+import { endpoint, metadata } from './schema-endpoints.ts';
 import { abort, delay, fault, rateLimit } from './schema-faults.ts';
+import { healthCheck, healthChecks } from './schema-health-checks.ts';
 import { hedge } from './schema-hedge.ts';
 import { adaptive, limits, throttle } from './schema-limits.ts';
 import { loadBalancing } from './schema-load-balancing.ts';
+import { defaultLocalities, localities } from './schema-localities.ts';
 import { pathMatch, routeMatch, stringMatch } from './schema-matches.ts';
 import {
-  circuitBreaker,
-  connectTimeoutMs,
-  idleTimeoutMs,
+  cusum,
+  enforcing,
+  failurePercentage,
   outlierDetection,
-  protocol,
-  timeoutMs,
-  tls,
-} from './schema-policies.ts';
+  outlierDetectionOrNone,
+  successRate,
+  successRateAverage,
+} from './schema-outlier-detection.ts';
+import { connectTimeoutMs, idleTimeoutMs, protocol, timeoutMs, tls } from './schema-policies.ts';
 import { commonRequestPolicies, requestPolicies } from './schema-requests.ts';
 import { retry } from './schema-retry.ts';
 import { route } from './schema-routes.ts';
 import { hashPolicy, sessionAffinity } from './schema-sessions.ts';
-import {
-  dictionary,
-  domain,
-  filePath,
-  flag,
-  hostAndPort,
-  list,
-  mapping,
-  maxWeight,
-  oneOf,
-  port,
-  text,
-  wholeNumber,
-} from './schema-values.ts';
-
-const metadata = v.record(
-  v.string(),
-  v.union(
-    [v.string('a text'), v.pipe(v.number('a number'), v.finite('a finite number')), flag()],
-    'a text, a number, true or false',
-  ),
-  'a mapping',
-);
-
-/** An item of `endpoints`, written out. */
-export const endpoint = v.pipe(
-  mapping({
-    address: v.pipe(hostAndPort(), v.description('`host:port`, or the host alone where the service has a `port`.')),
-    weight: v.pipe(
-      v.optional(wholeNumber(1, maxWeight), 1),
-      v.description('Share of the traffic relative to the other endpoints.'),
-    ),
-    zone: v.pipe(
-      v.exactOptional(text('the name of a zone')),
-      v.description('Where the endpoint runs; shown in `mesh.status()`.'),
-    ),
-    metadata: v.pipe(v.exactOptional(metadata), v.description('Labels, which `subsets` select by.')),
-  }),
-  v.description('One instance of a service.'),
-);
+import { slowStart } from './schema-slow-start.ts';
+import { dictionary, domain, filePath, hostAndPort, list, mapping, oneOf, port } from './schema-values.ts';
 
 const { timeoutMs: requestTimeoutMs, retry: requestRetry, ...otherRequestPolicies } = requestPolicies;
 
@@ -110,13 +77,16 @@ export const service = v.pipe(
       v.description('Rules in order, the first that matches wins. Default: one that takes every request to all endpoints.'),
     ),
     loadBalancing: v.exactOptional(loadBalancing),
+    localities: v.exactOptional(localities),
+    slowStart: v.exactOptional(slowStart),
+    healthChecks: v.exactOptional(healthChecks),
     timeoutMs: requestTimeoutMs,
     retry: requestRetry,
     connectTimeoutMs: v.exactOptional(connectTimeoutMs),
     idleTimeoutMs: v.exactOptional(idleTimeoutMs),
     protocol: v.exactOptional(protocol),
     circuitBreaker: v.exactOptional(circuitBreaker),
-    outlierDetection: v.exactOptional(outlierDetection),
+    outlierDetection: v.exactOptional(outlierDetectionOrNone),
     limits: v.exactOptional(limits),
     tls: v.exactOptional(tls),
     ...otherRequestPolicies,
@@ -129,19 +99,22 @@ export const service = v.pipe(
 export const defaults = v.pipe(
   mapping({
     loadBalancing: v.optional(loadBalancing, { ...safeLoadBalancing }),
+    localities: v.optional(defaultLocalities, {}),
+    slowStart: v.exactOptional(slowStart),
+    healthChecks: v.exactOptional(healthChecks),
     timeoutMs: v.optional(timeoutMs, safeTimeoutMs),
     connectTimeoutMs: v.optional(connectTimeoutMs, safeConnectTimeoutMs),
     idleTimeoutMs: v.optional(idleTimeoutMs, safeIdleTimeoutMs),
     protocol: v.optional(protocol, 'auto'),
     retry: v.optional(retry, {}),
     circuitBreaker: v.exactOptional(circuitBreaker),
-    outlierDetection: v.optional(outlierDetection, {}),
+    outlierDetection: v.optional(outlierDetectionOrNone, {}),
     limits: v.optional(limits, {}),
     tls: v.exactOptional(tls),
     ...commonRequestPolicies,
   }),
   v.description(
-    'Policies of every service that does not set the key itself, and, `tls` excepted, of unknown hosts. A key that a service sets replaces the one here as a whole.',
+    'Policies of every service that does not set the key itself, and, `tls` and `healthChecks` excepted, of unknown hosts. A key that a service sets replaces the one here as a whole.',
   ),
 );
 
@@ -222,8 +195,19 @@ export const namedSchemas = {
   limits,
   adaptive,
   throttle,
+  localities,
+  defaultLocalities,
+  slowStart,
+  healthCheck,
   circuitBreaker,
+  circuitFallback,
+  circuitAnswer,
   outlierDetection,
+  cusum,
+  successRate,
+  failurePercentage,
+  successRateAverage,
+  enforcing,
   tls,
   defaults,
   identity,
@@ -241,6 +225,8 @@ export type MeshFileInput = DeepReadonly<v.InferInput<typeof meshFile>>;
 export type MeshFile = DeepReadonly<v.InferOutput<typeof meshFile>>;
 /** One service, as checked. */
 export type ServiceFile = MeshFile['services'][string];
+/** An endpoint that is written out, as checked. */
+export type EndpointFile = Exclude<NonNullable<ServiceFile['endpoints']>[number], string>;
 /** One route of a service, as checked. */
 export type RouteFile = NonNullable<ServiceFile['routes']>[number];
 /** The policies of services that do not set their own. What the file does not say has the safe default. */

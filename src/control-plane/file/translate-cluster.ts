@@ -1,9 +1,19 @@
-import { safeLocality } from '../safe-defaults.ts';
-import type { ClusterConfig, Discovery, EndpointConfig, LoadBalancingConfig, LocalityEndpoints } from '../../model/cluster.ts';
-import type { OutlierDetectionConfig } from '../../model/policy.ts';
+import type {
+  ClusterConfig,
+  Discovery,
+  EndpointConfig,
+  LoadBalancingConfig,
+  Locality,
+  LocalityConfig,
+  LocalityEndpoints,
+} from '../../model/cluster.ts';
+import type { CircuitBreakerConfig } from '../../model/policy.ts';
 import type { SanMatcher, UpstreamTls } from '../../model/tls.ts';
 import { isHostName, parseAddress } from './address.ts';
-import type { DefaultsFile, MeshFile, ServiceFile, TlsFile } from './schema.ts';
+import { localityName } from './locality-name.ts';
+import type { DefaultsFile, EndpointFile, MeshFile, ServiceFile, TlsFile } from './schema.ts';
+import { healthChecksFromFile } from './translate-health-checks.ts';
+import { detectionFromFile } from './translate-outlier-detection.ts';
 
 /**
  * The cluster of a service; undefined when its routes all lead to other services. `identityName` is that of the SVID and of the
@@ -15,7 +25,8 @@ export function clusterFromService(
   service: ServiceFile,
   identityName: string,
 ): ClusterConfig | undefined {
-  const discovery = discoveryOf(service);
+  const localities: LocalitiesFile = service.localities ?? file.defaults.localities;
+  const discovery = discoveryOf(service, localities);
   if (discovery === undefined) return undefined;
   const tls = service.tls ?? file.defaults.tls;
   return {
@@ -29,33 +40,55 @@ export function clusterFromService(
 
 type ClusterPolicies = Pick<
   DefaultsFile,
-  'loadBalancing' | 'protocol' | 'connectTimeoutMs' | 'idleTimeoutMs' | 'limits' | 'circuitBreaker' | 'outlierDetection'
->;
+  | 'loadBalancing'
+  | 'slowStart'
+  | 'healthChecks'
+  | 'protocol'
+  | 'connectTimeoutMs'
+  | 'idleTimeoutMs'
+  | 'limits'
+  | 'circuitBreaker'
+  | 'outlierDetection'
+> & { readonly localities: LocalitiesFile };
 
-/** The policies of a cluster that are written in the file as in the model. */
+type LocalitiesFile = NonNullable<ServiceFile['localities']> | DefaultsFile['localities'];
+
+/** The policies of a cluster that are written in the file nearly as in the model. */
 export function clusterPolicies(policies: ClusterPolicies): Omit<ClusterConfig, 'name' | 'discovery'> {
   const outlierDetection = detectionFromFile(policies.outlierDetection);
   return {
     loadBalancing: loadBalancingFromFile(policies.loadBalancing),
+    ...(policies.slowStart !== undefined && { slowStart: policies.slowStart }),
     protocol: policies.protocol,
     connectTimeoutMs: policies.connectTimeoutMs,
     idleTimeoutMs: policies.idleTimeoutMs,
     limits: policies.limits,
-    ...(policies.circuitBreaker !== undefined && { circuitBreaker: policies.circuitBreaker }),
+    ...(policies.circuitBreaker !== undefined && { circuitBreaker: breakerFromFile(policies.circuitBreaker) }),
     ...(outlierDetection !== undefined && { outlierDetection }),
-    locality: safeLocality,
+    ...(policies.healthChecks !== undefined && { healthChecks: healthChecksFromFile(policies.healthChecks) }),
+    locality: localityFromFile(policies.localities),
   };
 }
 
-function loadBalancingFromFile({ policy, ...options }: DefaultsFile['loadBalancing']): LoadBalancingConfig {
+function loadBalancingFromFile({ policy, child, ...rest }: DefaultsFile['loadBalancing']): LoadBalancingConfig {
+  const options = { ...rest, ...(child !== undefined && { child: loadBalancingFromFile(child) }) };
   return Object.keys(options).length === 0 ? { policy } : { policy, options };
 }
 
-/** Undefined when all detectors are set to 0 = never. */
-function detectionFromFile(detection: DefaultsFile['outlierDetection']): OutlierDetectionConfig | undefined {
-  const { consecutive5xx, consecutiveGatewayFailure, consecutiveLocalOriginFailure, splitLocalOriginErrors } = detection;
-  const isLocalOriginOff = !splitLocalOriginErrors || consecutiveLocalOriginFailure === 0;
-  return consecutive5xx === 0 && consecutiveGatewayFailure === 0 && isLocalOriginOff ? undefined : detection;
+function breakerFromFile({ scope, fallback, ...breaker }: NonNullable<DefaultsFile['circuitBreaker']>): CircuitBreakerConfig {
+  const { service, respond } = fallback ?? {};
+  return {
+    ...breaker,
+    ...(scope !== undefined && { scope: scope === 'service' ? 'cluster' : 'host' }),
+    ...(service !== undefined && { fallback: { kind: 'cluster', cluster: service } }),
+    ...(respond !== undefined && { fallback: { kind: 'answer', ...respond } }),
+  };
+}
+
+/** The weights stand with the localities, and the overprovisioning with the endpoints. */
+function localityFromFile(localities: LocalitiesFile): LocalityConfig {
+  const { weights: _weights, overprovisioningPercent: _percent, ...locality } = { weights: undefined, ...localities };
+  return locality;
 }
 
 /** Whether an address of the service takes its port from `port`. */
@@ -67,28 +100,64 @@ export function portIsUsed({ endpoints, dns }: ServiceFile): boolean {
   return addresses.some((address) => parseAddress(address)?.port === undefined);
 }
 
-function discoveryOf({ endpoints, dns, port }: ServiceFile): Discovery | undefined {
-  if (endpoints !== undefined) return { kind: 'static', localities: localitiesFrom(endpoints, port) };
+function discoveryOf({ endpoints, dns, port }: ServiceFile, places: LocalitiesFile): Discovery | undefined {
+  if (endpoints !== undefined) {
+    const { overprovisioningPercent } = places;
+    const weights = 'weights' in places ? places.weights : undefined;
+    return {
+      kind: 'static',
+      localities: localitiesFrom(endpoints, port, weights),
+      ...(overprovisioningPercent !== undefined && { overprovisioningPercent }),
+    };
+  }
   if (dns === undefined) return undefined;
   const { host, port: dnsPort = port } = parseAddress(dns)!;
   return { kind: 'dns', hostname: host, ...(dnsPort !== undefined && { port: dnsPort }), use: 'all' };
 }
 
-/** Endpoints by zone, in the order in which zones first appear. All have the same priority. */
-function localitiesFrom(endpoints: NonNullable<ServiceFile['endpoints']>, servicePort: number | undefined): LocalityEndpoints[] {
-  const zones = Map.groupBy(endpoints, (endpoint) => (typeof endpoint === 'string' ? undefined : endpoint.zone));
-  return [...zones].map(([zone, members]) => ({
-    locality: zone === undefined ? {} : { zone },
-    priority: 0,
-    endpoints: members.map((endpoint) => endpointFrom(endpoint, servicePort)),
-  }));
+/** Endpoints by priority and place, in the order in which these first appear. */
+function localitiesFrom(
+  endpoints: readonly (EndpointFile | string)[],
+  servicePort: number | undefined,
+  weights: Readonly<Record<string, number>> | undefined,
+): LocalityEndpoints[] {
+  const written = endpoints.map((endpoint): EndpointFile => (typeof endpoint === 'string' ? plainEndpoint(endpoint) : endpoint));
+  const groups = Map.groupBy(written, (endpoint) => `${endpoint.priority} ${JSON.stringify(localityOf(endpoint))}`);
+  return [...groups.values()].map((members) => {
+    const [first] = members as [EndpointFile];
+    const weight = weights?.[localityName(first)];
+    return {
+      locality: localityOf(first),
+      priority: first.priority,
+      ...(weight !== undefined && { weight }),
+      endpoints: members.map((endpoint) => endpointFrom(endpoint, servicePort)),
+    };
+  });
 }
 
-function endpointFrom(endpoint: NonNullable<ServiceFile['endpoints']>[number], servicePort: number | undefined): EndpointConfig {
-  const { address: text, weight = 1, metadata } = typeof endpoint === 'string' ? { address: endpoint } : endpoint;
+function plainEndpoint(address: string): EndpointFile {
+  return { address, weight: 1, priority: 0 };
+}
+
+function localityOf({ region, zone, subZone }: EndpointFile): Locality {
+  return {
+    ...(region !== undefined && { region }),
+    ...(zone !== undefined && { zone }),
+    ...(subZone !== undefined && { subZone }),
+  };
+}
+
+function endpointFrom({ address, weight, metadata, health, hostname }: EndpointFile, servicePort?: number): EndpointConfig {
   // Both are there: a file without them was refused.
-  const { host, port = servicePort! } = parseAddress(text)!;
-  return { address: host, port, weight, ...(metadata !== undefined && { metadata }) };
+  const { host, port = servicePort! } = parseAddress(address)!;
+  return {
+    address: host,
+    port,
+    weight,
+    ...(metadata !== undefined && { metadata }),
+    ...(health !== undefined && { health }),
+    ...(hostname !== undefined && { hostname }),
+  };
 }
 
 function upstreamTls(

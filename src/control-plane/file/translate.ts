@@ -41,11 +41,13 @@ export function translateMeshFile(file: MeshFile, identityName = 'default'): Tra
 
 /**
  * What unknown hosts get: `defaults` without `tls`, since a certificate meant for the mesh is not shown to the internet, and whether
- * a host outside is secured is for the scheme of its URL to say.
+ * a host outside is secured is for the scheme of its URL to say; and without `healthChecks`, since nobody outside was asked to answer
+ * them.
  */
 export function hostDefaultsFromFile({ defaults }: MeshFile): HostDefaults {
+  const { healthChecks: _own, ...outside } = defaults;
   return {
-    cluster: clusterPolicies(defaults),
+    cluster: clusterPolicies(outside),
     policy: policyFromFile(defaults),
   };
 }

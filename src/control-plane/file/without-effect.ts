@@ -3,7 +3,7 @@ import type { Problem } from '../../model/contracts.ts';
 import type { ResourceKey } from '../../model/snapshot.ts';
 import { covers } from './covered-match.ts';
 import type { DefaultsFile, MeshFile, RouteFile, ServiceFile } from './schema.ts';
-import { hashingPolicies } from './schema-load-balancing.ts';
+import { hashingPolicies, innermostPolicy } from './schema-load-balancing.ts';
 import { cutTimes } from './time-bounds.ts';
 import { portIsUsed } from './translate-cluster.ts';
 
@@ -41,7 +41,7 @@ function ofService(file: MeshFile, name: string, service: ServiceFile, hashed: H
   if (routes.length === 0) attemptsWithoutEffect(policies, (reason) => report('', reason));
   if (service.hash !== undefined && routes.every(({ hash }) => hash === undefined))
     hashWithoutEffect(file, name, routes, (reason) => report('.hash', reason));
-  const { policy } = policies.loadBalancing;
+  const policy = innermostPolicy(policies.loadBalancing);
   const hasEndpoints = service.endpoints !== undefined || service.dns !== undefined;
   if (hasEndpoints && hashingPolicies.includes(policy) && hashed !== 'all' && !hashed.has(name))
     report(
@@ -89,7 +89,9 @@ function slashes({ match, rewrite, redirect }: RouteFile, report: Report): void 
 /** A hash places requests only where the policy of a service that they go to is one that hashes. */
 function hashWithoutEffect(file: MeshFile, name: string, routes: readonly RouteFile[], report: (reason: string) => void): void {
   const targets = new Set(routes.length === 0 ? [name] : routes.flatMap((route) => targetsOf(name, route)));
-  const policies = [...targets].map((target) => (file.services[target]?.loadBalancing ?? file.defaults.loadBalancing).policy);
+  const policies = [...targets].map((target) =>
+    innermostPolicy(file.services[target]?.loadBalancing ?? file.defaults.loadBalancing),
+  );
   if (
     policies.some((policy) => hashingPolicies.includes(policy)) ||
     routes.some(({ serviceHeader }) => serviceHeader !== undefined)

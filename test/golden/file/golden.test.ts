@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { parseMeshFile } from '../../../src/control-plane/file/parse-mesh-file.ts';
+import { loadBalancing } from '../../../src/control-plane/file/schema-load-balancing.ts';
 import { translateMeshFile } from '../../../src/control-plane/file/translate.ts';
 import { systemClock } from '../../../src/base/runtime.ts';
 import { createConfigStore } from '../../../src/control-plane/store.ts';
@@ -32,7 +33,7 @@ describe('a configuration file, in the words of the model', () => {
       const store = createConfigStore({
         sources: ['file'],
         clock: systemClock,
-        policyNames: ['least-request', 'round-robin', 'weighted-round-robin', 'random', 'ring-hash', 'maglev'],
+        policyNames: loadBalancing.entries.policy.options,
         onSnapshot: () => {},
       });
       const { resources } = await translated(name);

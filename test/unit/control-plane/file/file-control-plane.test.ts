@@ -314,7 +314,7 @@ describe('the file control plane on an object', () => {
     await assert.rejects(run(config, new RecordingSink(), new AbortController().signal), {
       code: 'MESH_CONFIG_INVALID',
       message:
-        'the configuration has a mistake:\n  services.a.timeout: unknown key; did you mean "timeoutMs"? (known here: endpoints, dns, port, hosts, subsets, routes, loadBalancing, timeoutMs, retry, connectTimeoutMs and 21 more)',
+        'the configuration has a mistake:\n  services.a.timeout: unknown key; did you mean "timeoutMs"? (known here: endpoints, dns, port, hosts, subsets, routes, loadBalancing, localities, slowStart, healthChecks and 24 more)',
     });
   });
 });
