@@ -64,6 +64,7 @@ export function recordOutcome(attempt: Attempt, outcome: Outcome): void {
     if (attempt.inFlight > 0) recordLoad(attempt, loadVerdict(outcome), elapsedMs, now);
     if (host.observer !== undefined)
       observe(host.observer, elapsedMs, statusOf(outcome.status, outcome.grpcStatus) >= 500, outcome.headers, now);
+    cluster.health?.onResponse(host, outcome.headers);
   } else {
     if (attempt.status === 0) host.requests++;
     const elapsedMs = livedMs(attempt, now);

@@ -105,10 +105,11 @@ export class ClusterHealth {
     }
   }
 
-  /** The host asked to be taken out at once. Source: Envoy `x-envoy-immediate-health-check-fail`. */
-  failAtOnce(host: Host): void {
-    const watched = [...(this.records.get(host)?.watched ?? [])];
-    for (const { check } of watched) check.failAtOnce('answered a request with x-envoy-immediate-health-check-fail');
+  /** A response to a request came; its host may ask by it to be taken out at once. Source: Envoy `x-envoy-immediate-health-check-fail`. */
+  onResponse(host: Host, headers: Readonly<Record<string, unknown>>): void {
+    if (headers['x-envoy-immediate-health-check-fail'] === undefined) return;
+    for (const { check } of this.records.get(host)?.watched ?? [])
+      check.failAtOnce('answered a request with x-envoy-immediate-health-check-fail');
   }
 
   /** What the checks of a host say, for `explain` and `status`; undefined where it is not checked. */
@@ -154,12 +155,12 @@ export class ClusterHealth {
     const isNews = record.evaluate();
     this.count(record, 1);
     if (!record.isKnown) return;
-    const { host, isHealthy, isDegradedInAll } = record;
+    const { host, isHealthy, isDegraded } = record;
     if (this.isWarming) {
       if (isNews) record.show();
       if (this.isWarm()) this.endWarming();
     } else if (isNews || (hasPassed && isHealthy && host.openedBy === 'outlier'))
-      this.cluster.detection.healthChanged(host, isHealthy, isDegradedInAll, this.dependencies.clock.now());
+      this.cluster.detection.healthChanged(host, isHealthy, isDegraded, this.dependencies.clock.now());
     if (isNews) this.publish(record);
   }
 

@@ -81,7 +81,7 @@ export class HostHealth {
   /** Puts on the host what is known of it. */
   show(): void {
     this.host.isFailedByCheck = !this.isHealthy;
-    this.host.isDegraded = this.isDegradedInAll;
+    this.host.isDegraded = this.isDegraded;
   }
 
   /** Takes back what checks put on the host. */
@@ -89,11 +89,6 @@ export class HostHealth {
     this.isDegraded = false;
     this.isHealthy = true;
     this.show();
-  }
-
-  /** By its checks or by the control plane. */
-  get isDegradedInAll(): boolean {
-    return this.isDegraded || this.host.endpoint.health === 'degraded';
   }
 
   view(nowMs: number): CheckView {

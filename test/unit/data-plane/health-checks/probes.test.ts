@@ -442,7 +442,7 @@ describe('a TCP check', () => {
     assert.equal(wordsOf(await ask(probe)), 'passed');
     const verdict = ask(probe);
     await eventually('it is asked again', () => times === 2);
-    const first = await Promise.race([verdict, new Promise<undefined>((resolve) => setImmediate(resolve))]);
+    const first = await Promise.race([verdict, new Promise<undefined>((resolve) => setImmediate(() => resolve(undefined)))]);
     assert.equal(first, undefined);
   });
 
