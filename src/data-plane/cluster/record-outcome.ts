@@ -24,6 +24,7 @@ export function recordHead(attempt: Attempt, headers: ResponseOutcome['headers']
   if (host.observer !== undefined) observe(host.observer, elapsedMs, false, headers, now);
   if (attempt.inFlight > 0) recordLoad(attempt, 'success', elapsedMs, now);
   if (probe !== undefined && !isGrpcResponse(headers)) probe.succeeded();
+  attempt.cluster.health?.onResponse(host, headers);
 }
 
 /** The whole response arrived; a gRPC call has its status there, and its load report. */
