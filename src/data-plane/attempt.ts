@@ -14,6 +14,7 @@ import { optionsOf } from './attempt-request.ts';
 import { perTryMs } from './attempt-time.ts';
 import { errorOf } from './call-failure.ts';
 import { isSafeToLose } from './call-retries.ts';
+import { refusedBy } from './circuit-fallback.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import type { Host } from './cluster/host.ts';
 import { pickHost } from './cluster/pick-host.ts';
@@ -141,6 +142,12 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     const { context } = call;
     // Waiting for configuration or a name is not the host's time.
     this.startMs = this.number === 1 && !call.hasWaited ? call.startMs : context.clock.now();
+    const { breaker } = cluster;
+    if (breaker !== undefined && !breaker.admit(this, this.startMs)) {
+      this.isOver = true;
+      this.failed(refusedBy(breaker, this.startMs));
+      return;
+    }
     const { limits } = this;
     const { admission } = limits;
     const overflow = admission.isOn

@@ -10,6 +10,7 @@ import type { RetryCondition, RetryConfig } from '../model/policy.ts';
 import type { RetryDenial } from '../telemetry/events.ts';
 import type { Attempt } from './attempt.ts';
 import { resultOf } from './call-failure.ts';
+import type { Cluster } from './cluster/cluster.ts';
 import type { Host } from './cluster/host.ts';
 import { isRetriedCall } from './inherit.ts';
 import type { Call } from './outbound.ts';
@@ -47,6 +48,11 @@ export function retriableRequest(call: Call): RetriableRequest {
     },
     header: (name) => headerOf(call, name),
   };
+}
+
+/** Whether the breaker of the cluster lets nothing through, and nothing stands in for it. */
+function isShut({ breaker }: Cluster): boolean {
+  return breaker !== undefined && breaker.isOpen && breaker.config.fallback === undefined;
 }
 
 /** Of a call that has only hedges. */
@@ -92,6 +98,8 @@ export class CallRetries {
     const { context } = call;
     this.denied = undefined;
     if (this.isWaiting || call.isDecided) return false;
+    // The same cluster would not let it in.
+    if (isShut(attempt.cluster)) return false;
     const verdict = beside === undefined ? decideRetry(this.request, policy, call.attempts, outcome) : this.decideBeside(beside);
     if (!verdict.retry) return verdict.denial !== undefined && this.deny(verdict.denial, outcome);
     const now = context.clock.now();

@@ -106,6 +106,11 @@ export class LiveClusters {
     if (isNew) {
       const { discovery } = config;
       cluster.update(config, discovery.kind === 'endpoints' ? source.endpoints.get(discovery.name) : undefined);
+      const stand = config.circuitBreaker?.fallback;
+      cluster.fallback =
+        stand?.kind === 'cluster'
+          ? { name: stand.cluster, isNamed: false, cluster: this.find(snapshot, from, stand.cluster, used) }
+          : undefined;
       if (discovery.kind === 'aggregate')
         cluster.setChildren(discovery.clusters.map((child) => this.find(snapshot, from, child, used)));
     }

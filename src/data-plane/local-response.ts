@@ -15,7 +15,7 @@ export const purposeFlags = ['DI', 'FI', 'RL'] as const;
 /** Why it was given, in Envoy's words. */
 export interface LocalReason {
   /** Envoy response flag, or `-`. */
-  readonly flags: '-' | (typeof purposeFlags)[number];
+  readonly flags: '-' | 'UO' | (typeof purposeFlags)[number];
   /** Envoy response code details. */
   readonly details: string;
 }

@@ -7,7 +7,7 @@
  *   deadline   above the attempts: one deadline covers them all and the waits between them         → UT
  *   fault      a delay or an answer that was asked for                                             → DI, FI
  *   rate limit, then answers that need no endpoint                                                 → RL
- *   cluster    the live one of the destination                                                     → NC
+ *   cluster    the live one of the destination, or what stands in while its breaker is open         → NC, UO
  *   prepare    what all attempts share: edits, body, budget; copies for mirrors leave
  *   attempt    limits before a host is chosen and counted (UO), pick (UH), connection, send (UF, UC, UPE)
  *   outcome    one place records latency, status, detection and budget; then `decide`: deliver, retry, wait or fail
@@ -31,6 +31,7 @@ import { failureOf, noCluster, noRoute, telemetryOutcome, timeoutAt, timeoutOf }
 import { CallPlan } from './call-plan.ts';
 import { CallRetries } from './call-retries.ts';
 import { CalledRequest } from './called-request.ts';
+import { passBreaker } from './circuit-fallback.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import { recordHead, recordOutcome } from './cluster/record-outcome.ts';
 import type { RedirectTrail } from './internal-redirect.ts';
@@ -285,11 +286,13 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
       );
       return;
     }
-    const cluster = destination?.slot.cluster?.resolve();
-    if (cluster === undefined) {
+    const drawn = destination?.slot.cluster?.resolve();
+    if (drawn === undefined) {
       this.fail(noCluster(this));
       return;
     }
+    const cluster = drawn.breaker === undefined ? drawn : passBreaker(this, drawn);
+    if (cluster === undefined) return;
     this.cluster = cluster;
     this.span?.routed(this.route!.name, cluster.name, this.entry!.virtualHost!.version);
     if (cluster.isReady(this.startMs)) this.prepare(cluster);
@@ -331,10 +334,14 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
   attempt(): void {
     if (this.isDecided) return;
     // Another configuration may be in force by now, or another member of an aggregate.
-    const cluster = this.attempts === 0 ? this.cluster : currentCluster(this);
+    let cluster = this.attempts === 0 ? this.cluster : currentCluster(this);
     if (cluster === undefined) {
       this.fail(noCluster(this));
       return;
+    }
+    if (cluster.breaker !== undefined && this.attempts > 0) {
+      cluster = passBreaker(this, cluster);
+      if (cluster === undefined) return;
     }
     // Routed anew, a plain request may get a destination that edits it.
     const { edit, responseEdit } = this.destination!;

@@ -11,10 +11,12 @@ import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { DnsResolver } from '../../wire/dns.ts';
 import type { OriginEntry } from '../live-config.ts';
 import { ClusterBackups } from '../resilience/backup.ts';
+import { ClusterBreaker } from '../resilience/cluster-breaker.ts';
 import { ClusterBudgets } from '../resilience/cluster-budgets.ts';
 import { ClusterLimits, type PriorityLimits } from '../resilience/limits.ts';
 import { RouteLatencies } from '../resilience/route-latencies.ts';
 import type { RetryBudget } from '../resilience/retry-budget.ts';
+import type { ClusterSlot } from '../routing/compiled-route.ts';
 import type { ConnectionFactory } from '../transport/connection-factory.ts';
 import { connectionSettings } from '../transport/connection-settings.ts';
 import type { HostConnections } from '../transport/host-connections.ts';
@@ -54,6 +56,10 @@ export class Cluster {
   config!: ClusterConfig;
   limits!: ClusterLimits;
   detection!: HostDetection;
+  /** Of the whole cluster; undefined where the policy wants none, or one for each host. */
+  breaker: ClusterBreaker | undefined = undefined;
+  /** What stands in while that is open, as far as it is known. */
+  fallback: ClusterSlot | undefined = undefined;
   /** What its active health checks say; undefined where it has none. */
   health: ClusterHealth | undefined = undefined;
   private readonly dependencies: ClusterDependencies;
@@ -108,7 +114,8 @@ export class Cluster {
   resolve(): Cluster | undefined {
     if (this.config.discovery.kind !== 'aggregate') return this;
     const { members = [] } = this;
-    for (const member of members) if (member.hasUsableHost() || member.isAwaited()) return member;
+    for (const member of members)
+      if (member.breaker?.isOpen !== true && (member.hasUsableHost() || member.isAwaited())) return member;
     return members.at(-1);
   }
 
@@ -262,6 +269,7 @@ export class Cluster {
 
   /** Stops watching and checking; connections finish what they have. */
   async close(): Promise<void> {
+    this.breaker?.dispose();
     this.dns?.close();
     this.health?.close();
     await Promise.all(this.table.clear().map((host) => this.drop(host)));
@@ -276,6 +284,7 @@ export class Cluster {
       this.dependencies.connections.wake(this);
     }
     this.detection.update(config);
+    this.updateBreaker(config);
     this.applyChecks(config);
     const policy = this.dependencies.policies.get(config.loadBalancing.policy);
     if (policy === undefined)
@@ -332,6 +341,14 @@ export class Cluster {
   /** Retries left in the budget that the latest request counts in. */
   retryBudgetLeft(nowMs: number): number {
     return this.budgets.remaining(this.config.retryBudget, nowMs);
+  }
+
+  private updateBreaker({ name, circuitBreaker }: ClusterConfig): void {
+    if (circuitBreaker?.scope !== 'cluster') {
+      this.breaker?.dispose();
+      this.breaker = undefined;
+    } else if (this.breaker !== undefined) this.breaker.update(circuitBreaker);
+    else this.breaker = new ClusterBreaker(name, circuitBreaker, this.dependencies.clock, this.dependencies.telemetry);
   }
 
   private setLocalities(localities: readonly LocalityEndpoints[]): void {

@@ -1,21 +1,8 @@
-/**
- * Hosts whose time out is over and that wait for the one request that decides whether they return.
- *
- * A probe may fail, so it is given to a request that is safe to lose: an idempotent one, or one that its policy lets be sent again.
- * Others are served elsewhere. Two exceptions, lest a service that is only written to never gets its host back: after
- * `patienceMs` without such a request any may probe, and so may any that no other host could serve.
- *
- * A probe has ten seconds, or four times as long as the host usually takes. What comes later still brings it back (circuit-breaker.ts).
- */
+/** Hosts whose time out is over and that wait for the one request that decides whether they return (probe-rule.ts). */
 import type { Breaker } from '../resilience/circuit-breaker.ts';
+import { patienceMs, probeLimitMs } from '../resilience/probe-rule.ts';
 import type { Host } from './host.ts';
 import type { HostSeeker } from './pick-host.ts';
-
-/** So long only requests probe that are safe to lose. */
-export const patienceMs = 5000;
-
-const leastProbeLimitMs = 10_000;
-const usualLatencies = 4;
 
 interface WaitingHost {
   readonly host: Host;
@@ -60,7 +47,7 @@ export class HostProbes {
       // Those after it have waited less.
       if (!isSafe && seeker.startMs - sinceMs < patienceMs) return false;
       if (host.isWithdrawn || host.isFailedByCheck || tried.includes(host) || !hosts.has(host)) continue;
-      const probe = breaker.tryProbe(Math.max(leastProbeLimitMs, usualLatencies * host.latencyMs));
+      const probe = breaker.tryProbe(probeLimitMs(host.latencyMs));
       if (probe === undefined) continue;
       this.waiting.delete(host);
       seeker.host = host;

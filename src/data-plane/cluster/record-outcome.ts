@@ -24,6 +24,7 @@ export function recordHead(attempt: Attempt, headers: ResponseOutcome['headers']
   if (host.observer !== undefined) observe(host.observer, elapsedMs, false, headers, now);
   if (attempt.inFlight > 0) recordLoad(attempt, 'success', elapsedMs, now);
   if (probe !== undefined && !isGrpcResponse(headers)) probe.succeeded();
+  attempt.cluster.breaker?.onHead(attempt, isGrpcResponse(headers));
   attempt.cluster.health?.onResponse(host, headers);
 }
 
@@ -40,6 +41,7 @@ export function recordEnd(attempt: Attempt, trailers: ReportHeaders): void {
   }
   if (attempt.isRecorded) return;
   attempt.isRecorded = true;
+  cluster.breaker?.record(attempt, statusOf(attempt.status, grpcStatus) >= 500 ? 'failure' : 'success', now);
   if (grpcStatus !== undefined && grpcStatus !== '0')
     cluster.detection.record(host, probe, { kind: 'response', status: attempt.status, grpcStatus, headers: {} }, now);
   else if (probe === undefined) cluster.detection.recordSuccess(host, now);
@@ -52,7 +54,8 @@ export function recordOutcome(attempt: Attempt, outcome: Outcome): void {
   if (host === undefined || attempt.isRecorded) return;
   const now = attempt.call.context.clock.now();
   if (outcome.kind === 'response') {
-    if (outcome.status < 500 && outcome.grpcStatus === undefined) {
+    // 429 is told at once, with what its headers ask for.
+    if (outcome.status < 500 && outcome.status !== 429 && outcome.grpcStatus === undefined) {
       if (attempt.inFlight > 0) recordLoad(attempt, loadVerdict(outcome), livedMs(attempt, now), now);
       recordHead(attempt, outcome.headers);
       return;
@@ -75,7 +78,13 @@ export function recordOutcome(attempt: Attempt, outcome: Outcome): void {
       host.observer.onResponse?.(attempt.status === 0 && elapsedMs >= 0 ? elapsedMs : 0, true, now);
   }
   attempt.isRecorded = true;
+  cluster.breaker?.record(attempt, breakerVerdict(outcome), now);
   cluster.detection.record(host, attempt.probe, outcome, now);
+}
+
+function breakerVerdict(outcome: Outcome): 'success' | 'failure' | 'ours' {
+  if (outcome.kind === 'failure') return outcome.ours ? 'ours' : 'failure';
+  return statusOf(outcome.status, outcome.grpcStatus) >= 500 ? 'failure' : 'success';
 }
 
 /** A head came: the host is alive. Returns how long it took, or less than 0 (`livedMs`). */

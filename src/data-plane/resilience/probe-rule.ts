@@ -1,0 +1,23 @@
+/**
+ * Who tries a host or cluster whose time out is over.
+ *
+ * A probe may fail, so it is given to a request that is safe to lose: an idempotent one, or one that its policy lets be sent again.
+ * Others are served elsewhere. Two exceptions, lest a service that is only written to never gets its host back: after
+ * {@link patienceMs} without such a request any may probe, and so may any that nothing else could serve.
+ *
+ * A probe has {@link leastProbeLimitMs}, or four times as long as the host usually takes. Then the next one may try; what the first
+ * comes to later still counts if it is good (circuit-breaker.ts).
+ */
+
+/** So long only requests probe that are safe to lose. */
+export const patienceMs = 5000;
+
+/** What has not ended by then has failed, unless more is usual. */
+export const leastProbeLimitMs = 10_000;
+
+const usualLatencies = 4;
+
+/** How long a probe may take at a host that usually takes `latencyMs`; less than 0 = that is not known. */
+export function probeLimitMs(latencyMs: number): number {
+  return Math.max(leastProbeLimitMs, usualLatencies * latencyMs);
+}
