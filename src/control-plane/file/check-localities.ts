@@ -1,8 +1,8 @@
 /** What endpoints, their priorities and places, and `localities` must agree on. */
 import { suggestion } from '../../base/nearest-name.ts';
 import { shown, type FilePath, type FileProblem } from './file-problem.ts';
-import { localityName } from './locality-name.ts';
-import type { DefaultsFile, EndpointFile, ServiceFile } from './schema.ts';
+import { localityName, placeOf, type Place } from './locality-name.ts';
+import type { DefaultsFile, ServiceFile } from './schema.ts';
 import { maxWeight } from './schema-values.ts';
 
 type Localities = NonNullable<ServiceFile['localities']> | DefaultsFile['localities'];
@@ -18,11 +18,11 @@ export function* modeProblems(path: FilePath, localities: Localities | undefined
 
 /** Priorities, health and weights of the endpoints of one service. */
 export function* placeProblems(path: FilePath, { endpoints, localities }: ServiceFile): Generator<FileProblem> {
-  yield* weightProblems([...path, 'localities'], localities, endpoints?.map(written));
+  yield* weightProblems([...path, 'localities'], localities, endpoints?.map(placeOf));
   if (endpoints === undefined) return;
-  const priorities = new Set(endpoints.map((endpoint) => written(endpoint).priority));
+  const priorities = new Set(endpoints.map((endpoint) => placeOf(endpoint).priority));
   for (const [index, endpoint] of endpoints.entries()) {
-    const { priority } = written(endpoint);
+    const { priority } = placeOf(endpoint);
     const missing = Array.from({ length: priority }, (_, rank) => rank).find((rank) => !priorities.has(rank));
     if (missing === undefined) continue;
     yield {
@@ -33,16 +33,10 @@ export function* placeProblems(path: FilePath, { endpoints, localities }: Servic
   }
 }
 
-type Written = Pick<EndpointFile, 'priority' | 'region' | 'zone' | 'subZone'>;
-
-function written(endpoint: EndpointFile | string): Written {
-  return typeof endpoint === 'string' ? { priority: 0 } : endpoint;
-}
-
 function* weightProblems(
   path: FilePath,
   localities: ServiceFile['localities'],
-  endpoints: readonly Written[] | undefined,
+  endpoints: readonly Place[] | undefined,
 ): Generator<FileProblem> {
   if (localities === undefined) return;
   const { mode, weights } = localities;
@@ -83,7 +77,7 @@ function* nameProblems(
 function* sumProblems(
   path: FilePath,
   weights: Readonly<Record<string, number>>,
-  endpoints: readonly Written[],
+  endpoints: readonly Place[],
 ): Generator<FileProblem> {
   const byPriority = Map.groupBy(endpoints, ({ priority }) => priority);
   for (const [priority, members] of byPriority) {

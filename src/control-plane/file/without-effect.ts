@@ -2,6 +2,7 @@
 import type { Problem } from '../../model/contracts.ts';
 import type { ResourceKey } from '../../model/snapshot.ts';
 import { covers } from './covered-match.ts';
+import { endpointsWithoutEffect } from './endpoints-without-effect.ts';
 import type { DefaultsFile, MeshFile, RouteFile, ServiceFile } from './schema.ts';
 import { hashingPolicies, innermostPolicy } from './schema-load-balancing.ts';
 import { cutTimes } from './time-bounds.ts';
@@ -23,6 +24,7 @@ export function withoutEffect(file: MeshFile): Problem[] {
 function ofService(file: MeshFile, name: string, service: ServiceFile, hashed: HashedServices, report: Report): void {
   if (service.port !== undefined && !portIsUsed(service)) report('.port', 'every address names its own port');
   const policies = { ...file.defaults, ...service };
+  endpointsWithoutEffect(service, policies, report);
   const { routes = [] } = service;
   routes.forEach((route, index) => {
     const path = `.routes[${index}]`;
