@@ -109,7 +109,11 @@ function clusterOf(one: OracleCase, name: string, spec: ClusterSpec, portOf: (en
     name: clusterName,
     type: 'STATIC',
     connect_timeout: '1s',
-    load_assignment: { cluster_name: clusterName, endpoints: localitiesOf(endpoints, spec, portOf) },
+    load_assignment: {
+      cluster_name: clusterName,
+      endpoints: localitiesOf(endpoints, spec, portOf),
+      ...(spec.policy && { policy: spec.policy }),
+    },
     ...(spec.http2 === true && { typed_extension_protocol_options: http2 }),
     ...named(one, spec.envoy ?? {}),
   };

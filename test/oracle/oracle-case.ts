@@ -21,6 +21,8 @@ export interface ClusterSpec {
   readonly endpoints?: readonly EndpointSpec[];
   readonly http2?: boolean;
   readonly envoy?: Json;
+  /** The `policy` of its endpoints. */
+  readonly policy?: Json;
   /** Weights of the localities by zone. */
   readonly zoneWeights?: Readonly<Record<string, number>>;
 }

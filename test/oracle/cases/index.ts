@@ -7,6 +7,7 @@ import { limitCases } from './limit.ts';
 import { matchCases } from './match.ts';
 import { outlierCases } from './outlier.ts';
 import { overrideCases } from './override.ts';
+import { priorityCases } from './priority.ts';
 import { retryHostCases } from './retry-hosts.ts';
 import { retryCases } from './retry.ts';
 import { rewriteCases } from './rewrite.ts';
@@ -23,6 +24,7 @@ export const oracleCases: readonly OracleCase[] = [
   ...overrideCases,
   ...timeCases,
   ...balanceCases,
+  ...priorityCases,
   ...outlierCases,
   ...limitCases,
   ...failureCases,

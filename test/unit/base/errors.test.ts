@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { errorTable, isMeshError, MeshError, type MeshErrorCode } from '../../../src/base/errors.ts';
 
 /** Envoy's response flags that this table uses (`%RESPONSE_FLAGS%`). */
-const envoyFlags = new Set(['NR', 'NC', 'UH', 'UF', 'UC', 'UR', 'UPE', 'UT', 'SI', 'UO', 'DF', 'DT', '-']);
+const envoyFlags = new Set(['NR', 'NC', 'UH', 'UF', 'UC', 'UR', 'UPE', 'UT', 'SI', 'UO', 'DO', 'DF', 'DT', '-']);
 const grpcStatuses = new Set(['UNAVAILABLE', 'UNIMPLEMENTED', 'DEADLINE_EXCEEDED', 'INTERNAL']);
 
 describe('the table of errors', () => {
