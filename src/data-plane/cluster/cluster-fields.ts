@@ -52,7 +52,7 @@ export const endpointFields: FieldTable<EndpointConfig> = {
   port: 'honoured',
   weight: 'honoured',
   metadata: 'honoured',
-  health: except('degraded', 'treated as healthy'),
+  health: 'honoured',
   healthCheck: notYet,
   hostname: 'honoured',
   tls,
@@ -65,9 +65,9 @@ export const endpointFields: FieldTable<EndpointConfig> = {
 
 /** Fields of `LocalityEndpoints`. */
 export const localityEndpointsFields: FieldTable<LocalityEndpoints> = {
-  locality: 'shown',
-  priority: (priority) => (priority === 0 ? undefined : 'endpoints of every priority are used at the same time'),
-  weight: { reason: 'localities weigh for ring-hash and maglev alone, where their mode is weighted' },
+  locality: 'honoured',
+  priority: 'honoured',
+  weight: 'honoured',
   endpoints: (endpoints, path, report) => {
     // A field that a thousand endpoints have is one report.
     const counts = new Map<string, { first: Unhonoured; count: number }>();
@@ -89,8 +89,8 @@ export const localityEndpointsFields: FieldTable<LocalityEndpoints> = {
 export const endpointsFields: FieldTable<EndpointsConfig> = {
   name: 'honoured',
   localities: each(localityEndpointsFields),
-  overprovisioningPercent: { reason: 'endpoints of every priority are used at the same time' },
-  drops: notYet,
+  overprovisioningPercent: 'honoured',
+  drops: 'honoured',
 };
 
 /** Fields of `Discovery`, by its kind. */
@@ -109,11 +109,11 @@ export const discoveryFields: { readonly [K in Discovery['kind']]: FieldTable<Ex
 
 /** Fields of `LocalityConfig`. */
 export const localityFields: FieldTable<LocalityConfig> = {
-  mode: only('none', 'localities weigh for ring-hash and maglev alone; other policies only show them'),
+  mode: 'honoured',
   panicThresholdPercent: 'honoured',
-  failTrafficOnPanic: except(true, 'in panic every endpoint is used'),
-  zoneAwareMinClusterSize: notYet,
-  zoneAwareRoutingPercent: notYet,
+  failTrafficOnPanic: 'honoured',
+  zoneAwareMinClusterSize: 'honoured',
+  zoneAwareRoutingPercent: 'honoured',
 };
 
 /** Fields of `LimitsConfig`. */
@@ -135,8 +135,8 @@ export const circuitBreakerFields: FieldTable<CircuitBreakerConfig> = {
   minimumRequests: 'honoured',
   openMs: 'honoured',
   windowMs: 'honoured',
-  scope: except('cluster', 'every host has its own breaker'),
-  fallback: notYet,
+  scope: 'honoured',
+  fallback: 'honoured',
 };
 
 /** Fields of `OutlierDetectionConfig`. */
@@ -155,11 +155,11 @@ export const outlierDetectionFields: FieldTable<OutlierDetectionConfig> = {
   minReadyHosts: 'honoured',
   ejectionGrowth: 'honoured',
   ejectionJitterRatio: 'honoured',
-  returnOnProbe: except(false, 'an ejected host always comes back by a probe'),
-  respectRetryAfter: except(true),
-  successRateAverage: notYet,
-  successRate: notYet,
-  failurePercentage: notYet,
+  returnOnProbe: 'honoured',
+  respectRetryAfter: 'honoured',
+  successRateAverage: 'honoured',
+  successRate: 'honoured',
+  failurePercentage: 'honoured',
   unejectOnHealthCheck: except(false),
   enforcing: 'honoured',
 };
@@ -174,7 +174,7 @@ export const clusterFields: FieldTable<ClusterConfig> = {
   loadBalancing: 'honoured',
   locality: parts(localityFields),
   subsets: 'honoured',
-  slowStart: notYet,
+  slowStart: 'honoured',
   protocol: except('same-as-request', 'as `auto`'),
   tls,
   tlsMatches: each(tlsMatchFields),
