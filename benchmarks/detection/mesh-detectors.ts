@@ -22,6 +22,8 @@ const linkerd: OutlierDetectionConfig = {
   ejectionJitterRatio: 0.5,
   maxEjectionPercent: 100,
   returnOnProbe: true,
+  // Where it is not named Envoy's default holds, and Linkerd has none.
+  successRate: { minimumHosts: 5, requestVolume: 100, stdevFactor: 1.9, enforcingPercent: 0 },
 };
 
 /** gRPC's two algorithms, with at most 10 % out but always one. */

@@ -1,6 +1,6 @@
 import { systemRandom } from '../../src/base/runtime.ts';
 import { loadBalancingPolicies } from '../../src/data-plane/load-balancing/index.ts';
-import type { HostObserver, LoadBalancingPolicy, LoadReport, PickableHost } from '../../src/model/contracts.ts';
+import type { HostObserver, LoadBalancingPolicy, LoadReport, PickableHost, ScoredHost } from '../../src/model/contracts.ts';
 import { sink, type MicroRow } from './operation.ts';
 
 const hostCounts = [10, 1000, 10_000, 100_000];
@@ -14,11 +14,13 @@ class PickedHost implements PickableHost {
   readonly address: string;
   readonly weight: number;
   readonly inFlight: number;
+  score = -1;
   readonly observer: HostObserver | undefined;
-  constructor(index: number, weight: number, observer: HostObserver | undefined) {
+  constructor(index: number, weight: number, observe: (host: ScoredHost) => HostObserver | undefined) {
     this.address = `192.0.2.1:${index}`;
     this.weight = weight;
     this.inFlight = index % 3;
+    const observer = observe(this);
     this.observer = observer;
     // What a policy that learns finds in a cluster that has run for a while.
     observer?.onResponse?.(10.5 + (index % 50), index % 100 === 0, 0);
@@ -47,7 +49,7 @@ function pickRow(policy: LoadBalancingPolicy, hostCount: number, weighting: (typ
       const options = policy.options.parse(undefined, policy.name);
       const hosts = Array.from(
         { length: hostCount },
-        (_, index) => new PickedHost(index, weighting.weightOf(index), policy.observe?.(options)),
+        (_, index) => new PickedHost(index, weighting.weightOf(index), (host) => policy.observe?.(options, host)),
       );
       const picker = policy.build(hosts, options, random);
       const context = { tried: [], random, now: pickedAtMs };

@@ -2,6 +2,12 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { efforts, type Figure } from '../../benchmarks/benchmark.ts';
+import { chartsOf } from '../../benchmarks/detection/charts.ts';
+import { poissonRate, quantile } from '../../benchmarks/detection/estimates.ts';
+import { evaluate } from '../../benchmarks/detection/evaluation.ts';
+import { volumes } from '../../benchmarks/detection/protocol.ts';
+import { reportOf } from '../../benchmarks/detection/report.ts';
+import { detectionTargets } from '../../benchmarks/detection/targets.ts';
 import { bytesBenchmark } from '../../benchmarks/load/bytes.ts';
 import { cpuBenchmark, ratioKey } from '../../benchmarks/load/cpu.ts';
 import { variants } from '../../benchmarks/load/variants.ts';
@@ -68,6 +74,40 @@ describe('the micro harness', { concurrency: true }, () => {
         policy,
       );
     }
+  });
+});
+
+describe('the evaluation of detection', () => {
+  it('gives tables whose rows are whole, figures for every mark, and curves', async () => {
+    const evaluation = await evaluate(volumes.tiny, context.progress);
+    const report = reportOf(evaluation);
+    for (const { title, head, lines } of [report, ...report.tables!])
+      for (const line of lines) assert.equal(line.length, head.length, title);
+    const figures = new Map(report.figures.map((figure) => [figure.key, figure]));
+    assert.deepEqual(
+      detectionTargets.filter((target) => target(figures) === undefined),
+      [],
+    );
+    for (const { file, svg } of chartsOf(evaluation)) {
+      assert.ok(svg.startsWith('<svg ') && svg.includes('prefers-color-scheme: dark'), file);
+      assert.doesNotMatch(svg, /NaN|Infinity|undefined/, file);
+    }
+  });
+
+  it('gives the exact interval of a Poisson count', () => {
+    // Garwood 1936: 0 → 0 … 3.689; 10 → 4.795 … 18.390
+    const [none, ten] = [poissonRate(0, 1), poissonRate(10, 1)];
+    assert.ok(none.lower === 0 && Math.abs(none.upper - 3.6889) < 1e-3, JSON.stringify(none));
+    assert.ok(Math.abs(ten.lower - 4.7954) < 1e-3 && Math.abs(ten.upper - 18.3904) < 1e-3, JSON.stringify(ten));
+    const many = poissonRate(3420, 30);
+    // 3420 ± 1.96 √3420
+    assert.ok(Math.abs(many.lower * 30 - 3306) < 3 && Math.abs(many.upper * 30 - 3537) < 3, JSON.stringify(many));
+  });
+
+  it('counts what was not found as later than everything', () => {
+    const samples = [3, Number.POSITIVE_INFINITY, 1, 2, Number.POSITIVE_INFINITY];
+    assert.equal(quantile(samples, 0.5), 3);
+    assert.equal(quantile(samples, 0.9), Number.POSITIVE_INFINITY);
   });
 });
 
