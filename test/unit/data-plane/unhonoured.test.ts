@@ -401,13 +401,13 @@ const cases: readonly Case[] = [
     'endpoints',
     endpointsFields,
     { name: 'e', localities: [locality], overprovisioningPercent: 150, drops: [{ category: 'x', ratio: 0.5 }] },
-    ['name'],
+    ['name', 'overprovisioningPercent', 'drops'],
   ),
   forType<Extract<Discovery, { kind: 'static' }>>(
     'static discovery',
     discoveryFields.static,
     { kind: 'static', localities: [locality], overprovisioningPercent: 150, drops: [{ category: 'x', ratio: 0.5 }] },
-    ['kind'],
+    ['kind', 'overprovisioningPercent', 'drops'],
   ),
   forType<Extract<Discovery, { kind: 'endpoints' }>>(
     'discovery of endpoints',
@@ -443,7 +443,7 @@ const cases: readonly Case[] = [
       zoneAwareMinClusterSize: 5,
       zoneAwareRoutingPercent: 50,
     },
-    ['panicThresholdPercent'],
+    ['mode', 'panicThresholdPercent', 'failTrafficOnPanic', 'zoneAwareMinClusterSize', 'zoneAwareRoutingPercent'],
   ),
   forType<LimitsConfig>(
     'limits',
@@ -509,6 +509,8 @@ const cases: readonly Case[] = [
   forType<ClusterConfig>('cluster', clusterFields, cluster, [
     'name',
     'loadBalancing',
+    'locality',
+    'slowStart',
     'subsets',
     'circuitBreaker',
     'limits',
