@@ -4,11 +4,18 @@ import { routesLeadElsewhere, type Services } from './check-routes.ts';
 import { shown, type FileProblem } from './file-problem.ts';
 import type { ServiceFile } from './schema.ts';
 
-/** A fallback that is no service, has no endpoints, or leads round in a circle. */
+/**
+ * A fallback that is no service, has no endpoints, or is the service itself. Two services may stand in for each other: the fallback of a
+ * fallback is not asked.
+ */
 export function* fallbackProblems(services: Services, name: string, { circuitBreaker }: ServiceFile): Generator<FileProblem> {
   const fallback = circuitBreaker?.fallback?.service;
   if (fallback === undefined) return;
   const path = ['services', name, 'circuitBreaker', 'fallback', 'service'];
+  if (fallback === name) {
+    yield { path, reason: 'it is the service itself, whose breaker is open; name another one, or use `respond`' };
+    return;
+  }
   if (!services.names.has(fallback)) {
     const reason = `found ${shown(fallback)}; expected the name of a service; ${suggestion(fallback, [...services.names])}`;
     yield { path, reason };
@@ -20,9 +27,6 @@ export function* fallbackProblems(services: Services, name: string, { circuitBre
     const reason = `the service ${shown(fallback)} has no endpoints of its own; name one that has \`endpoints\` or \`dns\``;
     yield { path, reason };
   }
-  const way = wayFrom(services, name);
-  if (way.at(-1) === name)
-    yield { path, reason: `it leads back to the service: ${way.join(' → ')}; let the last of them answer with \`respond\`` };
 }
 
 /** `fallback` to a service, in `defaults`: it would stand in for itself too, and for hosts outside. */
@@ -32,16 +36,4 @@ export function* defaultFallbackProblems({ file }: Services): Generator<FileProb
     path: ['defaults', 'circuitBreaker', 'fallback', 'service'],
     reason: 'which service stands in is for each service to say; write it there, or use `respond` here',
   };
-}
-
-/** The fallbacks one after the other, until one has none or is there already. */
-function wayFrom({ sound }: Services, start: string): string[] {
-  const way = [start];
-  for (;;) {
-    const next = sound.get(way.at(-1)!)?.service.circuitBreaker?.fallback?.service;
-    if (next === undefined) return way;
-    const isKnown = way.includes(next);
-    way.push(next);
-    if (isKnown) return way;
-  }
 }

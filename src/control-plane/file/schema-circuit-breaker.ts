@@ -24,7 +24,9 @@ export const circuitFallback = v.pipe(
     {
       service: v.pipe(
         v.exactOptional(text('the name of a service')),
-        v.description('Another service of this file, with endpoints of its own.'),
+        v.description(
+          'Another service of this file, with endpoints of its own. While its breaker is open too, requests fail: a fallback of its own is not asked.',
+        ),
       ),
       respond: v.exactOptional(circuitAnswer),
     },

@@ -23,8 +23,13 @@ export function danglingReferences(snapshot: Snapshot, source: SourceSnapshot): 
     else if (!source.routeTables.has(listener.routes))
       report({ key, path: 'routes', reason: `there is no route table ${listener.routes}` });
   }
-  for (const [name, { discovery }] of source.clusters) {
+  for (const [name, { discovery, circuitBreaker }] of source.clusters) {
     const key = { kind: 'cluster', name } as const;
+    const fallback = circuitBreaker?.fallback;
+    if (fallback?.kind === 'cluster') {
+      const reason = clusterFault(snapshot, source, fallback.cluster, undefined);
+      if (reason !== undefined) report({ key, path: 'circuitBreaker.fallback.cluster', reason });
+    }
     if (discovery.kind === 'endpoints' && !source.endpoints.has(discovery.name)) {
       report({ key, path: 'discovery.name', reason: `there are no endpoints ${discovery.name}` });
     } else if (discovery.kind === 'aggregate') {

@@ -322,13 +322,17 @@ describe('what the store tells of its sources', () => {
     assert.deepEqual(store.status()[0]!.dangling, []);
   });
 
-  it('lists dangling endpoints, members, subsets and tables', async () => {
+  it('lists dangling endpoints, members, fallbacks, subsets and tables', async () => {
     const { store, file } = fixture();
     const subset = table('t', 'a');
+    const breaker = { errorThresholdPercent: 50, minimumRequests: 1, openMs: 1, windowMs: 1 };
     await file.apply(
       update([
         cluster('a', { discovery: { kind: 'endpoints', name: 'slices' }, subsets: { v1: { version: 'v1' } } }),
         cluster('b', { discovery: { kind: 'aggregate', clusters: ['a', 'gone'] } }),
+        cluster('c', {
+          circuitBreaker: { ...breaker, scope: 'cluster', fallback: { kind: 'cluster', cluster: 'standby' } },
+        }),
         {
           ...subset,
           value: {
@@ -352,6 +356,7 @@ describe('what the store tells of its sources', () => {
         'out routes: there is no route table no-such-table',
         'a discovery.name: there are no endpoints slices',
         'b discovery.clusters[1]: there is no cluster gone',
+        'c circuitBreaker.fallback.cluster: there is no cluster standby',
       ],
     );
   });

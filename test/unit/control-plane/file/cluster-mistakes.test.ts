@@ -300,14 +300,14 @@ const rows: readonly Row[] = [
   {
     name: 'fallback-to-itself',
     text: service('circuitBreaker: { scope: service, fallback: { service: a } }'),
-    problems: [/fallback\.service .* it leads back to the service: a → a; let the last of them answer with `respond`/],
+    problems: [/fallback\.service .* it is the service itself, whose breaker is open; name another one, or use `respond`/],
   },
   {
-    name: 'fallbacks-in-a-circle',
+    name: 'services-that-stand-in-for-each-other',
     text: `services:
   a: { dns: h:1, circuitBreaker: { scope: service, fallback: { service: b } } }
   b: { dns: h:2, circuitBreaker: { scope: service, fallback: { service: a } } }`,
-    problems: [/^services\.a\..* a → b → a/, /^services\.b\..* b → a → b/],
+    problems: [],
   },
   {
     name: 'fallback-without-endpoints',
