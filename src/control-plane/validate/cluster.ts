@@ -173,12 +173,14 @@ function checkOutlierDetection(check: Check, outlier: OutlierDetectionConfig): v
     inner.whole('requestVolume', rate.requestVolume ?? null, 0);
     inner.number('stdevFactor', rate.stdevFactor ?? null, 0, 1000);
     inner.percent('enforcingPercent', rate.enforcingPercent ?? null);
+    inner.percent('enforcingLocalOriginPercent', rate.enforcingLocalOriginPercent);
   });
   check.within('failurePercentage', outlier.failurePercentage, (inner, failure) => {
     inner.percent('thresholdPercent', failure.thresholdPercent ?? null);
     inner.whole('minimumHosts', failure.minimumHosts ?? null, 0);
     inner.whole('requestVolume', failure.requestVolume ?? null, 0);
     inner.percent('enforcingPercent', failure.enforcingPercent ?? null);
+    inner.percent('enforcingLocalOriginPercent', failure.enforcingLocalOriginPercent);
   });
   check.within('successRateAverage', outlier.successRateAverage, (inner, average) => {
     inner.ratio('threshold', average.threshold ?? null);

@@ -265,8 +265,14 @@ const outlier: Whole<OutlierDetectionConfig> = {
   returnOnProbe: true,
   respectRetryAfter: true,
   successRateAverage: { threshold: 0.5, decayMs: 1, minimumRequests: 1 },
-  successRate: { minimumHosts: 1, requestVolume: 1, stdevFactor: 1, enforcingPercent: 1 },
-  failurePercentage: { thresholdPercent: 1, minimumHosts: 1, requestVolume: 1, enforcingPercent: 1 },
+  successRate: { minimumHosts: 1, requestVolume: 1, stdevFactor: 1, enforcingPercent: 1, enforcingLocalOriginPercent: 1 },
+  failurePercentage: {
+    thresholdPercent: 1,
+    minimumHosts: 1,
+    requestVolume: 1,
+    enforcingPercent: 1,
+    enforcingLocalOriginPercent: 1,
+  },
   unejectOnHealthCheck: true,
   enforcing: { consecutive5xx: 100, consecutiveGatewayFailure: 100, consecutiveLocalOriginFailure: 100 },
 };

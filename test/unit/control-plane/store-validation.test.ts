@@ -595,6 +595,24 @@ const refused: readonly Row[] = [
     reason: /from 0 to 100/,
   },
   {
+    name: 'share-of-detections',
+    kind: 'cluster',
+    value: cluster({
+      outlierDetection: {
+        ...outlier,
+        successRate: {
+          minimumHosts: 1,
+          requestVolume: 1,
+          stdevFactor: 1,
+          enforcingPercent: 100,
+          enforcingLocalOriginPercent: -1,
+        },
+      },
+    }),
+    path: 'outlierDetection.successRate.enforcingLocalOriginPercent',
+    reason: /from 0 to 100/,
+  },
+  {
     name: 'negative-limit',
     kind: 'cluster',
     value: cluster({ limits: { highPriority: { maxRequests: -1 } } }),
