@@ -7,6 +7,7 @@ import type {
   LocalityConfig,
   LocalityEndpoints,
 } from '../../model/cluster.ts';
+import type { EndpointHealthCheck, HealthCheckConfig } from '../../model/health.ts';
 import type { CircuitBreakerConfig, LimitsConfig, OutlierDetectionConfig } from '../../model/policy.ts';
 import type { UpstreamTls, UpstreamTlsMatch } from '../../model/tls.ts';
 import {
@@ -43,6 +44,45 @@ const tls: FieldSupport<UpstreamTls> = (value, path, report) => {
 /** Fields of `UpstreamTlsMatch`. */
 export const tlsMatchFields: FieldTable<UpstreamTlsMatch> = { name: 'shown', metadata: 'honoured', tls };
 
+/** Fields of `EndpointHealthCheck`. */
+export const endpointHealthCheckFields: FieldTable<EndpointHealthCheck> = {
+  port: 'honoured',
+  hostname: 'honoured',
+  isDisabled: 'honoured',
+};
+
+/** Fields of `HealthCheckConfig`. */
+export const healthCheckFields: FieldTable<HealthCheckConfig> = {
+  kind: 'honoured',
+  timeoutMs: 'honoured',
+  intervalMs: 'honoured',
+  unhealthyThreshold: 'honoured',
+  healthyThreshold: 'honoured',
+  jitterMs: 'honoured',
+  jitterPercent: 'honoured',
+  initialJitterMs: 'honoured',
+  noTrafficIntervalMs: 'honoured',
+  noTrafficHealthyIntervalMs: 'honoured',
+  unhealthyIntervalMs: 'honoured',
+  unhealthyEdgeIntervalMs: 'honoured',
+  healthyEdgeIntervalMs: 'honoured',
+  reuseConnection: 'honoured',
+  port: 'honoured',
+  protocol: 'honoured',
+  alpn: 'honoured',
+  tlsMatch: 'honoured',
+  sendHex: 'honoured',
+  expectHex: 'honoured',
+  headers: 'honoured',
+  retriableStatuses: 'honoured',
+  path: 'honoured',
+  host: 'honoured',
+  method: 'honoured',
+  expectedStatuses: 'honoured',
+  serviceName: 'honoured',
+  service: 'honoured',
+};
+
 /** Fields of `EndpointConfig`. */
 export const endpointFields: FieldTable<EndpointConfig> = {
   address: (address) =>
@@ -53,7 +93,7 @@ export const endpointFields: FieldTable<EndpointConfig> = {
   weight: 'honoured',
   metadata: 'honoured',
   health: 'honoured',
-  healthCheck: notYet,
+  healthCheck: parts(endpointHealthCheckFields),
   hostname: 'honoured',
   tls,
   protocol: notYet,
@@ -160,7 +200,7 @@ export const outlierDetectionFields: FieldTable<OutlierDetectionConfig> = {
   successRateAverage: 'honoured',
   successRate: 'honoured',
   failurePercentage: 'honoured',
-  unejectOnHealthCheck: except(false),
+  unejectOnHealthCheck: 'honoured',
   enforcing: 'honoured',
 };
 
@@ -188,6 +228,6 @@ export const clusterFields: FieldTable<ClusterConfig> = {
   retryBudget: 'honoured',
   circuitBreaker: parts(circuitBreakerFields),
   outlierDetection: parts(outlierDetectionFields),
-  healthChecks: (checks) => (checks.length === 0 ? undefined : notYet.reason),
+  healthChecks: each(healthCheckFields),
   metadata: 'shown',
 };

@@ -11,7 +11,9 @@ import {
   clusterFields,
   discoveryFields,
   endpointFields,
+  endpointHealthCheckFields,
   endpointsFields,
+  healthCheckFields,
   limitsFields,
   localityEndpointsFields,
   localityFields,
@@ -43,6 +45,7 @@ import type {
   LocalityConfig,
   LocalityEndpoints,
 } from '../../../src/model/cluster.ts';
+import type { EndpointHealthCheck, HealthCheckConfig } from '../../../src/model/health.ts';
 import type { OutboundListenerConfig } from '../../../src/model/listener.ts';
 import type { RouteMatch } from '../../../src/model/match.ts';
 import type {
@@ -222,13 +225,46 @@ const tls: Samples<Exclude<UpstreamTls, { mode: 'disabled' }>> = {
   cipherSuites: ['AES128-SHA'],
 };
 
+const ownCheck: Samples<EndpointHealthCheck> = { port: 81, hostname: 'a', isDisabled: true };
+
+const healthCheck: Samples<HealthCheckConfig> = {
+  kind: 'http',
+  timeoutMs: 1,
+  intervalMs: 1,
+  unhealthyThreshold: 1,
+  healthyThreshold: 1,
+  jitterMs: 1,
+  jitterPercent: 1,
+  initialJitterMs: 1,
+  noTrafficIntervalMs: 1,
+  noTrafficHealthyIntervalMs: 1,
+  unhealthyIntervalMs: 1,
+  unhealthyEdgeIntervalMs: 1,
+  healthyEdgeIntervalMs: 1,
+  reuseConnection: false,
+  port: 1,
+  protocol: 'http2',
+  alpn: ['h2'],
+  tlsMatch: { a: 1 },
+  sendHex: '00',
+  expectHex: ['00'],
+  headers: { 'x-a': '1' },
+  retriableStatuses: [{ start: 429, end: 430 }],
+  path: '/healthz',
+  host: 'a',
+  method: 'POST',
+  expectedStatuses: [{ start: 200, end: 300 }],
+  serviceName: { kind: 'present' },
+  service: 's',
+};
+
 const endpoint: Samples<EndpointConfig> = {
   address: 'orders.internal',
   port: 80,
   weight: 1,
   metadata: { version: 'v1' },
   health: 'degraded',
-  healthCheck: {},
+  healthCheck: ownCheck,
   hostname: 'a',
   tls,
   protocol: 'http2',
@@ -290,7 +326,7 @@ const cluster: Samples<ClusterConfig> = {
     fallback: { kind: 'cluster', cluster: 'c' },
   },
   outlierDetection: outlier,
-  healthChecks: [{ kind: 'tcp', timeoutMs: 1, intervalMs: 1, unhealthyThreshold: 1, healthyThreshold: 1 }],
+  healthChecks: [healthCheck],
   metadata: { a: 1 },
 };
 
@@ -395,7 +431,25 @@ const cases: readonly Case[] = [
   ),
   forType('tls', tlsFields, tls, ['mode', 'identity', 'trust', 'sni', 'alpn', 'peers', 'minVersion']),
   forType<UpstreamTlsMatch>('tls match', tlsMatchFields, { name: 'x', metadata: {}, tls }, ['name', 'metadata']),
-  forType<EndpointConfig>('endpoint', endpointFields, endpoint, ['port', 'weight', 'metadata', 'health', 'hostname']),
+  forType<EndpointConfig>('endpoint', endpointFields, endpoint, [
+    'port',
+    'weight',
+    'metadata',
+    'health',
+    'healthCheck',
+    'hostname',
+  ]),
+  forType<EndpointHealthCheck>('health check of an endpoint', endpointHealthCheckFields, ownCheck, [
+    'port',
+    'hostname',
+    'isDisabled',
+  ]),
+  forType<HealthCheckConfig>(
+    'health check',
+    healthCheckFields,
+    healthCheck,
+    Object.keys(healthCheck) as (keyof HealthCheckConfig)[],
+  ),
   forType<LocalityEndpoints>('locality endpoints', localityEndpointsFields, locality, ['locality', 'priority', 'weight']),
   forType<EndpointsConfig>(
     'endpoints',
@@ -505,6 +559,7 @@ const cases: readonly Case[] = [
     'successRateAverage',
     'successRate',
     'failurePercentage',
+    'unejectOnHealthCheck',
   ]),
   forType<ClusterConfig>('cluster', clusterFields, cluster, [
     'name',
@@ -512,6 +567,8 @@ const cases: readonly Case[] = [
     'locality',
     'slowStart',
     'subsets',
+    'healthChecks',
+    'outlierDetection',
     'circuitBreaker',
     'limits',
     'connectTimeoutMs',

@@ -1,6 +1,5 @@
-/** Limits, ejection and probes of a cluster (`CircuitBreakers`, `OutlierDetection`, `HealthCheck`) with Envoy's defaults written out. */
+/** Limits and ejection of a cluster (`CircuitBreakers`, `OutlierDetection`) with Envoy's defaults written out. */
 import type { LimitsConfig, OutlierDetectionConfig, RetryBudgetConfig } from '../../../model/policy.ts';
-import type { HealthCheckConfig } from '../../../model/health.ts';
 import type { Message } from './message.ts';
 import { percentFrom } from './string-matcher.ts';
 
@@ -110,74 +109,9 @@ export function outlierDetectionFrom(message: Message): OutlierDetectionConfig {
     maxEjectionPercent: percent('max_ejection_percent', 10),
     alwaysEjectOneHost: message.flag('always_eject_one_host') ?? false,
     returnOnProbe: false,
+    ...(message.flag('successful_active_health_check_uneject_host') === false && { unejectOnHealthCheck: false }),
     ...(successPercent > 0 && { successRate }),
     ...(failurePercent > 0 && { failurePercentage }),
     enforcing,
   };
-}
-
-/** Reads a `HealthCheck`; undefined when it is of a kind that is not known here. */
-export function healthCheckFrom(message: Message): HealthCheckConfig | undefined {
-  const kind = message.oneOf('http_health_check', 'tcp_health_check', 'grpc_health_check', 'custom_health_check');
-  const required = (name: string): number => {
-    const value = message.durationMs(name);
-    if (value === undefined || value === 0) message.problem(name, 'must be a duration longer than 0');
-    return value ?? 1;
-  };
-  const threshold = (name: string): number => {
-    const value = message.whole(name, 1);
-    if (value === undefined && !message.has(name)) message.problem(name, 'must be at least 1');
-    return value ?? 1;
-  };
-  const jitterMs = message.durationMs('interval_jitter');
-  const base = {
-    timeoutMs: required('timeout'),
-    intervalMs: required('interval'),
-    unhealthyThreshold: threshold('unhealthy_threshold'),
-    healthyThreshold: threshold('healthy_threshold'),
-    ...(jitterMs !== undefined && jitterMs > 0 && { jitterMs }),
-  };
-  const probe = kind === undefined ? undefined : message.message(kind);
-  switch (kind) {
-    case 'http_health_check': {
-      const host = probe?.name('host');
-      const method = probe?.choice('method', [
-        'METHOD_UNSPECIFIED',
-        'GET',
-        'HEAD',
-        'POST',
-        'PUT',
-        'DELETE',
-        'CONNECT',
-        'OPTIONS',
-        'TRACE',
-        'PATCH',
-      ]);
-      const expected = (probe?.messages('expected_statuses') ?? []).map((range) => ({
-        start: range.whole('start', 100, 600) ?? 200,
-        end: range.whole('end', 100, 600) ?? 201,
-      }));
-      return {
-        kind: 'http',
-        ...base,
-        path: probe?.text('path') ?? '/',
-        ...(host !== undefined && { host }),
-        ...(method !== undefined && method !== 'METHOD_UNSPECIFIED' && { method }),
-        ...(expected.length > 0 && { expectedStatuses: expected }),
-      };
-    }
-    case 'grpc_health_check': {
-      const service = probe?.name('service_name');
-      const host = probe?.name('authority');
-      return { kind: 'grpc', ...base, ...(service !== undefined && { service }), ...(host !== undefined && { host }) };
-    }
-    case 'tcp_health_check':
-      return { kind: 'tcp', ...base };
-    default:
-      if (kind === undefined)
-        message.findings.problem(message.path, 'must have one of http_health_check, tcp_health_check and grpc_health_check');
-      else message.note(kind, 'is not carried out: the endpoints are not probed by it');
-      probe?.markRead();
-      return undefined;
-  }
 }

@@ -8,8 +8,9 @@ import type {
   LocalityConfig,
   LocalityEndpoints,
 } from '../../../model/cluster.ts';
-import { healthCheckFrom, outlierDetectionFrom, thresholdsFrom } from './cluster-policies.ts';
+import { outlierDetectionFrom, thresholdsFrom } from './cluster-policies.ts';
 import { endpointsFrom } from './endpoints.ts';
+import { healthCheckFrom } from './health-check.ts';
 import { httpProtocolFrom } from './http-protocol.ts';
 import { balancingFrom, type Balancing } from './load-balancing.ts';
 import type { SelectableCluster } from './link-subsets.ts';

@@ -1,5 +1,6 @@
 /** Endpoints of a cluster (`config.endpoint.v3.ClusterLoadAssignment`). */
 import type { EndpointConfig, EndpointsConfig, LocalityEndpoints } from '../../../model/cluster.ts';
+import { endpointHealthCheckFrom } from './health-check.ts';
 import { Findings, type Message } from './message.ts';
 import { metadataFrom } from './metadata.ts';
 import { fractionFrom } from './string-matcher.ts';
@@ -72,6 +73,7 @@ function endpointFrom(message: Message): EndpointConfig | undefined {
   }
   const address = addressFrom(endpoint.message('address'), endpoint);
   const hostname = endpoint.name('hostname');
+  const healthCheck = endpointHealthCheckFrom(endpoint.message('health_check_config'));
   if (address === undefined) return undefined;
   return {
     ...address,
@@ -79,6 +81,7 @@ function endpointFrom(message: Message): EndpointConfig | undefined {
     ...(metadata !== undefined && Object.keys(metadata).length > 0 && { metadata }),
     ...(health !== undefined && { health }),
     ...(hostname !== undefined && { hostname }),
+    ...(healthCheck !== undefined && { healthCheck }),
   };
 }
 
