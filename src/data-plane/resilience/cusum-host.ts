@@ -43,6 +43,14 @@ export class CusumHost {
   /** Requests and failures since the evidence was zero, for words. */
   runRequests = 0;
   runFailures = 0;
+  /** Its own requests since it is watched. */
+  answered = 0;
+  failed = 0;
+  /** Those of the others, less a constant, as they stood at its last failure and at the one before. */
+  peersAnswered = -1;
+  peersFailed = -1;
+  peersAnsweredBefore = -1;
+  peersFailedBefore = -1;
   /** Monotonic milliseconds from which another answer says something about its latency. */
   nextLatencyMs = 0.1;
   /** Monotonic milliseconds of the last broken connection, and of the first of those that broke together. */

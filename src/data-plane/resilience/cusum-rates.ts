@@ -83,8 +83,9 @@ export class PooledRates {
   readonly gone = new WindowedCounts();
   /** Of it, hosts that are suspected at present. */
   readonly suspected = new WindowedCounts();
-  /** Requests since the start. */
+  /** Requests since the start, and those of them that failed. */
   total = 0;
+  failures = 0;
   /** Monotonic milliseconds of the first request. */
   startMs = 0.1;
   private foldedMs = 0.1;
@@ -121,6 +122,7 @@ export class PooledRates {
   /** A request failed; to be called after {@link fold}. */
   addFailure(): void {
     this.total++;
+    this.failures++;
     this.all.addFailure();
   }
 

@@ -17,8 +17,8 @@
  *
  * The gate: when more than half of its peers speak up at the same time (S ≥ h/8, one failure where failures are rare), the trouble
  * is in what all of them share, and nobody is taken out; what was gathered counts for h/2 at most, since p0 lags behind an outage that
- * begins. While it is open, peers with S ≥ h/4 are left out of p0: two dead hosts do not excuse each other. A host without peers is
- * never taken out.
+ * begins. Nor is a host taken out when its peers were asked since its last failure but one, and none has answered. While the gate is
+ * open, peers with S ≥ h/4 are left out of p0: two dead hosts do not excuse each other. A host without peers is never taken out.
  *
  * From h/2 on a host gets less than its share: half of it at h. Recovers by its successes, and after an ejection by a probe: then the
  * sums against a host that is bad or dead start at h/2 (a head start, Lucas and Crosier 1982), so that a relapse is seen at once, and
@@ -112,6 +112,7 @@ export class CusumDetector {
   recordSuccess(host: CusumHost, now: number, hosts: ServingHosts): void {
     this.pool.count(now);
     host.rates.count();
+    host.answered++;
     if (host.isClear) return;
     if (now - host.judgedMs > judgeEveryMs) this.judge(host, now, hosts);
     host.runRequests++;
@@ -133,13 +134,15 @@ export class CusumDetector {
   recordFailure(host: CusumHost, isBreak: boolean, now: number, hosts: ServingHosts): boolean {
     this.judge(host, now, hosts);
     host.rates.countFailure(this.pool, host.isSuspected);
+    host.failed++;
     if (isBreak && isSameBreak(host, now)) return false;
     host.runRequests++;
     host.runFailures++;
     host.more = Math.min(host.threshold, host.more + host.moreUp);
     host.bad = Math.min(host.threshold, host.bad + host.badUp);
     host.dead = Math.min(host.threshold, host.dead + host.deadUp);
-    return this.settle(host, true, now, hosts);
+    const isComparable = this.hasPeersHeard(host);
+    return this.settle(host, true, now, hosts) && isComparable;
   }
 
   /**
@@ -247,6 +250,19 @@ export class CusumDetector {
       (slowFailures + priorSlowFailures) / (slowRequests + priorRequests),
       (fastFailures + priorFastFailures) / (fastRequests + priorRequests),
     );
+  }
+
+  /** Whether a peer has answered since the last failure but one of the host, or none was asked. Remembers this failure. */
+  private hasPeersHeard(host: CusumHost): boolean {
+    const { total, failures } = this.pool;
+    const answered = total - failures - host.answered;
+    const failed = failures - host.failed;
+    const isHeard = answered > host.peersAnsweredBefore || failed === host.peersFailedBefore;
+    host.peersAnsweredBefore = host.peersAnswered;
+    host.peersFailedBefore = host.peersFailed;
+    host.peersAnswered = answered;
+    host.peersFailed = failed;
+    return isHeard;
   }
 
   private thresholdAt(perSecond: number): number {
