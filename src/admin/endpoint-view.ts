@@ -22,7 +22,8 @@ export interface EndpointView {
 
 /** One host as the views show it. */
 export function endpointView(cluster: Cluster, host: Host, now: number): EndpointView {
-  const { address, weight, out, inFlight, isDegraded, priority, locality } = host;
+  const { address, weight, out, inFlight, priority, locality } = host;
+  const isDegraded = host.isDegraded || host.endpoint.health === 'degraded';
   const effective = effectiveWeight(host, now);
   const evidence = cluster.detection.evidenceOf(host) ?? 0;
   return {

@@ -64,7 +64,15 @@ export interface DestinationView {
 /** Policies of a cluster as it was delivered. */
 export type ClusterPolicies = Pick<
   ClusterConfig,
-  'loadBalancing' | 'protocol' | 'tls' | 'limits' | 'circuitBreaker' | 'outlierDetection'
+  | 'loadBalancing'
+  | 'locality'
+  | 'slowStart'
+  | 'healthChecks'
+  | 'protocol'
+  | 'tls'
+  | 'limits'
+  | 'circuitBreaker'
+  | 'outlierDetection'
 >;
 
 /** What the views of one explanation share. */
@@ -138,9 +146,13 @@ function viewOf(explained: ExplainedRequest, destination: CompiledDestination, t
   };
 }
 
-function policiesOf({ loadBalancing, protocol, tls, limits, circuitBreaker, outlierDetection }: ClusterConfig): ClusterPolicies {
+function policiesOf(config: ClusterConfig): ClusterPolicies {
+  const { loadBalancing, locality, slowStart, healthChecks, protocol, tls, limits, circuitBreaker, outlierDetection } = config;
   return {
     loadBalancing,
+    ...(locality !== undefined && { locality }),
+    ...(slowStart !== undefined && { slowStart }),
+    ...(healthChecks !== undefined && { healthChecks }),
     ...(protocol !== undefined && { protocol }),
     ...(tls !== undefined && { tls }),
     ...(limits !== undefined && { limits }),

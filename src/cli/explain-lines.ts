@@ -41,8 +41,18 @@ export function* destinationLines(destination: DestinationView, hash: Explanatio
   for (const mirror of mirrors) yield ['', `  copy of ${mirror.percent} % → ${nameOf(mirror)}`];
   if (policies !== undefined) for (const text of clusterLines(policies, hash)) yield ['', `  ${text}`];
   for (const limit of limitsReached) yield ['', `  limit reached: ${limit}`];
-  for (const { address, state, weight, zone } of endpoints)
-    yield ['', `  ${address}  ${state}  weight ${weight}${zone === undefined ? '' : `  zone ${zone}`}`];
+  for (const endpoint of endpoints) yield ['', `  ${endpointWords(endpoint)}`];
+}
+
+function endpointWords(endpoint: DestinationView['endpoints'][number]): string {
+  const { address, state, degraded, weight, effectiveWeight, priority, zone } = endpoint;
+  return [
+    address,
+    degraded === true ? `${state}, degraded` : state,
+    `weight ${weight}${effectiveWeight === undefined || state !== 'healthy' ? '' : ` (now ${effectiveWeight})`}`,
+    ...(priority === undefined ? [] : [`priority ${priority}`]),
+    ...(zone === undefined ? [] : [`zone ${zone}`]),
+  ].join('  ');
 }
 
 function nameOf({ cluster, subset }: { readonly cluster: string; readonly subset?: string }): string {

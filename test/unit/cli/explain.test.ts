@@ -95,7 +95,7 @@ describe('meshfetch explain', { timeout: 30_000 }, () => {
       '                  balanced: least-request',
       '                  TLS: as the URL says',
       '                  limits: maxConnections 1024, maxPendingRequests 1024, maxRequests 1024',
-      '                  ejection: consecutive5xx 5, consecutiveGatewayFailure 5, splitLocalOriginErrors false, baseEjectionMs 30000, maxEjectionMs 300000, maxEjectionPercent 67, alwaysEjectOneHost true',
+      '                  ejection: cusum, splitLocalOriginErrors false, baseEjectionMs 30000, maxEjectionMs 300000, maxEjectionPercent 67, alwaysEjectOneHost true',
       '                  192.0.2.1:80  healthy  weight 1',
     ]);
     assert.equal(status, 0);
@@ -178,6 +178,34 @@ describe('meshfetch explain', { timeout: 30_000 }, () => {
       ],
     );
     assert.equal(status, 1);
+  });
+
+  it('tells priority, place, health and weight of each endpoint, and how these are watched', async () => {
+    const path = await config(`services:
+  orders:
+    endpoints:
+      - { address: 192.0.2.1:80, zone: a, weight: 3 }
+      - { address: 192.0.2.2:80, zone: b, health: degraded }
+      - { address: 192.0.2.3:80, zone: b, priority: 1 }
+      - { address: 192.0.2.4:80, priority: 1, health: draining }
+    localities: { mode: zone-aware, zoneAwareMinClusterSize: 2 }
+    loadBalancing: { policy: subsetting, size: 2, child: { policy: round-robin } }
+    circuitBreaker: { scope: service, fallback: { respond: { status: 200 } } }
+`);
+    const { out } = await run('http://orders/', '--config', path);
+    const lines = out.split('\n').map((line) => line.trim());
+    assert.deepEqual(
+      lines.filter((line) => /^(?:balanced|localities|breaker|192)/.test(line)),
+      [
+        'balanced: subsetting (size 2, child (policy round-robin))',
+        'localities: mode zone-aware, panicThresholdPercent 30, zoneAwareMinClusterSize 2',
+        'breaker: errorThresholdPercent 50, minimumRequests 10, openMs 5000, windowMs 10000, scope cluster, fallback (kind answer, status 200)',
+        '192.0.2.1:80  healthy  weight 3  zone a',
+        '192.0.2.2:80  healthy, degraded  weight 1  zone b',
+        '192.0.2.3:80  healthy  weight 1  priority 1  zone b',
+        '192.0.2.4:80  control-plane  weight 1  priority 1',
+      ],
+    );
   });
 
   it('tells how a service is balanced and protected', async () => {
