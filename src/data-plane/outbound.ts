@@ -299,9 +299,18 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
     else
       this.after(
         (signal) => abortable(cluster.whenReady(configTimeoutMs, signal), signal),
-        () => this.prepare(cluster),
+        () => this.prepare(this.checkedMember(cluster)),
         (error) => this.failOver(cluster, error),
       );
+  }
+
+  /** Where the first health checks found nobody well, an aggregate may have another member. */
+  private checkedMember(cluster: Cluster): Cluster {
+    const drawn = this.destination!.slot.cluster;
+    if (cluster.hasUsableHost() || drawn?.config.discovery.kind !== 'aggregate') return cluster;
+    const other = drawn.resolve();
+    if (other?.isReady(this.context.clock.now()) === true) this.cluster = other;
+    return this.cluster!;
   }
 
   /** The endpoints did not come. An aggregate may have another member. */

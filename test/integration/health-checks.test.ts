@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describe, it, type TestContext } from 'node:test';
+import { request } from 'undici';
 import type { Mesh } from 'meshfetch';
 import type { ClusterConfig } from '../../src/model/cluster.ts';
 import type { HealthCheckConfig } from '../../src/model/health.ts';
@@ -414,5 +415,30 @@ describe('active health checks', () => {
       assert.equal(stateOf(one.address), unejectOnHealthCheck ? 'healthy' : 'outlier');
       await mesh.close();
     }
+  });
+
+  it('let an aggregate look past a member whose endpoints all fail, from the first request on', async (t) => {
+    const [one, two] = [await startService('one', 503), await startService('two')];
+    const { plane, mesh } = await checkedMesh(t, [one.address], [check]);
+    await plane.deliver([
+      allTo('both', 'both'),
+      staticCluster('first', [endpointAt(one.address)], { healthChecks: [{ ...check, host: 'first' }] }),
+      staticCluster('second', [endpointAt(two.address)], { healthChecks: [check] }),
+      {
+        kind: 'cluster',
+        name: 'both',
+        value: {
+          name: 'both',
+          discovery: { kind: 'aggregate', clusters: ['first', 'second'] },
+          loadBalancing: { policy: 'round-robin' },
+        },
+      },
+    ]);
+    const bodies: string[] = [];
+    for (let index = 0; index < 3; index++) {
+      const { body } = await request('http://both/', { dispatcher: mesh.dispatcher });
+      bodies.push(await body.text());
+    }
+    assert.deepEqual(bodies, ['two', 'two', 'two']);
   });
 });
