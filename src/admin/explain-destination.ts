@@ -15,6 +15,7 @@ import { requestHasherOf } from '../data-plane/routing/request-hash.ts';
 import { sessionOf } from '../data-plane/routing/session-affinity.ts';
 import { endpointView, type EndpointView } from './endpoint-view.ts';
 import { abortOf, type AbortView } from './explain-abort.ts';
+import { circuitVerdict } from './explain-circuit.ts';
 
 /** A copy that the request would have. */
 export interface MirrorView {
@@ -57,6 +58,8 @@ export interface DestinationView {
   readonly limitsReached: readonly string[];
   /** Why the request would fail now, in words. */
   readonly fails?: string;
+  /** What serves it instead while the circuit breaker of the cluster is open, in words. */
+  readonly fallback?: string;
   /** How its endpoints are balanced and protected. */
   readonly policies?: ClusterPolicies;
 }
@@ -119,7 +122,10 @@ function viewOf(explained: ExplainedRequest, destination: CompiledDestination, t
   const group = cluster?.group(subset);
   const sent = sentTo(explained.request, destination);
   const abort = abortOf(destination.fault ?? explained.route.policy.fault, explained.request);
-  const fails = cluster === undefined || awaited !== undefined ? undefined : failureOf(explained, cluster, subset);
+  const circuit = cluster === undefined ? undefined : circuitVerdict(cluster, explained.request, explained.clock.now());
+  const fails =
+    circuit?.fails ??
+    (cluster === undefined || awaited !== undefined || circuit !== undefined ? undefined : failureOf(explained, cluster, subset));
   const endpoint = cluster === undefined ? undefined : chosenEndpoint(explained, cluster, subset, sent ?? explained.request);
   return {
     cluster: slot.name,
@@ -142,6 +148,7 @@ function viewOf(explained: ExplainedRequest, destination: CompiledDestination, t
     limitsReached: cluster?.limits.reached() ?? [],
     ...(abort !== undefined && { abort }),
     ...(fails !== undefined && { fails }),
+    ...(circuit?.fallback !== undefined && { fallback: circuit.fallback }),
     ...(cluster !== undefined && { policies: policiesOf(cluster.config) }),
   };
 }

@@ -37,8 +37,9 @@ function destinationWords(destination: DestinationView, refusal: string | undefi
   return `${share}: ${afterAbort(abort, refusal ?? fateWords(destination))}`;
 }
 
-function fateWords({ found, awaited, endpoints, panic, status, endpoint, fails }: DestinationView): string {
+function fateWords({ found, awaited, endpoints, panic, status, endpoint, fails, fallback }: DestinationView): string {
   if (status !== undefined) return `answered with ${status}, without asking an endpoint`;
+  if (fallback !== undefined) return fallback;
   if (awaited !== undefined) return awaited;
   if (!found) return 'it is missing (MESH_NO_CLUSTER)';
   const healthy = endpoints.filter(({ state }) => state === 'healthy').length;

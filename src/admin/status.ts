@@ -2,6 +2,7 @@ import type { Clock } from '../base/runtime.ts';
 import type { ConfigStore, SourceStatus } from '../control-plane/store.ts';
 import type { PriorityStatus } from '../data-plane/cluster/host-group.ts';
 import type { LiveConfig } from '../data-plane/live-config.ts';
+import type { BreakerView } from '../data-plane/resilience/cluster-breaker.ts';
 import type { Forecast } from '../data-plane/resilience/failure-forecast.ts';
 import type { ClusterLimits } from '../data-plane/resilience/limits.ts';
 import type { IdentityStore } from '../security/identity-store.ts';
@@ -30,6 +31,8 @@ export interface ClusterStatus {
   readonly retryBudgetLeft: number;
   /** Limits that are reached now, in words. */
   readonly limitsReached: readonly string[];
+  /** That of the whole cluster; absent where there is none. */
+  readonly circuitBreaker?: BreakerView;
   readonly endpoints: readonly (EndpointView & {
     readonly requests: number;
     readonly failures: number;
@@ -86,6 +89,7 @@ export function meshStatus(mesh: {
       forecast: cluster.detection.forecast.read(now),
       retryBudgetLeft: cluster.retryBudgetLeft(now),
       limitsReached: cluster.limits.reached(),
+      ...(cluster.breaker !== undefined && { circuitBreaker: cluster.breaker.view(now) }),
       endpoints: [...cluster.hosts].map((host) => ({
         ...endpointView(cluster, host, now),
         requests: host.requests,

@@ -170,7 +170,7 @@ export const errorTable = {
     details: 'upstream_reset_before_response_started{overflow|circuit_open}',
     status: 503,
     grpcStatus: 'UNAVAILABLE',
-    meaning: 'The circuit breakers of all endpoints are open.',
+    meaning: 'The circuit breakers of all endpoints are open, or that of the whole service.',
     remedy: 'Wait for the probe, or find out why the service failed; `circuitBreaker` sets the thresholds.',
   },
   MESH_CONFIG_TIMEOUT: {

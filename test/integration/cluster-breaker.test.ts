@@ -147,6 +147,19 @@ describe('the circuit breaker of a cluster', () => {
     assert.equal((await errorOf(ask(mesh))).code, 'MESH_CIRCUIT_OPEN');
   });
 
+  it('shows in status and explain', async (t) => {
+    const { mesh } = await orders(t, fails);
+    assert.deepEqual(mesh.status().clusters[0]!.circuitBreaker, { state: 'closed', finished: 0, failed: 0 });
+    for (let turn = 0; turn < 4; turn++) await ask(mesh);
+    const { state, openForMs, finished, failed } = mesh.status().clusters[0]!.circuitBreaker!;
+    assert.deepEqual([state, finished, failed], ['open', 4, 4]);
+    assert.ok(openForMs! > 50_000 && openForMs! <= 60_000, `${openForMs}`);
+    assert.match(
+      mesh.explain('http://orders/').verdict,
+      /and the request fails: its circuit breaker is open \(MESH_CIRCUIT_OPEN\)$/,
+    );
+  });
+
   it('lets an aggregate go to its next member', async (t) => {
     const bad = await startServer(fails);
     const good = await startServer(answer('second'));
@@ -175,6 +188,7 @@ describe('the fallback of a cluster whose breaker is open', () => {
     const backup = await startServer(answer('from the backup'));
     const { mesh, asked } = await orders(t, fails, { breaker: { fallback: toBackup }, clusters: { backup: [backup.address] } });
     for (let turn = 0; turn < 4; turn++) assert.equal((await ask(mesh)).status, 500);
+    assert.match(mesh.explain('http://orders/').verdict, /its circuit breaker is open: the request goes to backup instead$/);
     for (let turn = 0; turn < 3; turn++) assert.equal((await ask(mesh)).body, 'from the backup');
     assert.equal(asked(), 4);
     assert.equal(backup.requests.length, 3);
@@ -200,6 +214,10 @@ describe('the fallback of a cluster whose breaker is open', () => {
     const fallback: CircuitFallback = { kind: 'answer', status: 203, body: '{"items":[]}', contentType: 'application/json' };
     const { mesh } = await orders(t, fails, { breaker: { fallback } });
     for (let turn = 0; turn < 4; turn++) await ask(mesh);
+    assert.match(
+      mesh.explain('http://orders/').verdict,
+      /its circuit breaker is open: answered with 203, without asking an endpoint$/,
+    );
     const { status, body, headers } = await ask(mesh);
     assert.deepEqual([status, body, headers['content-type']], [203, '{"items":[]}', 'application/json']);
     assert.equal((await ask(mesh, { method: 'HEAD' })).body, '');
@@ -219,6 +237,7 @@ describe('the fallback of a cluster whose breaker is open', () => {
       assert.equal(error.code, 'MESH_CIRCUIT_OPEN');
       assert.match(error.message, says);
       assert.match(error.remedy, /mesh\.status\(\)/);
+      assert.match(mesh.explain('http://orders/').verdict, new RegExp(says.source.replace('$', ' \\(MESH_CIRCUIT_OPEN\\)$')));
     });
   }
 
