@@ -1,6 +1,6 @@
 import { systemRandom } from '../../src/base/runtime.ts';
 import { loadBalancingPolicies } from '../../src/data-plane/load-balancing/index.ts';
-import type { HostObserver, LoadBalancingPolicy, LoadReport, PickableHost, ScoredHost } from '../../src/model/contracts.ts';
+import type { HostObserver, LoadBalancingPolicy, LoadReport, PickableHost } from '../../src/model/contracts.ts';
 import { sink, type MicroRow } from './operation.ts';
 
 const hostCounts = [10, 1000, 10_000, 100_000];
@@ -15,16 +15,20 @@ class PickedHost implements PickableHost {
   readonly weight: number;
   readonly inFlight: number;
   score = -1;
-  readonly observer: HostObserver | undefined;
-  constructor(index: number, weight: number, observe: (host: ScoredHost) => HostObserver | undefined) {
+  observer: HostObserver | undefined = undefined;
+  constructor(index: number, weight: number) {
     this.address = `192.0.2.1:${index}`;
     this.weight = weight;
     this.inFlight = index % 3;
-    const observer = observe(this);
-    this.observer = observer;
-    // What a policy that learns finds in a cluster that has run for a while.
-    observer?.onResponse?.(10.5 + (index % 50), index % 100 === 0, 0);
-    observer?.onLoadReport?.({ ...report, cpuUtilization: 0.5 / weight }, 0);
+  }
+}
+
+/** What a policy that learns finds in a cluster that has run for a while. */
+function teach(policy: LoadBalancingPolicy, options: unknown, hosts: readonly PickedHost[]): void {
+  for (const [index, host] of hosts.entries()) {
+    host.observer = policy.observe?.(options, host);
+    host.observer?.onResponse?.(10.5 + (index % 50), index % 100 === 0, 0);
+    host.observer?.onLoadReport?.({ ...report, cpuUtilization: 0.5 / host.weight }, 0);
   }
 }
 
@@ -47,10 +51,8 @@ function pickRow(policy: LoadBalancingPolicy, hostCount: number, weighting: (typ
       // Not a seeded one: its state does not fit a small integer, and each draw would allocate.
       const random = systemRandom;
       const options = policy.options.parse(undefined, policy.name);
-      const hosts = Array.from(
-        { length: hostCount },
-        (_, index) => new PickedHost(index, weighting.weightOf(index), (host) => policy.observe?.(options, host)),
-      );
+      const hosts = Array.from({ length: hostCount }, (_, index) => new PickedHost(index, weighting.weightOf(index)));
+      teach(policy, options, hosts);
       const picker = policy.build(hosts, options, random);
       const context = { tried: [], random, now: pickedAtMs };
       return {

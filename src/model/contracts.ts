@@ -147,6 +147,17 @@ export interface PickableHost {
   readonly share?: LocalityShare | undefined;
   /** What the policy of its cluster learns about it, where that policy learns. It stays with the host through every change. */
   readonly observer?: HostObserver | undefined;
+  /** What the observer noted for the picker (see {@link ScoredHost}). */
+  readonly score?: number;
+}
+
+/**
+ * A host, to the observer that the policy makes for it: one number to note what a pick compares. It stands on the host beside
+ * `inFlight`, so that a pick reads one object of each host. A whole number below 2³⁰ is read fastest.
+ */
+export interface ScoredHost {
+  /** −1 = nothing is noted. */
+  score: number;
 }
 
 /** What a policy keeps of one host. Its methods are on the request path: they allocate nothing and never throw. */
@@ -212,7 +223,7 @@ export interface LoadBalancingPolicy<C = unknown> {
    */
   build(hosts: HostSet, options: C, random: Random, previous?: Picker): Picker;
   /** Makes what the policy learns about a host. Left out by a policy that does not learn; a wrapper asks the policy inside. */
-  observe?(options: C): HostObserver | undefined;
+  observe?(options: C, host: ScoredHost): HostObserver | undefined;
   /**
    * Request headers by which a request names its endpoints itself (`address:port`, several with commas between), best first. They are
    * looked for in the whole cluster before a picker is asked. Source: Envoy `override_host`.

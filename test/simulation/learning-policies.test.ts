@@ -23,7 +23,7 @@ function simulate(name: string, { latencies, failures = [], requestsPerSecond, s
   const hosts = latencies.map((latency, index) => new SimulatedHost(index, latency, failures[index] ?? healthy));
   const policy = loadBalancingPolicies.get(name)!;
   const options = policy.options.parse(undefined, 'loadBalancing');
-  for (const host of hosts) host.observer = policy.observe?.(options);
+  for (const host of hosts) host.observer = policy.observe?.(options, host);
   const random = seededRandom(seed);
   const picker = policy.build(hosts, options, random);
   const bySecond: number[][] = [];

@@ -9,7 +9,7 @@ import { run, simulatedHosts, type SimulatedHost } from './balanced-service.ts';
 const spreading = [...loadBalancingPolicies.values()].filter(({ spreads }) => spreads !== false);
 
 function learnsLatency(policy: LoadBalancingPolicy): boolean {
-  return policy.observe?.(policy.options.parse(undefined, 'loadBalancing'))?.onResponse !== undefined;
+  return policy.observe?.(policy.options.parse(undefined, 'loadBalancing'), { score: -1 })?.onResponse !== undefined;
 }
 
 function simulate(
@@ -22,7 +22,7 @@ function simulate(
   const policy = loadBalancingPolicies.get(name)!;
   const random = seededRandom(42);
   const parsed = policy.options.parse(options, 'loadBalancing');
-  for (const host of hosts) host.observer = policy.observe?.(parsed);
+  for (const host of hosts) host.observer = policy.observe?.(parsed, host);
   const picker = policy.build(hosts, parsed, random);
   const result = run({ requestsPerSecond, seconds, random, pickerAt: () => picker });
   return { ...result, shares: hosts.map((host) => host.picked / result.requests) };
@@ -74,7 +74,7 @@ describe('a host that joins under load', () => {
       const hosts = simulatedHosts([100, 100, 100, 100, 100]);
       const random = seededRandom(seed);
       const parsed = policy.options.parse(options, 'loadBalancing');
-      for (const host of hosts) host.observer = policy.observe?.(parsed);
+      for (const host of hosts) host.observer = policy.observe?.(parsed, host);
       let picker = policy.build(hosts.slice(0, 4), parsed, random);
       let before = 0;
       const { requests } = run({

@@ -9,6 +9,7 @@ export class SimulatedHost implements PickableHost {
   readonly index: number;
   weight = 1;
   inFlight = 0;
+  score = -1;
   latency: LatencyProfile;
   failure: FailureProfile;
   observer: HostObserver | undefined = undefined;

@@ -295,7 +295,7 @@ export class Cluster {
     this.overrideHeaders = policy.overrideHeaders?.(options);
     // With other options it learns in another way.
     if (before === undefined || JSON.stringify(before.loadBalancing) !== JSON.stringify(config.loadBalancing))
-      this.table.observeBy(policy.observe === undefined ? undefined : () => policy.observe!(options));
+      this.table.observeBy(policy.observe === undefined ? undefined : (host) => policy.observe!(options, host));
     this.slowStart = config.slowStart === undefined ? undefined : new SlowStart(config.slowStart);
     const groupsKey = JSON.stringify([config.loadBalancing, config.locality, Object.keys(config.subsets ?? {})]);
     if (groupsKey !== this.groupsKey) {

@@ -40,16 +40,19 @@ type RefusalOf = (address: string) => string | undefined;
 
 export class HostTable {
   private readonly byKey = new Map<string, Host>();
-  private makeObserver: (() => HostObserver | undefined) | undefined = undefined;
+  private makeObserver: ((host: Host) => HostObserver | undefined) | undefined = undefined;
   private config: ClusterConfig | undefined = undefined;
   private sections: readonly Section[] = [];
   /** Every endpoint has a host of its own, so that the difference of two lists is that of their hosts. */
   private isPlain = false;
 
   /** Another policy: what the one before learnt of the hosts means nothing to it. Undefined = it learns nothing. */
-  observeBy(makeObserver: (() => HostObserver | undefined) | undefined): void {
+  observeBy(makeObserver: ((host: Host) => HostObserver | undefined) | undefined): void {
     this.makeObserver = makeObserver;
-    for (const host of this.byKey.values()) host.observer = makeObserver?.();
+    for (const host of this.byKey.values()) {
+      host.score = -1;
+      host.observer = makeObserver?.(host);
+    }
   }
 
   all(): Iterable<Host> {
@@ -162,7 +165,7 @@ export class HostTable {
 
   private create(key: string, endpoint: EndpointConfig, tls: UpstreamTls | undefined, { locality }: LocalityEndpoints): Host {
     const host = new Host(key, endpoint, tls, locality);
-    host.observer = this.makeObserver?.();
+    host.observer = this.makeObserver?.(host);
     this.byKey.set(key, host);
     return host;
   }

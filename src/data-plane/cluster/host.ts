@@ -28,6 +28,8 @@ export class Host implements PickableHost {
   /** In a cluster whose localities are weighted. */
   share: LocalityShare | undefined = undefined;
   inFlight = 0;
+  /** What the policy's observer noted for its picker; −1 = nothing. */
+  score = -1;
   /** Finished attempts. */
   requests = 0;
   failures = 0;

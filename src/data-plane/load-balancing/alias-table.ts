@@ -7,8 +7,8 @@ import { weightsOf } from './host-weights.ts';
  * another above it. Source: the alias method, Walker 1974, built as in Vose 1991.
  */
 export class AliasTable {
-  private readonly threshold: Float64Array;
-  private readonly alias: Int32Array;
+  /** Of each column the other host, plus the threshold: one number, so that a draw reads one place of memory. */
+  private readonly columns: Float64Array;
 
   constructor(hosts: HostSet) {
     const weights = weightsOf(hosts);
@@ -38,17 +38,20 @@ export class AliasTable {
         waiting[below++] = large;
       }
     }
-    // What rounding left over has a column of its own.
-    while (below > 0) threshold[waiting[--below]!] = 1;
-    while (above < count) threshold[waiting[above++]!] = 1;
-    this.threshold = threshold;
-    this.alias = alias;
+    // What rounding left over has a column of its own: its other host is itself.
+    while (below > 0) threshold[waiting[--below]!] = 0;
+    while (above < count) threshold[waiting[above++]!] = 0;
+    for (let index = 0; index < count; index++) threshold[index]! += alias[index]!;
+    this.columns = threshold;
   }
 
   /** An index; of an empty table NaN. */
   draw(random: Random): number {
-    const point = random() * this.alias.length;
+    const { columns } = this;
+    const point = random() * columns.length;
     const column = Math.floor(point);
-    return point - column < this.threshold[column]! ? column : this.alias[column]!;
+    const content = columns[column]!;
+    const other = Math.floor(content);
+    return point - column < content - other ? column : other;
   }
 }

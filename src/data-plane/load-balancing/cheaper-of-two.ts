@@ -9,45 +9,47 @@
 import type { HostSet, PickableHost, PickContext, Picker } from '../../model/contracts.ts';
 import { AliasTable } from './alias-table.ts';
 import { hasEqualWeights, weightsOf } from './host-weights.ts';
-import { LatencyCost } from './latency-cost.ts';
+import { lnCost, type LatencyOptions } from './latency-cost.ts';
 import { isTried, nextUntried, redraws } from './tried-hosts.ts';
 
-/** A picker over hosts whose observers are {@link LatencyCost}s. */
-export function createCheaperOfTwo(hosts: HostSet): Picker {
-  return hasEqualWeights(hosts) ? new EqualPicker(hosts) : new WeightedPicker(hosts);
-}
-
-/** A host that nothing is learnt about costs what its load says. */
-function costOf({ observer }: PickableHost, load: number, nowMs: number): number {
-  return observer instanceof LatencyCost ? observer.cost(load, nowMs) : load;
+/** A picker over hosts that learn latencies (latency-cost.ts). */
+export function createCheaperOfTwo(hosts: HostSet, options: LatencyOptions): Picker {
+  return hasEqualWeights(hosts) ? new EqualPicker(hosts, options) : new WeightedPicker(hosts, options);
 }
 
 class EqualPicker implements Picker {
   private readonly hosts: HostSet;
-  constructor(hosts: HostSet) {
+  private readonly options: LatencyOptions;
+  constructor(hosts: HostSet, options: LatencyOptions) {
     this.hosts = hosts;
+    this.options = options;
   }
 
   pick(context: PickContext): PickableHost | undefined {
-    const { hosts } = this;
+    const { hosts, options } = this;
     const count = hosts.length;
     if (count < 2) return hosts[0];
     if (context.tried.length > 0) return this.pickUntried(context);
-    const a = Math.floor(context.random() * count);
-    let b = Math.floor(context.random() * (count - 1));
+    const point = context.random() * count;
+    const a = Math.floor(point);
+    // What is left of the draw says which of the others.
+    let b = Math.floor((point - a) * (count - 1));
     if (b >= a) b++;
     const first = hosts[a]!;
     const second = hosts[b]!;
-    return costOf(second, second.inFlight, context.now) < costOf(first, first.inFlight, context.now) ? second : first;
+    return lnCost(second, second.inFlight, options, context.now) < lnCost(first, first.inFlight, options, context.now)
+      ? second
+      : first;
   }
 
   private pickUntried({ tried, random, now }: PickContext): PickableHost | undefined {
-    const { hosts } = this;
+    const { hosts, options } = this;
     let best: PickableHost | undefined = undefined;
     for (let draw = 0; draw < 2 * redraws; draw++) {
       const host = hosts[Math.floor(random() * hosts.length)]!;
       if (host === best || isTried(tried, host)) continue;
-      if (best !== undefined) return costOf(host, host.inFlight, now) < costOf(best, best.inFlight, now) ? host : best;
+      if (best !== undefined)
+        return lnCost(host, host.inFlight, options, now) < lnCost(best, best.inFlight, options, now) ? host : best;
       best = host;
     }
     if (best !== undefined) return best;
@@ -59,17 +61,18 @@ class EqualPicker implements Picker {
 
 class WeightedPicker implements Picker {
   private readonly hosts: HostSet;
+  private readonly options: LatencyOptions;
   private readonly table: AliasTable;
-  /** Weights in parts of the mean one. */
-  private readonly weights: Float64Array;
+  private readonly meanWeight: number;
 
-  constructor(hosts: HostSet) {
+  constructor(hosts: HostSet, options: LatencyOptions) {
     this.hosts = hosts;
+    this.options = options;
     this.table = new AliasTable(hosts);
     const weights = weightsOf(hosts);
     let sum = 0;
     for (const weight of weights) sum += weight;
-    this.weights = weights.map((weight) => (weight * weights.length) / sum);
+    this.meanWeight = sum / weights.length;
   }
 
   pick({ tried, random, now }: PickContext): PickableHost | undefined {
@@ -84,11 +87,15 @@ class WeightedPicker implements Picker {
     }
     const b = table.draw(random);
     if (a === b || (tried.length > 0 && isTried(tried, hosts[b]!))) return hosts[a];
-    return this.cost(b, now) < this.cost(a, now) ? hosts[b] : hosts[a];
+    const first = hosts[a]!;
+    const second = hosts[b]!;
+    return this.cost(second, now) < this.cost(first, now) ? second : first;
   }
 
-  private cost(index: number, nowMs: number): number {
-    const host = this.hosts[index]!;
-    return costOf(host, host.inFlight / this.weights[index]!, nowMs);
+  private cost(host: PickableHost, nowMs: number): number {
+    const { inFlight, weight } = host;
+    // A weight that is none counts as the mean.
+    const load = weight > 0 ? (inFlight * this.meanWeight) / weight : inFlight;
+    return lnCost(host, load, this.options, nowMs);
   }
 }

@@ -13,7 +13,7 @@
  * - Cold start: a host that has not answered yet and has a request on its way costs the penalty. So a new one is tried by a single
  *   request first, and hosts of which nothing is known share by their load.
  */
-import type { HostObserver } from '../../model/contracts.ts';
+import type { HostObserver, PickableHost, ScoredHost } from '../../model/contracts.ts';
 
 /** How latency is learnt. */
 export interface LatencyOptions {
@@ -32,55 +32,73 @@ const maxLatencyMs = 3_600_000;
 /** What the first answer of a host says of its share of failures, when it is one. */
 const firstFailureRatio = 0.25;
 
-/** What a policy keeps of one host. */
+/** No latency is taken to be shorter: the logarithm of nothing is infinite. */
+const leastMs = 0.001;
+/** Logarithms are whole numbers of so many parts, which V8 keeps in the object itself: costs differ from 0.4 % on. */
+const parts = 256;
+/** Added to the logarithm of a cost, so that no score is below 0. */
+const offset = -Math.log(leastMs);
+
+/**
+ * What a policy keeps of one host. All costs of a moment fade alike, so they are compared by their logarithms, from which the moment
+ * cancels out: ln(cost · e^(−(now − heard)/τ)) = score − now/τ. The score is noted on the host, where a pick reads it.
+ */
 export class LatencyCost implements HostObserver {
+  private readonly host: ScoredHost;
   private readonly isPeak: boolean;
   private readonly options: LatencyOptions;
-  /** Negative before the first answer. */
-  private latencyMs = -0.1;
+  private latencyMs = 0.1;
   private failureRatio = 0.1;
   private heardMs = 0.1;
-  private answers = 1;
+  private answers = 0;
 
-  constructor(isPeak: boolean, options: LatencyOptions) {
+  constructor(isPeak: boolean, options: LatencyOptions, host: ScoredHost) {
+    this.host = host;
     this.isPeak = isPeak;
     this.options = options;
-    this.failureRatio = 0;
   }
 
   onResponse(elapsedMs: number, isFailure: boolean, nowMs: number): void {
-    const { decayMs, defaultLatencyMs } = this.options;
+    const { decayMs, defaultLatencyMs, failurePenaltyMs } = this.options;
     // A clock that jumps must not make a host slow for ever.
     const elapsed = elapsedMs > 0 ? Math.min(elapsedMs, maxLatencyMs) : 0;
-    if (this.latencyMs < 0) {
+    if (this.answers === 0) {
+      this.answers = 1;
       this.latencyMs = isFailure ? Math.max(elapsed, defaultLatencyMs) : elapsed;
       this.failureRatio = isFailure ? firstFailureRatio : 0;
       this.heardMs = nowMs;
-      return;
+    } else {
+      if (this.answers < mostAnswers) this.answers++;
+      const kept = Math.min(Math.exp((this.heardMs - nowMs) / decayMs), 1 - 1 / this.answers);
+      this.failureRatio = this.failureRatio * kept + (isFailure ? 1 - kept : 0);
+      if (elapsed > this.latencyMs && this.isPeak) this.latencyMs = elapsed;
+      else if (elapsed > this.latencyMs || !isFailure) this.latencyMs = elapsed + (this.latencyMs - elapsed) * kept;
+      if (nowMs > this.heardMs) this.heardMs = nowMs;
     }
-    if (this.answers < mostAnswers) this.answers++;
-    const kept = Math.min(Math.exp((this.heardMs - nowMs) / decayMs), 1 - 1 / this.answers);
-    this.failureRatio = this.failureRatio * kept + (isFailure ? 1 - kept : 0);
-    if (elapsed > this.latencyMs) this.latencyMs = this.isPeak ? elapsed : this.smoothed(elapsed, kept);
-    else if (!isFailure) this.latencyMs = this.smoothed(elapsed, kept);
-    this.heardMs = Math.max(nowMs, this.heardMs);
+    this.host.score = scoreOf(this.latencyMs + this.failureRatio * failurePenaltyMs, this.heardMs / decayMs);
   }
+}
 
-  /** Cost of one more request beside `load` others; to be compared with those of other hosts at the same time. */
-  cost(load: number, nowMs: number): number {
-    const { decayMs, defaultLatencyMs, failurePenaltyMs } = this.options;
-    if (this.latencyMs < 0) return load === 0 ? defaultLatencyMs : failurePenaltyMs * (load + 1);
-    // (1 + x/16)⁻¹⁶ for e⁻ˣ: as good for comparing, and a third of the time.
-    const silence = (nowMs - this.heardMs) / decayMs;
-    let kept = silence > 0 ? 16 / (16 + silence) : 1;
-    kept *= kept;
-    kept *= kept;
-    kept *= kept;
-    kept *= kept;
-    return (this.latencyMs + this.failureRatio * failurePenaltyMs) * kept * (load + 1);
-  }
+function scoreOf(costMs: number, decays: number): number {
+  return Math.round((Math.log(Math.max(costMs, leastMs)) + offset + decays) * parts);
+}
 
-  private smoothed(elapsedMs: number, kept: number): number {
-    return elapsedMs + (this.latencyMs - elapsedMs) * kept;
-  }
+/** Loads are rounded to sixteenths, which weights make of whole ones. */
+const steps = 16;
+const lnOfNext = Int32Array.from({ length: 256 * steps }, (_, index) => Math.round(Math.log(index / steps + 1) * parts));
+
+/**
+ * Logarithm of what one more request costs at a host that has `load` others; to be compared with that of another host at the same
+ * time. Of a host that nothing is learnt about only the load is known.
+ */
+export function lnCost({ score }: PickableHost, load: number, options: LatencyOptions, nowMs: number): number {
+  const index = Math.floor(load * steps);
+  const lnLoad = index < lnOfNext.length ? lnOfNext[index]! : Math.log(load + 1) * parts;
+  if (score === undefined) return lnLoad;
+  return lnLoad + (score < 0 ? unmeasuredScore(load, options, nowMs) : score);
+}
+
+/** The score before the first answer. */
+function unmeasuredScore(load: number, { decayMs, defaultLatencyMs, failurePenaltyMs }: LatencyOptions, nowMs: number): number {
+  return scoreOf(load === 0 ? defaultLatencyMs : failurePenaltyMs, nowMs / decayMs);
 }

@@ -83,8 +83,10 @@ class TwoChoicesPicker implements Picker {
   pick(context: PickContext): PickableHost | undefined {
     if (context.tried.length > 0) return this.pickUntried(context);
     const { hosts } = this;
-    const a = Math.floor(context.random() * hosts.length);
-    let b = Math.floor(context.random() * (hosts.length - 1));
+    const point = context.random() * hosts.length;
+    const a = Math.floor(point);
+    // What is left of the draw says which of the others: a second draw costs as much as the whole rest.
+    let b = Math.floor((point - a) * (hosts.length - 1));
     if (b >= a) b++;
     const first = hosts[a]!;
     const second = hosts[b]!;

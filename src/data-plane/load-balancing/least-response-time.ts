@@ -11,6 +11,6 @@ export const leastResponseTime: LoadBalancingPolicy<LatencyOptions> = {
   name: 'least-response-time',
   doc: 'Of two hosts drawn at random the one whose mean latency, times its requests in flight, is lower; failures count as slow answers.',
   options: latencyOptions,
-  build: (hosts) => createCheaperOfTwo(hosts),
-  observe: (options) => new LatencyCost(false, options),
+  build: (hosts, options) => createCheaperOfTwo(hosts, options),
+  observe: (options, host) => new LatencyCost(false, options, host),
 };

@@ -44,7 +44,7 @@ export function overrideHostOver(inner: PolicyTable): LoadBalancingPolicy<Overri
       ],
     },
     build: (hosts, { child }, random, previous) => child.policy.build(hosts, child.options, random, previous),
-    observe: ({ child }) => child.policy.observe?.(child.options),
+    observe: ({ child }, host) => child.policy.observe?.(child.options, host),
     isHashing: ({ child }) => child.policy.isHashing?.(child.options) === true,
     overrideHeaders: ({ headers }) => headers,
   };

@@ -11,6 +11,6 @@ export const peakEwma: LoadBalancingPolicy<LatencyOptions> = {
   name: 'peak-ewma',
   doc: 'Of two hosts drawn at random the one whose latency, times its requests in flight, is lower; a slow answer counts at once, failures as slow ones.',
   options: latencyOptions,
-  build: (hosts) => createCheaperOfTwo(hosts),
-  observe: (options) => new LatencyCost(true, options),
+  build: (hosts, options) => createCheaperOfTwo(hosts, options),
+  observe: (options, host) => new LatencyCost(true, options, host),
 };

@@ -62,7 +62,7 @@ export function subsettingOver(inner: PolicyTable): LoadBalancingPolicy<Subsetti
       ],
     },
     build: (hosts, options, random, previous) => new SubsetPicker(hosts, options, random, previous),
-    observe: ({ child }) => child.policy.observe?.(child.options),
+    observe: ({ child }, host) => child.policy.observe?.(child.options, host),
     isHashing: ({ child }) => child.policy.isHashing?.(child.options) === true,
   };
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { seededRandom, type Random } from '../../../src/base/runtime.ts';
 import { loadBalancingPolicies } from '../../../src/data-plane/load-balancing/index.ts';
-import type { LoadBalancingPolicy, PickableHost, PickContext, Picker } from '../../../src/model/contracts.ts';
+import type { HostObserver, LoadBalancingPolicy, PickableHost, PickContext, Picker } from '../../../src/model/contracts.ts';
 
 /** Shares hold inside of a subset; which hosts are in it is tested beside the policy. */
 const options: Readonly<Record<string, Readonly<Record<string, unknown>>>> = { subsetting: { size: 100_000 } };
@@ -15,12 +15,12 @@ function optionsOf(policy: LoadBalancingPolicy): unknown {
 /** Hosts, observed as in a cluster with this policy. */
 function hostsOf(policy: LoadBalancingPolicy, weights: readonly number[]): readonly PickableHost[] {
   const parsed = optionsOf(policy);
-  return weights.map((weight, index) => ({
-    address: `192.0.2.${index % 256}:${8000 + Math.floor(index / 256)}`,
-    weight,
-    inFlight: 0,
-    observer: policy.observe?.(parsed),
-  }));
+  return weights.map((weight, index) => {
+    const address = `192.0.2.${index % 256}:${8000 + Math.floor(index / 256)}`;
+    const host = { address, weight, inFlight: 0, score: -1, observer: undefined as HostObserver | undefined };
+    host.observer = policy.observe?.(parsed, host);
+    return host;
+  });
 }
 
 function equalHosts(policy: LoadBalancingPolicy, count: number): readonly PickableHost[] {

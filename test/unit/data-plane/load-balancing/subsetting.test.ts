@@ -101,9 +101,9 @@ describe('subsetting', () => {
 
   it('learns what the policy inside learns, and hashes where that hashes', () => {
     const learning = subsetting.options.parse({ child: { policy: 'peak-ewma' } }, 'lb');
-    assert.notEqual(subsetting.observe!(learning), undefined);
+    assert.notEqual(subsetting.observe!(learning, { score: -1 }), undefined);
     const hashing = subsetting.options.parse({ child: { policy: 'maglev', options: { tableSize: 251 } } }, 'lb');
-    assert.equal(subsetting.observe!(hashing), undefined);
+    assert.equal(subsetting.observe!(hashing, { score: -1 }), undefined);
     assert.equal(subsetting.isHashing!(hashing), true);
     assert.equal(subsetting.isHashing!(learning), false);
   });
