@@ -434,6 +434,7 @@ describe('active health checks', () => {
         },
       },
     ]);
+    await clock.advance(1);
     const asked = request('http://both/', { dispatcher: mesh.dispatcher });
     await eventually('it is checked', () => one.checks() === 2);
     await clock.advance(1000);
