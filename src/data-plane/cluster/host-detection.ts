@@ -7,31 +7,20 @@
  */
 import type { Clock, Random } from '../../base/runtime.ts';
 import type { ClusterConfig } from '../../model/cluster.ts';
-import type { MeshErrorCode } from '../../base/errors.ts';
 import type { CircuitBreakerConfig, CusumConfig, OutlierDetectionConfig } from '../../model/policy.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import { Breaker, type BreakerState, type OpenedBy, type Probe } from '../resilience/circuit-breaker.ts';
 import { CircuitWindow } from '../resilience/circuit-window.ts';
-import { CusumDetector, slowRank } from '../resilience/cusum.ts';
-import type { CusumHost } from '../resilience/cusum-host.ts';
+import { slowRank } from '../resilience/cusum.ts';
 import { EjectionRules, type ClusterCounts } from '../resilience/ejection-rules.ts';
-import { FailureForecast } from '../resilience/failure-forecast.ts';
-import { OutlierDetector, OutlierState, statusOf } from '../resilience/outlier-detection.ts';
+import type { FailureForecast } from '../resilience/failure-forecast.ts';
+import { OutlierDetector, statusOf } from '../resilience/outlier-detection.ts';
 import type { Outcome } from '../resilience/outcome.ts';
+import { DownHosts } from './down-hosts.ts';
 import type { Host } from './host.ts';
+import { HostComparison } from './host-comparison.ts';
 import { HostProbes } from './host-probes.ts';
-
-/** What detection keeps of one host, from the first bad news on. */
-export class HostRecord {
-  readonly host: Host;
-  readonly outlier = new OutlierState();
-  cusum: CusumHost | undefined = undefined;
-  window: CircuitWindow | undefined = undefined;
-  breaker: Breaker | undefined = undefined;
-  constructor(host: Host) {
-    this.host = host;
-  }
-}
+import { HostRecord, setTrust } from './host-record.ts';
 
 /** The cluster, as far as detection acts on it. */
 interface DetectedCluster {
@@ -45,16 +34,6 @@ interface DetectedCluster {
 /** Any response that nothing has to be decided about. */
 const success: Outcome = { kind: 'response', status: 200, grpcStatus: undefined, headers: {} };
 const defaultWindowMs = 10_000;
-/** Failures of a connection: requests that shared it fail together. */
-const breaks: ReadonlySet<MeshErrorCode> = new Set([
-  'MESH_CONNECT_FAILED',
-  'MESH_CONNECT_TIMEOUT',
-  'MESH_TLS_FAILED',
-  'MESH_RESET',
-  'MESH_REFUSED_STREAM',
-  'MESH_PROTOCOL_ERROR',
-  'MESH_BODY_ABORTED',
-]);
 /** An ejection by a probe of a breaker whose policy is gone meanwhile. Source: Envoy `base_ejection_time`. */
 const defaultReopenMs = 30_000;
 
@@ -63,16 +42,13 @@ export class HostDetection implements ClusterCounts {
   private readonly clock: Clock;
   private readonly random: Random;
   private readonly telemetry: Telemetry;
-  /** How many hosts to expect down. */
-  readonly forecast: FailureForecast;
   private readonly records = new Set<HostRecord>();
   /** Hosts that wait for the request that decides whether they return. */
   readonly probes = new HostProbes();
-  /** Hosts that are out or fail their checks, as the forecast counts them. */
-  private readonly down = new Set<Host>();
+  private readonly down: DownHosts;
   /** Hosts that outlier detection has out. */
   ejected = 0;
-  private cusum: CusumDetector | undefined = undefined;
+  private comparison: HostComparison | undefined = undefined;
   private unejectsOnHealthCheck = true;
   /** Whether a detector counts the successes of hosts that never failed too. */
   private watchesAll = false;
@@ -90,7 +66,7 @@ export class HostDetection implements ClusterCounts {
     this.clock = dependencies.clock;
     this.random = dependencies.random;
     this.telemetry = dependencies.telemetry;
-    this.forecast = new FailureForecast(this.clock.now());
+    this.down = new DownHosts(this.clock.now());
   }
 
   /** Applies a configuration; what was counted stays. */
@@ -102,7 +78,7 @@ export class HostDetection implements ClusterCounts {
         ? undefined
         : new OutlierDetector(outlierDetection, this.rules!, this.random);
     this.unejectsOnHealthCheck = outlierDetection?.unejectOnHealthCheck !== false;
-    this.updateCusum(outlierDetection?.cusum);
+    this.updateComparison(outlierDetection?.cusum);
     const windowMs = config.circuitBreaker?.windowMs ?? defaultWindowMs;
     if (this.circuit !== undefined && this.circuit.windowMs !== windowMs)
       for (const record of this.records) record.window = new CircuitWindow(windowMs);
@@ -111,28 +87,33 @@ export class HostDetection implements ClusterCounts {
     this.watchesAll = this.circuit !== undefined || this.detector?.countsSuccesses === true;
   }
 
-  private updateCusum(config: CusumConfig | undefined): void {
+  private updateComparison(config: CusumConfig | undefined): void {
     if (config !== undefined) {
-      if (this.cusum === undefined) this.cusum = new CusumDetector(config);
-      else this.cusum.update(config);
+      if (this.comparison === undefined) this.comparison = new HostComparison(config, this, this.eject);
+      else this.comparison.update(config);
       return;
     }
-    this.cusum = undefined;
+    this.comparison = undefined;
     for (const record of this.records) {
       record.cusum = undefined;
-      if (record.host.isReduced) record.host.trustRatio = 1;
+      setTrust(record.host, 1);
     }
   }
 
   /** Hosts came or went. */
   hostsChanged(): void {
-    this.forecast.setEndpoints(this.cluster.hostCount, this.down.size, this.clock.now());
+    this.down.setTotal(this.cluster.hostCount, this.clock.now());
+  }
+
+  /** How many hosts to expect down. */
+  get forecast(): FailureForecast {
+    return this.down.forecast;
   }
 
   /** Counts a response that arrived whole: an increment for a host of which nothing bad was heard. */
   recordSuccess(host: Host, now: number): void {
     if (host.record !== undefined || this.watchesAll) this.record(host, undefined, success, now);
-    else this.cusum?.count(now);
+    else this.comparison?.count(now);
   }
 
   /** Counts an outcome of a host. */
@@ -146,8 +127,8 @@ export class HostDetection implements ClusterCounts {
     }
     // A host that is out: what was sent before says nothing about the host of today.
     if (host.openedBy !== undefined || (outcome.kind === 'failure' && outcome.ours)) return;
-    const { detector, circuit, cusum } = this;
-    if (detector === undefined && circuit === undefined && cusum === undefined) return;
+    const { detector, circuit, comparison } = this;
+    if (detector === undefined && circuit === undefined && comparison === undefined) return;
     if (detector?.isSweepDue(now) === true) {
       detector.sweep(this.records, now, this, (swept, { forMs, reason }) => this.takeOut(swept, forMs, 'outlier', reason));
       if (host.openedBy !== undefined) return;
@@ -156,7 +137,7 @@ export class HostDetection implements ClusterCounts {
     if (record === undefined) {
       // A host that never failed needs no record: a success would only take off what is zero.
       if (!isFailure && !this.watchesAll) {
-        cusum?.count(now);
+        comparison?.count(now);
         return;
       }
       record = this.watch(host);
@@ -164,7 +145,7 @@ export class HostDetection implements ClusterCounts {
     if (circuit !== undefined && this.recordInWindow(record, circuit, isFailure, now)) return;
     const ejection = detector?.decide(record.outlier, outcome, now, this);
     if (ejection !== undefined) this.takeOut(record, ejection.forMs, 'outlier', ejection.reason);
-    else if (cusum !== undefined) this.recordInCusum(cusum, record, outcome, isFailure, now);
+    else comparison?.record(record, outcome, isFailure, now);
   }
 
   /**
@@ -172,25 +153,19 @@ export class HostDetection implements ClusterCounts {
    * NaN where there are too few of them.
    */
   recordLatency(host: Host, rank: number, now: number): void {
-    const { cusum } = this;
-    if (cusum === undefined || host.isRemoved || host.openedBy !== undefined) return;
+    const { comparison } = this;
+    if (comparison?.weighsLatency !== true || host.isRemoved || host.openedBy !== undefined) return;
     // An answer that is no evidence of anything is none of a host without a record either.
     if (host.record?.cusum === undefined && !(rank > slowRank)) return;
-    const record = host.record ?? this.watch(host);
-    record.cusum ??= cusum.watch(this, now);
-    const isVerdict = cusum.recordLatency(record.cusum, rank, now, this);
-    this.conclude(cusum, record, isVerdict, now);
+    comparison.recordLatency(host.record ?? this.watch(host), rank, now);
   }
 
   /** How much (nats) the requests that the host has not answered speak against it; 0 when it is well again. */
   recordSilence(host: Host, evidence: number, now: number): void {
-    const { cusum } = this;
-    if (cusum === undefined || host.isRemoved || host.openedBy !== undefined) return;
+    const { comparison } = this;
+    if (comparison?.weighsSilence !== true || host.isRemoved || host.openedBy !== undefined) return;
     if (host.record?.cusum === undefined && !(evidence > 0)) return;
-    const record = host.record ?? this.watch(host);
-    record.cusum ??= cusum.watch(this, now);
-    const isVerdict = cusum.recordSilence(record.cusum, evidence, now, this);
-    this.conclude(cusum, record, isVerdict, now);
+    comparison.recordSilence(host.record ?? this.watch(host), evidence, now);
   }
 
   /** What active health checks say of a host. One that passes ends an ejection, unless the policy says no (Envoy). */
@@ -199,21 +174,20 @@ export class HostDetection implements ClusterCounts {
     const wasFailing = host.isFailedByCheck;
     host.isFailedByCheck = !isHealthy;
     host.isDegraded = isDegraded;
-    if (!isHealthy && !wasFailing) this.wentDown(host, now);
+    if (!isHealthy && !wasFailing) this.down.wentDown(host, now);
     if (isHealthy && host.openedBy === 'outlier' && this.unejectsOnHealthCheck) host.record!.breaker!.close();
-    else if (isHealthy && host.openedBy === undefined) this.cameUp(host, now);
+    else if (isHealthy && host.openedBy === undefined) this.down.cameUp(host, now);
     this.cluster.refresh(host);
   }
 
   /** The evidence against a host as a share (0…1) of what is needed to take it out; undefined while there is none. */
   evidenceOf(host: Host): number | undefined {
-    const state = host.record?.cusum;
-    return state === undefined || this.cusum === undefined ? undefined : this.cusum.evidenceRatio(state);
+    return host.record === undefined ? undefined : this.comparison?.evidenceOf(host.record);
   }
 
   /** The host was removed from the cluster. */
   forget(host: Host): void {
-    this.down.delete(host);
+    this.down.forget(host);
     const { record } = host;
     if (record === undefined) return;
     this.setOpenedBy(host, undefined);
@@ -221,7 +195,7 @@ export class HostDetection implements ClusterCounts {
     this.records.delete(record);
     this.probes.remove(host);
     record.breaker?.dispose();
-    if (record.cusum !== undefined) this.cusum?.forget(record.cusum);
+    this.comparison?.forget(record);
   }
 
   private watch(host: Host): HostRecord {
@@ -241,34 +215,13 @@ export class HostDetection implements ClusterCounts {
     return true;
   }
 
-  private recordInCusum(cusum: CusumDetector, record: HostRecord, outcome: Outcome, isFailure: boolean, now: number): void {
-    if (!isFailure) {
-      if (record.cusum === undefined) cusum.count(now);
-      else {
-        cusum.recordSuccess(record.cusum, now, this);
-        this.conclude(cusum, record, false, now);
-      }
-      return;
-    }
-    record.cusum ??= cusum.watch(this, now);
-    const isBreak = outcome.kind === 'failure' && breaks.has(outcome.code);
-    const isVerdict = cusum.recordFailure(record.cusum, isBreak, now, this);
-    this.conclude(cusum, record, isVerdict, now);
-  }
-
-  /** Gives the host the share that suspicion leaves it, and takes it out where that is the verdict and may be. */
-  private conclude(cusum: CusumDetector, record: HostRecord, isVerdict: boolean, now: number): void {
-    const { host } = record;
-    const state = record.cusum!;
-    if (isVerdict) {
-      const ejection = this.rules!.eject(record.outlier, cusum.reasonOf(state), now, this);
-      if (ejection !== undefined) {
-        this.takeOut(record, ejection.forMs, 'outlier', ejection.reason);
-        return;
-      }
-    }
-    reduce(host, state.trustRatio);
-  }
+  /** Takes the host out by a verdict of the comparison, where the rules let it go. */
+  private readonly eject = (record: HostRecord, reason: string, now: number): boolean => {
+    const ejection = this.rules!.eject(record.outlier, reason, now, this);
+    if (ejection === undefined) return false;
+    this.takeOut(record, ejection.forMs, 'outlier', ejection.reason);
+    return true;
+  };
 
   private settleProbe(host: Host, probe: Probe, outcome: Outcome, isFailure: boolean): void {
     const { record } = host;
@@ -327,15 +280,12 @@ export class HostDetection implements ClusterCounts {
     this.probes.remove(host);
     if (state === 'open') {
       const now = this.clock.now();
-      if (host.openedBy === undefined && record.cusum !== undefined) {
-        this.cusum?.ejected(record.cusum, now);
-        reduce(host, 1);
-      }
+      if (host.openedBy === undefined) this.comparison?.ejected(record, now);
       host.outUntilMs = breaker!.openUntilMs;
       // Its probe failed: it was out all the time.
       if (host.openedBy === breaker!.openedBy) return;
       this.setOpenedBy(host, breaker!.openedBy);
-      this.wentDown(host, now);
+      this.down.wentDown(host, now);
       this.cluster.refresh(host);
       return;
     }
@@ -344,11 +294,8 @@ export class HostDetection implements ClusterCounts {
     this.setOpenedBy(host, undefined);
     this.rules?.returned(record.outlier, now);
     this.detector?.returned(record.outlier);
-    if (record.cusum !== undefined && this.cusum !== undefined) {
-      this.cusum.returned(record.cusum, now);
-      reduce(host, record.cusum.trustRatio);
-    }
-    if (!host.isFailedByCheck) this.cameUp(host, now);
+    this.comparison?.returned(record, now);
+    if (!host.isFailedByCheck) this.down.cameUp(host, now);
     this.cluster.refresh(host);
     if (by === 'outlier') this.telemetry.publish('host:returned', () => ({ cluster, endpoint, ...this.eventCounts() }));
     else this.telemetry.publish('breaker:closed', () => ({ cluster, endpoint }));
@@ -370,16 +317,6 @@ export class HostDetection implements ClusterCounts {
     host.openedBy = by;
   }
 
-  private wentDown(host: Host, now: number): void {
-    if (this.down.has(host)) return;
-    this.down.add(host);
-    this.forecast.wentDown(now);
-  }
-
-  private cameUp(host: Host, now: number): void {
-    if (this.down.delete(host)) this.forecast.cameUp(now);
-  }
-
   private eventCounts(): { ejectedHosts: number; totalHosts: number } {
     return { ejectedHosts: this.ejected, totalHosts: this.total };
   }
@@ -396,13 +333,4 @@ function hasEnvoyDetector(config: OutlierDetectionConfig): boolean {
     config.failurePercentage !== undefined ||
     config.successRateAverage !== undefined
   );
-}
-
-/** Leaves the host this share of its requests (pick-host.ts). */
-function reduce(host: Host, trustRatio: number): void {
-  if (host.isReduced) host.trustRatio = trustRatio;
-  else if (trustRatio < 1) {
-    host.trustRatio = trustRatio;
-    host.isReduced = true;
-  }
 }

@@ -3,7 +3,7 @@ import type { EndpointConfig, Locality } from '../../model/cluster.ts';
 import type { UpstreamTls } from '../../model/tls.ts';
 import type { HostObserver, LocalityShare, PickableHost } from '../../model/contracts.ts';
 import type { SlowStart } from './slow-start.ts';
-import type { HostRecord } from './host-detection.ts';
+import type { HostRecord } from './host-record.ts';
 import type { HostConnections } from '../transport/host-connections.ts';
 
 let hostsMade = 0;

@@ -80,8 +80,9 @@ export class CusumDetector {
   /** Hosts that count for the gate, the one with the oldest bad news first. */
   private readonly hot = new Set<CusumHost>();
   private suspects = 0;
-  private hasLatency = true;
-  private hasSilence = true;
+  /** Whether late answers and silence count. */
+  weighsLatency = true;
+  weighsSilence = true;
   /** 86 400 · M / f. */
   private budget = 0.1;
 
@@ -92,8 +93,8 @@ export class CusumDetector {
   /** Applies a configuration; what was counted stays. */
   update(config: CusumConfig): void {
     const { falseEjectionsPerEndpointDay = defaultFalseEjectionsPerEndpointDay, latency = true, silence = true } = config;
-    this.hasLatency = latency;
-    this.hasSilence = silence;
+    this.weighsLatency = latency;
+    this.weighsSilence = silence;
     this.budget = (secondsPerDay * (errorAlternatives + (latency ? 1 : 0))) / falseEjectionsPerEndpointDay;
   }
 
@@ -150,7 +151,7 @@ export class CusumDetector {
    * should go. NaN says nothing.
    */
   recordLatency(host: CusumHost, rank: number, now: number, hosts: ServingHosts): boolean {
-    if (!this.hasLatency || Number.isNaN(rank) || now < host.nextLatencyMs) return false;
+    if (!this.weighsLatency || Number.isNaN(rank) || now < host.nextLatencyMs) return false;
     host.nextLatencyMs = now + latencyEveryMs;
     const evidence = latencyEvidence(rank);
     if (evidence <= 0 && host.slow === 0) return false;
@@ -165,7 +166,7 @@ export class CusumDetector {
    */
   recordSilence(host: CusumHost, evidence: number, now: number, hosts: ServingHosts): boolean {
     host.silenceBefore = host.silence;
-    host.silence = this.hasSilence ? evidence : 0;
+    host.silence = this.weighsSilence ? evidence : 0;
     if (now - host.judgedMs > judgeEveryMs) this.judge(host, now, hosts);
     return this.settle(host, host.silence > 0, now, hosts);
   }
