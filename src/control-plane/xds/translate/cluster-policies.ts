@@ -77,25 +77,27 @@ export function outlierDetectionFrom(message: Message): OutlierDetectionConfig {
     consecutiveLocalOriginFailure: percent('enforcing_consecutive_local_origin_failure', 100),
   };
   const split = message.flag('split_external_local_origin_errors') === true;
-  const successPercent = percent('enforcing_success_rate', 100);
-  const failurePercent = percent('enforcing_failure_percentage', 0);
-  const noteLocal = (name: string, value: number): void => {
-    if (split && value > 0 && message.has(name)) message.note(name, 'local failures are counted with the others for this');
-    else message.skip(name);
+  // "Parameter takes effect only when split_external_local_origin_errors is set to true."
+  const localPercent = (name: string, fallback: number): number => {
+    const value = percent(name, fallback);
+    return split ? value : 0;
   };
-  noteLocal('enforcing_local_origin_success_rate', message.whole('enforcing_local_origin_success_rate', 0, 100) ?? 100);
-  noteLocal('enforcing_failure_percentage_local_origin', message.whole('enforcing_failure_percentage_local_origin', 0, 100) ?? 0);
+  const localSuccess = localPercent('enforcing_local_origin_success_rate', 100);
+  const localFailure = localPercent('enforcing_failure_percentage_local_origin', 0);
+  // Written out when it is off, too: by default it is on.
   const successRate = {
     minimumHosts: message.whole('success_rate_minimum_hosts') ?? 5,
     requestVolume: message.whole('success_rate_request_volume') ?? 100,
     stdevFactor: (message.whole('success_rate_stdev_factor') ?? 1900) / 1000,
-    enforcingPercent: successPercent,
+    enforcingPercent: percent('enforcing_success_rate', 100),
+    ...(split && { enforcingLocalOriginPercent: localSuccess }),
   };
   const failurePercentage = {
     thresholdPercent: percent('failure_percentage_threshold', 85),
     minimumHosts: message.whole('failure_percentage_minimum_hosts') ?? 5,
     requestVolume: message.whole('failure_percentage_request_volume') ?? 50,
-    enforcingPercent: failurePercent,
+    enforcingPercent: percent('enforcing_failure_percentage', 0),
+    ...(split && { enforcingLocalOriginPercent: localFailure }),
   };
   return {
     consecutive5xx: message.whole('consecutive_5xx') ?? 5,
@@ -109,9 +111,9 @@ export function outlierDetectionFrom(message: Message): OutlierDetectionConfig {
     maxEjectionPercent: percent('max_ejection_percent', 10),
     alwaysEjectOneHost: message.flag('always_eject_one_host') ?? false,
     returnOnProbe: false,
+    successRate,
+    ...((failurePercentage.enforcingPercent > 0 || localFailure > 0) && { failurePercentage }),
     ...(message.flag('successful_active_health_check_uneject_host') === false && { unejectOnHealthCheck: false }),
-    ...(successPercent > 0 && { successRate }),
-    ...(failurePercent > 0 && { failurePercentage }),
     enforcing,
   };
 }
