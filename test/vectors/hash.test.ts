@@ -1,7 +1,7 @@
 /**
  * Which endpoint Envoy 1.40 gave generated requests by ring-hash and maglev: both hash functions, several sizes, weights, weighted
- * localities, chains of hash policies. Clusters and routes go through the translator, the hosts through the table and the group of a
- * cluster, the requests through the compiled hash policies. The folder is named by MESHFETCH_VECTORS.
+ * localities, chains of hash policies. Clusters go through `pick` of meshfetch/testing, which translates them and balances as a mesh
+ * does; requests through the translated and compiled hash policies. The folder is named by MESHFETCH_VECTORS.
  */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
@@ -9,14 +9,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { seededRandom } from '../../src/base/runtime.ts';
-import { translateCluster } from '../../src/control-plane/xds/translate/cluster.ts';
 import { translateRouteConfiguration } from '../../src/control-plane/xds/translate/route-configuration.ts';
-import { HostGroup } from '../../src/data-plane/cluster/host-group.ts';
-import { HostTable } from '../../src/data-plane/cluster/host-table.ts';
-import { loadBalancingPolicies } from '../../src/data-plane/load-balancing/index.ts';
 import { requestHasherOf, type RequestHasher } from '../../src/data-plane/routing/request-hash.ts';
-import type { ClusterConfig } from '../../src/model/cluster.ts';
-import type { Picker } from '../../src/model/contracts.ts';
+import { pick } from '../../src/testing/pick.ts';
 
 interface HashSpec {
   readonly cluster: { readonly name: string };
@@ -37,19 +32,6 @@ interface HashVectors {
 
 const folder = process.env['MESHFETCH_VECTORS'];
 const random = seededRandom(1);
-
-function pickerOf(json: object): Picker {
-  const { value, problems } = translateCluster(json);
-  assert.deepEqual(problems, []);
-  const config = value as ClusterConfig;
-  assert.ok(config.discovery.kind === 'static');
-  const table = new HostTable();
-  table.update(config, config.discovery.localities, () => undefined);
-  const policy = loadBalancingPolicies.get(config.loadBalancing.policy)!;
-  const group = new HostGroup('', policy, policy.options.parse(config.loadBalancing.options, 'loadBalancing'), random, 50);
-  group.setHosts([...table.all()]);
-  return group.picker;
-}
 
 function hasherOf(hashPolicy: readonly object[]): RequestHasher {
   const route = { match: { prefix: '/' }, route: { cluster: 'c', hash_policy: hashPolicy } };
@@ -76,12 +58,11 @@ describe(
       for (const [index, spec] of specs.entries()) {
         const ofSpec = cases.filter(({ spec: number }) => number === index);
         it(`${file.split('/').at(-1)} ${spec.cluster.name}: all ${ofSpec.length} requests go to Envoy's endpoint`, () => {
-          const picker = pickerOf(spec.cluster);
           const hasher = hasherOf(spec.hash_policy);
           const differences = ofSpec.flatMap(({ headers, path, endpoint }) => {
             const hash = hasher({ method: 'GET', path, headers: headers.flat() }, random);
             assert.notEqual(hash, undefined);
-            const picked = picker.pick({ tried: [], hash, random, now: 0 })?.address;
+            const picked = pick(spec.cluster, { hash: hash! }).endpoint;
             return picked === endpoint ? [] : [`${path} ${JSON.stringify(headers)}: ${picked}, Envoy ${endpoint}`];
           });
           assert.deepEqual(differences, []);
