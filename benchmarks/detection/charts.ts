@@ -4,7 +4,7 @@ import { quantile } from './estimates.ts';
 import type { Evaluation } from './evaluation.ts';
 import { meshDetectors } from './mesh-detectors.ts';
 import { baseErrorRatio, workloads } from './protocol.ts';
-import { svgOf, type Axis, type Chart, type Series } from './svg-chart.ts';
+import { svgOf, type Axis, type Chart, type Point, type Series } from './svg-chart.ts';
 
 export interface ChartFile {
   readonly file: string;
@@ -41,8 +41,8 @@ function delayByShare({ delays }: Evaluation): Chart {
     },
     y: secondsAxis,
     series: detectorTable.map(({ name, title, default: value }, index): Series => ({
-      label: title,
-      isOwn: index === 0,
+      label: shortTitle(title),
+      colour: index,
       points: ratios.flatMap((ratio) => {
         const summary = delays.find(
           (row) => row.workload === `fail-${ratio * 100}%` && row.detector === name && row.value === value,
@@ -53,10 +53,15 @@ function delayByShare({ delays }: Evaluation): Chart {
   };
 }
 
+/** Of a label beside a chart. */
+function shortTitle(title: string): string {
+  return title.split(/ \(|,/)[0]!;
+}
+
 /** None in so many endpoint-days is drawn as half of one in them. */
 function delayByFalseAlarms({ delays, tuning }: Evaluation): Chart {
   const least = 0.5 / tuning[0]!.endpointDays;
-  const ticks = [0.01, 0.1, 1, 10, 100, 1000].filter((at) => at > least);
+  const ticks = [0.01, 0.1, 1, 10, 100, 1000].filter((at) => at > 2.5 * least);
   return {
     title: 'A host that fails 20 %: delay against false alarms, over the range of each parameter',
     x: {
@@ -66,22 +71,27 @@ function delayByFalseAlarms({ delays, tuning }: Evaluation): Chart {
       to: 300,
       ticks: [{ at: least, text: 'none' }, ...ticks.map((at) => ({ at, text: String(at) }))],
     },
-    y: secondsAxis,
+    y: { ...secondsAxis, from: 1, ticks: secondsAxis.ticks.filter(({ at }) => at >= 1) },
     series: detectorTable.map(({ name, title, ladder }, index): Series => ({
-      label: title.split(',')[0]!,
-      isOwn: index === 0,
-      points: ladder
-        .flatMap((value) => {
+      label: shortTitle(title),
+      colour: index,
+      points: fastestOfEach(
+        ladder.flatMap((value) => {
           const summary = delays.find((row) => row.workload === 'fail-20%' && row.detector === name && row.value === value);
           const rate = tuning.find((row) => row.detector === name && row.value === value)!.rate.value;
           return summary?.medianMs == null ? [] : [{ x: Math.max(least, rate), y: summary.medianMs / 1000 }];
-        })
-        .sort((one, other) => one.x - other.x),
+        }),
+      ),
     })),
   };
 }
 
-/** From the median to the p90 of each, at both rates of traffic. */
+/** In order of the rate; of points with the same rate the one with the least delay. */
+function fastestOfEach(points: readonly Point[]): readonly Point[] {
+  return points.filter(({ x, y }) => !points.some((other) => other.x === x && other.y < y)).sort((one, other) => one.x - other.x);
+}
+
+/** The median of each, at both rates of traffic. */
 function blackholes({ mesh }: Evaluation): Chart {
   const rates = workloads.blackhole.requestsPerSecond;
   return {
@@ -95,8 +105,8 @@ function blackholes({ mesh }: Evaluation): Chart {
     },
     y: secondsAxis,
     series: meshDetectors.map(({ name, title }, index): Series => ({
-      label: title,
-      isOwn: index === 0,
+      label: shortTitle(title),
+      colour: index,
       points: rates.flatMap((rate) => {
         const { figures } = mesh.find((row) => row.scenario === `blackhole-${rate}rps` && row.detector === name)!;
         const delay = quantile(
@@ -133,13 +143,13 @@ function rampActions({ delays }: Evaluation): Chart {
       ticks: [0, 0.2, 0.4, 0.6].map((at) => ({ at, text: `${at * 100} %` })),
     },
     series: [
-      { label: '', points: [0, 60, 80].map((second) => ({ x: second, y: ratioAt(second * 1000) })) },
+      { label: '', colour: 5, mark: 'plain', points: [0, 60, 80].map((second) => ({ x: second, y: ratioAt(second * 1000) })) },
       ...detectorTable.flatMap(({ name, title, default: value }, index): Series[] => {
         const summary = delays.find((row) => row.workload === 'ramp' && row.detector === name && row.value === value);
         const ms = summary?.medianMs;
         if (ms == null) return [];
-        const label = `${title}, ${Math.round(ms / 1000)} s`;
-        return [{ label, isOwn: index === 0, mark: 'point', points: [{ x: ms / 1000, y: ratioAt(ms) }] }];
+        const label = `${shortTitle(title)}, ${Math.round(ms / 1000)} s`;
+        return [{ label, colour: index, mark: 'point', points: [{ x: ms / 1000, y: ratioAt(ms) }] }];
       }),
     ],
   };

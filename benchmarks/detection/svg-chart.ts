@@ -11,10 +11,10 @@ export interface Point {
 export interface Series {
   readonly label: string;
   readonly points: readonly Point[];
-  /** The one that the chart is about. */
-  readonly isOwn?: boolean;
-  /** `line` joins the points. Default `line`. */
-  readonly mark?: 'line' | 'point';
+  /** Number of its colour; 0 is the one that the chart is about. */
+  readonly colour: number;
+  /** `line`: points that are joined (default); `point`: points alone; `plain`: the line alone. */
+  readonly mark?: 'line' | 'point' | 'plain';
 }
 
 export interface Axis {
@@ -30,34 +30,43 @@ export interface Chart {
   readonly x: Axis;
   readonly y: Axis;
   readonly series: readonly Series[];
-  /** Side on which the labels of lines stand. Default `end`. */
-  readonly labelAt?: 'start' | 'end';
 }
 
 const width = 720;
 const height = 400;
-const margin = { top: 46, right: 176, bottom: 50, left: 62 };
+const margin = { top: 46, right: 186, bottom: 50, left: 62 };
 const lineHeight = 15;
+
+/** Of light and of dark pages: first the one that the chart is about, then the others, then what is no detector. */
+const colours = [
+  ['#0969da', '#4493f8'],
+  ['#8250df', '#ab7df8'],
+  ['#bc4c00', '#db6d28'],
+  ['#1a7f37', '#3fb950'],
+  ['#bf3989', '#db61a2'],
+  ['#6e7781', '#9198a1'],
+] as const;
+
+function stylesOf(mode: 0 | 1): string {
+  return colours
+    .map((pair, index) => `.s${index} { stroke: ${pair[mode]} }\n.d${index}, .t${index} { fill: ${pair[mode]} }`)
+    .join('\n');
+}
 
 const style = `
 text { font: 12px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #57606a }
 .title { font-size: 14px; font-weight: 600; fill: #1f2328 }
-.grid { stroke: #d0d7de; stroke-width: 1 }
-.line { fill: none; stroke: #8c959f; stroke-width: 1.5 }
-.dot { fill: #8c959f }
-.own.line { stroke: #0969da; stroke-width: 3 }
-.own.dot { fill: #0969da }
-.own { fill: #0969da; font-weight: 600 }
-.own.line { fill: none }
+.grid { stroke: #d8dee4; stroke-width: 1 }
+.line { fill: none; stroke-width: 1.5 }
+.s0 { stroke-width: 3 }
+.t0 { font-weight: 600 }
 .leader { stroke: #8c959f; stroke-width: .5 }
+${stylesOf(0)}
 @media (prefers-color-scheme: dark) {
 text { fill: #9198a1 }
 .title { fill: #f0f6fc }
-.grid { stroke: #3d444d }
-.line { stroke: #7d8590 }
-.dot { fill: #7d8590 }
-.own.line { stroke: #4493f8 }
-.own.dot, text.own { fill: #4493f8 }
+.grid { stroke: #2f353d }
+${stylesOf(1)}
 }`;
 
 /** The chart as the text of an SVG file. */
@@ -89,37 +98,37 @@ ${parts.join('\n')}
 
 function positionOf({ scale, from, to }: Axis, start: number, end: number): (value: number) => number {
   const map = scale === 'log' ? Math.log : (value: number): number => value;
-  return (value) => start + ((map(Math.min(to, Math.max(from, value))) - map(from)) / (map(to) - map(from))) * (end - start);
+  const [least, most] = [Math.min(from, to), Math.max(from, to)];
+  return (value) => start + ((map(Math.min(most, Math.max(least, value))) - map(from)) / (map(to) - map(from))) * (end - start);
 }
 
-function marksOf({ points, isOwn, mark = 'line' }: Series, xOf: (x: number) => number, yOf: (y: number) => number): string[] {
-  const own = isOwn === true ? ' own' : '';
+function marksOf({ points, colour, mark = 'line' }: Series, xOf: (x: number) => number, yOf: (y: number) => number): string[] {
   const dots = points.map(
-    ({ x, y }) => `<circle class="dot${own}" cx="${round(xOf(x))}" cy="${round(yOf(y))}" r="${own === '' ? 3 : 4}"/>`,
+    ({ x, y }) => `<circle class="d${colour}" cx="${round(xOf(x))}" cy="${round(yOf(y))}" r="${colour === 0 ? 4 : 3}"/>`,
   );
   if (mark === 'point' || points.length < 2) return dots;
   const path = points.map(({ x, y }) => `${round(xOf(x))},${round(yOf(y))}`).join(' ');
-  return [`<polyline class="line${own}" points="${path}"/>`, ...dots];
+  return [`<polyline class="line s${colour}" points="${path}"/>`, ...(mark === 'plain' ? [] : dots)];
 }
 
 /** Names at the last point of each series, moved apart where they would touch. */
 function labelsOf(series: readonly Series[], xOf: (x: number) => number, yOf: (y: number) => number): string[] {
   const labels = series
-    .filter(({ points }) => points.length > 0)
-    .map(({ label, points, isOwn }) => {
+    .filter(({ label, points }) => label !== '' && points.length > 0)
+    .map(({ label, points, colour }) => {
       const { x, y } = points.at(-1)!;
-      return { label, isOwn, pointX: xOf(x), pointY: yOf(y), y: yOf(y) };
+      return { label, colour, pointX: xOf(x), pointY: yOf(y), y: yOf(y) };
     })
     .sort((one, other) => one.y - other.y);
   for (let index = 1; index < labels.length; index++)
     labels[index]!.y = Math.max(labels[index]!.y, labels[index - 1]!.y + lineHeight);
   const x = width - margin.right + 14;
-  return labels.map(({ label, isOwn, pointX, pointY, y }) => {
+  return labels.map(({ label, colour, pointX, pointY, y }) => {
     const leader =
       Math.abs(y - pointY) > 3 || x - pointX > 24
         ? `<line class="leader" x1="${round(pointX + 5)}" y1="${round(pointY)}" x2="${x - 3}" y2="${round(y)}"/>`
         : '';
-    return `${leader}<text${isOwn === true ? ' class="own"' : ''} x="${x}" y="${round(y + 4)}">${escape(label)}</text>`;
+    return `${leader}<text class="t${colour}" x="${x}" y="${round(y + 4)}">${escape(label)}</text>`;
   });
 }
 
