@@ -14,11 +14,10 @@ export interface Backend {
   thaw(): void;
 }
 
-/** Starts one; `port` 0 = any. Ends after the tests of its file. */
-export async function startBackend(port = 0): Promise<Backend> {
-  const child = spawn(process.execPath, [new URL('backend-process.ts', import.meta.url).pathname, String(port)], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
+/** Starts one; `port` 0 = any; it takes `delayMs` to answer. Ends after the tests of its file. */
+export async function startBackend(port = 0, delayMs = 0): Promise<Backend> {
+  const program = new URL('backend-process.ts', import.meta.url).pathname;
+  const child = spawn(process.execPath, [program, String(port), String(delayMs)], { stdio: ['pipe', 'pipe', 'inherit'] });
   const exited = once(child, 'exit');
   const kill = async (): Promise<void> => {
     child.kill('SIGKILL');

@@ -7,8 +7,10 @@
  * wide and are read off the bits of the number, since a logarithm would cost more than all the rest.
  */
 
-/** Samples without which nothing is said. */
+/** Samples without which no answer is called late. */
 const minSamples = 20;
+/** Samples without which the share of longer answers is not known: a first burst of requests is one sample, not many. */
+const minSurvivalSamples = 100;
 /** A generation ends after so many samples. Enough for one answer in ten thousand to be seen. */
 const generationSamples = 8192;
 /** Or after so long, where it has enough to stand for itself: a service may become faster. */
@@ -78,7 +80,7 @@ export class PeerLatency {
   }
 
   /**
-   * Share of recent answers that took longer, 0…1, or as long as far as it can be told. 1 with less than twenty of them; never below
+   * Share of recent answers that took longer, 0…1, or as long as far as it can be told. 1 with less than a hundred of them; never below
    * one in ten thousand, nor below what their number can show.
    */
   survival(elapsedMs: number): number {
@@ -91,12 +93,12 @@ export class PeerLatency {
 
   /** Whether an answer took so long that its rank is worth a look: a cheap question, asked of every answer. */
   isLate(elapsedMs: number): boolean {
-    return elapsedMs > toleratedFactor * this.medianMs + toleratedMs && this.isKnown;
+    return elapsedMs > toleratedFactor * this.medianMs + toleratedMs && this.samples >= minSamples;
   }
 
-  /** Whether there are enough answers to say anything. */
+  /** Whether there are enough answers for {@link survival}. */
   get isKnown(): boolean {
-    return this.samples >= minSamples;
+    return this.samples >= minSurvivalSamples;
   }
 
   /** Rank among the recent answers of other hosts, 0 (none was faster) … 1 (all were); NaN with less than 16 of them. */

@@ -10,7 +10,7 @@
  *   trips when    the sum is told to detection (HostDetection.recordSilence), which has the threshold and the gate: where all hosts
  *                 of a cluster fall silent, none is taken out
  *   recovers when the host answers: 0 is told
- *   cold start    a route with less than twenty answers says nothing
+ *   cold start    a route with less than a hundred answers says nothing
  *
  * Three guards, since silences are not independent. One request says at most {@link maxNats}, so that no two of them take a host out,
  * however unusual: they may be long polls. A host must have been silent for {@link quietMs}: a garbage collection of its own, or a
