@@ -11,7 +11,8 @@ import { createTelemetry } from '../../../../src/telemetry/telemetry.ts';
 import { createVirtualClock, type VirtualClock } from '../../../../src/testing/virtual-clock.ts';
 
 const base = { baseEjectionMs: 30_000, maxEjectionMs: 300_000, maxEjectionPercent: 67 } as const;
-const failed = { kind: 'response', status: 500, grpcStatus: undefined, headers: {} } as const satisfies Outcome;
+const failed: Outcome = { kind: 'response', status: 500, grpcStatus: undefined, headers: {} };
+const limited: Outcome = { kind: 'response', status: 429, grpcStatus: undefined, headers: {} };
 const ours: Outcome = {
   kind: 'failure',
   code: 'MESH_OVERFLOW',
@@ -140,7 +141,7 @@ describe('HostDetection, by comparison with peers', () => {
     const all = watched(5);
     await all.answer(600, 60_000);
     await fail(all, all.hosts[0]!, 100, ours);
-    await fail(all, all.hosts[0]!, 100, { ...failed, status: 429 });
+    await fail(all, all.hosts[0]!, 100, limited);
     assert.equal(all.hosts[0]!.record, undefined);
   });
 
