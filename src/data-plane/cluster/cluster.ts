@@ -1,6 +1,9 @@
 /**
  * A cluster as this process knows it: its hosts, the groups that balance over them, its limits and budget, and what its outcomes
  * say about each host. It lives through every update of its configuration.
+ *
+ * Most clusters of a large mesh are never asked for anything. What only requests need is made by the first of them, so that a
+ * cluster costs less than a kilobyte beside its hosts until then, and has no timer.
  */
 import { MeshError } from '../../base/errors.ts';
 import type { Clock, Random } from '../../base/runtime.ts';
@@ -47,6 +50,8 @@ export interface ClusterDependencies {
   demandEndpoints(source: string, cluster: string): string | undefined;
 }
 
+/** Of so many hosts the first request makes the pickers. */
+const fewHosts = 100;
 /** An aggregate looks past a member for so long when its endpoints did not come. */
 const askAgainAfterMs = 10_000;
 
@@ -54,8 +59,8 @@ export class Cluster {
   readonly source: string;
   name = '';
   config!: ClusterConfig;
-  limits!: ClusterLimits;
-  detection!: HostDetection;
+  private ownLimits: ClusterLimits | undefined = undefined;
+  private ownDetection: HostDetection | undefined = undefined;
   /** Of the whole cluster; undefined where the policy wants none, or one for each host. */
   breaker: ClusterBreaker | undefined = undefined;
   /** What stands in while that is open, as far as it is known. */
@@ -68,7 +73,7 @@ export class Cluster {
   private readonly budgets = new ClusterBudgets();
   private ownBackups: ClusterBackups | undefined = undefined;
   private readonly table = new HostTable();
-  private groups = new Map<string, HostGroup>();
+  private ownGroups: ReadonlyMap<string, HostGroup> | undefined = undefined;
   /** What the groups were made of. */
   private groupsKey = '';
   private slowStart: SlowStart | undefined = undefined;
@@ -92,6 +97,18 @@ export class Cluster {
   constructor(dependencies: ClusterDependencies, source: string) {
     this.dependencies = dependencies;
     this.source = source;
+  }
+
+  get limits(): ClusterLimits {
+    return (this.ownLimits ??= new ClusterLimits(this.config.limits));
+  }
+
+  get detection(): HostDetection {
+    return this.ownDetection ?? this.beginDetection();
+  }
+
+  private get groups(): ReadonlyMap<string, HostGroup> {
+    return this.ownGroups ?? this.makeGroups();
   }
 
   get hosts(): Iterable<Host> {
@@ -244,7 +261,7 @@ export class Cluster {
   refresh(host: Host): void {
     if (host.isRemoved) return;
     this.noteAvailability(host, true);
-    for (const [name, group] of this.groups) if (this.isInGroup(host, name)) group.refresh(host);
+    for (const [name, group] of this.ownGroups ?? []) if (this.isInGroup(host, name)) group.refresh(host);
   }
 
   /** A host that may be picked from now on starts slowly, where the cluster says so. */
@@ -276,22 +293,12 @@ export class Cluster {
   }
 
   private applyConfig(config: ClusterConfig, before: ClusterConfig | undefined): void {
-    if (before === undefined) {
-      this.limits = new ClusterLimits(config.limits);
-      this.detection = new HostDetection(this, this.dependencies);
-    } else {
-      this.limits.update(config.limits);
-      this.dependencies.connections.wake(this);
-    }
-    this.detection.update(config);
+    this.ownLimits?.update(config.limits);
+    if (before !== undefined) this.dependencies.connections.wake(this);
+    this.ownDetection?.update(config);
     this.updateBreaker(config);
     this.applyChecks(config);
-    const policy = this.dependencies.policies.get(config.loadBalancing.policy);
-    if (policy === undefined)
-      throw new TypeError(
-        `load balancing policy "${config.loadBalancing.policy}" is not known; the store lets no such cluster pass`,
-      );
-    const options = policy.options.parse(config.loadBalancing.options, `clusters.${config.name}.loadBalancing`);
+    const { policy, options } = this.balancing();
     this.overrideHeaders = policy.overrideHeaders?.(options);
     // With other options it learns in another way.
     if (before === undefined || JSON.stringify(before.loadBalancing) !== JSON.stringify(config.loadBalancing))
@@ -300,21 +307,41 @@ export class Cluster {
     const groupsKey = JSON.stringify([config.loadBalancing, config.locality, Object.keys(config.subsets ?? {})]);
     if (groupsKey !== this.groupsKey) {
       this.groupsKey = groupsKey;
-      const { random, locality: own } = this.dependencies;
-      const { locality } = config;
-      const panic = locality?.panicThresholdPercent ?? defaultPanicThresholdPercent;
-      this.groups = new Map(
-        ['', ...Object.keys(config.subsets ?? {})].map((name) => [
-          name,
-          new HostGroup(name, policy, options, random, panic, { locality, own }),
-        ]),
-      );
+      if (this.ownGroups !== undefined) this.makeGroups();
     }
     // What was learnt stays; only where a connection goes or how it is secured makes new connections.
     if (before !== undefined && connectionSettings(before) !== connectionSettings(config)) {
       for (const host of this.table.all()) void this.dependencies.connections.release(host);
     }
     this.assignGroups();
+  }
+
+  private balancing(): { readonly policy: LoadBalancingPolicy; readonly options: unknown } {
+    const { name, loadBalancing } = this.config;
+    const policy = this.dependencies.policies.get(loadBalancing.policy);
+    if (policy === undefined)
+      throw new TypeError(`load balancing policy "${loadBalancing.policy}" is not known; the store lets no such cluster pass`);
+    return { policy, options: policy.options.parse(loadBalancing.options, `clusters.${name}.loadBalancing`) };
+  }
+
+  private beginDetection(): HostDetection {
+    this.ownDetection = new HostDetection(this, this.dependencies);
+    this.ownDetection.update(this.config);
+    this.ownDetection.hostsChanged();
+    return this.ownDetection;
+  }
+
+  private makeGroups(): ReadonlyMap<string, HostGroup> {
+    const { random, locality: own } = this.dependencies;
+    const { locality, subsets = {} } = this.config;
+    const { policy, options } = this.balancing();
+    const panic = locality?.panicThresholdPercent ?? defaultPanicThresholdPercent;
+    const groups = new Map(
+      ['', ...Object.keys(subsets)].map((name) => [name, new HostGroup(name, policy, options, random, panic, { locality, own })]),
+    );
+    this.fill(groups);
+    this.ownGroups = groups;
+    return groups;
   }
 
   private applyChecks({ healthChecks }: ClusterConfig): void {
@@ -366,13 +393,19 @@ export class Cluster {
     this.refused = changes.refused;
     if (this.isFew(changes)) this.changeGroups(changes);
     else this.assignGroups();
-    this.detection.hostsChanged();
+    this.ownDetection?.hostsChanged();
     this.waiters.wake();
   }
 
   private assignGroups(): void {
+    if (this.ownGroups !== undefined) this.fill(this.ownGroups);
+    // Of many hosts the pickers take their time, which is better spent now than by the first request.
+    else if (this.table.size > fewHosts) this.makeGroups();
+  }
+
+  private fill(groups: ReadonlyMap<string, HostGroup>): void {
     const hosts = [...this.table.all()];
-    for (const [name, group] of this.groups) {
+    for (const [name, group] of groups) {
       const wanted = name === '' ? undefined : this.config.subsets?.[name];
       const members = wanted === undefined ? hosts : hosts.filter((host) => hasMetadata(host.endpoint.metadata, wanted));
       group.setHosts(members, this.overprovisioningPercent);
@@ -381,7 +414,8 @@ export class Cluster {
 
   /** So little changed that its groups need not look at all hosts again. */
   private isFew({ isWhole, added, changed, gone }: HostChanges): boolean {
-    const isSameSharing = [...this.groups.values()].every((group) => group.isSharedBy(this.overprovisioningPercent));
+    if (this.ownGroups === undefined) return false;
+    const isSameSharing = [...this.ownGroups.values()].every((group) => group.isSharedBy(this.overprovisioningPercent));
     return !isWhole && isSameSharing && added.length + changed.length + gone.length <= fewChanges;
   }
 
@@ -401,7 +435,7 @@ export class Cluster {
 
   private async drop(host: Host): Promise<void> {
     host.isRemoved = true;
-    this.detection.forget(host);
+    this.ownDetection?.forget(host);
     await this.dependencies.connections.release(host);
   }
 }

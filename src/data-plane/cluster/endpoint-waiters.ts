@@ -2,7 +2,7 @@ import type { Clock } from '../../base/runtime.ts';
 
 /** Requests that wait for the endpoints of a cluster. */
 export class EndpointWaiters {
-  private readonly waiting = new Set<() => void>();
+  private waiting: Set<() => void> | undefined = undefined;
 
   /** Resolves with the next {@link wake}; rejects with `late()` after `timeoutMs`, or with the reason of the signal. */
   wait(clock: Clock, timeoutMs: number, signal: AbortSignal | undefined, late: () => Error): Promise<void> {
@@ -10,7 +10,7 @@ export class EndpointWaiters {
       const leave = (): void => {
         timer.cancel();
         signal?.removeEventListener('abort', onAbort);
-        this.waiting.delete(wake);
+        this.waiting?.delete(wake);
       };
       const wake = (): void => {
         leave();
@@ -25,12 +25,12 @@ export class EndpointWaiters {
         reject(late());
       }, timeoutMs);
       signal?.addEventListener('abort', onAbort);
-      this.waiting.add(wake);
+      (this.waiting ??= new Set()).add(wake);
     });
   }
 
   /** Something is known of the endpoints: that they are there, or that there are none. */
   wake(): void {
-    for (const wake of this.waiting) wake();
+    for (const wake of this.waiting ?? []) wake();
   }
 }

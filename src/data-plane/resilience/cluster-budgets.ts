@@ -12,29 +12,31 @@ const maxBudgets = 100;
  * configuration they come from. A budget that every reload fills again, or that every route has for itself, bounds nothing.
  */
 export class ClusterBudgets {
-  private readonly byValue = new LRUCache<string, RetryBudget>({ max: maxBudgets });
+  /** Made by the first request: most clusters of a large mesh never have one, and it costs 3 KB. */
+  private byValue: LRUCache<string, RetryBudget> | undefined = undefined;
   /** The same by identity, for the request path. */
-  private readonly byConfig = new WeakMap<RetryBudgetConfig, RetryBudget>();
+  private byConfig: WeakMap<RetryBudgetConfig, RetryBudget> | undefined = undefined;
   private latest: RetryBudget | undefined = undefined;
 
   /** The budget for a request; undefined = the default. */
   of(config: RetryBudgetConfig | undefined): RetryBudget {
     const wanted = config ?? defaultBudget;
-    const budget = this.byConfig.get(wanted) ?? this.find(wanted);
+    const budget = this.byConfig?.get(wanted) ?? this.find(wanted);
     this.latest = budget;
     return budget;
   }
 
   /** Retries left in the budget of the latest request; before the first one, in that of the cluster. */
   remaining(ofCluster: RetryBudgetConfig | undefined, nowMs: number): number {
-    return (this.latest ?? this.find(ofCluster ?? defaultBudget)).remaining(nowMs);
+    return (this.latest ?? createRetryBudget(ofCluster ?? defaultBudget)).remaining(nowMs);
   }
 
   private find(config: RetryBudgetConfig): RetryBudget {
     const key = JSON.stringify(Object.entries(config).toSorted(([one], [other]) => (one < other ? -1 : 1)));
-    let budget = this.byValue.get(key);
-    if (budget === undefined) this.byValue.set(key, (budget = createRetryBudget(config)));
-    this.byConfig.set(config, budget);
+    const byValue = (this.byValue ??= new LRUCache({ max: maxBudgets }));
+    let budget = byValue.get(key);
+    if (budget === undefined) byValue.set(key, (budget = createRetryBudget(config)));
+    (this.byConfig ??= new WeakMap()).set(config, budget);
     return budget;
   }
 }
