@@ -35,8 +35,8 @@ export interface ClusterHealthDependencies {
   readonly healthChecks: HealthChecks;
 }
 
-/** Whether there was traffic is looked up so often at most, until there was. */
-const trafficLookMs = 1000;
+/** Until there was traffic all hosts are looked at for it, and so much later again for each of them. */
+const trafficLookMsPerHost = 0.1;
 
 export class ClusterHealth {
   /** Requests wait: nothing is known of the hosts yet. */
@@ -194,7 +194,7 @@ export class ClusterHealth {
   /** Whether a request was ever sent to the cluster. Source: Envoy `no_traffic_interval`, "a cluster has never had traffic". */
   private hasTraffic(): boolean {
     const now = this.dependencies.clock.now();
-    if (this.hasBeenUsed || now < this.lookedMs + trafficLookMs) return this.hasBeenUsed;
+    if (this.hasBeenUsed || now < this.lookedMs + trafficLookMsPerHost * this.records.size) return this.hasBeenUsed;
     this.lookedMs = now;
     for (const { requests, inFlight, connections } of this.cluster.hosts) {
       this.hasBeenUsed ||= requests > 0 || inFlight > 0 || connections !== undefined;

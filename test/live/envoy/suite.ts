@@ -4,7 +4,12 @@ import type { LiveSuite } from '../suite.ts';
 /** The same requests through a real Envoy and through meshfetch. */
 export const envoySuite: LiveSuite = {
   name: 'envoy',
-  files: ['../oracle/oracle.test.ts', '../oracle/generated-retries.test.ts', 'envoy/affinity.test.ts'],
+  files: [
+    '../oracle/oracle.test.ts',
+    '../oracle/generated-retries.test.ts',
+    'envoy/affinity.test.ts',
+    'envoy/health-checks.test.ts',
+  ],
   async prepare(log) {
     const found = await envoyBinary(log);
     return 'skip' in found ? found : { environment: { MESHFETCH_LIVE_ENVOY: found.path } };
