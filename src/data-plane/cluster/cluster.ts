@@ -339,7 +339,7 @@ export class Cluster {
     const groups = new Map(
       ['', ...Object.keys(subsets)].map((name) => [name, new HostGroup(name, policy, options, random, panic, { locality, own })]),
     );
-    this.fill(groups);
+    this.assign(groups);
     this.ownGroups = groups;
     return groups;
   }
@@ -398,12 +398,12 @@ export class Cluster {
   }
 
   private assignGroups(): void {
-    if (this.ownGroups !== undefined) this.fill(this.ownGroups);
+    if (this.ownGroups !== undefined) this.assign(this.ownGroups);
     // Of many hosts the pickers take their time, which is better spent now than by the first request.
     else if (this.table.size > fewHosts) this.makeGroups();
   }
 
-  private fill(groups: ReadonlyMap<string, HostGroup>): void {
+  private assign(groups: ReadonlyMap<string, HostGroup>): void {
     const hosts = [...this.table.all()];
     for (const [name, group] of groups) {
       const wanted = name === '' ? undefined : this.config.subsets?.[name];
