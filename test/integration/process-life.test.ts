@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { closedPort } from '../support/servers.ts';
+import { closedPort, startTcpServer } from '../support/servers.ts';
 
 const run = promisify(execFile);
 
@@ -39,5 +39,22 @@ describe('a process that awaits nothing but the mesh', () => {
       await createMesh({ controlPlane: { services: { orders: { endpoints: ['127.0.0.1:1'] } } } });
       console.log('made');`);
     assert.equal(output, 'made');
+  });
+
+  it('is not kept alive by health checks, whether they wait for an endpoint or rest', async () => {
+    const silent = await startTcpServer(() => {});
+    const healthChecks = [
+      { kind: 'http', timeoutMs: 30_000 },
+      { kind: 'tcp', expectHex: ['00'], timeoutMs: 30_000 },
+    ];
+    const services = { orders: { endpoints: [silent.address, `127.0.0.1:${await closedPort()}`], healthChecks } };
+    const startMs = performance.now();
+    const output = await outputOf(`
+      await createMesh({ controlPlane: ${JSON.stringify({ services })} });
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      console.log('done');`);
+    assert.equal(output, 'done');
+    assert.equal(silent.connections(), 2, 'the checks had begun');
+    assert.ok(performance.now() - startMs < 20_000);
   });
 });
