@@ -10,10 +10,10 @@ import { eventually, ordersAt, type ServiceInput } from '../support/mesh-of.ts';
 import { startServer, type TestServer } from '../support/servers.ts';
 import { steadyLoad } from '../support/steady-load.ts';
 
-type AskOptions = { method?: string; body?: string; signal?: AbortSignal };
+type AskOptions = { readonly method?: 'POST'; readonly body?: string; readonly signal?: AbortSignal };
 
 const ask = async (mesh: Mesh, path = '/', options: AskOptions = {}): Promise<number> => {
-  const response = await request(`http://orders${path}`, { dispatcher: mesh.dispatcher, ...options } as never);
+  const response = await request(`http://orders${path}`, { dispatcher: mesh.dispatcher, ...options });
   await response.body.dump();
   return response.statusCode;
 };
@@ -208,7 +208,7 @@ describe('a host with requests that take long', () => {
           { name: 'reports', match: { path: { exact: '/report' } } },
           { name: 'rest', match: { path: { prefix: '/' } } },
         ],
-      } as ServiceInput,
+      },
     );
     await warm(mesh, 300);
     const load = steadyLoad(90, (index) => ask(mesh, index % 4 === 0 ? '/report' : '/'));
