@@ -1,6 +1,7 @@
 /** How a cluster is balanced: `lb_policy` with its options, and the newer `load_balancing_policy`. */
 import type { LoadBalancingConfig, LocalityConfig } from '../../../model/cluster.ts';
 import type { SlowStartConfig } from '../../../model/health.ts';
+import { overrideHost, peakEwma, pickFirst, reportedWeights, subsetting, withOptions } from './balancing-extensions.ts';
 import type { Message, TypedMessage } from './message.ts';
 import { percentFrom } from './string-matcher.ts';
 import { subsetSelectorsFrom, type SubsetSelectors } from './subset-selectors.ts';
@@ -58,20 +59,38 @@ function namedPolicy(message: Message, named: (typeof policies)[number], hashing
   }
 }
 
-/** The first policy of a list that is known here, as Envoy takes the first that it knows. */
+/** The first policy of a list that is known here, as Envoy and gRPC take the first that they know (gRFC A52). */
 function firstKnown(config: Message): Balancing {
   const unknown: string[] = [];
+  let found: Balancing | undefined = undefined;
   for (const policy of config.messages('policies')) {
     const extension = policy.message('typed_extension_config');
     const name = extension?.text('name') ?? '';
     const typed = extension?.any('typed_config');
-    const found = typed && typedPolicy(typed, name);
-    if (found !== undefined) return found;
+    // What comes after it is for others.
+    if (found === undefined) found = typed && typedPolicy(typed, name);
+    else {
+      typed?.message.markRead();
+      continue;
+    }
+    if (found !== undefined) continue;
     typed?.message.markRead();
     unknown.push(name);
   }
-  config.problem('policies', `has no policy that is known here${unknown.length > 0 ? `, only ${unknown.join(', ')}` : ''}`);
-  return { loadBalancing: { policy: 'round-robin' } };
+  const names = unknown.join(', ');
+  if (found === undefined) {
+    config.problem('policies', `has no policy that is known here${names === '' ? '' : `, only ${names}`}`);
+    return { loadBalancing: { policy: 'round-robin' } };
+  }
+  if (names !== '')
+    config.note('policies', `${names}: not known here, so that ${found.loadBalancing.policy} serves, the next in the list`);
+  return found;
+}
+
+/** What a policy around another one has inside; undefined when nothing stands there. */
+function inside(message: Message, field: string): Balancing | undefined {
+  const inner = message.message(field);
+  return inner && firstKnown(inner);
 }
 
 function typedPolicy({ type, message }: TypedMessage, name: string): Balancing | undefined {
@@ -92,19 +111,44 @@ function typedPolicy({ type, message }: TypedMessage, name: string): Balancing |
     case 'maglev':
       return maglev(message, message.message('consistent_hashing_lb_config'));
     case 'wrr_locality': {
-      const inner = message.message('endpoint_picking_policy');
-      return inner === undefined ? undefined : { ...firstKnown(inner), locality: { mode: 'weighted' } };
+      const inner = inside(message, 'endpoint_picking_policy');
+      return inner && { ...inner, locality: { ...inner.locality, mode: 'weighted' } };
     }
     case 'subset': {
-      const inner = message.message('subset_lb_policy');
       const subsets = subsetSelectorsFrom(message);
-      return inner === undefined ? undefined : { ...firstKnown(inner), subsets };
+      const inner = inside(message, 'subset_lb_policy');
+      return inner && { ...inner, subsets };
     }
+    case 'client_side_weighted_round_robin':
+      return {
+        loadBalancing: reportedWeights(message),
+        slowStart: slowStartFrom(message.message('slow_start_config')),
+        locality: localityFrom(message.message('locality_lb_config')),
+      };
+    case 'peak_ewma':
+      return { loadBalancing: peakEwma(message) };
+    case 'pick_first':
+      return { loadBalancing: pickFirst(message) };
+    case 'random_subsetting':
+      return around(message, 'child_policy', subsetting);
+    case 'override_host':
+      return around(message, 'fallback_policy', overrideHost);
     case 'cluster_provided':
       return { loadBalancing: { policy: 'round-robin' } };
     default:
       return undefined;
   }
+}
+
+/** A policy around another; undefined where nothing is inside, or what cannot be there: then the next policy serves. */
+function around(
+  message: Message,
+  field: string,
+  wrap: (message: Message, child: LoadBalancingConfig) => LoadBalancingConfig | undefined,
+): Balancing | undefined {
+  const inner = inside(message, field);
+  const loadBalancing = inner && wrap(message, inner.loadBalancing);
+  return loadBalancing && { ...inner, loadBalancing };
 }
 
 function leastRequest(message: Message | undefined): Balancing {
@@ -159,11 +203,6 @@ function hashingOptions(hashing: Message | undefined): Readonly<Record<string, u
     useHostname: hashing?.flag('use_hostname_for_hashing') === true || undefined,
     balanceFactorPercent: hashing?.whole('hash_balance_factor', 100),
   };
-}
-
-function withOptions(policy: string, options: Readonly<Record<string, unknown>>): LoadBalancingConfig {
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  return Object.keys(given).length === 0 ? { policy } : { policy, options: given };
 }
 
 function slowStartFrom(message: Message | undefined): SlowStartConfig | undefined {
