@@ -17,7 +17,7 @@ import { ClusterWaiters } from './cluster-waiters.ts';
 import { absenceIn, type DemandBook } from './demand-book.ts';
 import { parseOrigin, writtenHost, type OriginEntry } from './origin.ts';
 import { isSameRouting, outboundListeners, tableOf } from './source-routing.ts';
-import { unhonouredOf } from './unhonoured.ts';
+import { unhonouredOf, zonesUnknown } from './unhonoured.ts';
 
 export type { OriginEntry };
 
@@ -220,8 +220,9 @@ export class LiveConfig {
 
   /** Fields that were received and have no effect in the data plane, for `mesh.status()`. */
   unhonoured(): readonly (Problem & { readonly source: string })[] {
+    const hasPlace = this.dependencies.locality !== undefined;
     const fields = this.sources.flatMap(({ name, snapshot }) =>
-      [...unhonouredOf(snapshot)].map((problem) => ({ ...problem, source: name })),
+      [...unhonouredOf(snapshot), ...(hasPlace ? [] : zonesUnknown(snapshot))].map((problem) => ({ ...problem, source: name })),
     );
     const addresses = [...this.liveClusters.all()].flatMap(({ name, source, refused }) =>
       refused.map(({ address, reason }) => ({

@@ -19,6 +19,15 @@ export function* unhonouredOf(source: SourceSnapshot): Generator<Problem> {
   for (const [name, endpoints] of source.endpoints) yield* problemsOf({ kind: 'endpoints', name }, endpoints, endpointsFields);
 }
 
+/** Clusters of a source that prefer the zone of a process which has not said where it runs. */
+export function* zonesUnknown(source: SourceSnapshot): Generator<Problem> {
+  for (const [name, { locality }] of source.clusters) {
+    if (locality?.mode !== 'zone-aware') continue;
+    const reason = 'the mesh does not know which zone is its own, so that all are alike; set the option `locality` of createMesh';
+    yield { key: { kind: 'cluster', name }, path: 'locality.mode', reason };
+  }
+}
+
 function problemsOf<T extends object>(key: ResourceKey, value: T, table: FieldTable<T>): readonly Problem[] {
   let problems = found.get(value);
   if (problems === undefined) {

@@ -36,6 +36,7 @@ import {
   routeTableFields,
   virtualHostFields,
 } from '../../../src/data-plane/routing/route-fields.ts';
+import { createMesh } from '../../../src/mesh.ts';
 import { unhonouredOf } from '../../../src/data-plane/unhonoured.ts';
 import type {
   ClusterConfig,
@@ -630,6 +631,17 @@ describe('what is not carried out is reported', () => {
     assert.equal(found.length, 1);
     assert.equal(found[0]!.path, 'endpoints[0].authority');
     assert.match(found[0]!.reason, /999 others/);
+  });
+
+  it('names clusters that prefer the own zone where the mesh does not know it', async () => {
+    const orders = { endpoints: ['192.0.2.1:80'], localities: { mode: 'zone-aware' } } as const;
+    const controlPlane = { services: { orders, carts: { endpoints: ['192.0.2.2:80'] } } };
+    await using nowhere = await createMesh({ controlPlane });
+    const found = nowhere.status().unhonoured.map(({ key, path, reason, source }) => ({ name: key.name, path, reason, source }));
+    assert.partialDeepStrictEqual(found, [{ name: 'orders', path: 'locality.mode', source: 'object' }]);
+    assert.match(found[0]!.reason, /set the option `locality` of createMesh/);
+    await using somewhere = await createMesh({ controlPlane, locality: { zone: 'a' } });
+    assert.deepEqual(somewhere.status().unhonoured, []);
   });
 
   it('names the resource, for all kinds of resource', () => {
