@@ -199,8 +199,9 @@ export class SilenceWatch {
   /** The next request goes there, if that is to any purpose; of several hosts to the one of which least is known. */
   private want(silence: HostSilence): void {
     const { host, cluster, requests } = silence;
-    const isDecided = cluster.config.outlierDetection?.cusum === undefined || (cluster.detection.evidenceOf(host) ?? 0) >= 1;
-    if (!isDecided && requests < Math.min(maxAsked, this.wanted?.requests ?? maxAsked)) this.setWanted(silence);
+    const cusum = cluster.config.outlierDetection?.cusum;
+    if (cusum === undefined || cusum.silence === false || (cluster.detection.evidenceOf(host) ?? 0) >= 1) return;
+    if (requests < Math.min(maxAsked, this.wanted?.requests ?? maxAsked)) this.setWanted(silence);
   }
 
   /** Looks for requests that wait on hosts which are out, so that they are answered by others. */
