@@ -43,7 +43,7 @@ export const endpoint = v.pipe(
     health: v.pipe(
       v.exactOptional(oneOf(['healthy', 'degraded', 'draining', 'unhealthy'])),
       v.description(
-        '`degraded`: gets requests only where those that are well are too few. `draining`: gets no new requests, and keeps its sessions. `unhealthy`: gets none, but in panic. Healthy by default.',
+        '`degraded`: gets requests only where those that are well are too few. `draining`: gets no new requests, those of sessions among them, also in panic. `unhealthy`: gets none, but in panic. Healthy by default.',
       ),
     ),
     hostname: v.pipe(

@@ -142,7 +142,9 @@ function namesFrom(message: Message, own: OwnEndpoints, use: 'all' | 'one', opti
   if (use === 'one' && endpoints.length !== 1)
     message.problem('load_assignment', 'a LOGICAL_DNS cluster has exactly one endpoint');
   // One endpoint leaves nothing to provision over.
-  if (only !== undefined && endpoints.length === 1 && drops === undefined && isPlain(only, localities[0]!)) {
+  if (only !== undefined && endpoints.length === 1 && isPlain(only, localities[0]!)) {
+    if (drops !== undefined)
+      message.note('load_assignment', 'drop_overloads: nothing is dropped of what goes to the addresses of one name');
     return {
       kind: 'dns',
       hostname: only.address,

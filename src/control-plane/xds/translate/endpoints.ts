@@ -18,7 +18,12 @@ export function translateEndpoints(json: unknown): Translated<EndpointsConfig> {
 export function endpointsFrom(message: Message, name: string): EndpointsConfig {
   message.skip('@type');
   const policy = message.message('policy');
-  const overprovisioningPercent = policy?.whole('overprovisioning_factor', 1);
+  const factor = policy?.whole('overprovisioning_factor', 1);
+  if (factor !== undefined && factor < 100)
+    policy!.note('overprovisioning_factor', 'an endpoint can take its own share at least, so that it counts as 100');
+  const overprovisioningPercent = factor && Math.max(100, factor);
+  if (policy?.durationMs('endpoint_stale_after'))
+    policy.note('endpoint_stale_after', 'endpoints stay in force until others come, as the last good configuration does');
   const drops = (policy?.messages('drop_overloads') ?? []).map((drop) => {
     const share = drop.message('drop_percentage');
     const { numerator, denominator } = share === undefined ? { numerator: 0, denominator: 100 } : fractionFrom(share);

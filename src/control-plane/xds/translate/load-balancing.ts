@@ -2,6 +2,7 @@
 import type { LoadBalancingConfig, LocalityConfig } from '../../../model/cluster.ts';
 import type { SlowStartConfig } from '../../../model/health.ts';
 import { overrideHost, peakEwma, pickFirst, reportedWeights, subsetting, withOptions } from './balancing-extensions.ts';
+import { noteCommon } from './common-balancing.ts';
 import type { Message, TypedMessage } from './message.ts';
 import { percentFrom } from './string-matcher.ts';
 import { subsetSelectorsFrom, type SubsetSelectors } from './subset-selectors.ts';
@@ -30,6 +31,7 @@ export function balancingFrom(message: Message): Balancing {
   const named = message.choice('lb_policy', policies) ?? 'ROUND_ROBIN';
   const common = message.message('common_lb_config');
   const locality = common && localityFrom(common);
+  if (common !== undefined) noteCommon(common);
   const subsets = subsetSelectorsFrom(message.message('lb_subset_config'));
   const config = message.message('load_balancing_policy');
   if (config !== undefined) {
