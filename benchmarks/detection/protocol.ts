@@ -22,7 +22,7 @@
  */
 
 /** Seeds by purpose; a run takes the seed plus its number. They were not tried before. */
-export const seeds = { tuning: 510_000, clean: 520_000, fault: 530_000, outage: 540_000, mesh: 550_000 } as const;
+export const seeds = { tuning: 610_000, clean: 620_000, fault: 630_000, outage: 640_000, mesh: 650_000 } as const;
 
 export interface Amendment {
   readonly date: string;
@@ -30,7 +30,25 @@ export interface Amendment {
   readonly why: string;
 }
 /** Changes after the registration. */
-export const amendments: readonly Amendment[] = [];
+export const amendments: readonly Amendment[] = [
+  {
+    date: '2026-11-22',
+    what: 'shares of 70, 35 and 10 % beside those of W1',
+    why: 'for the curve; no mark is about them, and nothing had been run',
+  },
+  {
+    date: '2026-11-23',
+    what: '60 instead of 30 endpoint-days without a fault, 40 instead of 60 runs through the mesh',
+    why: 'an interval of no false ejection in 30 days reaches 0.12, above the mark of 0.1; and the time that it takes',
+  },
+  {
+    date: '2026-11-23',
+    what: 'all seeds, from 510 000 … 550 000 to 610 000 … 650 000',
+    why:
+      'two quick runs were looked at; they missed the marks of the silent outage and of the poison key and met the others. ' +
+      'Code of detection has changed since, none of its parameters',
+  },
+];
 
 /** How much is simulated. */
 export interface Volume {
@@ -47,7 +65,7 @@ export interface Volume {
 }
 
 export const volumes = {
-  full: { faultRuns: 200, largeRuns: 40, outageRuns: 40, meshRuns: 60, cleanDays: 30, tuningDays: 30, meshCleanDays: 10 },
+  full: { faultRuns: 200, largeRuns: 40, outageRuns: 40, meshRuns: 40, cleanDays: 60, tuningDays: 30, meshCleanDays: 10 },
   quick: { faultRuns: 40, largeRuns: 10, outageRuns: 8, meshRuns: 10, cleanDays: 3, tuningDays: 3, meshCleanDays: 1 },
   tiny: { faultRuns: 2, largeRuns: 1, outageRuns: 1, meshRuns: 1, cleanDays: 0.02, tuningDays: 0.02, meshCleanDays: 0.01 },
 } as const satisfies Record<string, Volume>;

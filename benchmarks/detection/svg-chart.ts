@@ -34,7 +34,7 @@ export interface Chart {
 
 const width = 720;
 const height = 400;
-const margin = { top: 46, right: 186, bottom: 50, left: 62 };
+const margin = { top: 46, right: 200, bottom: 50, left: 62 };
 const lineHeight = 15;
 
 /** Of light and of dark pages: first the one that the chart is about, then the others, then what is no detector. */

@@ -11,6 +11,7 @@ import * as meshStep from './mesh-step.ts';
 import type { MicroModule } from './operation.ts';
 import * as parts from './parts.ts';
 import * as picks from './picks.ts';
+import * as scale from './scale.ts';
 
 /** Semi-spaces as large as V8 makes them in a program that has run for a while, so that nothing is collected while bytes are counted. */
 const nodeFlags = ['--min-semi-space-size=16', '--max-semi-space-size=16'];
@@ -77,4 +78,5 @@ export const microBenchmarks: readonly Benchmark[] = [
   microBenchmark('limits', 'Limits, rates, faults and what is inherited', 'limits.ts', limits),
   microBenchmark('hashing', 'Hash policies, sessions and hashed picks', 'hashing.ts', hashing),
   microBenchmark('picks', 'Picking a host, by policy and number of hosts', 'picks.ts', picks),
+  microBenchmark('scale', 'Clusters of many endpoints', 'scale.ts', scale),
 ];
