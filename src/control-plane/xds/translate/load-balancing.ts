@@ -2,7 +2,7 @@
 import type { LoadBalancingConfig, LocalityConfig } from '../../../model/cluster.ts';
 import type { SlowStartConfig } from '../../../model/health.ts';
 import { overrideHost, peakEwma, pickFirst, reportedWeights, subsetting, withOptions } from './balancing-extensions.ts';
-import { noteCommon } from './common-balancing.ts';
+import { noteCommon } from './balancing-leftovers.ts';
 import type { Message, TypedMessage } from './message.ts';
 import { percentFrom } from './string-matcher.ts';
 import { subsetSelectorsFrom, type SubsetSelectors } from './subset-selectors.ts';
