@@ -33,6 +33,19 @@ export function recordEnd(attempt: Attempt, trailers: ReportHeaders): void {
   const { host, probe, cluster } = attempt;
   if (host === undefined) return;
   const grpcStatus = trailers['grpc-status'] as string | undefined;
+  if (
+    grpcStatus === undefined &&
+    probe === undefined &&
+    attempt.status < 500 &&
+    host.observer === undefined &&
+    cluster.breaker === undefined
+  ) {
+    if (attempt.isRecorded) return;
+    attempt.isRecorded = true;
+    // To the last head that came, which is not long ago where there is traffic: another look at the clock costs more than all of this.
+    cluster.detection.recordSuccess(host, host.lastHeardMs);
+    return;
+  }
   const now = attempt.call.context.clock.now();
   if (host.observer !== undefined) {
     reportLoad(host.observer, trailers, now);

@@ -31,7 +31,7 @@ const bits = new Int32Array(float.buffer);
 float[0] = lowestMs;
 const lowestBits = bits[0]! >> shift;
 
-/** Answers that ranks are taken among. */
+/** Answers that ranks are taken among; they are put into the histogram so many at a time, or when it is asked. */
 const ringSize = 64;
 const ringMask = ringSize - 1;
 /** Answers of other hosts without which there is no rank. */
@@ -61,22 +61,19 @@ export class PeerLatency {
   private readonly ringMs = new Float32Array(ringSize);
   private readonly ringHosts = new Int32Array(ringSize).fill(-1);
   private ringNext = 0;
+  /** Up to here the ring is in the histogram. */
+  private foldedTo = 0;
+  private latestMs = 0.1;
 
-  /** A response head came after so long. Allocates nothing. */
+  /** A response head came after so long: a few writes, since it is on the way of every request. */
   record(host: NumberedHost, elapsedMs: number, now: number): void {
-    float[0] = elapsedMs;
-    const bucket = (bits[0]! >> shift) - lowestBits;
-    if (this.currentSamples >= shortGenerationSamples) this.turn(now);
-    this.current[bucket < 0 ? 0 : bucket >= buckets ? buckets - 1 : bucket]!++;
-    if (this.currentSamples++ === 0) this.generationStartMs = now;
-    this.samples++;
-    this.isStale = true;
-    const { medianMs, ringNext } = this;
-    if (medianMs < 0) this.medianMs = Math.max(elapsedMs, lowestMs);
-    else this.medianMs = elapsedMs > medianMs ? medianMs * medianStep : Math.max(medianMs / medianStep, lowestMs);
+    this.latestMs = now;
+    const { ringNext } = this;
     this.ringMs[ringNext] = elapsedMs;
     this.ringHosts[ringNext] = host.number;
-    this.ringNext = (ringNext + 1) & ringMask;
+    const next = (ringNext + 1) & ringMask;
+    this.ringNext = next;
+    if (next === this.foldedTo) this.fold(ringSize);
   }
 
   /**
@@ -85,20 +82,19 @@ export class PeerLatency {
    */
   survival(elapsedMs: number): number {
     if (!this.isKnown) return 1;
+    this.catchUp();
     if (this.isStale) this.reckon();
-    float[0] = elapsedMs;
-    const bucket = (bits[0]! >> shift) - lowestBits;
-    return bucket < 0 ? 1 : this.shares[bucket >= buckets ? buckets - 1 : bucket]!;
+    return elapsedMs < lowestMs ? 1 : this.shares[bucketOf(elapsedMs)]!;
   }
 
   /** Whether an answer took so long that its rank is worth a look: a cheap question, asked of every answer. */
   isLate(elapsedMs: number): boolean {
-    return elapsedMs > toleratedFactor * this.medianMs + toleratedMs && this.samples >= minSamples;
+    return this.isBeyond(elapsedMs) && this.isEnough(minSamples) && this.isBeyond(elapsedMs);
   }
 
   /** Whether there are enough answers for {@link survival}. */
   get isKnown(): boolean {
-    return this.samples >= minSurvivalSamples;
+    return this.isEnough(minSurvivalSamples);
   }
 
   /** Rank among the recent answers of other hosts, 0 (none was faster) … 1 (all were); NaN with less than 16 of them. */
@@ -117,8 +113,40 @@ export class PeerLatency {
     return peers < minPeerSamples ? Number.NaN : below / peers;
   }
 
-  private turn(now: number): void {
-    if (this.currentSamples < generationSamples && now - this.generationStartMs < generationMs) return;
+  private isBeyond(elapsedMs: number): boolean {
+    return elapsedMs > toleratedFactor * this.medianMs + toleratedMs;
+  }
+
+  private isEnough(samples: number): boolean {
+    if (this.samples >= samples) return true;
+    this.catchUp();
+    return this.samples >= samples;
+  }
+
+  private catchUp(): void {
+    const waiting = (this.ringNext - this.foldedTo) & ringMask;
+    if (waiting > 0) this.fold(waiting);
+  }
+
+  /** Puts so many of the ring into the histogram. */
+  private fold(count: number): void {
+    if (this.currentSamples >= shortGenerationSamples) this.turn();
+    if (this.currentSamples === 0) this.generationStartMs = this.latestMs;
+    for (let taken = 0; taken < count; taken++) {
+      const elapsedMs = this.ringMs[(this.foldedTo + taken) & ringMask]!;
+      this.current[bucketOf(elapsedMs)]!++;
+      const { medianMs } = this;
+      if (medianMs < 0) this.medianMs = Math.max(elapsedMs, lowestMs);
+      else this.medianMs = elapsedMs > medianMs ? medianMs * medianStep : Math.max(medianMs / medianStep, lowestMs);
+    }
+    this.foldedTo = (this.foldedTo + count) & ringMask;
+    this.currentSamples += count;
+    this.samples += count;
+    this.isStale = true;
+  }
+
+  private turn(): void {
+    if (this.currentSamples < generationSamples && this.latestMs - this.generationStartMs < generationMs) return;
     this.previous.set(this.current);
     this.current.fill(0);
     this.samples = this.currentSamples;
@@ -133,4 +161,10 @@ export class PeerLatency {
       this.shares[bucket] = Math.max(leastSurvival, (above + 1) / (this.samples + 1));
     }
   }
+}
+
+function bucketOf(elapsedMs: number): number {
+  float[0] = elapsedMs;
+  const bucket = (bits[0]! >> shift) - lowestBits;
+  return bucket < 0 ? 0 : bucket >= buckets ? buckets - 1 : bucket;
 }
