@@ -18,7 +18,8 @@ import type { EditableRequest, ResponseHeaders } from '../data-plane/routing/edi
 import { headerList } from '../data-plane/routing/header-list.ts';
 import { headerOf } from '../data-plane/routing/request-view.ts';
 import type { HashPolicy } from '../model/affinity.ts';
-import type { FaultConfig, HedgeConfig, LocalRateLimitConfig, RetryCondition, RetryConfig } from '../model/policy.ts';
+import type { FaultConfig, HedgeConfig, LocalRateLimitConfig, RetryConfig } from '../model/policy.ts';
+import type { RetryCondition } from '../model/retry-conditions.ts';
 import type { RouteConfig } from '../model/route.ts';
 import { abortOf, type AbortView } from './explain-abort.ts';
 import { destinationViews, isPending, type DestinationView } from './explain-destination.ts';

@@ -6,7 +6,8 @@
 import pRetry from 'p-retry';
 import type { MeshError } from '../base/errors.ts';
 import { holdingProcess, sleep } from '../base/runtime.ts';
-import type { RetryCondition, RetryConfig } from '../model/policy.ts';
+import type { RetryConfig } from '../model/policy.ts';
+import type { RetryCondition } from '../model/retry-conditions.ts';
 import type { RetryDenial } from '../telemetry/events.ts';
 import type { Attempt } from './attempt.ts';
 import { resultOf } from './call-failure.ts';

@@ -297,5 +297,3 @@ export interface HeaderMutation {
   readonly set?: readonly (readonly [name: string, value: string])[];
   readonly add?: readonly (readonly [name: string, value: string])[];
 }
-
-export type { RetryCondition, StringMatcher };

@@ -4,7 +4,7 @@
  */
 import type { AttemptReport, MeshErrorCode } from '../base/errors.ts';
 import type { ControlPlaneStatus, Problem } from '../model/contracts.ts';
-import type { RetryCondition } from '../model/policy.ts';
+import type { RetryCondition } from '../model/retry-conditions.ts';
 
 /** Why a request or an attempt failed: the code of the error, or `cancelled` when the caller (or a hedge that won) ended it. */
 export type FailureType = MeshErrorCode | 'cancelled';

@@ -1,7 +1,7 @@
 import { SpanKind, context, trace } from '@opentelemetry/api';
 import type { Attributes, Context, Span, Tracer } from '@opentelemetry/api';
 import type { AttemptReport } from '../base/errors.ts';
-import type { RetryCondition } from '../model/policy.ts';
+import type { RetryCondition } from '../model/retry-conditions.ts';
 import { AttemptSpan } from './attempt-span.ts';
 import type { AttemptFacts, AttemptOutcome, Dispatching } from './attempt-span.ts';
 import { otherName } from './bounded-names.ts';

@@ -1,5 +1,6 @@
 /** On which conditions of a retry policy a request is sent again, for `explain()`: asked of the decision itself, with examples. */
-import type { RetryCondition, RetryConfig } from '../../model/policy.ts';
+import type { RetryConfig } from '../../model/policy.ts';
+import type { RetryCondition } from '../../model/retry-conditions.ts';
 import type { Failure, Outcome } from './outcome.ts';
 import { decideRetry, type RetriableRequest, type RetryVerdict } from './retry.ts';
 

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { retryConditions } from '../../../src/model/retry-conditions.ts';
+import { retryConditions, type RetryCondition } from '../../../src/model/retry-conditions.ts';
 import { safeRetry } from '../../../src/control-plane/safe-defaults.ts';
 import { decideRetry } from '../../../src/data-plane/resilience/retry.ts';
 import { overrideHeaders } from '../../../src/data-plane/resilience/request-overrides.ts';
 import { errorTable, type MeshErrorCode } from '../../../src/base/errors.ts';
-import type { RetryCondition } from '../../../src/model/policy.ts';
 import { closedPort } from '../../support/servers.ts';
 import { readText, sectionOf, tableRows } from './markdown.ts';
 import { runPage } from './run-page.ts';

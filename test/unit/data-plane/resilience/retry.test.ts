@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { MeshErrorCode } from '../../../../src/base/errors.ts';
-import type { RetryCondition, RetryConfig } from '../../../../src/model/policy.ts';
+import type { RetryConfig } from '../../../../src/model/policy.ts';
+import type { RetryCondition } from '../../../../src/model/retry-conditions.ts';
 import type { Outcome } from '../../../../src/data-plane/resilience/outcome.ts';
 import {
   decideRetry,
