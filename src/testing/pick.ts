@@ -106,7 +106,7 @@ function balance(cluster: Parameters<typeof pick>[0], options: PickOptions): Bal
     );
   const policy = loadBalancingPolicies.get(config.loadBalancing.policy);
   if (policy === undefined) throw new TypeError(`there is no load balancing policy "${config.loadBalancing.policy}"`);
-  const parsed = policy.options.parse(config.loadBalancing.options, 'loadBalancing');
+  const parsed = atOnce(policy.options.parse(config.loadBalancing.options, 'loadBalancing'));
   const table = new HostTable();
   if (policy.observe !== undefined) table.observeBy((host) => policy.observe!(parsed, host));
   table.update(config, said.localities, () => undefined);
@@ -125,6 +125,13 @@ function balance(cluster: Parameters<typeof pick>[0], options: PickOptions): Bal
   const group = new HostGroup(subset, policy, parsed, random, panic, { locality, own });
   group.setHosts(hosts, said.overprovisioningPercent);
   return { group, config, random };
+}
+
+/** Options with which no table of hashes is left to be made in slices: nobody waits here. */
+function atOnce(options: unknown): unknown {
+  if (typeof options !== 'object' || options === null) return options;
+  const { child } = options as { readonly child?: { readonly options: unknown } };
+  return { ...options, isMadeAtOnce: true, ...(child !== undefined && { child: { ...child, options: atOnce(child.options) } }) };
 }
 
 function configFrom(

@@ -6,7 +6,8 @@
 import type { Hash64, HostSet, PickableHost } from '../../model/contracts.ts';
 import type { HashTable } from './hash-table.ts';
 import { hashText, noSeed } from './hash-text.ts';
-import { compare, type PlacedHosts } from './placed-hosts.ts';
+import type { PlacedHosts } from './placed-hosts.ts';
+import { sortedOrder } from './sort-keys.ts';
 import { modulo, type Word64 } from './word64.ts';
 
 /** A host's second hash, for the steps of its permutation. */
@@ -14,9 +15,12 @@ const skipSeed: Hash64 = { high: 0, low: 1 };
 /** Turns, and places that were looked at, between two steps: about a millisecond where a table is too large for the caches. */
 const workPerStep = 65_536;
 
+/** Hosts that are hashed between two steps. */
+const hostsPerStep = 1024;
+
 /** Makes a table of `size` places, a prime, in steps. */
 export function* buildMaglev(placed: PlacedHosts, size: number): Generator<void, HashTable> {
-  const order = placed.keys.map((_, index) => index).sort((a, b) => compare(placed.keys[a]!, placed.keys[b]!));
+  const order = yield* sortedOrder(placed.keys);
   const weights = Float64Array.from(order, (index) => placed.weights[index]!);
   const largest = weights.reduce((most, weight) => Math.max(most, weight), 0);
   const place = new Uint32Array(order.length);
@@ -27,6 +31,7 @@ export function* buildMaglev(placed: PlacedHosts, size: number): Generator<void,
     place[index] = modulo(hash, size);
     hashText(placed.keys[host]!, skipSeed, hash);
     skip[index] = modulo(hash, size - 1) + 1;
+    if (index % hostsPerStep === 0) yield;
   }
   const table = new Int32Array(size).fill(-1);
   // A host's turn comes when its weight times the round has grown by the largest weight since the last.
@@ -54,7 +59,7 @@ export function* buildMaglev(placed: PlacedHosts, size: number): Generator<void,
     }
   }
   return new MaglevTable(
-    order.map((index) => placed.hosts[index]!),
+    Array.from(order, (index) => placed.hosts[index]!),
     table,
   );
 }

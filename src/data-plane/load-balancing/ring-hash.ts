@@ -14,7 +14,12 @@ export interface RingHashOptions {
   readonly useHostname: boolean;
   /** 0 = loads are not bounded. */
   readonly balanceFactorPercent: number;
+  /** For a tool that asks once and waits for no slices. No configuration says it. */
+  readonly isMadeAtOnce?: boolean;
 }
+
+/** Hashing and sorting. */
+const microsPerPoint = 0.3;
 
 /** Envoy's bound; larger rings are a mistake. */
 const largestRing = 8_388_608;
@@ -70,13 +75,14 @@ export const ringHash: LoadBalancingPolicy<RingHashOptions> = {
   doc: 'Requests with the same hash go to the same host (a ring of points), the same one as through Envoy.',
   options,
   isHashing: () => true,
-  build(hosts, { minimumRingSize, maximumRingSize, hashFunction, useHostname, balanceFactorPercent }, random, previous) {
+  build(hosts, parsed, random, previous) {
+    const { minimumRingSize, maximumRingSize, hashFunction, useHostname, balanceFactorPercent, isMadeAtOnce } = parsed;
     const placed = placeHosts(hosts, useHostname);
     const scale = ringScale(placed.weights, minimumRingSize, maximumRingSize);
     const plan = {
       placed,
       options: `ring ${minimumRingSize} ${maximumRingSize} ${hashFunction}`,
-      size: Math.ceil(scale),
+      costMicros: isMadeAtOnce === true ? 0 : microsPerPoint * scale,
       build: () => buildRing(placed, scale, hashFunction),
     };
     return createHashingPicker(plan, hosts, balanceFactorPercent, random, previous);
