@@ -27,8 +27,8 @@ export const safeRetry = {
 
 /**
  * Takes a host out that does worse than the others. By comparison (cusum.ts), with its own default of one false ejection in twenty
- * days of an endpoint. No failures in a row: five of them come every few hours to a healthy endpoint of a service that fails in 10 %
- * of requests, and never to one that is half dead. Values are Envoy's unless said otherwise.
+ * days of an endpoint. No failures in a row: five of them come after a hundred thousand requests to a healthy endpoint of a service
+ * with 10 % errors, and to one that fails in 20 % not before four thousand. Values are Envoy's unless said otherwise.
  */
 export const safeOutlierDetection = {
   cusum: {},
