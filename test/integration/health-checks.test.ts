@@ -386,6 +386,17 @@ describe('active health checks', () => {
     assert.equal((await ask(mesh)).status, 200);
   });
 
+  it('come as often as they are to be from the first request on', async (t) => {
+    const one = await startService('one');
+    const { mesh, clock, after } = await checkedMesh(t, [one.address], [{ ...check, noTrafficIntervalMs: 60_000 }]);
+    await eventually('it is checked', () => one.checks() === 1);
+    await clock.advance(30_000);
+    assert.equal(one.checks(), 1);
+    assert.equal((await ask(mesh)).status, 200);
+    await after(0, 'it is checked', () => one.checks() === 2);
+    await after(1000, 'it is checked', () => one.checks() === 3);
+  });
+
   it('end an ejection when they pass, unless the policy says no', async (t) => {
     for (const unejectOnHealthCheck of [true, false]) {
       const [one, two] = [await startService('one'), await startService('two')];

@@ -107,6 +107,7 @@ export class ClusterHealth {
 
   /** A response to a request came; its host may ask by it to be taken out at once. Source: Envoy `x-envoy-immediate-health-check-fail`. */
   onResponse(host: Host, headers: Readonly<Record<string, unknown>>): void {
+    if (!this.hasBeenUsed) this.noteTraffic();
     if (headers['x-envoy-immediate-health-check-fail'] === undefined) return;
     for (const { check } of this.records.get(host)?.watched ?? [])
       check.failAtOnce('answered a request with x-envoy-immediate-health-check-fail');
@@ -201,6 +202,11 @@ export class ClusterHealth {
       if (this.hasBeenUsed) break;
     }
     return this.hasBeenUsed;
+  }
+
+  private noteTraffic(): void {
+    this.hasBeenUsed = true;
+    for (const { watched } of this.records.values()) for (const { check } of watched) check.trafficBegan();
   }
 
   private drop(host: Host, record: HostHealth): void {

@@ -46,6 +46,9 @@ export class EndpointCheck implements Startable {
   private readonly support: CheckSupport;
   private readonly watchers = new Set<CheckWatcher>();
   private timer: Timer | undefined = undefined;
+  /** What the rest before the next check was made of; undefined while it does not rest. */
+  private rest: { readonly verdict: CheckVerdict; readonly transition: HealthTransition; readonly sinceMs: number } | undefined =
+    undefined;
   private isRunning = false;
   private isKept = false;
   private mustReconnect = false;
@@ -92,6 +95,23 @@ export class EndpointCheck implements Startable {
     this.take({ kind: 'answer', reason, onlyCounts: false });
   }
 
+  /**
+   * The first request went to a cluster that uses the check: a rest that was long for want of requests is cut short. (Envoy lets it
+   * pass, and knows for up to a minute of traffic what it knew before.)
+   */
+  trafficBegan(): void {
+    const { rest, timer } = this;
+    if (rest === undefined || timer === undefined) return;
+    this.rest = undefined;
+    const { verdict, transition, sinceMs } = rest;
+    const restedMs = this.support.clock.now() - sinceMs;
+    const wasMs = this.nextMs(verdict, transition, false);
+    const leftMs = this.nextMs(verdict, transition, true) - restedMs;
+    if (leftMs >= wasMs - restedMs) return;
+    timer.cancel();
+    this.wait(Math.max(0, leftMs));
+  }
+
   /** The next check makes a new connection: an identity was replaced. */
   renew(): void {
     this.mustReconnect = true;
@@ -109,7 +129,10 @@ export class EndpointCheck implements Startable {
   }
 
   private wait(delayMs: number): void {
-    this.timer = this.support.clock.setTimer(() => this.support.slots.request(this), delayMs);
+    this.timer = this.support.clock.setTimer(() => {
+      this.rest = undefined;
+      this.support.slots.request(this);
+    }, delayMs);
   }
 
   private limit(leftMs: number): void {
@@ -135,14 +158,16 @@ export class EndpointCheck implements Startable {
     if (!this.isKept) this.probe.close();
     this.support.slots.release();
     const transition = this.take(verdict);
-    if (!this.isClosed) this.wait(this.nextMs(verdict, transition));
-  }
-
-  private nextMs(verdict: CheckVerdict, transition: HealthTransition): number {
-    const { check } = this.target;
-    if (verdict.kind === 'unasked') return Math.min(check.intervalMs, tryAgainMs);
+    if (this.isClosed) return;
     let hasTraffic = false;
     for (const watcher of this.watchers) hasTraffic ||= watcher.hasTraffic();
+    if (!hasTraffic) this.rest = { verdict, transition, sinceMs: this.support.clock.now() };
+    this.wait(this.nextMs(verdict, transition, hasTraffic));
+  }
+
+  private nextMs(verdict: CheckVerdict, transition: HealthTransition, hasTraffic: boolean): number {
+    const { check } = this.target;
+    if (verdict.kind === 'unasked') return Math.min(check.intervalMs, tryAgainMs);
     return nextCheckMs(check, { hasPassed: verdict.kind === 'passed', transition, hasTraffic }, this.support.random);
   }
 

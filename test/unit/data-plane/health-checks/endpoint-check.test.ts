@@ -181,6 +181,24 @@ describe('a check', () => {
     await clock.advance(2000);
     assert.deepEqual(begun, [0, 5000, 6000]);
   });
+
+  for (const { name, atMs, noTrafficIntervalMs, begins } of [
+    { name: 'early-in-its-rest', atMs: 300, noTrafficIntervalMs: 60_000, begins: [0, 1000, 2000] },
+    { name: 'when-an-interval-is-over-already', atMs: 30_000, noTrafficIntervalMs: 60_000, begins: [0, 30_000, 31_000] },
+    { name: 'where-it-looks-more-often-without', atMs: 100, noTrafficIntervalMs: 500, begins: [0, 500, 1500] },
+  ])
+    it(`hears of the first request: ${name}`, async () => {
+      const { endpoint, clock, begun, watcher } = checked({ noTrafficIntervalMs });
+      let hasTraffic = false;
+      watcher.hasTraffic = () => hasTraffic;
+      endpoint.begin();
+      await clock.advance(atMs);
+      hasTraffic = true;
+      endpoint.trafficBegan();
+      endpoint.trafficBegan();
+      await clock.advance(begins[2]! - atMs);
+      assert.deepEqual(begun, begins);
+    });
 });
 
 describe('the checks of a mesh', () => {
