@@ -79,11 +79,3 @@ export const rows: readonly MicroRow[] = [
   byConfiguration('has another weight', 'least-request', otherWeights),
   byConfiguration('has another weight', 'weighted-round-robin', otherWeights),
 ];
-    const cluster = clusterOf('least-request', []);
-    let turn = 0;
-    return () => {
-      giveEndpoints(cluster, lists[turn++ & 1]!);
-      pick(cluster);
-    };
-  }),
-];
