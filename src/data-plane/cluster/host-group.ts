@@ -41,7 +41,6 @@ export class HostGroup {
   readonly name: string;
   /** By the hash of a request: slow start and suspicion do not move its hosts. */
   readonly isHashing: boolean;
-  hosts: readonly Host[] = [];
   private readonly panicThresholdPercent: number;
   private readonly rules: LevelRules;
   private overprovisioningPercent = defaultOverprovisioningPercent;
@@ -51,6 +50,7 @@ export class HostGroup {
   private isStale = false;
   /** Their availability may be another than the levels know. */
   private changed: Host[] = [];
+  private allHosts: readonly Host[] | undefined = undefined;
   private usableHosts: readonly Host[] | undefined = [];
   /** Made when a session is looked up for the first time. */
   private byAddress: Map<string, Host> | undefined = undefined;
@@ -69,6 +69,13 @@ export class HostGroup {
     const build: LevelRules['build'] = (hosts, previous) => policy.build(hosts, options, random, previous);
     this.rules = { build, isHashing: this.isHashing, locality, own };
     this.current = build([], undefined);
+  }
+
+  /** All of them, those of the first priority first. */
+  get hosts(): readonly Host[] {
+    const [first, ...others] = this.levels;
+    if (others.length === 0) return first?.pool.hosts ?? [];
+    return (this.allHosts ??= this.levels.flatMap(({ pool }) => pool.hosts));
   }
 
   /** Picks among the hosts that may be used now. */
@@ -130,9 +137,9 @@ export class HostGroup {
 
   /** All of its hosts, with the overprovisioning of their endpoints. Throws what the policy throws when it cannot be built. */
   setHosts(hosts: readonly Host[], overprovisioningPercent = defaultOverprovisioningPercent): void {
-    this.hosts = hosts;
     this.overprovisioningPercent = overprovisioningPercent;
     this.byAddress = undefined;
+    this.allHosts = undefined;
     this.changed = [];
     const byPriority = Map.groupBy(hosts, ({ priority }) => priority);
     const count = hosts.reduce((most, { priority }) => Math.max(most, priority + 1), 1);
@@ -148,7 +155,7 @@ export class HostGroup {
 
   /** One more host. */
   add(host: Host): void {
-    this.hosts = [...this.hosts, host];
+    this.allHosts = undefined;
     this.byAddress?.set(host.address, host);
     this.levelOf(host.priority).add(host);
     this.isStale = true;
@@ -156,7 +163,7 @@ export class HostGroup {
 
   /** One host less. */
   remove(host: Host): void {
-    this.hosts = this.hosts.toSpliced(this.hosts.indexOf(host), 1);
+    this.allHosts = undefined;
     this.byAddress?.delete(host.address);
     this.changed = this.changed.filter((other) => other !== host);
     this.levels[host.priority]!.remove(host);
@@ -190,7 +197,7 @@ export class HostGroup {
     const { changed } = this;
     this.changed = [];
     if (changed.length <= fewChanges) for (const host of changed) this.levels[host.priority]!.refresh(host);
-    else for (const level of this.levels) level.setHosts(level.pool.hosts);
+    else for (const level of this.levels) level.refreshAll();
     this.loads = priorityLoads(
       this.levels.map(({ pool }) => pool.counts),
       this.overprovisioningPercent,

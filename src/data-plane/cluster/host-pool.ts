@@ -7,7 +7,7 @@ import type { PriorityCounts } from './priority-loads.ts';
  * one set to another; the others are not looked at.
  */
 export class HostPool {
-  hosts: readonly Host[] = [];
+  private members: Host[] = [];
   readonly healthy: BalancedHosts;
   readonly degraded: BalancedHosts;
   private readonly all: BalancedHosts;
@@ -19,22 +19,28 @@ export class HostPool {
     this.all = new BalancedHosts(build);
   }
 
-  setHosts(hosts: readonly Host[]): void {
-    this.hosts = hosts;
+  /** All of them; the list is the pool's own, and changes with it. */
+  get hosts(): readonly Host[] {
+    return this.members;
+  }
+
+  /** Takes the list over. */
+  setHosts(hosts: Host[]): void {
+    this.members = hosts;
     this.healthy.set(hosts.filter((host) => host.availability === 'healthy'));
     this.degraded.set(hosts.filter((host) => host.availability === 'degraded'));
     this.isAllStale = true;
   }
 
   add(host: Host): void {
-    this.hosts = [...this.hosts, host];
+    this.members.push(host);
     this.refresh(host);
   }
 
   remove(host: Host): void {
     this.leave(this.healthy, host);
     this.leave(this.degraded, host);
-    this.hosts = this.hosts.toSpliced(this.hosts.indexOf(host), 1);
+    this.members.splice(this.members.indexOf(host), 1);
     this.isAllStale = true;
   }
 
@@ -63,6 +69,11 @@ export class HostPool {
     if (this.isAllStale) this.all.set(this.hosts.filter(isUsableInPanic));
     this.isAllStale = false;
     return this.all;
+  }
+
+  /** All of them again, after many have changed. */
+  refreshAll(): void {
+    this.setHosts(this.members);
   }
 
   private place(set: BalancedHosts, host: Host, belongs: boolean): void {

@@ -31,9 +31,16 @@ export interface HostChanges {
 
 /** Endpoints of one locality with their hosts; `undefined` where an endpoint has none of its own. */
 interface Section {
-  readonly source: LocalityEndpoints;
+  source: LocalityEndpoints;
   readonly share: LocalityShare | undefined;
-  hosts: readonly (Host | undefined)[];
+  hosts: (Host | undefined)[];
+}
+
+/** Hosts that take the places of others in a section. */
+interface Edit {
+  readonly start: number;
+  readonly count: number;
+  readonly hosts: readonly Host[];
 }
 
 type RefusalOf = (address: string) => string | undefined;
@@ -119,30 +126,32 @@ export class HostTable {
     if (!this.isPlain || localities.length !== sections.length) return undefined;
     if (!localities.every((source, index) => isSameLocality(source, sections[index]!.source))) return undefined;
     const changes = { isWhole: false, added: [] as Host[], changed: [] as Host[], gone: [] as Host[], refused: [] };
-    const next: Section[] = [];
+    const edits: Edit[] = [];
     for (const [index, source] of localities.entries()) {
-      const section = sections[index]!;
-      const hosts = this.sectionHosts(config, section, source, refusalOf, changes);
+      const edit = this.editOf(config, sections[index]!, source, refusalOf, changes);
       // A host has moved here from another locality, or its address is refused.
-      if (hosts === undefined) return undefined;
-      next.push({ source, share: section.share, hosts });
+      if (edit === undefined) return undefined;
+      edits.push(edit);
     }
     for (const { key } of changes.gone) this.byKey.delete(key);
-    this.sections = next;
+    for (const [index, source] of localities.entries()) {
+      sections[index]!.source = source;
+      apply(edits[index]!, sections[index]!);
+    }
     return changes;
   }
 
-  private sectionHosts(
+  private editOf(
     config: ClusterConfig,
     { source: before, share, hosts }: Section,
     source: LocalityEndpoints,
     refusalOf: RefusalOf,
     changes: { added: Host[]; changed: Host[]; gone: Host[] },
-  ): readonly (Host | undefined)[] | undefined {
+  ): Edit | undefined {
     const { start, end, endBefore } = span(before.endpoints, source.endpoints);
-    if (start === end && start === endBefore) return hosts;
-    const leaving = new Map(hosts.slice(start, endBefore).map((host) => [host!.key, host!]));
     const between: Host[] = [];
+    const leaving = new Map<string, Host>();
+    for (let index = start; index < endBefore; index++) leaving.set(hosts[index]!.key, hosts[index]!);
     for (let index = start; index < end; index++) {
       const endpoint = source.endpoints[index]!;
       const tls = tlsOf(config, endpoint);
@@ -159,8 +168,8 @@ export class HostTable {
       place(host, endpoint, source, share);
       between.push(host);
     }
-    changes.gone.push(...leaving.values());
-    return [...hosts.slice(0, start), ...between, ...hosts.slice(endBefore)];
+    for (const host of leaving.values()) changes.gone.push(host);
+    return { start, count: endBefore - start, hosts: between };
   }
 
   private create(key: string, endpoint: EndpointConfig, tls: UpstreamTls | undefined, { locality }: LocalityEndpoints): Host {
@@ -169,6 +178,13 @@ export class HostTable {
     this.byKey.set(key, host);
     return host;
   }
+}
+
+/** In place, where the rest stays where it is: a list of 10,000 is not copied for one of them. */
+function apply({ start, count, hosts }: Edit, section: Section): void {
+  if (hosts.length === count) for (const [index, host] of hosts.entries()) section.hosts[start + index] = host;
+  else if (hosts.length <= 1) section.hosts.splice(start, count, ...hosts);
+  else section.hosts = section.hosts.slice(0, start).concat(hosts, section.hosts.slice(start + count));
 }
 
 /** What an endpoint says of its host. */

@@ -31,7 +31,8 @@ export class PriorityLevel {
     this.keyOf = keyBy(priority, rules);
   }
 
-  setHosts(hosts: readonly Host[]): void {
+  /** Takes the list over. */
+  setHosts(hosts: Host[]): void {
     this.pool.setHosts(hosts);
     const { keyOf } = this;
     if (keyOf === undefined) return;
@@ -48,6 +49,12 @@ export class PriorityLevel {
   remove(host: Host): void {
     this.pool.remove(host);
     if (this.keyOf !== undefined) this.localityOf(this.keyOf(host)).remove(host);
+  }
+
+  /** All of them again, after many have changed. */
+  refreshAll(): void {
+    this.pool.refreshAll();
+    for (const locality of this.localities.values()) locality.refreshAll();
   }
 
   /** The availability of a host changed, its weight, or something else that policies read. */
