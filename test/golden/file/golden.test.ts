@@ -9,6 +9,7 @@ import { parseMeshFile } from '../../../src/control-plane/file/parse-mesh-file.t
 import { loadBalancing } from '../../../src/control-plane/file/schema-load-balancing.ts';
 import { translateMeshFile } from '../../../src/control-plane/file/translate.ts';
 import { systemClock } from '../../../src/base/runtime.ts';
+import { unhonouredOf } from '../../../src/data-plane/unhonoured.ts';
 import { createConfigStore } from '../../../src/control-plane/store.ts';
 
 const folder = new URL('./', import.meta.url);
@@ -41,6 +42,29 @@ describe('a configuration file, in the words of the model', () => {
       assert.deepEqual(result, { accepted: resources.map(({ kind, name }) => ({ kind, name })), rejected: [], unhonoured: [] });
     });
   }
+
+  it('says nothing that is not carried out', async () => {
+    const found = new Set<string>();
+    let clusters = 0;
+    const store = createConfigStore({
+      sources: ['file'],
+      clock: systemClock,
+      policyNames: loadBalancing.entries.policy.options,
+      onSnapshot: ({ sources }) => {
+        for (const source of sources) {
+          clusters += source.clusters.size;
+          for (const { path, reason } of unhonouredOf(source)) found.add(`${path.replaceAll(/\[\d+\]/g, '[]')}: ${reason}`);
+        }
+      },
+    });
+    for (const name of cases) {
+      const { resources } = await translated(name);
+      await store.sink('file').apply({ version: name, set: resources, remove: [], replaces: ['cluster', 'route-table'] });
+    }
+    assert.ok(clusters > 50);
+    const hostName = 'a host name: each connection goes to one of its addresses, as the system picks it';
+    assert.deepEqual([...found], [`discovery.localities[].endpoints[].address: ${hostName}`]);
+  });
 
   it('has an input for every output', () => {
     for (const file of files) {
