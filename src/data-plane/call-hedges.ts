@@ -127,7 +127,7 @@ export class CallHedges implements DeadlineTarget {
     const { call, schedule } = this;
     const now = call.context.clock.now();
     this.open = this.open.filter((other) => other !== attempt);
-    if (outcome.kind === 'response') schedule.record(now - attempt.startMs, now);
+    if (outcome.kind === 'response') schedule.record(this.livedMs(attempt, now), now);
     const others = this.open.length + (call.retries?.isWaiting === true ? 1 : 0);
     const retriable = call.retry !== undefined && isRetriable(call.retry, outcome);
     const verdict = schedule.onOutcome(outcome, retriable, others, now);
@@ -136,6 +136,11 @@ export class CallHedges implements DeadlineTarget {
     if (this.isGranted) return 'wait';
     schedule.stop();
     return 'final';
+  }
+
+  /** How long it has taken, without the time in which this process stood still. */
+  private livedMs({ startMs }: Attempt, now: number): number {
+    return now - startMs - this.call.context.loop.stalledMs(startMs, now);
   }
 
   private isInTime(dueMs: number): boolean {
@@ -149,7 +154,7 @@ export class CallHedges implements DeadlineTarget {
     const now = clock.now();
     this.stop();
     for (const attempt of this.open) {
-      this.schedule.record(now - attempt.startMs, now);
+      this.schedule.record(this.livedMs(attempt, now), now);
       if (attempt !== winner) attempt.cancel(lost, undefined);
     }
     this.open = [winner];

@@ -29,11 +29,13 @@ const unscheduled = {};
  * Whether a request that is about to be sent may go to a host which has not answered others: the first attempt of one that can be
  * sent elsewhere when it is not answered there either, and that may go anywhere.
  */
-export function canBeAskedAgain({ call, number, destination }: Attempt): boolean {
-  const { retry, plan, options } = call;
+export function canBeAskedAgain({ call, number, destination, startMs }: Attempt): boolean {
+  const { retry, plan, options, budget } = call;
   const { method, upgrade, body } = options;
   if (number !== 1 || retry === undefined || retry.maxAttempts < 2 || destination.subset !== '') return false;
   if (plan !== undefined && (plan.wish !== undefined || plan.hedges !== undefined)) return false;
+  // What nobody may repeat would wait there.
+  if (budget?.remaining(startMs) === 0) return false;
   const isBare = body === undefined || body === null;
   return isBare && !upgrade && method !== 'CONNECT' && isRepeatable(options) && isRetriable(retry, unanswered);
 }

@@ -117,6 +117,33 @@ describe('a host that takes requests and answers none', () => {
     assert.equal(new Set(seen).size, 9);
   });
 
+  it('keeps what the retry budget does not let go elsewhere, and that is answered when the host answers', async () => {
+    let isHeld = false;
+    const held: (() => void)[] = [];
+    const servers = await Promise.all(
+      Array.from({ length: 3 }, (_, index) =>
+        startServer((_incoming, response) => {
+          if (index === 1 && isHeld) held.push(() => response.end('late'));
+          else setTimeout(() => response.end('ok'), 3);
+        }),
+      ),
+    );
+    await using mesh = await ordersAt(
+      servers.map(({ address }) => address),
+      { loadBalancing: { policy: 'round-robin' }, retry: { maxAttempts: 2, budget: { ratio: 0, minTokens: 0 } } },
+    );
+    await warm(mesh, 300);
+    isHeld = true;
+    const load = steadyLoad(60, () => ask(mesh));
+    await eventually('it is out', () => stateOf(mesh, servers[1]!.address) === 'outlier', 3000);
+    const before = load.sent();
+    await eventually('a few looks have passed', () => load.sent() > before + 20);
+    for (const answer of held) answer();
+    const { failures, ok } = await load.stop();
+    assert.deepEqual(failures, []);
+    assert.equal(ok, load.sent());
+  });
+
   it('is found over HTTP/2 too, where all of its requests share a connection', async () => {
     let silent = -1;
     const addresses = await Promise.all(
