@@ -34,8 +34,8 @@ async function run(
   const hosts = equalHosts(hostCount, fixedLatency(4));
   hosts[0]!.failure = failure;
   const options = { queue, random: chanceOf(7, 'mesh'), hostRandom: chanceOf(7, 'hosts'), hosts, cluster };
-  return withSimulatedMesh(options, async ({ send, changes }) => {
-    poissonArrivals(queue, { requestsPerSecond, untilMs }, chanceOf(7, 'callers'), () => send());
+  return withSimulatedMesh(options, async (mesh) => {
+    poissonArrivals(queue, { requestsPerSecond, untilMs }, chanceOf(7, 'callers'), () => mesh.send());
     const shares: number[] = [];
     const periodStarts: number[] = [];
     let before = { first: 0, all: 0 };
@@ -46,7 +46,7 @@ async function run(
       periodStarts.push(endMs - periodMs);
       before = now;
     }
-    return { shares, periodStarts, changes };
+    return { shares, periodStarts, changes: mesh.changes };
   });
 }
 
