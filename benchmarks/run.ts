@@ -19,13 +19,13 @@ import { loadBenchmarks } from './load/index.ts';
 import { describeMachine } from './machine.ts';
 import { microBenchmarks } from './micro/index.ts';
 import { keepResults, type Result } from './results.ts';
+import { stallsBenchmark } from './stalls/index.ts';
 import { judge } from './targets.ts';
 
 const benchmarks: ReadonlyMap<string, Benchmark> = new Map(
-  [...microBenchmarks, importBenchmark, ...loadBenchmarks, faultsBenchmark, detectionBenchmark].map((benchmark) => [
-    benchmark.name,
-    benchmark,
-  ]),
+  [...microBenchmarks, stallsBenchmark, importBenchmark, ...loadBenchmarks, faultsBenchmark, detectionBenchmark].map(
+    (benchmark) => [benchmark.name, benchmark],
+  ),
 );
 
 /** What runs when no names are given. */

@@ -11,6 +11,8 @@ import { bytesKey } from './load/bytes.ts';
 import { ratioKey } from './load/cpu.ts';
 import { formatNanos } from './format.ts';
 import { heapKey, nanosKey } from './micro/index.ts';
+import { pickTargets } from './micro/pick-targets.ts';
+import { stallTargets } from './stalls/targets.ts';
 import { busyMoment } from './micro/open-breakers.ts';
 
 export interface Verdict {
@@ -133,6 +135,8 @@ export const targets: readonly Target[] = [
   ),
   ratioAtMost("import 'meshfetch' / import 'undici', CPU", importKey, 1.15, 'import: undici again / undici'),
   ...faultTargets,
+  ...pickTargets,
+  ...stallTargets,
   ...detectionTargets,
 ];
 

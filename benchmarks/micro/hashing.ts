@@ -21,6 +21,9 @@ function hosts(count: number): readonly PickableHost[] {
   return Array.from({ length: count }, (_, index) => ({ address: `192.0.2.1:${index}`, weight: 1, inFlight: 0 }));
 }
 
+/** Name of the row of a large ring, for its target. */
+export const ringRow = 'hashed pick: ring-hash, 65536 points, 1000 hosts';
+
 function hash(name: string, policies: readonly HashPolicy[]): MicroRow {
   return call(`hash: ${name}`, () => {
     const hasher = requestHasherOf(policies);
@@ -28,10 +31,16 @@ function hash(name: string, policies: readonly HashPolicy[]): MicroRow {
   });
 }
 
-function pick(policyName: string, hostCount: number): MicroRow {
-  return call(`hashed pick: ${policyName}, ${hostCount} hosts`, () => {
+function pick(
+  policyName: string,
+  hostCount: number,
+  name = `hashed pick: ${policyName}, ${hostCount} hosts`,
+  options = {},
+): MicroRow {
+  return call(name, () => {
     const policy = loadBalancingPolicies.get(policyName)!;
-    const picker = policy.build(hosts(hostCount), policy.options.parse(undefined, policyName), systemRandom);
+    const parsed = { ...(policy.options.parse(options, policyName) as object), isMadeAtOnce: true };
+    const picker = policy.build(hosts(hostCount), parsed, systemRandom);
     const place = { high: 0, low: 0 };
     const context: PickContext = { tried: [], hash: place, random: systemRandom, now: 0 };
     return () => {
@@ -63,5 +72,6 @@ export const rows: readonly MicroRow[] = [
   ]),
   call('session: by cookie', () => () => sessionOf({ kind: 'cookie', name: 'session' }, request, 0)!.address),
   ...['ring-hash', 'maglev'].flatMap((policy) => [10, 1000, 10_000].map((count) => pick(policy, count))),
+  pick('ring-hash', 1000, ringRow, { minimumRingSize: 65_536 }),
   table('ring of 1024 points, 100 hosts', () => buildRing(hundred, 1024, 'xx-hash')),
 ];

@@ -12,10 +12,14 @@ import { TableSlot, type HashTable, type TablePlan } from './hash-table.ts';
 import type { PlacedHosts } from './placed-hosts.ts';
 import { random as byWeight } from './random.ts';
 import { Rendezvous } from './rendezvous.ts';
-import { isTried } from './tried-hosts.ts';
+import { isTried, nextUntried } from './tried-hosts.ts';
+import { modulo } from './word64.ts';
 
 /** Places of a table that a pick looks at before it asks all hosts: tried hosts own only some of them. */
 const maxLooks = 64;
+
+/** Rendezvous hashing looks at every host for every request: of more hosts than this that takes too long. */
+const mostForRendezvous = 1000;
 
 /** A picker over a table; it takes the table of the previous one over where that still holds. 0 = loads are not bounded. */
 export function createHashingPicker(
@@ -81,7 +85,16 @@ class HashingPicker implements Picker {
   }
 
   private withoutTable(hash: Hash64, tried: HostSet): PickableHost {
+    if (this.placed.hosts.length > mostForRendezvous) return this.byRemainder(hash, tried);
     this.rendezvous ??= new Rendezvous(this.placed);
     return this.rendezvous.pick(hash, tried) ?? this.rendezvous.pick(hash, [])!;
+  }
+
+  /** The host at the remainder of the hash, or the next that was not tried: steady as long as the set is. */
+  private byRemainder(hash: Hash64, tried: HostSet): PickableHost {
+    const { hosts } = this.placed;
+    const home = modulo(hash, hosts.length);
+    const untried = tried.length === 0 ? home : nextUntried(hosts, home, tried);
+    return hosts[untried === -1 ? home : untried]!;
   }
 }
