@@ -397,6 +397,25 @@ describe('active health checks', () => {
     await after(1000, 'it is checked', () => one.checks() === 3);
   });
 
+  it('come as often also where another check noticed the first request', async (t) => {
+    const [one, two] = [await startService('one'), await startService('two', 'hangs')];
+    const rare = { ...check, timeoutMs: 500, noTrafficIntervalMs: 60_000 };
+    const { mesh, clock, after } = await checkedMesh(t, [one.address, two.address], [rare]);
+    await eventually('both are asked', () => one.checks() === 1 && two.checks() === 1);
+    one.server.prependListener('request', (asked: IncomingMessage, response: ServerResponse) => {
+      // Its answer does not come in the time of this test.
+      if (asked.url === '/') response.end = () => response;
+    });
+    const abort = new AbortController();
+    const asked = ask(mesh, { signal: abort.signal });
+    await eventually('it has gone out', () => one.served() === 1);
+    await clock.advance(500);
+    assert.equal(one.checks(), 1);
+    await after(500, 'it is checked', () => one.checks() === 2);
+    abort.abort(new Error('enough'));
+    await assert.rejects(asked, /enough/);
+  });
+
   it('end an ejection when they pass, unless the policy says no', async (t) => {
     for (const unejectOnHealthCheck of [true, false]) {
       const [one, two] = [await startService('one'), await startService('two')];

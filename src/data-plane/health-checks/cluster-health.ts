@@ -198,8 +198,9 @@ export class ClusterHealth {
     if (this.hasBeenUsed || now < this.lookedMs + trafficLookMsPerHost * this.records.size) return this.hasBeenUsed;
     this.lookedMs = now;
     for (const { requests, inFlight, connections } of this.cluster.hosts) {
-      this.hasBeenUsed ||= requests > 0 || inFlight > 0 || connections !== undefined;
-      if (this.hasBeenUsed) break;
+      if (requests === 0 && inFlight === 0 && connections === undefined) continue;
+      this.noteTraffic();
+      break;
     }
     return this.hasBeenUsed;
   }
