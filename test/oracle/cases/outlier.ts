@@ -21,6 +21,46 @@ const outlier = (name: string, detection: Json, asks: readonly Ask[], more: Part
 
 /** Ejection is decided on another thread than the one that serves. */
 const settled = { pauseMs: 60 };
+/** Detection by what happened in an interval, of which neither side knows when the other's begins. */
+const byInterval = (
+  name: string,
+  endpoints: readonly string[],
+  detection: Json,
+  asks: readonly Ask[],
+  more: Partial<OracleCase> = {},
+): OracleCase =>
+  outlier(name, {}, asks, {
+    clusters: {
+      up: {
+        endpoints,
+        envoy: {
+          outlier_detection: {
+            interval: '1s',
+            base_ejection_time: '30s',
+            max_ejection_percent: 50,
+            consecutive_5xx: 1000,
+            consecutive_local_origin_failure: 1000,
+            // So few that each of two intervals which share the requests has enough.
+            success_rate_request_volume: 4,
+            failure_percentage_request_volume: 4,
+            ...detection,
+          },
+          ...noPanic,
+        },
+      },
+    },
+    ...more,
+  });
+/** The interval is over: Envoy has judged it, and the first outcome after it makes meshfetch do so. */
+const judged: Ask = { pauseMs: 2200, times: 6, endpoints: 'any', roughly: 0.5 };
+/** An interval that ends meanwhile ejects at once. */
+const roughly = 0.6;
+const five = ['a', 'b', 'c', 'd', 'e'];
+const allOf = (names: readonly string[]): NonNullable<Ask['endpoints']> => ({
+  shares: Object.fromEntries(names.map((name) => [name, 1 / names.length])),
+  within: 0.001,
+});
+
 /** Outlier detection. */
 export const outlierCases: readonly OracleCase[] = [
   outlier('consecutive-5xx', { consecutive_5xx: 3, enforcing_consecutive_gateway_failure: 0 }, [
@@ -115,4 +155,87 @@ export const outlierCases: readonly OracleCase[] = [
     { times: 10, script: { a: ['503'] }, endpoints: 'any' },
     { ...settled, times: 8 },
   ]),
+  outlier(
+    'none-of-five-by-default',
+    { consecutive_5xx: 2, max_ejection_percent: 10 },
+    [
+      { times: 20, script: { a: ['500'] }, endpoints: 'any' },
+      { ...settled, times: 10, endpoints: allOf(five) },
+    ],
+    {
+      clusters: {
+        up: {
+          endpoints: five,
+          envoy: { outlier_detection: { consecutive_5xx: 2, max_ejection_percent: 10, base_ejection_time: '30s' }, ...noPanic },
+        },
+      },
+    },
+  ),
+  outlier(
+    'always-one-of-five',
+    {},
+    [
+      { times: 20, script: { a: ['500'], b: ['500'] }, endpoints: 'any', roughly: 0.3 },
+      { ...settled, times: 12, endpoints: 'as-many' },
+    ],
+    {
+      clusters: {
+        up: {
+          endpoints: five,
+          envoy: {
+            outlier_detection: {
+              consecutive_5xx: 2,
+              max_ejection_percent: 10,
+              always_eject_one_host: true,
+              base_ejection_time: '30s',
+            },
+            ...noPanic,
+          },
+        },
+      },
+    },
+  ),
+  byInterval('success-rate', five, {}, [
+    { times: 100, script: { a: ['500'] }, endpoints: 'any', roughly },
+    judged,
+    { times: 8, endpoints: allOf(['b', 'c', 'd', 'e']) },
+  ]),
+  byInterval('success-rate-of-too-few-hosts', ['a', 'b', 'c', 'd'], {}, [
+    { times: 80, script: { a: ['500'] }, endpoints: 'any', roughly },
+    judged,
+    { times: 8, endpoints: allOf(['a', 'b', 'c', 'd']) },
+  ]),
+  byInterval('success-rate-of-two-that-hide-each-other', ['a', 'b', 'c', 'd', 'e', 'f'], {}, [
+    { times: 120, script: { a: ['500'], b: ['500'] }, endpoints: 'any', roughly },
+    judged,
+    { times: 12, endpoints: allOf(['a', 'b', 'c', 'd', 'e', 'f']) },
+  ]),
+  byInterval('success-rate-not-enforced', five, { enforcing_success_rate: 0 }, [
+    { times: 100, script: { a: ['500'] }, endpoints: 'any', roughly },
+    judged,
+    { times: 10, endpoints: allOf(five) },
+  ]),
+  byInterval(
+    'success-rate-of-connections',
+    ['refused', 'b', 'c', 'd', 'e'],
+    { split_external_local_origin_errors: true, enforcing_success_rate: 0 },
+    [{ times: 100, endpoints: 'any', roughly }, judged, { times: 8, endpoints: allOf(['b', 'c', 'd', 'e']) }],
+  ),
+  byInterval(
+    'failure-percentage',
+    ['a', 'b'],
+    { enforcing_success_rate: 0, enforcing_failure_percentage: 100, failure_percentage_minimum_hosts: 2 },
+    [{ times: 40, script: { a: ['503'] }, endpoints: 'any', roughly }, judged, { times: 8, endpoints: allOf(['b']) }],
+  ),
+  byInterval(
+    'failure-percentage-not-reached',
+    ['a', 'b'],
+    { enforcing_success_rate: 0, enforcing_failure_percentage: 100, failure_percentage_minimum_hosts: 2 },
+    [
+      { times: 20, script: { a: ['503'] }, endpoints: 'any', roughly },
+      { times: 20, endpoints: 'any', roughly },
+      judged,
+      { times: 8, endpoints: allOf(['a', 'b']) },
+    ],
+  ),
 ];
