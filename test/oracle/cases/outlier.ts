@@ -139,7 +139,7 @@ export const outlierCases: readonly OracleCase[] = [
   ]),
   outlier(
     'returns-after-its-time',
-    { consecutive_5xx: 2, interval: '0.1s', base_ejection_time: '0.3s', max_ejection_time: '0.3s' },
+    { consecutive_5xx: 2, interval: '0.1s', base_ejection_time: '0.9s', max_ejection_time: '0.9s' },
     [
       { times: 4, script: { a: ['500'] }, endpoints: 'any' },
       { ...settled, times: 4 },
