@@ -289,7 +289,7 @@ export class Cluster {
     this.breaker?.dispose();
     this.dns?.close();
     this.health?.close();
-    await Promise.all(this.table.clear().map((host) => this.drop(host)));
+    await Promise.all(this.table.clear().flatMap((host) => this.drop(host) ?? []));
   }
 
   private applyConfig(config: ClusterConfig, before: ClusterConfig | undefined): void {
@@ -433,9 +433,11 @@ export class Cluster {
     }
   }
 
-  private async drop(host: Host): Promise<void> {
+  /** Resolves when its connections are closed; nothing has to be waited for where it has none. */
+  private drop(host: Host): Promise<void> | undefined {
     host.isRemoved = true;
     this.ownDetection?.forget(host);
-    await this.dependencies.connections.release(host);
+    const isConnected = host.connections !== undefined || host.otherConnections !== undefined;
+    return isConnected ? this.dependencies.connections.release(host) : undefined;
   }
 }

@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { seededRandom } from '../../../../src/base/runtime.ts';
+import type { Cluster } from '../../../../src/data-plane/cluster/cluster.ts';
+import type { Host } from '../../../../src/data-plane/cluster/host.ts';
+import { pickHost, type HostSeeker, type HostWish } from '../../../../src/data-plane/cluster/pick-host.ts';
+import { RetryHosts } from '../../../../src/data-plane/resilience/retry-hosts.ts';
+import type { ClusterConfig, EndpointConfig } from '../../../../src/model/cluster.ts';
+import { createVirtualClock } from '../../../../src/testing/virtual-clock.ts';
+import { clusterAlone, giveEndpoints } from '../../../support/cluster-alone.ts';
+
+const clock = createVirtualClock();
+const random = seededRandom(42);
+
+function endpoint(port: number, more: Partial<EndpointConfig> = {}): EndpointConfig {
+  return { address: '192.0.2.1', port, ...more };
+}
+
+function clusterOf(config: Partial<ClusterConfig>, endpoints: readonly EndpointConfig[]): Cluster {
+  const cluster = clusterAlone({ loadBalancing: { policy: 'random' }, ...config }, { clock, random });
+  giveEndpoints(cluster, endpoints);
+  return cluster;
+}
+
+function hostOf(cluster: Cluster, port: number): Host {
+  return [...cluster.hosts].find((host) => host.port === port)!;
+}
+
+/** The port of a pick, or why there is none. */
+function pick(
+  cluster: Cluster,
+  { wish, retry, subset = '' }: { wish?: HostWish; retry?: RetryHosts<Host>; subset?: string } = {},
+) {
+  const seeker: { -readonly [K in keyof HostSeeker]: HostSeeker[K] } = {
+    call: { method: 'GET', path: '/', headers: {} },
+    startMs: clock.now(),
+    mayProbe: true,
+    host: undefined,
+    probe: undefined,
+  };
+  const failure = pickHost(seeker, cluster, subset, wish, retry, random);
+  return failure === undefined ? seeker.host!.port : failure.code;
+}
+
+function shareOf(cluster: Cluster, port: number, picks = 4000): number {
+  let count = 0;
+  for (let index = 0; index < picks; index++) if (pick(cluster) === port) count++;
+  return count / picks;
+}
+
+const roughly = (found: number, share: number): void =>
+  assert.ok(Math.abs(found - share) < 5 * Math.sqrt((share * (1 - share)) / 4000) + 0.01, `${found}, not ${share}`);
+
+describe('a pick', () => {
+  it('gives a host that joins its share little by little, and the first hosts all of theirs at once', async () => {
+    const [a, b, c] = [endpoint(1), endpoint(2), endpoint(3)];
+    const cluster = clusterOf({ slowStart: { windowMs: 10_000 } }, [a, b]);
+    roughly(shareOf(cluster, 1), 1 / 2);
+    assert.equal(hostOf(cluster, 1).isReduced, false);
+    giveEndpoints(cluster, [a, b, c]);
+    // A tenth of its share: one third of the draws, one in ten of which is kept; the others are drawn again.
+    roughly(shareOf(cluster, 3), 0.1 / 2.1);
+    await clock.advance(5000);
+    roughly(shareOf(cluster, 3), 0.5 / 2.5);
+    await clock.advance(5000);
+    roughly(shareOf(cluster, 3), 1 / 3);
+    assert.equal(hostOf(cluster, 3).isReduced, false);
+  });
+
+  it('begins slow start anew for a host that was out, and not for one whose weight changed', () => {
+    const [a, b] = [endpoint(1), endpoint(2)];
+    const cluster = clusterOf({ slowStart: { windowMs: 10_000 } }, [a, b]);
+    giveEndpoints(cluster, [a, endpoint(2, { weight: 3 })]);
+    assert.equal(hostOf(cluster, 2).isReduced, false);
+    giveEndpoints(cluster, [a, endpoint(2, { health: 'unhealthy' })]);
+    giveEndpoints(cluster, [a, endpoint(2)]);
+    assert.equal(hostOf(cluster, 2).isReduced, true);
+    const host = hostOf(cluster, 1);
+    host.openedBy = 'outlier';
+    cluster.refresh(host);
+    host.openedBy = undefined;
+    cluster.refresh(host);
+    assert.equal(host.isReduced, true);
+  });
+
+  it('shares evenly, and ends, when all hosts start slowly', () => {
+    const cluster = clusterOf({ slowStart: { windowMs: 10_000 } }, []);
+    giveEndpoints(cluster, [endpoint(1), endpoint(2)]);
+    assert.equal(hostOf(cluster, 1).isReduced, true);
+    roughly(shareOf(cluster, 1), 1 / 2);
+  });
+
+  it('takes from a suspected host what its trust says, unless the hash decides', () => {
+    const endpoints = [endpoint(1), endpoint(2)];
+    for (const [policy, share] of [
+      ['random', 0.2 / 1.2],
+      ['ring-hash', 1],
+    ] as const) {
+      const cluster = clusterOf({ loadBalancing: { policy } }, endpoints);
+      const hash = { high: 7, low: 7 };
+      const wish: HostWish = { hash, sessionAddress: undefined, isStrict: false };
+      const home = policy === 'random' ? 1 : (pick(cluster, { wish }) as number);
+      const host = hostOf(cluster, home);
+      host.isReduced = true;
+      host.trustRatio = 0.2;
+      let count = 0;
+      for (let index = 0; index < 4000; index++) if (pick(cluster, { wish }) === home) count++;
+      roughly(count / 4000, share);
+    }
+  });
+
+  it('keeps a session at its endpoint whatever the priority, degraded too, and not one that drains', () => {
+    const cluster = clusterOf({}, []);
+    cluster.update(cluster.config, {
+      name: 'e',
+      localities: [
+        {
+          locality: {},
+          priority: 0,
+          endpoints: [endpoint(1), endpoint(2, { health: 'draining' }), endpoint(3, { health: 'degraded' })],
+        },
+        { locality: {}, priority: 1, endpoints: [endpoint(4)] },
+      ],
+    });
+    const at = (port: number, isStrict = false) =>
+      pick(cluster, { wish: { hash: undefined, sessionAddress: `192.0.2.1:${port}`, isStrict } });
+    assert.equal(at(3), 3);
+    assert.equal(at(4), 4);
+    assert.notEqual(at(2), 2);
+    assert.equal(at(2, true), 'MESH_NO_HEALTHY_ENDPOINT');
+  });
+
+  it('gives nothing to endpoints that drain, not even when all do', () => {
+    const cluster = clusterOf({}, [endpoint(1, { health: 'draining' }), endpoint(2, { health: 'draining' })]);
+    assert.equal(pick(cluster), 'MESH_NO_HEALTHY_ENDPOINT');
+  });
+
+  it('fails in panic where the cluster says so', () => {
+    const locality = { mode: 'none', failTrafficOnPanic: true } as const;
+    const cluster = clusterOf({ locality }, [
+      endpoint(1),
+      endpoint(2, { health: 'unhealthy' }),
+      endpoint(3, { health: 'unhealthy' }),
+    ]);
+    assert.equal(pick(cluster), 'MESH_NO_HEALTHY_ENDPOINT');
+  });
+
+  it('drops the share that the control plane wants dropped, and no retry', () => {
+    const cluster = clusterOf({}, []);
+    const localities = [{ locality: {}, priority: 0, endpoints: [endpoint(1)] }];
+    cluster.update(cluster.config, { name: 'e', localities, drops: [{ category: 'shed', ratio: 0.25 }] });
+    roughly(1 - shareOf(cluster, 1), 0.25);
+    assert.ok(Array.from({ length: 50 }, () => pick(cluster)).includes('MESH_DROPPED'));
+    const retry = new RetryHosts<Host>({ maxAttempts: 3, on: [] });
+    retry.add(hostOf(cluster, 1));
+    for (let index = 0; index < 50; index++) assert.equal(pick(cluster, { retry }), 1);
+    cluster.update(cluster.config, { name: 'e', localities, drops: [] });
+    assert.equal(shareOf(cluster, 1, 50), 1);
+  });
+
+  it('goes to the next priority with a retry that leaves priorities', () => {
+    const cluster = clusterOf({}, []);
+    cluster.update(cluster.config, {
+      name: 'e',
+      localities: [0, 1, 2].map((priority) => ({
+        locality: {},
+        priority,
+        endpoints: [endpoint(10 * priority + 1), endpoint(10 * priority + 2)],
+      })),
+    });
+    const retry = new RetryHosts<Host>({ maxAttempts: 9, on: [], priorityUpdateFrequency: 1 });
+    const seen: number[] = [];
+    for (let attempt = 0; attempt < 4; attempt++) {
+      const port = pick(cluster, { retry }) as number;
+      seen.push(Math.floor(port / 10));
+      retry.add(hostOf(cluster, port));
+    }
+    assert.deepEqual(seen, [0, 1, 2, 0]);
+  });
+
+  it('knows a subset by what its endpoints say now', () => {
+    const v1 = endpoint(1, { metadata: { version: 'v1' } });
+    const v2 = endpoint(2, { metadata: { version: 'v2' } });
+    const cluster = clusterOf({ subsets: { v2: { version: 'v2' } } }, [v1, v2]);
+    assert.equal(pick(cluster, { subset: 'v2' }), 2);
+    giveEndpoints(cluster, [{ ...v1, metadata: { version: 'v2' } }, v2]);
+    assert.deepEqual(new Set(Array.from({ length: 50 }, () => pick(cluster, { subset: 'v2' }))), new Set([1, 2]));
+    giveEndpoints(cluster, [v1, { ...v2, metadata: { version: 'v1' } }]);
+    assert.equal(pick(cluster, { subset: 'v2' }), 'MESH_NO_HEALTHY_ENDPOINT');
+    assert.equal(pick(cluster, { subset: 'v3' }), 'MESH_NO_CLUSTER');
+  });
+
+  it('is of a hundred thousand endpoints, most of which come and go', () => {
+    const many = Array.from({ length: 100_000 }, (_, index) =>
+      endpoint(1 + (index % 50_000), { address: `192.0.2.${1 + (index % 3)}` }),
+    );
+    const cluster = clusterOf({ loadBalancing: { policy: 'least-request' } }, many);
+    assert.equal(cluster.hostCount, new Set(many.map(({ address, port }) => `${address}:${port}`)).size);
+    assert.equal(typeof pick(cluster), 'number');
+    giveEndpoints(cluster, many.slice(60_000));
+    assert.equal(typeof pick(cluster), 'number');
+    giveEndpoints(cluster, []);
+    assert.equal(pick(cluster), 'MESH_NO_HEALTHY_ENDPOINT');
+  });
+});
