@@ -65,7 +65,7 @@ export const healthCheck = v.pipe(
     host: v.pipe(
       v.exactOptional(authority()),
       v.description(
-        'Only for `http` and `grpc`: the host that the check names. By default the `hostname` of the endpoint, else the name of the service.',
+        'Only for `http` and `grpc`: the host that the check names. By default the name of the service, as in Envoy.',
       ),
     ),
     method: v.pipe(

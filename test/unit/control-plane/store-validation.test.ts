@@ -45,6 +45,7 @@ const rule = (fields: Fields): Fields =>
   inbound({ authorization: [{ name: 'p', action: 'deny', rules: [{ name: 'r', principals: [], permissions: [], ...fields }] }] });
 const nested = (levels: number): unknown => (levels === 0 ? 1 : { a: nested(levels - 1) });
 const breaker = { errorThresholdPercent: 50, minimumRequests: 1, openMs: 1, windowMs: 1 };
+const healthCheck = { kind: 'http', timeoutMs: 1, intervalMs: 1, healthyThreshold: 1, unhealthyThreshold: 1 };
 const outlier = { baseEjectionMs: 1, maxEjectionMs: 1, maxEjectionPercent: 10 };
 
 interface Row {
@@ -618,6 +619,97 @@ const refused: readonly Row[] = [
     value: cluster({ limits: { highPriority: { maxRequests: -1 } } }),
     path: 'limits.highPriority.maxRequests',
     reason: /whole number/,
+  },
+  {
+    name: 'check-of-no-kind',
+    kind: 'cluster',
+    value: cluster({ healthChecks: [{ ...healthCheck, kind: 'ping' }] }),
+    path: 'healthChecks[0].kind',
+    reason: /none of http, tcp, grpc/,
+  },
+  {
+    name: 'check-without-end',
+    kind: 'cluster',
+    value: cluster({ healthChecks: [{ ...healthCheck, timeoutMs: 0 }] }),
+    path: 'healthChecks[0].timeoutMs',
+    reason: /longer than 0/,
+  },
+  {
+    name: 'check-without-pause',
+    kind: 'cluster',
+    value: cluster({ healthChecks: [{ ...healthCheck, noTrafficHealthyIntervalMs: 0 }] }),
+    path: 'healthChecks[0].noTrafficHealthyIntervalMs',
+    reason: /longer than 0/,
+  },
+  {
+    name: 'check-not-a-number',
+    kind: 'cluster',
+    value: cluster({ healthChecks: [{ ...healthCheck, jitterMs: Number.NaN }] }),
+    path: 'healthChecks[0].jitterMs',
+    reason: /./,
+  },
+  {
+    name: 'check-negative',
+    kind: 'cluster',
+    value: cluster({ healthChecks: [{ ...healthCheck, unhealthyIntervalMs: -5 }] }),
+    path: 'healthChecks[0].unhealthyIntervalMs',
+    reason: /./,
+  },
+  {
+    name: 'check-threshold-zero',
+    kind: 'cluster',
+    value: cluster({ healthChecks: [{ ...healthCheck, healthyThreshold: 0 }] }),
+    path: 'healthChecks[0].healthyThreshold',
+    reason: /whole number/,
+  },
+  {
+    name: 'check-statuses-upside-down',
+    kind: 'cluster',
+    value: cluster({ healthChecks: [{ ...healthCheck, expectedStatuses: [{ start: 300, end: 200 }] }] }),
+    path: 'healthChecks[0].expectedStatuses[0]',
+    reason: /no status is from 300 to below 200/,
+  },
+  {
+    name: 'check-by-connect',
+    kind: 'cluster',
+    value: cluster({ healthChecks: [{ ...healthCheck, method: 'CONNECT' }] }),
+    path: 'healthChecks[0].method',
+    reason: /asks for a tunnel/,
+  },
+  {
+    name: 'check-get-with-a-body',
+    kind: 'cluster',
+    value: cluster({ healthChecks: [{ ...healthCheck, sendHex: '00' }] }),
+    path: 'healthChecks[0].sendHex',
+    reason: /a GET has no body/,
+  },
+  {
+    name: 'check-half-a-byte',
+    kind: 'cluster',
+    value: cluster({ healthChecks: [{ ...healthCheck, kind: 'tcp', sendHex: '5' }] }),
+    path: 'healthChecks[0].sendHex',
+    reason: /two digits each/,
+  },
+  {
+    name: 'check-protocol',
+    kind: 'cluster',
+    value: cluster({ healthChecks: [{ ...healthCheck, protocol: 'http3' }] }),
+    path: 'healthChecks[0].protocol',
+    reason: /none of http1, http2/,
+  },
+  {
+    name: 'check-path-with-space',
+    kind: 'cluster',
+    value: cluster({ healthChecks: [{ ...healthCheck, path: '/a b' }] }),
+    path: 'healthChecks[0].path',
+    reason: /not a path/,
+  },
+  {
+    name: 'check-of-an-endpoint-at-port-zero',
+    kind: 'endpoints',
+    value: endpoints({ address: '192.0.2.1', port: 80, healthCheck: { port: 0 } }),
+    path: 'localities[0].endpoints[0].healthCheck.port',
+    reason: /1/,
   },
   // Endpoints
   {
