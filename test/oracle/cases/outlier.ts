@@ -143,8 +143,8 @@ export const outlierCases: readonly OracleCase[] = [
     [
       { times: 4, script: { a: ['500'] }, endpoints: 'any' },
       { ...settled, times: 4 },
-      // Which of the two notices first that the time is over may be one pick apart.
-      { pauseMs: 1500, times: 8, endpoints: { shares: { a: 0.5, b: 0.5 }, within: 0.13 } },
+      // Envoy tells its workers a second later (`update_merge_window`). Which of the two notices first may be one pick apart.
+      { pauseMs: 2500, times: 8, endpoints: { shares: { a: 0.5, b: 0.5 }, within: 0.13 } },
     ],
   ),
   outlier('not-enforced', { consecutive_5xx: 2, enforcing_consecutive_5xx: 0, enforcing_consecutive_gateway_failure: 0 }, [
