@@ -19,7 +19,9 @@ export function recordHead(attempt: Attempt, headers: ResponseOutcome['headers']
   const elapsedMs = heard(attempt, host, now);
   if (elapsedMs >= 0) {
     host.recordLatency(elapsedMs);
-    compare(attempt, host, elapsedMs, now);
+    const latency = attempt.destination.latency ?? latencyOf(attempt);
+    if (host.record?.cusum !== undefined || latency.isLate(elapsedMs)) compare(attempt, host, latency, elapsedMs, now);
+    latency.record(host, elapsedMs, now);
   } else host.requests++;
   if (host.observer !== undefined) observe(host.observer, elapsedMs, false, headers, now);
   if (attempt.inFlight > 0) recordLoad(attempt, 'success', elapsedMs, now);
@@ -118,15 +120,12 @@ function livedMs({ startMs, call }: Attempt, now: number): number {
   return 2 * stalledMs > elapsedMs ? -1 : elapsedMs - stalledMs;
 }
 
-/** How long it took, beside what the peers of the host take: worth a look where it was long, or where something speaks against the host. */
-function compare(attempt: Attempt, host: Host, elapsedMs: number, now: number): void {
-  const latency = latencyOf(attempt);
-  const slow = host.record?.cusum?.slow;
-  if ((slow !== undefined && slow > 0) || latency.isLate(elapsedMs)) {
-    const rank = latency.rankAmongPeers(host, (elapsedMs - toleratedMs) / toleratedFactor);
-    attempt.cluster.detection.recordLatency(host, rank, now);
-  }
-  latency.record(host, elapsedMs, now);
+/** How long it took, beside what the peers of the host take: it was long, or something speaks against the host. */
+function compare(attempt: Attempt, host: Host, latency: PeerLatency, elapsedMs: number, now: number): void {
+  const slow = host.record?.cusum?.slow ?? 0;
+  if (slow === 0 && !latency.isLate(elapsedMs)) return;
+  const rank = latency.rankAmongPeers(host, (elapsedMs - toleratedMs) / toleratedFactor);
+  attempt.cluster.detection.recordLatency(host, rank, now);
 }
 
 function latencyOf({ destination, cluster, call }: Attempt): PeerLatency {
