@@ -132,6 +132,11 @@ export interface ClusterConfig {
   readonly locality?: LocalityConfig;
   /** Subsets by name; a route's `subset` names one. */
   readonly subsets?: SubsetConfig;
+  /**
+   * Which subset stands in for one that has no endpoints; `''` = the whole cluster. One that is not here has none to stand in. Source:
+   * Envoy `LbSubsetConfig.fallback_policy`.
+   */
+  readonly subsetFallbacks?: Readonly<Record<string, string>>;
   readonly slowStart?: SlowStartConfig;
   readonly protocol?: UpstreamProtocol;
   readonly tls?: UpstreamTls;

@@ -113,7 +113,13 @@ function balance(cluster: Parameters<typeof pick>[0], options: PickOptions): Bal
   const { subset = '', out = [], locality: own } = options;
   const wanted = subset === '' ? {} : config.subsets?.[subset];
   if (wanted === undefined) throw new TypeError(`cluster "${config.name}" has no subset "${subset}"`);
-  const hosts = [...table.all()].filter((host) => hasMetadata(host.endpoint.metadata, wanted));
+  const all = [...table.all()];
+  const selected = all.filter((host) => hasMetadata(host.endpoint.metadata, wanted));
+  const standIn = selected.length > 0 ? undefined : config.subsetFallbacks?.[subset];
+  const hosts =
+    standIn === undefined
+      ? selected
+      : all.filter((host) => hasMetadata(host.endpoint.metadata, standIn === '' ? {} : (config.subsets?.[standIn] ?? wanted)));
   for (const address of out) {
     const host = hosts.find((each) => each.address === address);
     if (host === undefined) throw new TypeError(`${address} is no endpoint of cluster "${config.name}"`);

@@ -34,6 +34,14 @@ export function* checkCluster(check: Check, cluster: ClusterConfig, policies: Kn
       inner.within(name, metadata, () => {});
     }
   });
+  check.within('subsetFallbacks', cluster.subsetFallbacks, (inner, fallbacks) => {
+    for (const [name, other] of Object.entries(fallbacks)) {
+      for (const subset of [name, other]) {
+        if (subset !== '' && !Object.hasOwn(cluster.subsets ?? {}, subset))
+          inner.reject(`names ${printed(subset)}, which is no subset`, name);
+      }
+    }
+  });
   check.within('slowStart', cluster.slowStart, (inner, slowStart) => {
     inner.durationMs('windowMs', slowStart.windowMs ?? null);
     inner.number('aggression', slowStart.aggression, 0, 1000);

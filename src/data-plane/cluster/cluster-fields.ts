@@ -214,6 +214,7 @@ export const clusterFields: FieldTable<ClusterConfig> = {
   loadBalancing: 'honoured',
   locality: parts(localityFields),
   subsets: 'honoured',
+  subsetFallbacks: 'honoured',
   slowStart: 'honoured',
   protocol: except('same-as-request', 'as `auto`'),
   tls,

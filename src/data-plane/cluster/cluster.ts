@@ -235,9 +235,13 @@ export class Cluster {
     this.waiters.wake();
   }
 
-  /** The group of a subset; `''` is the whole cluster. Undefined when the subset is not declared. */
+  /** The group of a subset, or of what stands in while it has no endpoints; `''` is the whole cluster. Undefined when it is not declared. */
   group(subset: string): HostGroup | undefined {
-    return this.groups.get(subset);
+    const group = this.groups.get(subset);
+    const fallbacks = this.config.subsetFallbacks;
+    if (fallbacks === undefined || group === undefined || group.hosts.length > 0 || !Object.hasOwn(fallbacks, subset))
+      return group;
+    return this.groups.get(fallbacks[subset]!);
   }
 
   /** The connections over which requests of this origin go to the host. */

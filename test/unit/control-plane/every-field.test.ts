@@ -358,6 +358,7 @@ const cluster: Whole<ClusterConfig> = {
   loadBalancing: { policy: 'least-request', options: {} },
   locality,
   subsets: {},
+  subsetFallbacks: {},
   slowStart,
   protocol: 'http2',
   tls,

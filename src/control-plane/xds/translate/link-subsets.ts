@@ -3,11 +3,11 @@
  * and the cluster says by which keys that can be done and what happens otherwise; a cluster of the model names its subsets. The
  * names that routes use are declared here at the clusters that they go to.
  */
-import type { ClusterConfig, LocalityEndpoints, SubsetConfig } from '../../../model/cluster.ts';
+import type { ClusterConfig, SubsetConfig } from '../../../model/cluster.ts';
 import type { RouteTableConfig, WeightedDestination } from '../../../model/route.ts';
 import type { Metadata } from '../../../model/tls.ts';
 import { subsetValues } from './subset-name.ts';
-import type { SubsetSelectors } from './subset-selectors.ts';
+import type { SubsetFallback, SubsetSelectors } from './subset-selectors.ts';
 
 /** A cluster with what its subsets are made by; undefined = it has none, and what routes select by has no effect. */
 export interface SelectableCluster {
@@ -35,8 +35,14 @@ export function withUsedSubsets(
   return clusters.map(({ value, selectors }) => {
     const names = used.get(value.name);
     const subsets: Record<string, Metadata> = { ...value.subsets };
-    for (const name of names ?? []) subsets[name] = selectedValues(name, selectors, value);
-    return Object.keys(subsets).length === 0 ? value : { ...value, subsets: subsets satisfies SubsetConfig };
+    const fallbacks: Record<string, string> = {};
+    for (const name of names ?? []) select(name, selectors, subsets, fallbacks);
+    if (Object.keys(subsets).length === 0) return value;
+    return {
+      ...value,
+      subsets: subsets satisfies SubsetConfig,
+      ...(Object.keys(fallbacks).length > 0 && { subsetFallbacks: fallbacks }),
+    };
   });
 }
 
@@ -62,26 +68,42 @@ export function withFallbacks(
   }));
 }
 
-function selectedValues(name: string, selectors: SubsetSelectors | undefined, cluster: ClusterConfig): Metadata {
-  if (selectors === undefined) return {};
-  if (name !== unselected) {
-    const values = subsetValues(name);
-    const keys = Object.keys(values).toSorted().join('\n');
-    const isSelectable = selectors.keys.some((selector) => selector.toSorted().join('\n') === keys);
-    const localities = cluster.discovery.kind === 'static' ? cluster.discovery.localities : undefined;
-    // Of endpoints that come later nothing is known: the subset itself is the better guess than its fallback.
-    if (isSelectable && (localities === undefined || hasEndpoint(localities, values))) return values;
+/** Declares what a route selects, and what stands in while that has no endpoints. */
+function select(
+  name: string,
+  selectable: SubsetSelectors | undefined,
+  subsets: Record<string, Metadata>,
+  fallbacks: Record<string, string>,
+): void {
+  if (selectable === undefined) {
+    subsets[name] = {};
+    return;
   }
-  if (selectors.fallback === 'any') return {};
-  return selectors.fallback === 'none' ? nothing : selectors.fallback;
+  const values = subsetValues(name);
+  const selector = name === unselected ? undefined : selectorOf(values, selectable);
+  if (selector === undefined) {
+    const { fallback } = selectable;
+    subsets[name] = fallback === 'any' ? {} : fallback === 'none' ? nothing : fallback;
+    return;
+  }
+  subsets[name] = values;
+  const standIn = standInFor(selector.fallback, subsets);
+  if (standIn !== undefined) fallbacks[name] = standIn;
 }
 
-function hasEndpoint(localities: readonly LocalityEndpoints[], values: Metadata): boolean {
-  return localities.some(({ endpoints }) =>
-    endpoints.some(({ metadata = {} }) =>
-      Object.entries(values).every(([key, value]) => JSON.stringify(metadata[key]) === JSON.stringify(value)),
-    ),
-  );
+/** The selector with the very keys of these values. */
+function selectorOf(values: Metadata, { selectors }: SubsetSelectors): SubsetSelectors['selectors'][number] | undefined {
+  const wanted = Object.keys(values).toSorted().join('\n');
+  return selectors.find(({ keys }) => keys.toSorted().join('\n') === wanted);
+}
+
+/** Name of the subset that stands in, which is declared. */
+function standInFor(fallback: SubsetFallback, subsets: Record<string, Metadata>): string | undefined {
+  if (fallback === 'none') return undefined;
+  if (fallback === 'any') return '';
+  const name = `default ${JSON.stringify(fallback)}`;
+  subsets[name] = fallback;
+  return name;
 }
 
 function* destinationsOf(tables: readonly RouteTableConfig[]): Generator<Pick<WeightedDestination, 'cluster' | 'subset'>> {
