@@ -115,21 +115,21 @@ describe('silenceNats', () => {
 });
 
 describe('SilenceWatch', () => {
-  it('tells of a host that has been silent for 300 ms, each 50 ms, and of its end', async () => {
+  it('tells of a host that has been silent for 500 ms, each 50 ms, and of its end', async () => {
     const { clock, told, host, send } = world(answersOf(2000, 5));
     await clock.advance(1000);
     const one = host();
     const waits = [send(one), send(one), send(one), send(one)];
-    await clock.advance(299);
+    await clock.advance(499);
     assert.deepEqual(told, []);
     await clock.advance(51);
     assert.deepEqual(told, [
-      [1300, 'a', 20],
-      [1350, 'a', 20],
+      [1500, 'a', 20],
+      [1550, 'a', 20],
     ]);
     waits[0]!.answer();
     await clock.advance(100);
-    assert.deepEqual(told.slice(2), [[1400, 'a', 0]]);
+    assert.deepEqual(told.slice(2), [[1600, 'a', 0]]);
   });
 
   it('runs while calls are open, and ends with them', async () => {
@@ -161,7 +161,7 @@ describe('SilenceWatch', () => {
     told.length = 0;
     send(one).answer();
     send(one);
-    await clock.advance(400);
+    await clock.advance(600);
     assert.deepEqual(
       told.map(([, , nats]) => nats),
       [0, 5, 5, 5],
@@ -192,7 +192,7 @@ describe('SilenceWatch', () => {
     await clock.advance(50);
     assert.deepEqual(told.at(-1)?.[2], 0);
     send(one);
-    await clock.advance(350);
+    await clock.advance(550);
     assert.deepEqual(told.at(-1)?.[2], 5);
   });
 
@@ -200,7 +200,7 @@ describe('SilenceWatch', () => {
     const { clock, told, host, send } = world(answersOf(2000, 5));
     const one = host();
     const waits = send(one);
-    await clock.advance(400);
+    await clock.advance(600);
     waits.giveUp();
     await clock.advance(10_500);
     assert.equal(told.at(-1)?.[2], 0);
@@ -212,7 +212,7 @@ describe('SilenceWatch', () => {
     for (let request = 0; request < 5; request++) send(one);
     await clock.advance(60);
     stand(2000);
-    await clock.advance(200);
+    await clock.advance(400);
     assert.deepEqual(told, []);
     await clock.advance(200);
     assert.equal(told.at(-1)?.[2], 25);
