@@ -42,6 +42,21 @@ const deliberate: readonly KnownDifference[] = [
       'reads only this header should know too.',
   },
   {
+    where: ['priority-panic-with-one-that-drains#0: share *'],
+    reason:
+      'Envoy sends requests to endpoints that drain in panic. Here they get none: they asked for no more, and panic is for verdicts ' +
+      'that may be wrong.',
+  },
+  {
+    where: ['priority-hashed-and-all-degraded#0: *'],
+    reason:
+      'The tables of Envoy have healthy endpoints alone, so that requests fail. Here degraded ones serve when there are no others.',
+  },
+  {
+    where: ['priority-hashed-panic-that-fails#0: *'],
+    reason: 'fail_traffic_on_panic has no effect on ring-hash and maglev in Envoy. Here it holds: whoever asks for it means it.',
+  },
+  {
     where: ['priority-drops-all#0: flags'],
     reason: 'Envoy has a flag of its own (UDO) for dropping everything. Here it is DO, whatever the share.',
   },

@@ -130,8 +130,8 @@ export class HostGroup {
   loadOfPriorities(): readonly PriorityStatus[] {
     if (this.isStale) this.settle();
     return this.levels.map(({ pool }, priority) => {
-      const { total, healthy, degraded } = pool.counts;
-      return { priority, hosts: total, healthy, degraded, ...this.loads[priority]! };
+      const { healthy, degraded } = pool.counts;
+      return { priority, hosts: pool.hosts.length, healthy, degraded, ...this.loads[priority]! };
     });
   }
 

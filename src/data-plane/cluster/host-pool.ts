@@ -12,6 +12,8 @@ export class HostPool {
   readonly degraded: BalancedHosts;
   private readonly all: BalancedHosts;
   private isAllStale = true;
+  /** They count as little as if they were gone (Envoy). */
+  private readonly draining = new Set<Host>();
 
   constructor(build: BuildPicker) {
     this.healthy = new BalancedHosts(build);
@@ -27,6 +29,8 @@ export class HostPool {
   /** Takes the list over. */
   setHosts(hosts: Host[]): void {
     this.members = hosts;
+    this.draining.clear();
+    for (const host of hosts) if (isDraining(host)) this.draining.add(host);
     this.healthy.set(hosts.filter((host) => host.availability === 'healthy'));
     this.degraded.set(hosts.filter((host) => host.availability === 'degraded'));
     this.isAllStale = true;
@@ -41,6 +45,7 @@ export class HostPool {
     this.leave(this.healthy, host);
     this.leave(this.degraded, host);
     this.members.splice(this.members.indexOf(host), 1);
+    this.draining.delete(host);
     this.isAllStale = true;
   }
 
@@ -49,13 +54,15 @@ export class HostPool {
     const { availability } = host;
     this.place(this.healthy, host, availability === 'healthy');
     this.place(this.degraded, host, availability === 'degraded');
+    if (isDraining(host)) this.draining.add(host);
+    else if (this.draining.size > 0) this.draining.delete(host);
     this.isAllStale = true;
   }
 
   get counts(): PriorityCounts {
-    const { hosts, healthy, degraded } = this;
+    const { hosts, draining, healthy, degraded } = this;
     return {
-      total: hosts.length,
+      total: hosts.length - draining.size,
       healthy: healthy.hosts.length,
       degraded: degraded.hosts.length,
       get inPanic() {
@@ -107,5 +114,9 @@ export class HostPool {
  * spreading the load is the lesser evil (Envoy). An open breaker is respected even then, and a host that drains asked for no more.
  */
 function isUsableInPanic(host: Host): boolean {
-  return host.out !== 'circuit' && host.endpoint.health !== 'draining';
+  return host.out !== 'circuit' && !isDraining(host);
+}
+
+function isDraining(host: Host): boolean {
+  return host.endpoint.health === 'draining';
 }

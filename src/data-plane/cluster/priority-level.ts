@@ -78,7 +78,7 @@ export class PriorityLevel {
     if (rules.locality?.mode === 'weighted') {
       const localities = [...this.localities.values()].map((locality) => ({
         weight: locality.hosts[0]?.share?.weight ?? 0,
-        total: locality.hosts.length,
+        total: locality.counts.total,
         available: locality[kind],
       }));
       return drawLocalities(localities, overprovisioningPercent) ?? everywhere;

@@ -16,6 +16,7 @@ export const defaultOverprovisioningPercent = 140;
 
 /** The hosts of one priority. */
 export interface PriorityCounts {
+  /** Without those that drain: they have left already. */
   readonly total: number;
   readonly healthy: number;
   readonly degraded: number;

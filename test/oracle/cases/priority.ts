@@ -136,6 +136,33 @@ const rows: readonly Row[] = [
     envoy: { ...weighted, lb_policy: 'LEAST_REQUEST' },
     shares: { a: 0.5, b: 1 / 6, c: 1 / 6, d: 1 / 6 },
   },
+  { name: 'draining-has-left', priorities: ['aB!c!d', 'e'], shares: { a: 0.7, e: 0.3 } },
+  { name: 'panic-with-one-that-drains', priorities: ['aBC!d'], shares: { a: 1 / 3, b: 1 / 3, c: 1 / 3 } },
+  {
+    name: 'locality-with-one-that-drains',
+    zones: { x: 'a!b', y: 'cd' },
+    zoneWeights: { x: 1, y: 1 },
+    envoy: weighted,
+    shares: { a: 0.5, c: 0.25, d: 0.25 },
+  },
+  {
+    name: 'hashed-and-all-degraded',
+    priorities: ['~a~b'],
+    envoy: { lb_policy: 'RING_HASH' },
+    shares: { a: 0.5, b: 0.5 },
+  },
+  {
+    name: 'hashed-panic-that-fails',
+    priorities: ['aBC'],
+    envoy: { lb_policy: 'RING_HASH', ...panicBelow(50, failing) },
+    shares: { a: 0 },
+  },
+  {
+    name: 'hashed-spill-over',
+    priorities: ['aBCD', 'e'],
+    envoy: { lb_policy: 'RING_HASH' },
+    shares: { a: 0.35, e: 0.65 },
+  },
   {
     name: 'drops',
     priorities: ['ab'],

@@ -47,6 +47,15 @@ const rows: readonly Row[] = [
     shares: { 'p0 healthy': 0.35, 'p1 healthy': 0.35, 'p0 degraded': 0.3 },
   },
   {
+    // 1 of 2, not 1 of 12: those that drain have left already.
+    name: 'those-that-drain-are-no-panic',
+    hosts: [
+      { healthy: 1, unhealthy: 1, draining: 10 },
+      { priority: 1, healthy: 1 },
+    ],
+    shares: { p0: 0.7, p1: 0.3 },
+  },
+  {
     name: 'panic-without-those-that-drain',
     hosts: [{ healthy: 1, unhealthy: 2, draining: 2 }],
     word: byHealth,
@@ -104,6 +113,16 @@ const rows: readonly Row[] = [
     locality: { mode: 'weighted' },
     word: byZone,
     shares: { x: 0.7 / 1.7, y: 1 / 1.7 },
+  },
+  {
+    name: 'weighted-localities-without-those-that-drain',
+    hosts: [
+      { zone: 'x', weight: 1, healthy: 1, draining: 9 },
+      { zone: 'y', weight: 1, healthy: 2 },
+    ],
+    locality: { mode: 'weighted' },
+    word: byZone,
+    shares: { x: 0.5, y: 0.5 },
   },
   {
     name: 'locality-without-a-weight-gets-nothing',
@@ -265,7 +284,10 @@ describe('a group of hosts', () => {
     for (let step = 0; step < 500; step++) {
       for (let changes = 0; changes < 1 + Math.floor(random() * 20); changes++) {
         const host = group.hosts[Math.floor(random() * group.hosts.length)]!;
-        if (random() < 0.3) host.isDegraded = !host.isDegraded;
+        if (random() < 0.2) {
+          host.isWithdrawn = !host.isWithdrawn;
+          host.endpoint = { ...host.endpoint, health: host.isWithdrawn ? 'draining' : 'healthy' };
+        } else if (random() < 0.3) host.isDegraded = !host.isDegraded;
         else host.openedBy = host.openedBy === undefined ? 'outlier' : undefined;
         group.refresh(host);
       }
