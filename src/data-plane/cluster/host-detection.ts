@@ -25,7 +25,8 @@ import { HostRecord, setTrust } from './host-record.ts';
 /** The cluster, as far as detection acts on it. */
 interface DetectedCluster {
   readonly name: string;
-  /** Its hosts, and those of them that requests go to at present. */
+  readonly hosts: Iterable<Host>;
+  /** How many hosts it has, and those of them that requests go to at present. */
   readonly hostCount: number;
   readonly servingCount: number;
   refresh(host: Host): void;
@@ -113,7 +114,10 @@ export class HostDetection implements ClusterCounts {
   /** Counts a response that arrived whole: an increment for a host of which nothing bad was heard. */
   recordSuccess(host: Host, now: number): void {
     if (host.record !== undefined || this.watchesAll) this.record(host, undefined, success, now);
-    else this.comparison?.count(now);
+    else {
+      host.lastHeardMs = now;
+      this.comparison?.count(now);
+    }
   }
 
   /** Counts an outcome of a host. */
@@ -121,6 +125,7 @@ export class HostDetection implements ClusterCounts {
     const isFailure = outcome.kind === 'failure' ? !outcome.ours : statusOf(outcome.status, outcome.grpcStatus) >= 500;
     if (host.isRemoved) return;
     if (isFailure) host.failures++;
+    if (outcome.kind === 'response') host.lastHeardMs = now;
     if (probe !== undefined) {
       this.settleProbe(host, probe, outcome, isFailure);
       return;
@@ -309,6 +314,14 @@ export class HostDetection implements ClusterCounts {
   /** Hosts that requests go to at present. */
   get serving(): number {
     return this.cluster.servingCount;
+  }
+
+  /** Those of them that were heard since, or speak up. Looks at every host. */
+  heardSince(sinceMs: number): number {
+    let count = 0;
+    for (const host of this.cluster.hosts)
+      if (host.out === undefined && (host.lastHeardMs >= sinceMs || host.record?.cusum?.isHot === true)) count++;
+    return count;
   }
 
   private setOpenedBy(host: Host, by: OpenedBy | undefined): void {

@@ -197,7 +197,7 @@ export class HostRates extends WindowedCounts {
 
   private remember(pool: PooledRates, now: number): void {
     this.pending = 0;
-    this.foldedMs = now;
+    this.foldedMs = Math.max(now, this.foldedMs);
     this.poolTotal = pool.total;
     this.poolSlow = pool.all.slowRequests;
     this.poolFast = pool.all.fastRequests;

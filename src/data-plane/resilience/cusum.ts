@@ -18,7 +18,8 @@
  * The gate: when more than half of its peers speak up at the same time (S ≥ h/8, one failure where failures are rare), the trouble
  * is in what all of them share, and nobody is taken out; what was gathered counts for h/2 at most, since p0 lags behind an outage that
  * begins. Nor is a host taken out when its peers were asked since its last failure but one, and none has answered. While the gate is
- * open, peers with S ≥ h/4 are left out of p0: two dead hosts do not excuse each other. A host without peers is never taken out.
+ * open, peers with S ≥ h/4 are left out of p0: two dead hosts do not excuse each other. Before a host goes, only those of its peers
+ * are counted that were heard of late. A host without peers is never taken out.
  *
  * From h/2 on a host gets less than its share: half of it at h. Recovers by its successes, and after an ejection by a probe: then the
  * sums against a host that is bad or dead start at h/2 (a head start, Lucas and Crosier 1982), so that a relapse is seen at once, and
@@ -28,7 +29,7 @@
 import type { CusumConfig } from '../../model/policy.ts';
 import { CusumHost, errorAlternatives } from './cusum-host.ts';
 import { describeEvidence } from './cusum-reason.ts';
-import { HostRates, PooledRates, WindowedCounts } from './cusum-rates.ts';
+import { fastMs, HostRates, PooledRates, WindowedCounts } from './cusum-rates.ts';
 
 /** One false ejection of a host in twenty days. */
 const defaultFalseEjectionsPerEndpointDay = 0.05;
@@ -56,6 +57,10 @@ const hotShare = 1 / 8;
 const suspectShare = 1 / 4;
 /** Hosts that failed last so long ago say nothing about an incident of now. */
 const hotForMs = 300_000;
+/** A peer that was not heard in the time of so many requests of the host gets none; so long at most. */
+const heardRequests = 20;
+const minHeardPerSecond = 0.1;
+const heardEveryMs = 1000;
 /** a of the Lehmann alternative. */
 const latencyShape = 5;
 /** Answers of one host that came together were held up together: one of them counts. */
@@ -67,9 +72,15 @@ const longestBurstMs = 10;
 /** Above this rank an answer is evidence of slowness. */
 export const slowRank = latencyShape ** (-1 / (latencyShape - 1));
 
-/** Hosts that get requests at present; the one in question is among them. Asked for on bad news only, but must not count then. */
+/** Hosts that get requests at present; the one in question is among them. */
 export interface ServingHosts {
+  /** How many may be picked. Read on bad news: it must not count them then. */
   readonly serving: number;
+  /**
+   * How many of them were heard since, or are hot. Read when a host is about to go, once a second at most. A subset, a standby priority
+   * or another zone may get no requests, so that nothing can speak up there; left out = all get some.
+   */
+  heardSince?(sinceMs: number): number;
 }
 
 /** The detector of one cluster. It says who should go; whether and for how long is for ejection-rules.ts. */
@@ -80,6 +91,9 @@ export class CusumDetector {
   /** Hosts that count for the gate, the one with the oldest bad news first. */
   private readonly hot = new Set<CusumHost>();
   private suspects = 0;
+  /** Hosts heard of late, and when they were counted. */
+  private heard = 0;
+  private heardMs = Number.NEGATIVE_INFINITY;
   /** Whether late answers and silence count. */
   weighsLatency = true;
   weighsSilence = true;
@@ -281,10 +295,11 @@ export class CusumDetector {
       host.trustRatio = 1;
       return false;
     }
-    const isHeld = this.isHeld(host, now, hosts);
+    const isVerdict = isBadNews && sum + Math.min(host.silence, host.silenceBefore) >= threshold;
+    const isHeld = this.isHeld(host, now, hosts) || (isVerdict && this.isHeldByHeard(host, now, hosts));
     host.trustRatio = isHeld ? 1 : trustAt(evidence / threshold, host.isOnProbation);
     if (isHeld) host.limit(threshold / 2);
-    return isBadNews && !isHeld && sum + Math.min(host.silence, host.silenceBefore) >= threshold;
+    return isVerdict && !isHeld;
   }
 
   /** The gate. */
@@ -297,6 +312,19 @@ export class CusumDetector {
       this.cool(other);
     }
     return 2 * (this.hot.size - (host.isHot ? 1 : 0)) > peers;
+  }
+
+  /** The gate, over those of the peers that are asked at all; where none but the host is, it says nothing. */
+  private isHeldByHeard(host: CusumHost, now: number, hosts: ServingHosts): boolean {
+    if (hosts.heardSince === undefined) return false;
+    if (!(now - this.heardMs < heardEveryMs)) {
+      // So long that a host with as many requests would have been heard.
+      const perSecond = Math.max(minHeardPerSecond, host.rates.perSecond(now));
+      this.heard = hosts.heardSince(now - Math.max(fastMs, (1000 * heardRequests) / perSecond));
+      this.heardMs = now;
+    }
+    const peers = this.heard - 1;
+    return peers >= 1 && 2 * (this.hot.size - 1) > peers;
   }
 
   private heat(host: CusumHost, now: number): void {

@@ -45,6 +45,7 @@ function watched(count: number, outlierDetection: OutlierDetectionConfig | undef
   const refreshed: string[] = [];
   const cluster = {
     name: 'orders',
+    hosts,
     get hostCount(): number {
       return hosts.length;
     },
@@ -204,6 +205,29 @@ describe('HostDetection, by comparison with peers', () => {
     assert.equal(all.detection.forecast.read(all.clock.now()).failuresSeen, 1);
     await fail(all, host, 2);
     assert.equal(host.openedBy, 'outlier', 'a relapse is seen at once');
+  });
+
+  it('holds both of the two that are asked, whatever others may be there that get nothing', async () => {
+    for (const [count, areAsked, ejected] of [
+      [2, false, 0],
+      [5, false, 0],
+      [5, true, 1],
+    ] as const) {
+      const all = watched(count);
+      await all.answer(600, 60_000);
+      // For half a minute only the first two are asked, as those of a subset are.
+      for (let time = 0; time < 300; time++) {
+        await all.clock.advance(100);
+        for (const host of areAsked ? all.hosts : all.hosts.slice(0, 2)) all.detection.recordSuccess(host, all.clock.now());
+      }
+      for (let time = 0; time < 8; time++) {
+        for (const host of all.hosts.slice(0, 2)) {
+          await all.clock.advance(50);
+          all.detection.recordSilence(host, 30, all.clock.now());
+        }
+      }
+      assert.ok(ejected === 0 ? all.detection.ejected === 0 : all.detection.ejected >= 1, `${count} ${areAsked}`);
+    }
   });
 
   it('forgets a host that left, and whom it had out', async () => {
