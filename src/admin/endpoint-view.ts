@@ -1,5 +1,6 @@
 import type { Cluster } from '../data-plane/cluster/cluster.ts';
 import type { Host } from '../data-plane/cluster/host.ts';
+import type { CheckView } from '../data-plane/health-checks/host-health.ts';
 import { effectiveWeight } from '../data-plane/cluster/slow-start.ts';
 
 /** One endpoint as `explain` and `status` show it. */
@@ -18,6 +19,8 @@ export interface EndpointView {
   readonly zone?: string;
   /** Evidence against it, as a percentage of what ejects it; absent while there is none. */
   readonly evidencePercent?: number;
+  /** What its active health checks say; absent where it has none. */
+  readonly check?: CheckView;
 }
 
 /** One host as the views show it. */
@@ -25,6 +28,7 @@ export function endpointView(cluster: Cluster, host: Host, now: number): Endpoin
   const { address, weight, out, inFlight, priority, locality } = host;
   const isDegraded = host.isDegraded || host.endpoint.health === 'degraded';
   const effective = effectiveWeight(host, now);
+  const check = cluster.health?.checkView(host);
   const evidence = cluster.detection.evidenceOf(host) ?? 0;
   return {
     address,
@@ -36,5 +40,6 @@ export function endpointView(cluster: Cluster, host: Host, now: number): Endpoin
     ...(priority !== 0 && { priority }),
     ...(locality.zone !== undefined && { zone: locality.zone }),
     ...(evidence > 0 && { evidencePercent: Math.round(evidence * 100) }),
+    ...(check !== undefined && { check }),
   };
 }
