@@ -21,12 +21,14 @@ const startTimeoutMs = 30_000;
 
 /**
  * Starts Envoy with these `static_resources` on loopback; listeners get ports of their own choice. `onAccessLog` hears each line
- * that an access log on stdout writes. Rejects with what Envoy says of a configuration it refuses.
+ * that an access log on stdout writes; `bootstrap` is what its configuration has beside that. Rejects with what Envoy says of a
+ * configuration it refuses.
  */
 export async function startEnvoy(
   binary: string,
   staticResources: object,
   onAccessLog: (line: string) => void = () => {},
+  bootstrap: object = {},
 ): Promise<EnvoyProcess> {
   const folder = await mkdtemp(join(tmpdir(), 'meshfetch-envoy-'));
   const configuration = join(folder, 'envoy.json');
@@ -34,7 +36,7 @@ export async function startEnvoy(
   const admin = { address: { socket_address: { address: '127.0.0.1', port_value: 0 } } };
   await writeFile(
     configuration,
-    JSON.stringify({ node: { id: 'test', cluster: 'test' }, admin, static_resources: staticResources }),
+    JSON.stringify({ node: { id: 'test', cluster: 'test' }, admin, static_resources: staticResources, ...bootstrap }),
   );
   const files = ['-c', configuration, '--admin-address-path', adminAddress];
   const quick = ['--concurrency', '1', '--disable-hot-restart', '-l', 'warning', '--file-flush-interval-msec', '20'];
