@@ -294,6 +294,8 @@ export class HostDetection implements ClusterCounts {
       this.cluster.refresh(host);
       return;
     }
+    // The next verdict makes another: a host that is well needs none, and it costs several kilobytes.
+    record.breaker = undefined;
     const by = host.openedBy;
     const now = this.clock.now();
     this.setOpenedBy(host, undefined);

@@ -102,6 +102,20 @@ describe('HostDetection, by comparison with peers', () => {
     assert.equal(all.detection.evidenceOf(all.hosts[0]!), undefined);
   });
 
+  it('keeps no breaker of a host that is back, and takes it out again', () => {
+    const all = watched(3, { ...base, consecutive5xx: 2, maxEjectionPercent: 100 });
+    const host = all.hosts[0]!;
+    const isOutAfterTwo = (): boolean => {
+      for (let time = 0; time < 2; time++) all.detection.record(host, undefined, failed, all.clock.now());
+      return host.openedBy === 'outlier' && host.record!.breaker !== undefined;
+    };
+    assert.ok(isOutAfterTwo());
+    all.detection.healthChanged(host, true, false, all.clock.now());
+    assert.deepEqual([host.openedBy, host.record!.breaker], [undefined, undefined]);
+    assert.ok(isOutAfterTwo());
+    all.detection.forget(host);
+  });
+
   it('takes a dead host out, says why, and counts it', async () => {
     const all = watched(5);
     const events: Record<string, unknown>[] = [];
