@@ -35,7 +35,7 @@ const unified: OutlierDetectionConfig = {
   maxEjectionPercent: 100,
 };
 
-const peakEwma = { policy: 'peak-ewma', options: { defaultRttMs: 30, decayMs: 10_000 } };
+const peakEwma = { policy: 'peak-ewma', options: { defaultLatencyMs: 30, decayMs: 10_000 } };
 
 /** Linkerd detects failures per protocol, so that one service is a cluster for each. */
 function cluster(name: string, fields: Omit<ClusterConfig, 'name'>): Resource {
@@ -61,7 +61,7 @@ const clusters: readonly Resource[] = [
     discovery: { kind: 'endpoints', name: next },
     loadBalancing: {
       policy: 'peak-ewma',
-      options: { defaultRttMs: 30, decayMs: 10_000, penaltyMs: 5000, maxRetryAfterMs: 30_000, penaltyDecayMs: 20_000 },
+      options: { defaultLatencyMs: 30, decayMs: 10_000, failurePenaltyMs: 5000 },
     },
     limits: { maxPendingRequests: 50, pendingTimeoutMs: 1000 },
     outlierDetection: consecutive,
@@ -246,4 +246,18 @@ export const resources: readonly Resource[] = [
   ]),
 ];
 
-export const unhonoured: readonly Problem[] = [];
+const penalty = 'backend.backend.balancer.penaltyPeakEwma';
+
+/** What the translator reports, since no part of the model says it. */
+export const unhonoured: readonly Problem[] = [
+  {
+    key: { kind: 'cluster', name: `http1/${next}` },
+    path: `${penalty}.maxRetryAfter`,
+    reason: 'a Retry-After sets the time of an ejection, not the cost of a host',
+  },
+  {
+    key: { kind: 'cluster', name: `http1/${next}` },
+    path: `${penalty}.penaltyDecay`,
+    reason: 'failures are forgotten as fast as latencies',
+  },
+];
