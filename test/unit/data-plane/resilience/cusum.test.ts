@@ -145,6 +145,17 @@ describe('CusumDetector: who goes', () => {
     assert.deepEqual(new Set(watched.ejections.map(({ host }) => host)), new Set([0, 2]));
   });
 
+  it('is soon the next one: who went is no measure for the others', () => {
+    const { watched, now } = warm(5);
+    // Long suspected and kept in by others' rules: a hundred failures of one host.
+    const first = watched.detector.watch(watched, now);
+    for (let index = 0; index < 100; index++) watched.detector.recordFailure(first, false, now + 10 * index, watched);
+    watched.detector.ejected(first, now + 1000);
+    watched.serving--;
+    watched.out[0] = true;
+    assert.equal(failuresUntilOut(watched, 1, now + 1000), 4);
+  });
+
   it('is nobody while more than half of the peers fail too, and the one that goes on failing when they are well again', () => {
     const { watched, now } = warm(5);
     const during = inTurn(watched, { startMs: now, everyMs: 20, count: 500 }, () => true);
