@@ -89,21 +89,20 @@ export class PooledRates {
   /** Monotonic milliseconds of the first request. */
   startMs = 0.1;
   private foldedMs = 0.1;
-  private pending = 0;
+  private foldedTotal = 0;
 
   /** A request succeeded: nothing else is done for a host without evidence against it. */
   count(now: number): void {
     if (this.total === 0) this.start(now);
     this.total++;
-    this.pending++;
   }
 
   /** Folds what was counted until now. */
   fold(now: number): void {
     if (this.total === 0) this.start(now);
     const elapsedMs = now - this.foldedMs;
-    const { pending } = this;
-    this.pending = 0;
+    const pending = this.total - this.foldedTotal;
+    this.foldedTotal = this.total;
     if (!(elapsedMs > 0)) {
       this.all.addRequests(pending, pending);
       return;
@@ -122,6 +121,7 @@ export class PooledRates {
   /** A request failed; to be called after {@link fold}. */
   addFailure(): void {
     this.total++;
+    this.foldedTotal++;
     this.failures++;
     this.all.addFailure();
   }
