@@ -7,7 +7,7 @@ import { tablesOf } from './report.ts';
 
 const folder = join(import.meta.dirname, '../../docs/explanation');
 const page = join(folder, 'how-detection-was-measured.md');
-const begin = '<!-- results: written by `npm run bench -- detection --full --write` -->';
+const begin = '<!-- results: written by benchmarks/detection/publish.ts -->';
 const end = '<!-- end of results -->';
 
 /** Writes the curves, and the tables of the page about them. */

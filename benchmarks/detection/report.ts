@@ -125,7 +125,7 @@ function meshShown(name: string): string {
   if (name === 'half-bad') return 'failed requests, returns';
   if (name === 'blocked-loop') return 'ejections';
   if (name === 'poison-key' || name.endsWith('outage')) return 'hosts ejected, mean (most)';
-  return 'delay s (p90), failed, lost';
+  return 'delay s (p90), failed, lost, share of a fair one';
 }
 
 /** The runs of one scenario in words. */
@@ -144,7 +144,7 @@ function meshText(name: string, figures: readonly RunFigures[]): string {
   if (name === 'blocked-loop') return String(sum(values('ejections')));
   if (name === 'poison-key' || name.endsWith('outage'))
     return `${(sum(values('ejected')) / figures.length).toFixed(2)} (${Math.max(...values('ejected'))})`;
-  return `${spread('delayMs')}, ${middle('failed')}, ${middle('lost')}`;
+  return `${spread('delayMs')}, ${middle('failed')}, ${middle('lost')}, ${quantile(values('share'), 0.5).toFixed(2)}`;
 }
 
 function sum(values: readonly number[]): number {
@@ -208,6 +208,7 @@ export function reportOf(evaluation: Evaluation): Report {
   return {
     ...own,
     name: 'detection',
+    title: `Failure detection in virtual time. ${own.title}`,
     tables,
     figures: figuresOf(evaluation),
     notes: [
