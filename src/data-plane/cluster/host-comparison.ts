@@ -1,6 +1,7 @@
 import type { MeshErrorCode } from '../../base/errors.ts';
 import type { CusumConfig } from '../../model/policy.ts';
-import { CusumDetector, type ServingHosts } from '../resilience/cusum.ts';
+import { CusumDetector } from '../resilience/cusum.ts';
+import type { ServingHosts } from '../resilience/cusum-gate.ts';
 import type { CusumHost } from '../resilience/cusum-host.ts';
 import type { Outcome } from '../resilience/outcome.ts';
 import { setTrust, type HostRecord } from './host-record.ts';

@@ -27,15 +27,18 @@
  * twenty successes outweigh, so that the first failures of a service with a few errors eject nobody.
  */
 import type { CusumConfig } from '../../model/policy.ts';
+import { CusumGate, type ServingHosts } from './cusum-gate.ts';
 import { CusumHost, errorAlternatives } from './cusum-host.ts';
 import { describeEvidence } from './cusum-reason.ts';
-import { fastMs, HostRates, PooledRates, WindowedCounts } from './cusum-rates.ts';
+import { HostRates, PooledRates, WindowedCounts } from './cusum-rates.ts';
 
 /** One false ejection of a host in twenty days. */
 const defaultFalseEjectionsPerEndpointDay = 0.05;
 const secondsPerDay = 86_400;
 /** Requests a second of a host that hardly gets any: below, three failures in weeks would do. */
 const minPerSecond = 1;
+/** However many false ejections are allowed, something must speak against a host. */
+const minThreshold = 1;
 /** What is thought of peers that were not heard of, and how many requests that is worth: over the slow window, and over the fast one. */
 const priorRequests = 2;
 const priorSlowFailures = 0.25;
@@ -52,15 +55,8 @@ const deadRatio = 0.9;
 const leastContrast = 1.3;
 /** Between failures the rate of the peers is looked at so often. */
 const judgeEveryMs = 50;
-/** The part of h from which on a host counts for the gate, and that from which on it is no measure for its peers. */
-const hotShare = 1 / 8;
+/** The part of h from which on a host is no measure for its peers. */
 const suspectShare = 1 / 4;
-/** Hosts that failed last so long ago say nothing about an incident of now. */
-const hotForMs = 300_000;
-/** A peer that was not heard in the time of so many requests of the host gets none; so long at most. */
-const heardRequests = 20;
-const minHeardPerSecond = 0.1;
-const heardEveryMs = 1000;
 /** a of the Lehmann alternative. */
 const latencyShape = 5;
 /** Answers of one host that came together were held up together: one of them counts. */
@@ -72,28 +68,13 @@ const longestBurstMs = 10;
 /** Above this rank an answer is evidence of slowness. */
 export const slowRank = latencyShape ** (-1 / (latencyShape - 1));
 
-/** Hosts that get requests at present; the one in question is among them. */
-export interface ServingHosts {
-  /** How many may be picked. Read on bad news: it must not count them then. */
-  readonly serving: number;
-  /**
-   * How many of them were heard since, or are hot. Read when a host is about to go, once a second at most. A subset, a standby priority
-   * or another zone may get no requests, so that nothing can speak up there; left out = all get some.
-   */
-  heardSince?(sinceMs: number): number;
-}
-
 /** The detector of one cluster. It says who should go; whether and for how long is for ejection-rules.ts. */
 export class CusumDetector {
   private readonly pool = new PooledRates();
   /** Written anew whenever the rate of the peers is asked for. */
   private readonly peers = new WindowedCounts();
-  /** Hosts that count for the gate, the one with the oldest bad news first. */
-  private readonly hot = new Set<CusumHost>();
+  private readonly gate = new CusumGate();
   private suspects = 0;
-  /** Hosts heard of late, and when they were counted. */
-  private heard = 0;
-  private heardMs = Number.NEGATIVE_INFINITY;
   /** Whether late answers and silence count. */
   weighsLatency = true;
   weighsSilence = true;
@@ -106,10 +87,12 @@ export class CusumDetector {
 
   /** Applies a configuration; what was counted stays. */
   update(config: CusumConfig): void {
-    const { falseEjectionsPerEndpointDay = defaultFalseEjectionsPerEndpointDay, latency = true, silence = true } = config;
+    const { falseEjectionsPerEndpointDay = 0, latency = true, silence = true } = config;
+    // A budget that is none, as zero or NaN, is the default.
+    const perDay = falseEjectionsPerEndpointDay > 0 ? falseEjectionsPerEndpointDay : defaultFalseEjectionsPerEndpointDay;
     this.weighsLatency = latency;
     this.weighsSilence = silence;
-    this.budget = (secondsPerDay * (errorAlternatives + (latency ? 1 : 0))) / falseEjectionsPerEndpointDay;
+    this.budget = (secondsPerDay * (errorAlternatives + (latency ? 1 : 0))) / perDay;
   }
 
   /** A host of which there is bad news for the first time. */
@@ -189,7 +172,7 @@ export class CusumDetector {
   ejected(host: CusumHost, now: number): void {
     this.pool.fold(now);
     host.rates.fold(this.pool, now, host.isSuspected);
-    this.cool(host);
+    this.gate.cool(host);
     this.suspect(host, false);
     this.pool.gone.add(host.rates);
     host.rates.clear();
@@ -213,7 +196,7 @@ export class CusumDetector {
 
   /** The host is gone from the cluster. */
   forget(host: CusumHost): void {
-    this.cool(host);
+    this.gate.cool(host);
     this.suspect(host, false);
   }
 
@@ -256,7 +239,7 @@ export class CusumDetector {
     const { peers } = this;
     peers.set(all);
     peers.subtract(gone);
-    const isHeld = this.isHeld(host, now, hosts);
+    const isHeld = this.gate.isHeld(host, now, hosts);
     if (!isHeld) peers.subtract(suspected);
     // Suspected itself, it is among those.
     if (isHeld || !host.isSuspected) peers.subtract(host.rates);
@@ -281,64 +264,24 @@ export class CusumDetector {
   }
 
   private thresholdAt(perSecond: number): number {
-    return Math.log(this.budget * Math.max(minPerSecond, perSecond));
+    return Math.max(minThreshold, Math.log(this.budget * Math.max(minPerSecond, perSecond)));
   }
 
   /** Draws the consequences of new evidence; true when the host should go. */
   private settle(host: CusumHost, isBadNews: boolean, now: number, hosts: ServingHosts): boolean {
     const { sum, threshold } = host;
     const evidence = sum + host.silence;
-    if (evidence < threshold * hotShare) this.cool(host);
-    else if (isBadNews) this.heat(host, now);
+    this.gate.weigh(host, isBadNews, now);
     this.suspect(host, evidence >= threshold * suspectShare);
     if (evidence < threshold / 2 && !host.isOnProbation) {
       host.trustRatio = 1;
       return false;
     }
     const isVerdict = isBadNews && sum + Math.min(host.silence, host.silenceBefore) >= threshold;
-    const isHeld = this.isHeld(host, now, hosts) || (isVerdict && this.isHeldByHeard(host, now, hosts));
+    const isHeld = this.gate.isHeld(host, now, hosts) || (isVerdict && this.gate.isHeldByHeard(host, now, hosts));
     host.trustRatio = isHeld ? 1 : trustAt(evidence / threshold, host.isOnProbation);
     if (isHeld) host.limit(threshold / 2);
     return isVerdict && !isHeld;
-  }
-
-  /** The gate. */
-  private isHeld(host: CusumHost, now: number, hosts: ServingHosts): boolean {
-    const peers = hosts.serving - 1;
-    if (peers < 1) return true;
-    if (2 * (this.hot.size - (host.isHot ? 1 : 0)) <= peers) return false;
-    for (const other of this.hot) {
-      if (now - other.hotMs < hotForMs) break;
-      this.cool(other);
-    }
-    return 2 * (this.hot.size - (host.isHot ? 1 : 0)) > peers;
-  }
-
-  /** The gate, over those of the peers that are asked at all; where none but the host is, it says nothing. */
-  private isHeldByHeard(host: CusumHost, now: number, hosts: ServingHosts): boolean {
-    if (hosts.heardSince === undefined) return false;
-    if (!(now - this.heardMs < heardEveryMs)) {
-      // So long that a host with as many requests would have been heard.
-      const perSecond = Math.max(minHeardPerSecond, host.rates.perSecond(now));
-      this.heard = hosts.heardSince(now - Math.max(fastMs, (1000 * heardRequests) / perSecond));
-      this.heardMs = now;
-    }
-    const peers = this.heard - 1;
-    return peers >= 1 && 2 * (this.hot.size - 1) > peers;
-  }
-
-  private heat(host: CusumHost, now: number): void {
-    // The latest last.
-    if (host.isHot) this.hot.delete(host);
-    this.hot.add(host);
-    host.isHot = true;
-    host.hotMs = now;
-  }
-
-  private cool(host: CusumHost): void {
-    if (!host.isHot) return;
-    this.hot.delete(host);
-    host.isHot = false;
   }
 
   private suspect(host: CusumHost, isSuspected: boolean): void {

@@ -363,6 +363,17 @@ describe('CusumDetector: times and numbers that are odd', () => {
     }
   });
 
+  it('takes a budget that is none for the default, and asks for something whatever the budget', () => {
+    const thresholdOf = (falseEjectionsPerEndpointDay: number): number => {
+      const watched = new WatchedHosts(3, { falseEjectionsPerEndpointDay });
+      watched.finish(0, true, 1000);
+      return watched.states[0]!.threshold;
+    };
+    for (const none of [0, -1, Number.NaN]) assert.equal(thresholdOf(none), thresholdOf(0.05));
+    assert.equal(thresholdOf(1e12), 1);
+    assert.equal(thresholdOf(Number.POSITIVE_INFINITY), 1);
+  });
+
   it('applies another budget to what was counted', () => {
     const detector = new CusumDetector({ falseEjectionsPerEndpointDay: 0.05 });
     const hosts = { serving: 3 };
