@@ -198,10 +198,24 @@ export interface LocalityShare {
 /** The hosts that a policy balances over: one priority and locality, already without those that are ejected or open. */
 export type HostSet = readonly PickableHost[];
 
-/** An immutable view over hosts. */
+/** One host that left a set, joined it, or has another weight in it. */
+export interface HostSetChange {
+  readonly kind: 'left' | 'joined' | 'weight';
+  /** Its place in the set: where it was, or where it is now. The others keep their order. */
+  readonly index: number;
+  /** The set afterwards. */
+  readonly hosts: HostSet;
+}
+
+/** A view over hosts. */
 export interface Picker {
   /** The host for this attempt, or undefined when the set is empty. Must not allocate. */
   pick(context: PickContext): PickableHost | undefined;
+  /**
+   * Takes a small change over and keeps everything else; false = it cannot, and a picker is built anew. For policies whose pickers
+   * take long to build where there are many hosts.
+   */
+  follow?(change: HostSetChange): boolean;
 }
 
 /** Checks a policy's options and fills in the defaults. Throws an Error that names the path and the remedy. */

@@ -1,4 +1,4 @@
-import type { PickableHost, PickContext, Picker } from '../../model/contracts.ts';
+import type { HostSetChange, PickableHost, PickContext, Picker } from '../../model/contracts.ts';
 import { hasEqualWeights, noteEqualWeights } from '../load-balancing/host-weights.ts';
 import type { Host } from './host.ts';
 
@@ -46,7 +46,7 @@ export class BalancedHosts implements Picker {
   insert(host: Host, index: number): void {
     const { hosts } = this;
     if (hosts.length > 0 && hosts[0]!.weight !== host.weight) this.isEven = false;
-    this.replace(hosts.toSpliced(index, 0, host));
+    this.replace(hosts.toSpliced(index, 0, host), 'joined', index);
   }
 
   /** One host less. */
@@ -54,24 +54,20 @@ export class BalancedHosts implements Picker {
     const hosts = this.hosts.slice();
     // A third of the time that `toSpliced` takes here, for 10,000 hosts.
     hosts.splice(index, 1);
-    this.replace(hosts);
+    this.replace(hosts, 'left', index);
   }
 
-  /** The weight, or something else that policies read of a host, is another now. */
-  changed(host: Host): void {
+  /** The weight of the host at this index, or something else that policies read of it, is another now. */
+  changed(host: Host, index: number): void {
     const { hosts } = this;
-    // Where they were uneven already, this one may have been the only odd one.
-    if (!this.isEven) this.set(hosts);
-    else {
-      if (hosts.length > 1) this.isEven = host.weight === hosts[hosts[0] === host ? 1 : 0]!.weight;
-      this.replace(hosts);
-    }
+    if (this.isEven && hosts.length > 1) this.isEven = host.weight === hosts[index === 0 ? 1 : 0]!.weight;
+    this.replace(hosts, 'weight', index);
   }
 
-  private replace(hosts: readonly Host[]): void {
+  private replace(hosts: readonly Host[], kind?: HostSetChange['kind'], index = 0): void {
     if (hosts.length <= 1) this.isEven = true;
     noteEqualWeights(hosts, this.isEven);
     this.hosts = hosts;
-    this.isStale = true;
+    this.isStale ||= kind === undefined || this.picker!.follow?.({ kind, index, hosts }) !== true;
   }
 }

@@ -87,7 +87,7 @@ export class HostPool {
     const index = set.hosts.indexOf(host);
     if (index === -1) {
       if (belongs) set.insert(host, this.indexIn(set.hosts, host));
-    } else if (belongs) set.changed(host);
+    } else if (belongs) set.changed(host, index);
     else set.remove(index);
   }
 

@@ -1,4 +1,4 @@
-import type { HostSet } from '../../model/contracts.ts';
+import type { HostSet, HostSetChange } from '../../model/contracts.ts';
 
 /** Sets whose weights are known to be equal: to look at 10,000 hosts again because one left costs more than everything else. */
 const even = new WeakSet<HostSet>();
@@ -16,6 +16,32 @@ export function hasEqualWeights(hosts: HostSet): boolean {
   return true;
 }
 
+/** Whether a weight may be reckoned with; any other is unknown. */
+export function isKnownWeight(weight: number): boolean {
+  return weight > 0 && weight < Number.POSITIVE_INFINITY;
+}
+
+/** The weights after a small change of their hosts; undefined where the weight is unknown, and all have to be looked at. */
+export function changedWeights(weights: Float64Array, { kind, index, hosts }: HostSetChange): Float64Array | undefined {
+  if (kind === 'left') {
+    const fewer = new Float64Array(weights.length - 1);
+    fewer.set(weights.subarray(0, index));
+    fewer.set(weights.subarray(index + 1), index);
+    return fewer;
+  }
+  const { weight } = hosts[index]!;
+  if (!isKnownWeight(weight)) return undefined;
+  if (kind === 'weight') {
+    weights[index] = weight;
+    return weights;
+  }
+  const more = new Float64Array(weights.length + 1);
+  more.set(weights.subarray(0, index));
+  more[index] = weight;
+  more.set(weights.subarray(index), index + 1);
+  return more;
+}
+
 /** The weights as doubles. One that is not above 0 and finite is unknown, and taken to be the mean of the others (gRFC A58). */
 export function weightsOf(hosts: HostSet): Float64Array {
   const weights = new Float64Array(hosts.length);
@@ -23,7 +49,7 @@ export function weightsOf(hosts: HostSet): Float64Array {
   let sum = 0;
   for (let index = 0; index < weights.length; index++) {
     const { weight } = hosts[index]!;
-    if (!(weight > 0 && weight < Number.POSITIVE_INFINITY)) continue;
+    if (!isKnownWeight(weight)) continue;
     weights[index] = weight;
     sum += weight;
     known++;

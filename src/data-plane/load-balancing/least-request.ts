@@ -9,9 +9,17 @@
  * moment. A bias of 0 ignores the load.
  */
 import type { Random } from '../../base/runtime.ts';
-import type { HostSet, LoadBalancingPolicy, OptionsSchema, PickableHost, PickContext, Picker } from '../../model/contracts.ts';
+import type {
+  HostSet,
+  HostSetChange,
+  LoadBalancingPolicy,
+  OptionsSchema,
+  PickableHost,
+  PickContext,
+  Picker,
+} from '../../model/contracts.ts';
 import { EdfSchedule } from './edf-schedule.ts';
-import { hasEqualWeights, weightsOf } from './host-weights.ts';
+import { changedWeights, hasEqualWeights, weightsOf } from './host-weights.ts';
 import { booleanOption, numberOption, refuseUnknownOptions } from './policy-options.ts';
 import { isTried, nextUntried, redraws } from './tried-hosts.ts';
 
@@ -200,8 +208,8 @@ class FullScanPicker implements Picker {
 }
 
 class WeightedPicker implements Picker {
-  private readonly hosts: HostSet;
-  private readonly weights: Float64Array;
+  private hosts: HostSet;
+  private weights: Float64Array;
   private readonly bias: number;
   private readonly schedule: EdfSchedule;
   constructor(hosts: HostSet, bias: number, random: Random) {
@@ -218,6 +226,16 @@ class WeightedPicker implements Picker {
     if (!isTried(context.tried, host)) return host;
     const untried = nextUntried(this.hosts, Math.floor(context.random() * this.hosts.length), context.tried);
     return untried === -1 ? host : this.hosts[untried];
+  }
+
+  follow(change: HostSetChange): boolean {
+    const weights = changedWeights(this.weights, change);
+    if (weights === undefined || weights.length === 0) return false;
+    if (change.kind === 'left') this.schedule.remove(change.index);
+    else if (change.kind === 'joined') this.schedule.insert(change.index, weights[change.index]!);
+    this.weights = weights;
+    this.hosts = change.hosts;
+    return true;
   }
 
   private next(): PickableHost {

@@ -1,4 +1,5 @@
 import type { Random } from '../../base/runtime.ts';
+import type { HostSetChange } from '../../model/contracts.ts';
 
 /** Weights are scaled so that the largest is this. */
 const maxScaled = 65_535;
@@ -14,12 +15,15 @@ const minScaled = 50;
  * holds in exactly wᵢ of 65535 rounds. Source: the static stride scheduler of gRFC A58's implementations.
  */
 export class StrideSchedule {
-  private readonly scaled: Uint16Array;
+  private scaled: Uint16Array;
+  /** The weight that is scaled to the most. */
+  private readonly largest: number;
   private index: number;
   private round: number;
 
-  constructor(scaled: Uint16Array, random: Random) {
+  constructor(scaled: Uint16Array, largest: number, random: Random) {
     this.scaled = scaled;
+    this.largest = largest;
     this.index = Math.floor(random() * scaled.length);
     this.round = Math.floor(random() * maxScaled);
   }
@@ -28,6 +32,32 @@ export class StrideSchedule {
   continueAfter(previous: StrideSchedule): void {
     this.index = previous.index < this.scaled.length ? previous.index : 0;
     this.round = previous.round;
+  }
+
+  /** Takes a small change over where the scale still fits; false = it does not. */
+  follow({ kind, index, hosts }: HostSetChange): boolean {
+    const { scaled, largest } = this;
+    if (kind === 'left') {
+      // Without the largest the others would wait for turns that nobody takes.
+      if (scaled[index] === maxScaled || scaled.length === 1) return false;
+      this.scaled = new Uint16Array(scaled.length - 1);
+      this.scaled.set(scaled.subarray(0, index));
+      this.scaled.set(scaled.subarray(index + 1), index);
+      if (index < this.index) this.index--;
+      if (this.index === this.scaled.length) this.index = 0;
+      return true;
+    }
+    const { weight } = hosts[index]!;
+    const own = Math.round((weight / largest) * maxScaled);
+    if (!(own >= minScaled && own <= maxScaled) || (kind === 'weight' && scaled[index] === maxScaled)) return false;
+    if (kind === 'joined') {
+      this.scaled = new Uint16Array(scaled.length + 1);
+      this.scaled.set(scaled.subarray(0, index));
+      this.scaled.set(scaled.subarray(index), index + 1);
+      if (index <= this.index) this.index++;
+    }
+    this.scaled[index] = own;
+    return true;
   }
 
   /** The index of the next host. */
@@ -72,5 +102,5 @@ export function createNarrowSchedule(weights: Float64Array, random: Random): Str
 function scheduleOfScaled(weights: Float64Array, max: number, random: Random): StrideSchedule {
   const scaled = new Uint16Array(weights.length);
   for (let index = 0; index < scaled.length; index++) scaled[index] = Math.round((weights[index]! / max) * maxScaled);
-  return new StrideSchedule(scaled, random);
+  return new StrideSchedule(scaled, max, random);
 }

@@ -1,7 +1,7 @@
 import type { Random } from '../../base/runtime.ts';
-import type { HostSet, LoadBalancingPolicy, PickableHost, PickContext, Picker } from '../../model/contracts.ts';
+import type { HostSet, HostSetChange, LoadBalancingPolicy, PickableHost, PickContext, Picker } from '../../model/contracts.ts';
 import { EdfSchedule } from './edf-schedule.ts';
-import { weightsOf } from './host-weights.ts';
+import { changedWeights, weightsOf } from './host-weights.ts';
 import { noOptions } from './policy-options.ts';
 import { createStrideSchedule, type StrideSchedule } from './stride-schedule.ts';
 import { isTried, nextUntried, redraws } from './tried-hosts.ts';
@@ -26,11 +26,12 @@ export function buildWeighted(hosts: HostSet, random: Random, previous: Picker |
 
 interface Turns {
   next(): number;
+  follow(change: HostSetChange): boolean;
 }
 
 class SchedulePicker implements Picker {
   readonly schedule: Turns;
-  private readonly hosts: HostSet;
+  private hosts: HostSet;
   constructor(hosts: HostSet, schedule: Turns) {
     this.hosts = hosts;
     this.schedule = schedule;
@@ -46,15 +47,30 @@ class SchedulePicker implements Picker {
     const untried = nextUntried(hosts, Math.floor(context.random() * hosts.length), context.tried);
     return hosts[untried === -1 ? index : untried];
   }
+
+  follow(change: HostSetChange): boolean {
+    if (!this.schedule.follow(change)) return false;
+    this.hosts = change.hosts;
+    return true;
+  }
 }
 
 /** For weights that are too far apart for strides. */
 class EdfTurns implements Turns {
   private readonly schedule: EdfSchedule;
-  private readonly weights: Float64Array;
+  private weights: Float64Array;
   constructor(weights: Float64Array, random: Random) {
     this.weights = weights;
     this.schedule = new EdfSchedule(weights, random);
+  }
+
+  follow(change: HostSetChange): boolean {
+    const weights = changedWeights(this.weights, change);
+    if (weights === undefined || weights.length === 0) return false;
+    if (change.kind === 'left') this.schedule.remove(change.index);
+    else if (change.kind === 'joined') this.schedule.insert(change.index, weights[change.index]!);
+    this.weights = weights;
+    return true;
   }
 
   next(): number {

@@ -1,0 +1,98 @@
+/** Pickers that take small changes over instead of being built anew: they pick as a new one would. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { seededRandom } from '../../../../src/base/runtime.ts';
+import { loadBalancingPolicies } from '../../../../src/data-plane/load-balancing/index.ts';
+import type { HostSetChange, PickableHost, Picker } from '../../../../src/model/contracts.ts';
+
+interface WeighedHost extends PickableHost {
+  weight: number;
+}
+
+let names = 0;
+function hostOf(weight: number): WeighedHost {
+  return { address: `192.0.2.1:${++names}`, weight, inFlight: 0 };
+}
+
+function pickerOf(policyName: string, hosts: readonly PickableHost[]): Picker {
+  const policy = loadBalancingPolicies.get(policyName)!;
+  return policy.build(hosts, policy.options.parse(undefined, policyName), seededRandom(3));
+}
+
+/** Each host has its share of the picks. */
+function assertShares(picker: Picker, hosts: readonly WeighedHost[], words: string): void {
+  const random = seededRandom(17);
+  const counts = new Map<PickableHost, number>();
+  const picks = 400 * hosts.length;
+  for (let pick = 0; pick < picks; pick++) {
+    const host = picker.pick({ tried: [], random, now: 0 })!;
+    counts.set(host, (counts.get(host) ?? 0) + 1);
+  }
+  const total = hosts.reduce((sum, { weight }) => sum + weight, 0);
+  assert.equal(counts.size, hosts.length, `${words}: hosts that are not there`);
+  for (const host of hosts) {
+    const expected = (picks * host.weight) / total;
+    // Turns are even to about one of them a host; what was drawn at the beginning is added.
+    assert.ok(Math.abs(counts.get(host)! - expected) <= 3 + 0.05 * expected, `${words}: ${counts.get(host)} of ${expected}`);
+  }
+}
+
+const table = [
+  { policy: 'least-request', weights: [5, 1, 3, 2, 4] },
+  { policy: 'weighted-round-robin', weights: [5, 1, 3, 2, 4] },
+  { policy: 'round-robin', weights: [5, 1, 3, 2, 4] },
+  // Too far apart for strides.
+  { policy: 'weighted-round-robin', weights: [10_000, 1, 1, 1, 1] },
+];
+
+for (const { policy, weights } of table) {
+  describe(`${policy}, weights ${weights.join(' ')}`, () => {
+    it('picks by the weights of now after one change', () => {
+      const changes: readonly ((hosts: readonly WeighedHost[]) => HostSetChange)[] = [
+        (hosts) => ({ kind: 'left', index: 1, hosts: hosts.toSpliced(1, 1) }),
+        (hosts) => ({ kind: 'left', index: 4, hosts: hosts.toSpliced(4, 1) }),
+        (hosts) => ({ kind: 'joined', index: 2, hosts: hosts.toSpliced(2, 0, hostOf(4)) }),
+        (hosts) => ({ kind: 'joined', index: 5, hosts: [...hosts, hostOf(2)] }),
+        (hosts) => {
+          hosts[1]!.weight = 2;
+          return { kind: 'weight', index: 1, hosts };
+        },
+      ];
+      for (const [number, make] of changes.entries()) {
+        const before = weights.map(hostOf);
+        const picker = pickerOf(policy, before);
+        for (let pick = 0; pick < 7; pick++) picker.pick({ tried: [], random: seededRandom(5), now: 0 });
+        const change = make(before);
+        assert.equal(picker.follow!(change), true, `change ${number}`);
+        if (weights[0]! < 100) assertShares(picker, change.hosts, `change ${number}`);
+      }
+    });
+
+    it('picks by the weights of now after a thousand changes, and says which it cannot take over', () => {
+      const random = seededRandom(1234);
+      let hosts = Array.from({ length: 12 }, () => hostOf(1 + Math.floor(random() * 5)));
+      hosts[0]!.weight = weights[0]!;
+      let picker = pickerOf(policy, hosts);
+      let taken = 0;
+      for (let step = 0; step < 1000; step++) {
+        const kind = (['left', 'joined', 'weight'] as const)[Math.floor(random() * 3)]!;
+        if (kind === 'left' && hosts.length < 6) continue;
+        const index = Math.floor(random() * hosts.length);
+        hosts = kind === 'left' ? hosts.toSpliced(index, 1) : kind === 'joined' ? hosts.toSpliced(index, 0, hostOf(1)) : hosts;
+        if (kind !== 'left') hosts[index]!.weight = 1 + Math.floor(random() * 5);
+        if (picker.follow?.({ kind, index, hosts }) === true) taken++;
+        else picker = pickerOf(policy, hosts);
+        for (let pick = 0; pick < 5; pick++) assert.ok(hosts.includes(picker.pick({ tried: [], random, now: 0 }) as WeighedHost));
+        if (step % 50 === 49) assertShares(picker, hosts, `step ${step}`);
+      }
+      assert.ok(taken > 400, `${taken} were taken over`);
+    });
+
+    it('is built anew where a weight is unknown', () => {
+      const hosts = weights.map(hostOf);
+      const picker = pickerOf(policy, hosts);
+      hosts[1]!.weight = 0;
+      assert.equal(picker.follow!({ kind: 'weight', index: 1, hosts }), false);
+    });
+  });
+}
