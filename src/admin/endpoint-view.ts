@@ -16,6 +16,7 @@ export interface EndpointView {
   readonly inFlight: number;
   /** Absent where it is 0. */
   readonly priority?: number;
+  readonly region?: string;
   readonly zone?: string;
   /** Evidence against it, as a percentage of what ejects it; absent while there is none. */
   readonly evidencePercent?: number;
@@ -38,6 +39,7 @@ export function endpointView(cluster: Cluster, host: Host, now: number): Endpoin
     ...(isDegraded && { degraded: true as const }),
     inFlight,
     ...(priority !== 0 && { priority }),
+    ...(locality.region !== undefined && { region: locality.region }),
     ...(locality.zone !== undefined && { zone: locality.zone }),
     ...(evidence > 0 && { evidencePercent: Math.round(evidence * 100) }),
     ...(check !== undefined && { check }),

@@ -5,6 +5,7 @@ import type { FaultConfig } from '../model/policy.ts';
 import { askedPolicy } from '../data-plane/asked-policy.ts';
 import { overrideHeaders } from '../data-plane/resilience/request-overrides.ts';
 import type { Cluster } from '../data-plane/cluster/cluster.ts';
+import type { HostGroup, PriorityStatus } from '../data-plane/cluster/host-group.ts';
 import type { LiveConfig } from '../data-plane/live-config.ts';
 import type { CompiledDestination, CompiledMirror, CompiledRoute } from '../data-plane/routing/compiled-route.ts';
 import { clusterInHeader, sumOfWeights } from '../data-plane/routing/decide-route.ts';
@@ -36,6 +37,8 @@ export interface DestinationView {
   /** Why its endpoints are not known: they have been asked for, or the answer was an error. */
   readonly awaited?: string;
   readonly panic: boolean;
+  /** What each priority gets; absent where there is one only. */
+  readonly priorities?: readonly PriorityStatus[];
   readonly endpoints: readonly EndpointView[];
   /** The request as it is sent, where the route changes it. */
   readonly sent?: {
@@ -134,6 +137,7 @@ function viewOf(explained: ExplainedRequest, destination: CompiledDestination, t
     found: group !== undefined,
     ...(awaited !== undefined && { awaited }),
     panic: group?.isPanic ?? false,
+    ...prioritiesOf(group),
     endpoints: (group?.hosts ?? []).map((host) => endpointView(cluster!, host, explained.clock.now())),
     ...(sent !== undefined && {
       sent: { path: sent.path, host: hostOf(sent, destination), headers: headersOf(sent, explained.route) },
@@ -151,6 +155,11 @@ function viewOf(explained: ExplainedRequest, destination: CompiledDestination, t
     ...(circuit?.fallback !== undefined && { fallback: circuit.fallback }),
     ...(cluster !== undefined && { policies: policiesOf(cluster.config) }),
   };
+}
+
+function prioritiesOf(group: HostGroup | undefined) {
+  const priorities = group?.loadOfPriorities() ?? [];
+  return priorities.length < 2 ? {} : { priorities };
 }
 
 function policiesOf(config: ClusterConfig): ClusterPolicies {
@@ -224,14 +233,12 @@ function chosenEndpoint(
   if (session?.address !== undefined && group.hostAt(session.address) !== undefined)
     return { address: session.address, by: 'session' };
   // Other policies do not look at the hash, and to ask them would move them on.
-  if (route.hash === undefined || !hashing.has(cluster.config.loadBalancing.policy)) return undefined;
+  if (route.hash === undefined || !group.isHashing) return undefined;
   const hash = requestHasherOf(route.hash)(sent, noChance);
   if (hash === undefined || hash.setCookies.length > 0) return undefined;
   const host = group.picker.pick({ tried: [], hash, random: noChance, now: clock.now() });
   return host === undefined ? undefined : { address: host.address, by: 'hash' };
 }
-
-const hashing: ReadonlySet<string> = new Set(['ring-hash', 'maglev']);
 
 const isAsked = 'its endpoints have been asked for and have not come yet';
 const isClusterAsked = 'a control plane has been asked for it and has not answered yet';

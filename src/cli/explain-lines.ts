@@ -30,7 +30,7 @@ export function* policyLines(explanation: Explanation): Generator<Line> {
 
 /** One destination: its share, the request as it is sent, its copies, its endpoints. */
 export function* destinationLines(destination: DestinationView, hash: Explanation['hash']): Generator<Line> {
-  const { percent, sent, mirrors, fault, timeoutMs, policies, limitsReached, endpoints } = destination;
+  const { percent, sent, mirrors, fault, timeoutMs, policies, limitsReached, priorities = [], endpoints } = destination;
   yield ['destination', `${percent.toFixed(0)} % → ${nameOf(destination)}`];
   if (timeoutMs !== undefined) yield ['', `  timeout ${timeoutMs} ms`];
   if (fault !== undefined) for (const text of faultWords(fault)) yield ['', `  fault: ${text}`];
@@ -41,16 +41,19 @@ export function* destinationLines(destination: DestinationView, hash: Explanatio
   for (const mirror of mirrors) yield ['', `  copy of ${mirror.percent} % → ${nameOf(mirror)}`];
   if (policies !== undefined) for (const text of clusterLines(policies, hash)) yield ['', `  ${text}`];
   for (const limit of limitsReached) yield ['', `  limit reached: ${limit}`];
+  for (const { priority, healthyPercent, degradedPercent, isPanic } of priorities)
+    yield ['', `  priority ${priority}: ${healthyPercent + degradedPercent} % of the requests${isPanic ? ', in panic' : ''}`];
   for (const endpoint of endpoints) yield ['', `  ${endpointWords(endpoint)}`];
 }
 
 function endpointWords(endpoint: DestinationView['endpoints'][number]): string {
-  const { address, state, degraded, weight, effectiveWeight, priority, zone } = endpoint;
+  const { address, state, degraded, weight, effectiveWeight, priority, region, zone } = endpoint;
   return [
     address,
     degraded === true ? `${state}, degraded` : state,
     `weight ${weight}${effectiveWeight === undefined || state !== 'healthy' ? '' : ` (now ${effectiveWeight})`}`,
     ...(priority === undefined ? [] : [`priority ${priority}`]),
+    ...(region === undefined ? [] : [`region ${region}`]),
     ...(zone === undefined ? [] : [`zone ${zone}`]),
   ].join('  ');
 }
