@@ -46,7 +46,7 @@ export const amendments: readonly Amendment[] = [
     what: 'all seeds, from 510 000 … 550 000 to 610 000 … 650 000',
     why:
       'two quick runs were looked at; they missed the marks of the silent outage and of the poison key and met the others. ' +
-      'Code of detection has changed since, none of its parameters',
+      'Code of detection has changed since; the constants of the CUSUM have not, silence wants 100 answers of a route first instead of 20',
   },
 ];
 
