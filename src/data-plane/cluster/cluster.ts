@@ -5,13 +5,8 @@
  * Most clusters of a large mesh are never asked for anything. What only requests need is made by the first of them, so that a
  * cluster costs less than a kilobyte beside its hosts until then, and has no timer.
  */
-import { MeshError } from '../../base/errors.ts';
-import type { Clock, Random } from '../../base/runtime.ts';
-import type { LoadBalancingPolicy } from '../../model/contracts.ts';
-import type { ClusterConfig, EndpointsConfig, Locality, LocalityEndpoints } from '../../model/cluster.ts';
+import type { ClusterConfig, EndpointsConfig, LocalityEndpoints } from '../../model/cluster.ts';
 import type { RetryBudgetConfig } from '../../model/policy.ts';
-import type { Telemetry } from '../../telemetry/telemetry.ts';
-import type { DnsResolver } from '../../wire/dns.ts';
 import type { OriginEntry } from '../live-config.ts';
 import { ClusterBackups } from '../resilience/backup.ts';
 import { ClusterBreaker } from '../resilience/cluster-breaker.ts';
@@ -20,40 +15,20 @@ import { ClusterLimits, type PriorityLimits } from '../resilience/limits.ts';
 import { RouteLatencies } from '../resilience/route-latencies.ts';
 import type { RetryBudget } from '../resilience/retry-budget.ts';
 import type { ClusterSlot } from '../routing/compiled-route.ts';
-import type { ConnectionFactory } from '../transport/connection-factory.ts';
 import { connectionSettings } from '../transport/connection-settings.ts';
 import type { HostConnections } from '../transport/host-connections.ts';
 import { ClusterHealth } from '../health-checks/cluster-health.ts';
-import type { HealthChecks } from '../health-checks/health-checks.ts';
+import { flatMembers } from './aggregate-members.ts';
+import type { ClusterDependencies } from './cluster-dependencies.ts';
+import { balancingOf, ClusterGroups } from './cluster-groups.ts';
 import { createDnsEndpoints, type DnsEndpoints } from './dns-endpoints.ts';
-import { EndpointWaiters } from './endpoint-waiters.ts';
+import { EndpointArrival } from './endpoint-arrival.ts';
 import { HostDetection } from './host-detection.ts';
 import type { Host } from './host.ts';
-import { HostTable, type HostChanges, type RefusedEndpoint } from './host-table.ts';
-import { HostGroup, defaultPanicThresholdPercent, fewChanges, hasMetadata } from './host-group.ts';
-import { beginSlowStart, SlowStart } from './slow-start.ts';
+import type { HostGroup } from './host-group.ts';
+import { HostTable, type RefusedEndpoint } from './host-table.ts';
 
-/** What every cluster needs of the mesh. */
-export interface ClusterDependencies {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly resolver: DnsResolver;
-  readonly connections: ConnectionFactory;
-  readonly policies: ReadonlyMap<string, LoadBalancingPolicy>;
-  readonly telemetry: Telemetry;
-  readonly healthChecks: HealthChecks;
-  /** Where this process runs, as far as it says. */
-  readonly locality?: Locality | undefined;
-  /** Why a source may not send requests to this address; undefined when it may. */
-  refusalOf(source: string, address: string): string | undefined;
-  /** Asks for the endpoints of a cluster that the control plane delivers on demand. Returns why there are none, when it said so. */
-  demandEndpoints(source: string, cluster: string): string | undefined;
-}
-
-/** Of so many hosts the first request makes the pickers. */
-const fewHosts = 100;
-/** An aggregate looks past a member for so long when its endpoints did not come. */
-const askAgainAfterMs = 10_000;
+export type { ClusterDependencies };
 
 export class Cluster {
   readonly source: string;
@@ -73,22 +48,16 @@ export class Cluster {
   private readonly budgets = new ClusterBudgets();
   private ownBackups: ClusterBackups | undefined = undefined;
   private readonly table = new HostTable();
-  private ownGroups: ReadonlyMap<string, HostGroup> | undefined = undefined;
-  /** What the groups were made of. */
-  private groupsKey = '';
-  private slowStart: SlowStart | undefined = undefined;
-  private overprovisioningPercent: number | undefined = undefined;
+  private readonly groups: ClusterGroups;
   /** Shares of the requests that the control plane wants refused. */
   drops: EndpointsConfig['drops'] = undefined;
   private dns: DnsEndpoints | undefined = undefined;
   /** Of an aggregate, in order; undefined while they are being found. */
   private members: readonly Cluster[] | undefined = [];
-  private readonly waiters = new EndpointWaiters();
-  private hasEndpoints = false;
-  /** The last ones that were put in force. */
+  private readonly arrival: EndpointArrival;
+  hasEndpoints = false;
+  /** Those that are in force. */
   private localities: readonly LocalityEndpoints[] | undefined = undefined;
-  /** Until then an aggregate looks past it: its endpoints did not come when they were waited for. */
-  private askAgainMs = 0.1;
   /** Request headers that name endpoints before the balancer is asked; undefined under nearly every policy. */
   overrideHeaders: readonly string[] | undefined = undefined;
   /** Endpoints whose addresses their source may not name. */
@@ -97,6 +66,8 @@ export class Cluster {
   constructor(dependencies: ClusterDependencies, source: string) {
     this.dependencies = dependencies;
     this.source = source;
+    this.arrival = new EndpointArrival(this, dependencies);
+    this.groups = new ClusterGroups(dependencies, this.table);
   }
 
   get limits(): ClusterLimits {
@@ -105,10 +76,6 @@ export class Cluster {
 
   get detection(): HostDetection {
     return this.ownDetection ?? this.beginDetection();
-  }
-
-  private get groups(): ReadonlyMap<string, HostGroup> {
-    return this.ownGroups ?? this.makeGroups();
   }
 
   get hosts(): Iterable<Host> {
@@ -121,7 +88,7 @@ export class Cluster {
 
   /** Those of them that requests go to now: of the priorities in use, without what is out, unless panic uses it. */
   get servingCount(): number {
-    return this.groups.get('')?.servingCount ?? 0;
+    return this.groups.whole.servingCount;
   }
 
   /**
@@ -136,28 +103,21 @@ export class Cluster {
     return members.at(-1);
   }
 
-  /**
-   * The clusters that an aggregate is made of, aggregates among them already told theirs: the tree is laid flat, each cluster where
-   * it comes first, and what leads back to this one is left out. Source: gRFC A37, "aggregate clusters".
-   */
+  /** The clusters that an aggregate is made of, aggregates among them already told theirs. */
   setChildren(children: readonly (Cluster | undefined)[]): void {
-    const members = new Set<Cluster>();
-    for (const child of children) {
-      if (child === undefined) continue;
-      if (child.config.discovery.kind !== 'aggregate') members.add(child);
-      else for (const member of child.members ?? []) members.add(member);
-    }
-    this.members = [...members];
+    this.members = flatMembers(children, (child) =>
+      child.config.discovery.kind === 'aggregate' ? (child.members ?? 'unknown') : undefined,
+    );
   }
 
   hasUsableHost(): boolean {
-    return this.groups.get('')!.hasAvailable;
+    return this.groups.whole.hasAvailable;
   }
 
   /** Its endpoints are not there yet, and it has not been asked for them in vain just now. */
   private isAwaited(): boolean {
     const now = this.dependencies.clock.now();
-    return !this.isReady(now) && now >= this.askAgainMs;
+    return !this.isReady(now) && this.arrival.isWorthAsking(now);
   }
 
   /**
@@ -177,9 +137,7 @@ export class Cluster {
       this.dns.close();
       this.dns = undefined;
     }
-    const said = discovery.kind === 'static' ? discovery : endpoints;
-    this.drops = said?.drops?.length === 0 ? undefined : said?.drops;
-    this.overprovisioningPercent = said?.overprovisioningPercent;
+    this.drops = this.ownEndpoints?.drops;
     if (discovery.kind === 'static') this.setLocalities(discovery.localities);
     else if (discovery.kind === 'endpoints' && endpoints !== undefined) this.setLocalities(endpoints.localities);
     // What is known of the endpoints stays, under the new configuration: their TLS and subsets may be others.
@@ -202,46 +160,20 @@ export class Cluster {
    * without. Rejects with MESH_DNS_FAILED or MESH_CONFIG_TIMEOUT, or when the signal aborts.
    */
   async whenReady(timeoutMs: number, signal?: AbortSignal): Promise<void> {
-    if (!this.hasHosts(this.dependencies.clock.now())) await this.whenEndpoints(timeoutMs, signal);
+    const { dns, arrival } = this;
+    if (!this.hasHosts(this.dependencies.clock.now()))
+      await arrival.expect(dns === undefined ? arrival.whenDelivered(timeoutMs, signal) : dns.whenKnown(), signal);
     await this.health?.whenWarm(timeoutMs, signal);
-  }
-
-  private async whenEndpoints(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
-    try {
-      await (this.dns === undefined ? this.whenDelivered(timeoutMs, signal) : this.dns.whenKnown());
-    } catch (error) {
-      if (signal?.aborted !== true) this.askAgainMs = this.dependencies.clock.now() + askAgainAfterMs;
-      throw error;
-    }
-  }
-
-  private async whenDelivered(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
-    const absence = this.dependencies.demandEndpoints(this.source, this.name);
-    if (absence !== undefined) {
-      const what = `cluster "${this.name}" has no endpoints: ${absence}`;
-      throw new MeshError('MESH_NO_HEALTHY_ENDPOINT', what, { cluster: this.name });
-    }
-    const { clock } = this.dependencies;
-    await this.waiters.wait(clock, timeoutMs, signal, () => {
-      const what = `the endpoints of cluster "${this.name}" did not arrive from ${this.source} within ${timeoutMs} ms`;
-      return new MeshError('MESH_CONFIG_TIMEOUT', `${what}; see mesh.status()`, { cluster: this.name });
-    });
-    // Woken without endpoints: the source said that there are none.
-    if (!this.hasEndpoints) await this.whenDelivered(timeoutMs, signal);
   }
 
   /** The source said that there are no endpoints: requests that wait for them ask once more, and hear the reason. */
   endpointsAbsent(): void {
-    this.waiters.wake();
+    this.arrival.wake();
   }
 
   /** The group of a subset, or of what stands in while it has no endpoints; `''` is the whole cluster. Undefined when it is not declared. */
   group(subset: string): HostGroup | undefined {
-    const group = this.groups.get(subset);
-    const fallbacks = this.config.subsetFallbacks;
-    if (fallbacks === undefined || group === undefined || group.hosts.length > 0 || !Object.hasOwn(fallbacks, subset))
-      return group;
-    return this.groups.get(fallbacks[subset]!);
+    return this.groups.of(subset);
   }
 
   /** The connections over which requests of this origin go to the host. */
@@ -263,29 +195,12 @@ export class Cluster {
 
   /** Availability of a host changed: its groups hear of it, and pick by it from the next request on. */
   refresh(host: Host): void {
-    if (host.isRemoved) return;
-    this.noteAvailability(host, true);
-    for (const [name, group] of this.ownGroups ?? []) if (this.isInGroup(host, name)) group.refresh(host);
-  }
-
-  /** A host that may be picked from now on starts slowly, where the cluster says so. */
-  private noteAvailability(host: Host, mayStartSlowly: boolean): void {
-    const isIn = host.out === undefined;
-    if (isIn && !host.isIn && mayStartSlowly && this.slowStart !== undefined)
-      beginSlowStart(host, this.slowStart, this.dependencies.clock.now());
-    host.isIn = isIn;
-  }
-
-  private isInGroup(host: Host, name: string): boolean {
-    if (name === '') return true;
-    const wanted = this.config.subsets?.[name];
-    return wanted !== undefined && hasMetadata(host.endpoint.metadata, wanted);
+    if (!host.isRemoved) this.groups.refresh(host);
   }
 
   /** Availability of any number of hosts changed: the first checks have spoken. */
   refreshAll(): void {
-    for (const host of this.table.all()) this.noteAvailability(host, false);
-    this.assignGroups();
+    this.groups.refreshAll();
   }
 
   /** Stops watching and checking; connections finish what they have. */
@@ -302,30 +217,16 @@ export class Cluster {
     this.ownDetection?.update(config);
     this.updateBreaker(config);
     this.applyChecks(config);
-    const { policy, options } = this.balancing();
+    const { policy, options } = balancingOf(config, this.dependencies.policies);
     this.overrideHeaders = policy.overrideHeaders?.(options);
     // With other options it learns in another way.
     if (before === undefined || JSON.stringify(before.loadBalancing) !== JSON.stringify(config.loadBalancing))
       this.table.observeBy(policy.observe === undefined ? undefined : (host) => policy.observe!(options, host));
-    this.slowStart = config.slowStart === undefined ? undefined : new SlowStart(config.slowStart);
-    const groupsKey = JSON.stringify([config.loadBalancing, config.locality, Object.keys(config.subsets ?? {})]);
-    if (groupsKey !== this.groupsKey) {
-      this.groupsKey = groupsKey;
-      if (this.ownGroups !== undefined) this.makeGroups();
-    }
     // What was learnt stays; only where a connection goes or how it is secured makes new connections.
     if (before !== undefined && connectionSettings(before) !== connectionSettings(config)) {
       for (const host of this.table.all()) void this.dependencies.connections.release(host);
     }
-    this.assignGroups();
-  }
-
-  private balancing(): { readonly policy: LoadBalancingPolicy; readonly options: unknown } {
-    const { name, loadBalancing } = this.config;
-    const policy = this.dependencies.policies.get(loadBalancing.policy);
-    if (policy === undefined)
-      throw new TypeError(`load balancing policy "${loadBalancing.policy}" is not known; the store lets no such cluster pass`);
-    return { policy, options: policy.options.parse(loadBalancing.options, `clusters.${name}.loadBalancing`) };
+    this.groups.update(config);
   }
 
   private beginDetection(): HostDetection {
@@ -333,19 +234,6 @@ export class Cluster {
     this.ownDetection.update(this.config);
     this.ownDetection.hostsChanged();
     return this.ownDetection;
-  }
-
-  private makeGroups(): ReadonlyMap<string, HostGroup> {
-    const { random, locality: own } = this.dependencies;
-    const { locality, subsets = {} } = this.config;
-    const { policy, options } = this.balancing();
-    const panic = locality?.panicThresholdPercent ?? defaultPanicThresholdPercent;
-    const groups = new Map(
-      ['', ...Object.keys(subsets)].map((name) => [name, new HostGroup(name, policy, options, random, panic, { locality, own })]),
-    );
-    this.assign(groups);
-    this.ownGroups = groups;
-    return groups;
   }
 
   private applyChecks({ healthChecks }: ClusterConfig): void {
@@ -382,6 +270,12 @@ export class Cluster {
     else this.breaker = new ClusterBreaker(name, circuitBreaker, this.dependencies.clock, this.dependencies.telemetry);
   }
 
+  /** What was said of the endpoints beside where they are. */
+  private get ownEndpoints(): Omit<EndpointsConfig, 'name'> | undefined {
+    const { discovery } = this.config;
+    return discovery.kind === 'static' ? discovery : this.endpoints;
+  }
+
   private setLocalities(localities: readonly LocalityEndpoints[]): void {
     this.localities = localities;
     const refusalOf = (address: string): string | undefined => this.dependencies.refusalOf(this.source, address);
@@ -389,52 +283,11 @@ export class Cluster {
     for (const host of changes.gone) void this.drop(host);
     if (changes.isWhole) this.health?.update(false);
     else this.health?.hostsChanged([...changes.added, ...changes.changed], changes.gone);
-    // The first hosts are all new: what is the same for all of them is left out.
-    const mayStartSlowly = this.hasEndpoints;
-    for (const host of changes.isWhole ? this.table.all() : [...changes.added, ...changes.changed])
-      this.noteAvailability(host, mayStartSlowly);
+    this.groups.apply(changes, this.ownEndpoints?.overprovisioningPercent, !this.hasEndpoints);
     this.hasEndpoints = true;
     this.refused = changes.refused;
-    if (this.isFew(changes)) this.changeGroups(changes);
-    else this.assignGroups();
     this.ownDetection?.hostsChanged();
-    this.waiters.wake();
-  }
-
-  private assignGroups(): void {
-    if (this.ownGroups !== undefined) this.assign(this.ownGroups);
-    // Of many hosts the pickers take their time, which is better spent now than by the first request.
-    else if (this.table.size > fewHosts) this.makeGroups();
-  }
-
-  private assign(groups: ReadonlyMap<string, HostGroup>): void {
-    const hosts = [...this.table.all()];
-    for (const [name, group] of groups) {
-      const wanted = name === '' ? undefined : this.config.subsets?.[name];
-      const members = wanted === undefined ? hosts : hosts.filter((host) => hasMetadata(host.endpoint.metadata, wanted));
-      group.setHosts(members, this.overprovisioningPercent);
-    }
-  }
-
-  /** So little changed that its groups need not look at all hosts again. */
-  private isFew({ isWhole, added, changed, gone }: HostChanges): boolean {
-    if (this.ownGroups === undefined) return false;
-    const isSameSharing = [...this.ownGroups.values()].every((group) => group.isSharedBy(this.overprovisioningPercent));
-    return !isWhole && isSameSharing && added.length + changed.length + gone.length <= fewChanges;
-  }
-
-  private changeGroups({ added, changed, gone }: HostChanges): void {
-    for (const [name, group] of this.groups) {
-      for (const host of gone) if (group.has(host)) group.remove(host);
-      for (const host of added) if (this.isInGroup(host, name)) group.add(host);
-      for (const host of changed) {
-        const isMember = this.isInGroup(host, name);
-        if (isMember !== (name === '' || group.has(host))) {
-          if (isMember) group.add(host);
-          else group.remove(host);
-        } else if (isMember) group.refresh(host);
-      }
-    }
+    this.arrival.wake();
   }
 
   /** Resolves when its connections are closed; nothing has to be waited for where it has none. */

@@ -148,11 +148,6 @@ export class HostGroup {
     this.settle();
   }
 
-  /** Whether its shares are made with this overprovisioning already. */
-  isSharedBy(overprovisioningPercent = defaultOverprovisioningPercent): boolean {
-    return this.overprovisioningPercent === overprovisioningPercent;
-  }
-
   /** One more host. */
   add(host: Host): void {
     this.allHosts = undefined;
