@@ -190,6 +190,17 @@ describe('a pick', () => {
     assert.equal(pick(cluster, { subset: 'v3' }), 'MESH_NO_CLUSTER');
   });
 
+  it('goes on where it was when something else of the cluster is configured', () => {
+    const cluster = clusterOf({ loadBalancing: { policy: 'round-robin' } }, [endpoint(1), endpoint(2), endpoint(3)]);
+    const turns: unknown[] = [pick(cluster), pick(cluster)];
+    cluster.update(
+      { ...cluster.config, connectTimeoutMs: 500 },
+      { name: 'e', localities: [{ locality: {}, priority: 0, endpoints: [endpoint(1), endpoint(2), endpoint(3)] }] },
+    );
+    turns.push(pick(cluster));
+    assert.deepEqual(new Set(turns), new Set([1, 2, 3]));
+  });
+
   it('is of a hundred thousand endpoints, most of which come and go', () => {
     const many = Array.from({ length: 100_000 }, (_, index) =>
       endpoint(1 + (index % 50_000), { address: `192.0.2.${1 + (index % 3)}` }),
