@@ -28,6 +28,7 @@ import type { Failure } from './resilience/outcome.ts';
 import { Silence } from './response-timeouts.ts';
 import type { CompiledDestination } from './routing/compiled-route.ts';
 import { giveSendOptionsBack } from './send-options.ts';
+import { giveUpProbe } from './stuck-attempt.ts';
 import type { Connection, ConnectionWaiter } from './transport/connection.ts';
 import type { HostConnections } from './transport/host-connections.ts';
 
@@ -107,6 +108,11 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
       !options.upgrade &&
       options.method !== 'CONNECT'
     );
+  }
+
+  /** Whether it is the host that it waits for: to be connected, or to answer. */
+  get awaitsHost(): boolean {
+    return this.awaitsHead || (this.connection !== undefined && this.controller === undefined);
   }
 
   /** When it could leave: what came before, a wait for a connection, is not the host's silence. For what was sent. */
@@ -476,6 +482,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   cancel(reason: Error, code: MeshErrorCode | undefined): void {
     if (this.isOver || this.cancelReason !== undefined) return;
     if (code === undefined && this.awaitsHead) this.call.context.silence.onAbandoned(this);
+    if (this.probe !== undefined) giveUpProbe(this);
     this.cancelReason = reason;
     this.deadline?.cancel();
     this.silence?.stop();

@@ -56,3 +56,15 @@ export function replaceStuck(attempt: Attempt): boolean {
   retries.start(failureOf(call, attempt, unanswered));
   return true;
 }
+
+/**
+ * An attempt that decides whether its host returns is cancelled before its answer: its caller gave up, or another host answered first.
+ * Where the answer was overdue, the host has failed; else this says nothing about it.
+ */
+export function giveUpProbe(attempt: Attempt): void {
+  const { call, cluster, host, probe } = attempt;
+  const now = call.context.clock.now();
+  if (attempt.awaitsHost && call.context.silence.isOverdue(attempt, now))
+    cluster.detection.record(host!, probe, { ...unanswered, ours: false, reason: 'no answer came' }, now);
+  else probe!.abandoned();
+}

@@ -72,7 +72,7 @@ export const eventTable: { readonly [N in EventName]: { readonly doc: string; re
     },
   },
   'host:ejected': {
-    doc: 'Outlier detection took an endpoint out.',
+    doc: 'Outlier detection took an endpoint out, or the request that probed it at the end of that time failed: then it stays out, for longer.',
     fields: {
       mesh: 'Name of the mesh.',
       cluster: 'Name of the cluster.',

@@ -95,6 +95,8 @@ describe('the whole mesh, with its defaults', () => {
     const all = await runs('blackhole-100rps', 6);
     const p90Ms = quantile(values(all, 'delayMs'), 0.9);
     assert.ok(p90Ms <= marks.blackhole.p90Seconds * 1000, `${p90Ms} ms`);
+    // It is not asked again and again when its ejection is over.
+    for (const share of values(all, 'share')) assert.ok(share <= 0.05, `${share} of a fair share`);
   });
 
   it('has a dead host out within a second', async () => {

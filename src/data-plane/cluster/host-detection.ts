@@ -1,7 +1,7 @@
 /**
  * What outcomes say about the hosts of a cluster. Detection decides by the mesh's own counters (cusum.ts, outlier-detection.ts,
- * circuit-window.ts); ejection-rules.ts says whether and for how long; the host's breaker, made on the first verdict, owns open →
- * half-open → closed; here they meet, and the pickers hear of it.
+ * circuit-window.ts); ejection-rules.ts says whether and for how long; host-outages.ts takes the host out and brings it back. Here they
+ * meet.
  *
  * A host of which nothing bad was heard costs one increment per response, and no memory.
  */
@@ -9,17 +9,17 @@ import type { Clock, Random } from '../../base/runtime.ts';
 import type { ClusterConfig } from '../../model/cluster.ts';
 import type { CircuitBreakerConfig, CusumConfig, OutlierDetectionConfig } from '../../model/policy.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
-import { Breaker, type BreakerState, type OpenedBy, type Probe } from '../resilience/circuit-breaker.ts';
-import { CircuitWindow } from '../resilience/circuit-window.ts';
+import type { Probe } from '../resilience/circuit-breaker.ts';
+import { CircuitWindow, defaultWindowMs } from '../resilience/circuit-window.ts';
 import { slowRank } from '../resilience/cusum.ts';
 import { EjectionRules, type ClusterCounts } from '../resilience/ejection-rules.ts';
 import type { FailureForecast } from '../resilience/failure-forecast.ts';
 import { OutlierDetector, statusOf } from '../resilience/outlier-detection.ts';
 import type { Outcome } from '../resilience/outcome.ts';
-import { DownHosts } from './down-hosts.ts';
 import type { Host } from './host.ts';
 import { HostComparison } from './host-comparison.ts';
-import { HostProbes } from './host-probes.ts';
+import { HostOutages } from './host-outages.ts';
+import type { HostProbes } from './host-probes.ts';
 import { HostRecord, setTrust } from './host-record.ts';
 
 /** The cluster, as far as detection acts on it. */
@@ -34,21 +34,13 @@ interface DetectedCluster {
 
 /** Any response that nothing has to be decided about. */
 const success: Outcome = { kind: 'response', status: 200, grpcStatus: undefined, headers: {} };
-const defaultWindowMs = 10_000;
-/** An ejection by a probe of a breaker whose policy is gone meanwhile. Source: Envoy `base_ejection_time`. */
-const defaultReopenMs = 30_000;
 
 export class HostDetection implements ClusterCounts {
   private readonly cluster: DetectedCluster;
   private readonly clock: Clock;
   private readonly random: Random;
-  private readonly telemetry: Telemetry;
   private readonly records = new Set<HostRecord>();
-  /** Hosts that wait for the request that decides whether they return. */
-  readonly probes = new HostProbes();
-  private readonly down: DownHosts;
-  /** Hosts that outlier detection has out. */
-  ejected = 0;
+  private readonly outages: HostOutages;
   private comparison: HostComparison | undefined = undefined;
   private unejectsOnHealthCheck = true;
   /** Whether a detector counts the successes of hosts that never failed too. */
@@ -57,7 +49,6 @@ export class HostDetection implements ClusterCounts {
   private detector: OutlierDetector | undefined = undefined;
   /** Of each host; undefined where the breaker is that of the cluster. */
   private circuit: CircuitBreakerConfig | undefined = undefined;
-  private returnsOnProbe = true;
 
   constructor(
     cluster: DetectedCluster,
@@ -66,8 +57,7 @@ export class HostDetection implements ClusterCounts {
     this.cluster = cluster;
     this.clock = dependencies.clock;
     this.random = dependencies.random;
-    this.telemetry = dependencies.telemetry;
-    this.down = new DownHosts(this.clock.now());
+    this.outages = new HostOutages(cluster, this, dependencies);
   }
 
   /** Applies a configuration; what was counted stays. */
@@ -84,7 +74,7 @@ export class HostDetection implements ClusterCounts {
     if (this.circuit !== undefined && this.circuit.windowMs !== windowMs)
       for (const record of this.records) record.window = new CircuitWindow(windowMs);
     this.circuit = config.circuitBreaker?.scope === 'cluster' ? undefined : config.circuitBreaker;
-    this.returnsOnProbe = outlierDetection?.returnOnProbe !== false;
+    this.outages.policy = { rules: this.rules, circuit: this.circuit, returnsOnProbe: outlierDetection?.returnOnProbe !== false };
     this.watchesAll = this.circuit !== undefined || this.detector?.countsSuccesses === true;
   }
 
@@ -101,14 +91,24 @@ export class HostDetection implements ClusterCounts {
     }
   }
 
+  /** Hosts that wait for the request that decides whether they return. */
+  get probes(): HostProbes {
+    return this.outages.probes;
+  }
+
+  /** Hosts that outlier detection has out. */
+  get ejected(): number {
+    return this.outages.ejected;
+  }
+
   /** Hosts came or went. */
   hostsChanged(): void {
-    this.down.setTotal(this.cluster.hostCount, this.clock.now());
+    this.outages.down.setTotal(this.cluster.hostCount, this.clock.now());
   }
 
   /** How many hosts to expect down. */
   get forecast(): FailureForecast {
-    return this.down.forecast;
+    return this.outages.down.forecast;
   }
 
   /** Counts a response that arrived whole: an increment for a host of which nothing bad was heard. */
@@ -127,7 +127,7 @@ export class HostDetection implements ClusterCounts {
     if (isFailure) host.failures++;
     if (outcome.kind === 'response') host.lastHeardMs = now;
     if (probe !== undefined) {
-      this.settleProbe(host, probe, outcome, isFailure);
+      this.outages.settleProbe(host.record, probe, outcome, isFailure);
       return;
     }
     // A host that is out: what was sent before says nothing about the host of today.
@@ -135,7 +135,9 @@ export class HostDetection implements ClusterCounts {
     const { detector, circuit, comparison } = this;
     if (detector === undefined && circuit === undefined && comparison === undefined) return;
     if (detector?.isSweepDue(now) === true) {
-      detector.sweep(this.records, now, this, (swept, { forMs, reason }) => this.takeOut(swept, forMs, 'outlier', reason));
+      detector.sweep(this.records, now, this, (swept, { forMs, reason }) =>
+        this.outages.takeOut(swept, forMs, 'outlier', reason),
+      );
       if (host.openedBy !== undefined) return;
     }
     let { record } = host;
@@ -149,7 +151,7 @@ export class HostDetection implements ClusterCounts {
     }
     if (circuit !== undefined && this.recordInWindow(record, circuit, isFailure, now)) return;
     const ejection = detector?.decide(record.outlier, outcome, now, this);
-    if (ejection !== undefined) this.takeOut(record, ejection.forMs, 'outlier', ejection.reason);
+    if (ejection !== undefined) this.outages.takeOut(record, ejection.forMs, 'outlier', ejection.reason);
     else comparison?.record(record, outcome, isFailure, now);
   }
 
@@ -179,9 +181,9 @@ export class HostDetection implements ClusterCounts {
     const wasFailing = host.isFailedByCheck;
     host.isFailedByCheck = !isHealthy;
     host.isDegraded = isDegraded;
-    if (!isHealthy && !wasFailing) this.down.wentDown(host, now);
+    if (!isHealthy && !wasFailing) this.outages.down.wentDown(host, now);
     if (isHealthy && host.openedBy === 'outlier' && this.unejectsOnHealthCheck) host.record!.breaker!.close();
-    else if (isHealthy && host.openedBy === undefined) this.down.cameUp(host, now);
+    else if (isHealthy && host.openedBy === undefined) this.outages.down.cameUp(host, now);
     this.cluster.refresh(host);
   }
 
@@ -192,14 +194,12 @@ export class HostDetection implements ClusterCounts {
 
   /** The host was removed from the cluster. */
   forget(host: Host): void {
-    this.down.forget(host);
+    this.outages.down.forget(host);
     const { record } = host;
     if (record === undefined) return;
-    this.setOpenedBy(host, undefined);
+    this.outages.forget(record);
     host.record = undefined;
     this.records.delete(record);
-    this.probes.remove(host);
-    record.breaker?.dispose();
     this.comparison?.forget(record);
   }
 
@@ -212,11 +212,11 @@ export class HostDetection implements ClusterCounts {
 
   /** Counts it for the breaker of the host; true when that opened. */
   private recordInWindow(record: HostRecord, circuit: CircuitBreakerConfig, isFailure: boolean, now: number): boolean {
-    const window = this.windowOf(record);
+    const window = this.outages.windowOf(record);
     window.record(isFailure, now);
     if (!isFailure || !window.isTripped(circuit.errorThresholdPercent, circuit.minimumRequests, now)) return false;
     const reason = `${window.failed(now)} of ${window.finished(now)} requests failed`;
-    this.takeOut(record, circuit.openMs, 'circuit', reason);
+    this.outages.takeOut(record, circuit.openMs, 'circuit', reason);
     return true;
   }
 
@@ -224,88 +224,19 @@ export class HostDetection implements ClusterCounts {
   private readonly eject = (record: HostRecord, reason: string, now: number): boolean => {
     const ejection = this.rules!.eject(record.outlier, reason, now, this);
     if (ejection === undefined) return false;
-    this.takeOut(record, ejection.forMs, 'outlier', ejection.reason);
+    this.outages.takeOut(record, ejection.forMs, 'outlier', ejection.reason);
     return true;
   };
 
-  private settleProbe(host: Host, probe: Probe, outcome: Outcome, isFailure: boolean): void {
-    const { record } = host;
-    if (outcome.kind === 'failure' && outcome.ours) probe.abandoned();
-    else if (!isFailure) probe.succeeded();
-    else probe.failed(this.reopenMs(record, outcome));
+  /** A host is out, by whatever detector. */
+  onOut(record: HostRecord, now: number): void {
+    this.comparison?.ejected(record, now);
   }
 
-  /** How long a host stays out whose probe failed. */
-  private reopenMs(record: HostRecord | undefined, outcome: Outcome): number {
-    if (record?.breaker?.openedBy === 'outlier') return this.rules?.ejectAgain(record.outlier, outcome) ?? defaultReopenMs;
-    return this.circuit?.openMs ?? defaultReopenMs;
-  }
-
-  private takeOut(record: HostRecord, forMs: number, by: OpenedBy, reason: string): void {
-    const { host } = record;
-    record.breaker ??= new Breaker({
-      name: `${this.cluster.name}/${host.address}`,
-      clock: this.clock,
-      window: this.windowOf(record),
-      onChange: (state) => this.onBreaker(record, state),
-      onProbeFree: () => this.probes.add(host, record.breaker!, this.clock.now()),
-    });
-    record.breaker.open(forMs, by);
-    if (by === 'outlier')
-      this.telemetry.publish('host:ejected', () => ({
-        cluster: this.cluster.name,
-        endpoint: host.address,
-        reason,
-        ejectionMs: forMs,
-        ...this.eventCounts(),
-      }));
-    else
-      this.telemetry.publish('breaker:opened', () => ({
-        cluster: this.cluster.name,
-        endpoint: host.address,
-        reason,
-        openMs: forMs,
-      }));
-  }
-
-  private windowOf(record: HostRecord): CircuitWindow {
-    return (record.window ??= new CircuitWindow(this.circuit?.windowMs ?? defaultWindowMs));
-  }
-
-  private onBreaker(record: HostRecord, state: BreakerState): void {
-    const { host, breaker } = record;
-    const endpoint = host.address;
-    const cluster = this.cluster.name;
-    if (state === 'half-open') {
-      // As Envoy brings it back, whole.
-      if (breaker!.openedBy === 'outlier' && !this.returnsOnProbe) breaker!.close();
-      else if (breaker!.openedBy === 'circuit') this.telemetry.publish('breaker:half-open', () => ({ cluster, endpoint }));
-      return;
-    }
-    this.probes.remove(host);
-    if (state === 'open') {
-      const now = this.clock.now();
-      if (host.openedBy === undefined) this.comparison?.ejected(record, now);
-      host.outUntilMs = breaker!.openUntilMs;
-      // Its probe failed: it was out all the time.
-      if (host.openedBy === breaker!.openedBy) return;
-      this.setOpenedBy(host, breaker!.openedBy);
-      this.down.wentDown(host, now);
-      this.cluster.refresh(host);
-      return;
-    }
-    // The next verdict makes another: a host that is well needs none, and it costs several kilobytes.
-    record.breaker = undefined;
-    const by = host.openedBy;
-    const now = this.clock.now();
-    this.setOpenedBy(host, undefined);
-    this.rules?.returned(record.outlier, now);
+  /** A host is back. */
+  onBack(record: HostRecord, now: number): void {
     this.detector?.returned(record.outlier);
     this.comparison?.returned(record, now);
-    if (!host.isFailedByCheck) this.down.cameUp(host, now);
-    this.cluster.refresh(host);
-    if (by === 'outlier') this.telemetry.publish('host:returned', () => ({ cluster, endpoint, ...this.eventCounts() }));
-    else this.telemetry.publish('breaker:closed', () => ({ cluster, endpoint }));
   }
 
   /** Hosts of the cluster. */
@@ -324,16 +255,6 @@ export class HostDetection implements ClusterCounts {
     for (const host of this.cluster.hosts)
       if (host.out === undefined && (host.lastHeardMs >= sinceMs || host.record?.cusum?.isHot === true)) count++;
     return count;
-  }
-
-  private setOpenedBy(host: Host, by: OpenedBy | undefined): void {
-    if (host.openedBy === 'outlier') this.ejected--;
-    if (by === 'outlier') this.ejected++;
-    host.openedBy = by;
-  }
-
-  private eventCounts(): { ejectedHosts: number; totalHosts: number } {
-    return { ejectedHosts: this.ejected, totalHosts: this.total };
   }
 }
 

@@ -51,6 +51,8 @@ export interface BreakerOptions {
   onChange?(state: BreakerState): void;
   /** It is half-open and nobody probes: it has just become so, or its probe was abandoned. */
   onProbeFree?(): void;
+  /** For how long it opens when a probe has not ended in time; absent = as long as the last time. */
+  reopenMs?(): number;
 }
 
 /** The longest delay of a Node timer; a longer one would fire at once. */
@@ -116,7 +118,7 @@ export class Breaker {
 
   /**
    * The right to send one request; undefined when the breaker is not half-open or another request probes. A probe that has not ended
-   * after `limitMs` has failed; the breaker opens for as long as the last time.
+   * after `limitMs` has failed.
    */
   tryProbe(limitMs: number): Probe | undefined {
     if (this.isDisposed || this.probe !== undefined || !this.breaker.halfOpen) return undefined;
@@ -164,7 +166,7 @@ export class Breaker {
       return;
     }
     probe.isOverdue = true;
-    this.settle(probe, 'failed', this.breaker.options.resetTimeout);
+    this.settle(probe, 'failed', this.options.reopenMs?.() ?? this.breaker.options.resetTimeout);
   }
 
   private changed(state: 'open' | 'closed'): void {

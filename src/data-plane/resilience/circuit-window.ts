@@ -1,6 +1,9 @@
 /** Slots of the ring: the window slides in steps of a tenth of its length. */
 const slots = 10;
 
+/** The window where a configuration has none. */
+export const defaultWindowMs = 10_000;
+
 /**
  * Share of failed requests over a sliding window. Only finished requests count: with requests in flight in the denominator a
  * service that hangs would look healthy (60 of 60 finished ones failed, 90 still waiting: 40 %).

@@ -5,8 +5,10 @@
  * Others are served elsewhere. Two exceptions, lest a service that is only written to never gets its host back: after
  * {@link patienceMs} without such a request any may probe, and so may any that nothing else could serve.
  *
- * A probe has {@link leastProbeLimitMs}, or four times as long as the host usually takes. Then the next one may try; what the first
- * comes to later still counts if it is good (circuit-breaker.ts).
+ * A probe has {@link leastProbeLimitMs}, or four times as long as the host usually takes. Then it has failed; what it comes to later
+ * still counts if it is good (circuit-breaker.ts). It has failed sooner when it is given up, by its caller or since another host has
+ * answered, after three times what the peers usually take (silence.ts). Given up before that it says nothing: the next one tries
+ * {@link probeAgainMs} later, lest a host that never answers takes one request after the other from impatient callers.
  */
 
 /** So long only requests probe that are safe to lose. */
@@ -14,6 +16,9 @@ export const patienceMs = 5000;
 
 /** What has not ended by then has failed, unless more is usual. */
 export const leastProbeLimitMs = 10_000;
+
+/** From a probe that said nothing to the next one. */
+export const probeAgainMs = 1000;
 
 const usualLatencies = 4;
 

@@ -32,7 +32,7 @@ import { canBeAskedAgain, replaceStuck } from '../stuck-attempt.ts';
 import { HostSilence } from './host-silence.ts';
 import type { Host } from '../cluster/host.ts';
 import type { Cluster } from '../cluster/cluster.ts';
-import type { PeerLatency } from './peer-latency.ts';
+import { toleratedFactor, toleratedMs, type PeerLatency } from './peer-latency.ts';
 
 /** Between two looks at the open calls. */
 const sweepMs = 50;
@@ -217,10 +217,18 @@ export class SilenceWatch {
     }
   }
 
-  private isOverdue(attempt: Attempt, now: number): boolean {
+  /**
+   * Whether it has waited for longer than is usual. One that decides whether its host returns gets three times that: as late as that
+   * an answer would be evidence against the host (cusum.ts).
+   */
+  isOverdue(attempt: Attempt, now: number): boolean {
     const { latency } = attempt.destination;
     const ageMs = this.lived(attempt.startMs, now);
-    return latency?.isKnown === true ? latency.survival(ageMs) <= overdueShare : ageMs >= overdueMs;
+    // Its connection may be new.
+    if (latency?.isKnown !== true || !attempt.awaitsHead) return ageMs >= overdueMs;
+    if (attempt.probe === undefined) return latency.survival(ageMs) <= overdueShare;
+    const sentAgeMs = this.lived(attempt.sentMs, now);
+    return latency.survival((sentAgeMs - toleratedMs) / toleratedFactor) <= overdueShare;
   }
 }
 

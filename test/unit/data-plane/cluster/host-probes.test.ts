@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { Breaker } from '../../../../src/data-plane/resilience/circuit-breaker.ts';
 import { CircuitWindow } from '../../../../src/data-plane/resilience/circuit-window.ts';
-import { patienceMs, probeLimitMs } from '../../../../src/data-plane/resilience/probe-rule.ts';
+import { patienceMs, probeAgainMs, probeLimitMs } from '../../../../src/data-plane/resilience/probe-rule.ts';
 import { Host } from '../../../../src/data-plane/cluster/host.ts';
 import { HostProbes } from '../../../../src/data-plane/cluster/host-probes.ts';
 import type { HostSeeker } from '../../../../src/data-plane/cluster/pick-host.ts';
@@ -52,13 +52,18 @@ describe('HostProbes', () => {
     assert.equal(probes.isWaiting, false);
   });
 
-  it('lets the next request probe when a probe was abandoned', (t) => {
+  it('lets the next request probe a second after a probe was abandoned, or at once when it has no other host', (t) => {
     const { probes, hosts, seek, all } = waitingHosts(t, 1);
-    const first = seek(0, true);
-    probes.take(first, all, [], false);
-    first.probe!.abandoned();
+    const abandon = (isLastChance: boolean): void => {
+      const seeker = seek(isLastChance ? 0 : probeAgainMs, true);
+      assert.ok(probes.take(seeker, all, [], isLastChance));
+      seeker.probe!.abandoned();
+    };
+    abandon(false);
     assert.equal(probes.isWaiting, true);
-    const next = seek(0, true);
+    assert.equal(probes.take(seek(probeAgainMs - 1, true), all, [], false), false);
+    abandon(true);
+    const next = seek(probeAgainMs, true);
     assert.ok(probes.take(next, all, [], false));
     assert.equal(next.host, hosts[0]);
   });
