@@ -16,8 +16,8 @@ export class BalancedHosts implements Picker {
   private readonly build: BuildPicker;
   private picker: Picker | undefined = undefined;
   private isStale = true;
-  /** Known without looking at all hosts again, while changes are few. */
-  private isEven = true;
+  /** What each of them weighs while all weigh the same: known without looking at all hosts again, while changes are few. */
+  private evenWeight: number | undefined = undefined;
 
   constructor(build: BuildPicker) {
     this.build = build;
@@ -38,15 +38,14 @@ export class BalancedHosts implements Picker {
   /** Other hosts than before. */
   set(hosts: readonly Host[]): void {
     noteEqualWeights(hosts, false);
-    this.isEven = hasEqualWeights(hosts);
+    this.evenWeight = hasEqualWeights(hosts) ? hosts[0]?.weight : undefined;
     this.replace(hosts);
   }
 
   /** One more host, before the one that has this index. */
   insert(host: Host, index: number): void {
-    const { hosts } = this;
-    if (hosts.length > 0 && hosts[0]!.weight !== host.weight) this.isEven = false;
-    this.replace(hosts.toSpliced(index, 0, host), 'joined', index);
+    this.weigh(host);
+    this.replace(this.hosts.toSpliced(index, 0, host), 'joined', index);
   }
 
   /** One host less. */
@@ -59,14 +58,18 @@ export class BalancedHosts implements Picker {
 
   /** The weight of the host at this index, or something else that policies read of it, is another now. */
   changed(host: Host, index: number): void {
-    const { hosts } = this;
-    if (this.isEven && hosts.length > 1) this.isEven = host.weight === hosts[index === 0 ? 1 : 0]!.weight;
-    this.replace(hosts, 'weight', index);
+    this.weigh(host);
+    this.replace(this.hosts, 'weight', index);
+  }
+
+  /** Of others that change at the same time the weight is another already, so it is compared with what all weighed, not with theirs. */
+  private weigh({ weight }: Host): void {
+    if (weight !== this.evenWeight) this.evenWeight = undefined;
   }
 
   private replace(hosts: readonly Host[], kind?: HostSetChange['kind'], index = 0): void {
-    if (hosts.length <= 1) this.isEven = true;
-    noteEqualWeights(hosts, this.isEven);
+    if (hosts.length === 1) this.evenWeight = hosts[0]!.weight;
+    noteEqualWeights(hosts, hosts.length === 0 || this.evenWeight !== undefined);
     this.hosts = hosts;
     this.isStale ||= kind === undefined || this.picker!.follow?.({ kind, index, hosts }) !== true;
   }

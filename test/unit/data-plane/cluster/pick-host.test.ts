@@ -201,6 +201,16 @@ describe('a pick', () => {
     assert.deepEqual(new Set(turns), new Set([1, 2, 3]));
   });
 
+  for (const policy of ['random', 'round-robin', 'least-request'])
+    it(`is by the weights of now when the first two endpoints change together, under ${policy}`, () => {
+      const [a, b, c, d] = [endpoint(1), endpoint(2), endpoint(3), endpoint(4)];
+      const cluster = clusterOf({ loadBalancing: { policy } }, [a, b, c, d]);
+      roughly(shareOf(cluster, 1), 1 / 4);
+      giveEndpoints(cluster, [{ ...a, weight: 9 }, { ...b, weight: 9 }, c, d]);
+      roughly(shareOf(cluster, 1), 9 / 20);
+      roughly(shareOf(cluster, 3), 1 / 20);
+    });
+
   it('is of a hundred thousand endpoints, most of which come and go', () => {
     const many = Array.from({ length: 100_000 }, (_, index) =>
       endpoint(1 + (index % 50_000), { address: `192.0.2.${1 + (index % 3)}` }),
