@@ -3,7 +3,8 @@
  * no clock, no mesh. What it says of hashes is held to the answers of a real Envoy (test/vectors/hash.test.ts).
  */
 import { seededRandom, type Random } from '../base/runtime.ts';
-import { HostGroup, defaultPanicThresholdPercent, hasMetadata } from '../data-plane/cluster/host-group.ts';
+import { hasMetadata } from '../data-plane/cluster/has-metadata.ts';
+import { HostGroup, defaultPanicThresholdPercent } from '../data-plane/cluster/host-group.ts';
 import type { Host } from '../data-plane/cluster/host.ts';
 import { HostTable } from '../data-plane/cluster/host-table.ts';
 import { hashText, noSeed } from '../data-plane/load-balancing/hash-text.ts';

@@ -5,7 +5,8 @@
 import type { Clock, Random } from '../../base/runtime.ts';
 import type { ClusterConfig, Locality } from '../../model/cluster.ts';
 import type { LoadBalancingPolicy } from '../../model/contracts.ts';
-import { defaultPanicThresholdPercent, fewChanges, hasMetadata, HostGroup } from './host-group.ts';
+import { hasMetadata } from './has-metadata.ts';
+import { defaultPanicThresholdPercent, fewChanges, HostGroup } from './host-group.ts';
 import type { HostChanges, HostTable } from './host-table.ts';
 import type { Host } from './host.ts';
 import { beginSlowStart, SlowStart } from './slow-start.ts';

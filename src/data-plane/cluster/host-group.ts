@@ -8,7 +8,6 @@
  */
 import type { LoadBalancingPolicy, Picker } from '../../model/contracts.ts';
 import type { Locality, LocalityConfig } from '../../model/cluster.ts';
-import type { Metadata, MetadataValue } from '../../model/tls.ts';
 import type { Random } from '../../base/runtime.ts';
 import { BalancedHosts } from './balanced-hosts.ts';
 import type { Host } from './host.ts';
@@ -218,15 +217,4 @@ export class HostGroup {
     const only = shares[0]!.picker;
     return only instanceof BalancedHosts ? only.current() : only;
   }
-}
-
-/** Whether `metadata` has all values of `wanted`. */
-export function hasMetadata(metadata: Metadata | undefined, wanted: Metadata): boolean {
-  return Object.keys(wanted).every(
-    (key) => metadata !== undefined && Object.hasOwn(metadata, key) && isEqual(metadata[key]!, wanted[key]!),
-  );
-}
-
-function isEqual(a: MetadataValue, b: MetadataValue): boolean {
-  return a === b || (typeof a === 'object' && typeof b === 'object' && JSON.stringify(a) === JSON.stringify(b));
 }

@@ -9,8 +9,8 @@ import type { ClusterConfig, EndpointConfig, LocalityEndpoints } from '../../mod
 import type { HostObserver, LocalityShare } from '../../model/contracts.ts';
 import type { UpstreamTls } from '../../model/tls.ts';
 import { isSameLocality, span } from './endpoint-span.ts';
+import { hasMetadata } from './has-metadata.ts';
 import { Host, addressOf } from './host.ts';
-import { hasMetadata } from './host-group.ts';
 
 /** An endpoint whose address its source may not name. */
 export interface RefusedEndpoint {

@@ -1,5 +1,5 @@
 /** Whom a check asks, over which connection: what two clusters must have in common to share a check. */
-import { hasMetadata } from '../cluster/host-group.ts';
+import { hasMetadata } from '../cluster/has-metadata.ts';
 import { addressOf, type Host } from '../cluster/host.ts';
 import type { ClusterConfig } from '../../model/cluster.ts';
 import type { HealthCheckConfig } from '../../model/health.ts';

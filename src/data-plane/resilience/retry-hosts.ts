@@ -10,7 +10,7 @@
 import type { HostSet, PickableHost, Picker, PickContext } from '../../model/contracts.ts';
 import type { RetryConfig } from '../../model/policy.ts';
 import type { Metadata } from '../../model/tls.ts';
-import { hasMetadata } from '../cluster/host-group.ts';
+import { hasMetadata } from '../cluster/has-metadata.ts';
 
 /** What the rules read of a host. */
 export interface RetryCandidate extends PickableHost {
