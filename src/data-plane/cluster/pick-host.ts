@@ -117,7 +117,13 @@ function whyNobody(cluster: Cluster, group: HostGroup): Failure {
 }
 
 /** The endpoint of a session, if the request may go there; a probe when its time out is over. */
-function takeSessionHost(seeker: HostSeeker, cluster: Cluster, group: HostGroup, address: string, isLastChance = false): boolean {
+function takeSessionHost(
+  seeker: HostSeeker,
+  cluster: Cluster,
+  group: HostGroup,
+  address: string,
+  isLastChance: boolean,
+): boolean {
   const host = group.hostAt(address);
   if (host === undefined) return false;
   if (host.out !== undefined) {
@@ -139,7 +145,8 @@ function takeNamedHost(
   for (const header of headers) {
     for (const address of firstHeaderOf(seeker.call, header)?.split(',') ?? []) {
       const host = group.hostAt(address.trim());
-      if (host !== undefined && !tried.includes(host) && takeSessionHost(seeker, cluster, group, host.address)) return true;
+      if (host !== undefined && !tried.includes(host) && takeSessionHost(seeker, cluster, group, host.address, false))
+        return true;
     }
   }
   return false;
