@@ -35,7 +35,7 @@ export interface Forecast {
   /** Failures seen, and the time of all endpoints together in which they were. */
   readonly failuresSeen: number;
   readonly endpointHours: number;
-  /** λ: failures of one endpoint a day. */
+  /** λ: failures of one endpoint a day, as estimated: with little to go by, nearer to the opinion it began with than to what was seen. */
   readonly failuresPerEndpointDay: number;
   /** 1/μ: how long an endpoint stays away, in milliseconds. */
   readonly meanRepairMs: number;
@@ -46,9 +46,9 @@ export interface Forecast {
   /** Endpoints to have beyond what the load needs: more are down at once with a chance of 1 in 1000 at most. */
   readonly reserve: number;
   /** The least `maxEjectionPercent` that lets the reserve be out. */
-  readonly maxEjectionPercent: number;
+  readonly leastMaxEjectionPercent: number;
   /** The largest `panicThresholdPercent` that does not begin before the reserve is used up. */
-  readonly panicThresholdPercent: number;
+  readonly mostPanicThresholdPercent: number;
 }
 
 /** Counts the failures of a cluster's endpoints. Written when an endpoint goes or comes back, read for the status. */
@@ -105,8 +105,8 @@ export class FailureForecast {
       expectedDown: (total * failRate) / repairRate,
       lossesNextHour: atLeast(negativeBinomial(events, exposureMs, (total - this.down) * forecastWindowMs)),
       reserve,
-      maxEjectionPercent: total === 0 ? 100 : Math.ceil((100 * Math.max(1, reserve)) / total),
-      panicThresholdPercent: total === 0 ? 0 : Math.floor((100 * (total - Math.max(1, reserve))) / total),
+      leastMaxEjectionPercent: total === 0 ? 100 : Math.ceil((100 * Math.max(1, reserve)) / total),
+      mostPanicThresholdPercent: total === 0 ? 0 : Math.floor((100 * (total - Math.max(1, reserve))) / total),
     };
   }
 

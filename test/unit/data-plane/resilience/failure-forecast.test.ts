@@ -66,12 +66,12 @@ describe('FailureForecast', () => {
   it('expects little of a fleet that it has hardly watched, and not nothing', () => {
     const forecast = new FailureForecast(0);
     forecast.setEndpoints(5, 0, 0);
-    const { lossesNextHour, failuresSeen, reserve, maxEjectionPercent, panicThresholdPercent } = forecast.read(1000);
+    const { lossesNextHour, failuresSeen, reserve, leastMaxEjectionPercent, mostPanicThresholdPercent } = forecast.read(1000);
     assert.equal(failuresSeen, 0);
     // Half a failure in half a week: (84 / (84 + 5))^0.5 of no failure in 5 endpoint-hours.
     assert.ok(Math.abs(lossesNextHour[0]! - (1 - Math.sqrt(84 / 89))) < 1e-4, `${lossesNextHour[0]}`);
     // One may always be ejected, also where no reserve is called for.
-    assert.deepEqual([reserve, maxEjectionPercent, panicThresholdPercent], [0, 20, 80]);
+    assert.deepEqual([reserve, leastMaxEjectionPercent, mostPanicThresholdPercent], [0, 20, 80]);
   });
 
   it('has the rates that were seen once enough was seen', () => {
