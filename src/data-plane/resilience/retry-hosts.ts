@@ -52,17 +52,18 @@ export class RetryHosts<H extends RetryCandidate> {
 
   /** The host of the next attempt among `hosts`, the set that `picker` balances over. `context.tried` is {@link tried}. */
   pick(picker: Picker, hosts: readonly H[], context: PickContext): H | undefined {
+    const { tried } = context;
     const drawn = picker.pick(context) as H | undefined;
-    if (drawn === undefined || !this.isBad(drawn)) return drawn;
+    if (drawn === undefined || !this.isBad(drawn, tried)) return drawn;
     if (this.avoidedPriorities !== undefined && hosts.every(({ priority }) => this.avoidedPriorities!.has(priority))) {
       // All were tried: all may be tried again.
       this.avoidedPriorities.clear();
-      if (!this.isBad(drawn)) return drawn;
+      if (!this.isBad(drawn, tried)) return drawn;
     }
     const selections = this.retry.hostSelectionAttempts ?? defaultSelections;
     for (let selection = 0; selection < selections; selection++) {
       const again = picker.pick(context) as H | undefined;
-      if (again !== undefined && !this.isBad(again)) return again;
+      if (again !== undefined && !this.isBad(again, tried)) return again;
     }
     return this.next(hosts, context) ?? drawn;
   }
@@ -71,14 +72,15 @@ export class RetryHosts<H extends RetryCandidate> {
     const start = Math.floor(random() * hosts.length);
     for (let step = 0; step < hosts.length; step++) {
       const host = hosts[(start + step) % hosts.length]!;
-      if (!this.isBad(host) && !includes(tried, host)) return host;
+      if (!this.isBad(host, tried)) return host;
     }
     return undefined;
   }
 
-  /** Tried hosts are the picker's to avoid, while there are others. */
-  private isBad(host: H): boolean {
+  /** Pickers avoid tried hosts too, within the set that is drawn first: one locality, one priority, a subset. There may be no other. */
+  private isBad(host: H, tried: HostSet): boolean {
     const { avoidHostMetadata } = this.retry;
+    if (includes(tried, host)) return true;
     if (this.avoidedPriorities?.has(host.priority) === true) return true;
     return avoidHostMetadata !== undefined && hasMetadata(host.endpoint.metadata, avoidHostMetadata);
   }

@@ -5,7 +5,7 @@ import type { Cluster } from '../../../../src/data-plane/cluster/cluster.ts';
 import type { Host } from '../../../../src/data-plane/cluster/host.ts';
 import { pickHost, type HostSeeker, type HostWish } from '../../../../src/data-plane/cluster/pick-host.ts';
 import { RetryHosts } from '../../../../src/data-plane/resilience/retry-hosts.ts';
-import type { ClusterConfig, EndpointConfig } from '../../../../src/model/cluster.ts';
+import type { ClusterConfig, EndpointConfig, LocalityEndpoints } from '../../../../src/model/cluster.ts';
 import { createVirtualClock } from '../../../../src/testing/virtual-clock.ts';
 import { clusterAlone, giveEndpoints } from '../../../support/cluster-alone.ts';
 
@@ -20,6 +20,10 @@ function clusterOf(config: Partial<ClusterConfig>, endpoints: readonly EndpointC
   const cluster = clusterAlone({ loadBalancing: { policy: 'random' }, ...config }, { clock, random });
   giveEndpoints(cluster, endpoints);
   return cluster;
+}
+
+function inZone(zone: string, endpoints: readonly EndpointConfig[], weight?: number): LocalityEndpoints {
+  return { locality: { zone }, priority: 0, endpoints, ...(weight !== undefined && { weight }) };
 }
 
 function hostOf(cluster: Cluster, port: number): Host {
@@ -177,6 +181,55 @@ describe('a pick', () => {
     }
     assert.deepEqual(seen, [0, 1, 2, 0]);
   });
+
+  const split: readonly {
+    name: string;
+    config: Partial<ClusterConfig>;
+    localities: readonly LocalityEndpoints[];
+    zone?: string;
+  }[] = [
+    {
+      name: 'weighted-localities-of-one-host',
+      config: { locality: { mode: 'weighted' } },
+      localities: [inZone('a', [endpoint(1)], 1), inZone('b', [endpoint(2)], 1)],
+    },
+    {
+      name: 'own-zone-of-one-host',
+      config: { locality: { mode: 'zone-aware', zoneAwareMinClusterSize: 2 } },
+      localities: [inZone('a', [endpoint(1)]), inZone('b', [endpoint(2), endpoint(3)])],
+      zone: 'a',
+    },
+    {
+      name: 'priority-with-one-healthy-host',
+      config: {},
+      localities: [
+        inZone('a', [endpoint(1), endpoint(2, { health: 'unhealthy' })]),
+        { ...inZone('b', [endpoint(3), endpoint(4)]), priority: 1 },
+      ],
+    },
+    {
+      name: 'subset-of-one-host',
+      config: {
+        loadBalancing: {
+          policy: 'subsetting',
+          options: { kind: 'deterministic', client: 0, size: 1, child: { policy: 'random' } },
+        },
+      },
+      localities: [inZone('a', [endpoint(1), endpoint(2)])],
+    },
+  ];
+  for (const { name, config, localities, zone } of split)
+    it(`goes elsewhere with a retry though the set that is drawn has nobody else: ${name}`, () => {
+      const loadBalancing = { policy: 'random' };
+      const cluster = clusterAlone({ loadBalancing, ...config }, { clock, random, ...(zone && { locality: { zone } }) });
+      cluster.update(cluster.config, { name: 'e', localities });
+      for (let time = 0; time < 200; time++) {
+        const first = pick(cluster) as number;
+        const retry = new RetryHosts<Host>({ maxAttempts: 3, on: [] });
+        retry.add(hostOf(cluster, first));
+        assert.notEqual(pick(cluster, { retry }), first);
+      }
+    });
 
   it('knows a subset by what its endpoints say now', () => {
     const v1 = endpoint(1, { metadata: { version: 'v1' } });
