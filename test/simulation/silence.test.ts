@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { seededRandom } from '../../src/base/runtime.ts';
 import { EventQueue } from './event-queue.ts';
-import { blackhole, healthy } from './failure-profiles.ts';
+import { blackhole, healthy, type FailureProfile } from './failure-profiles.ts';
 import { heavyTail, logNormalLatency, type LatencyProfile } from './latency-profiles.ts';
 import { poissonArrivals } from './poisson-arrivals.ts';
 import { SimulatedHost } from './simulated-host.ts';
@@ -11,18 +11,33 @@ import { runMesh, withSimulatedMesh, type HostChange } from './simulated-mesh.ts
 
 const usual = logNormalLatency(5, 0.5);
 
-/** Ten hosts under load for so long; `fromMs` on the third answers nothing. Returns who was ejected. */
+interface Load {
+  readonly hosts?: number;
+  readonly requestsPerSecond: number;
+  readonly durationMs: number;
+  readonly seed: number;
+  /** From then on the third answers nothing; with `untilMs` none does, until then. */
+  readonly fromMs?: number;
+  readonly untilMs?: number;
+}
+
+/** Hosts, ten if not said otherwise, under load for so long. Returns who was ejected. */
 async function ejections(
-  options: { readonly requestsPerSecond: number; readonly durationMs: number; readonly seed: number; readonly fromMs?: number },
+  options: Load,
   latencyOf: (index: number) => LatencyProfile = () => usual,
 ): Promise<readonly HostChange[]> {
-  const { requestsPerSecond, durationMs, seed, fromMs } = options;
+  const { requestsPerSecond, durationMs, seed, fromMs, untilMs } = options;
   const queue = new EventQueue();
-  const hosts = Array.from({ length: 10 }, (_, index) => new SimulatedHost(index, latencyOf(index), healthy));
+  const hosts = Array.from({ length: options.hosts ?? 10 }, (_, index) => new SimulatedHost(index, latencyOf(index), healthy));
   const parts = { queue, random: seededRandom(seed), hostRandom: seededRandom(seed + 1), hosts };
   return withSimulatedMesh(parts, async (mesh) => {
     poissonArrivals(queue, { requestsPerSecond, untilMs: durationMs }, seededRandom(seed + 2), () => mesh.send());
-    if (fromMs !== undefined) queue.add(fromMs, () => void (hosts[2]!.failure = blackhole));
+    const silent = untilMs === undefined ? hosts.slice(2, 3) : hosts;
+    const become = (failure: FailureProfile) => (): void => {
+      for (const host of silent) host.failure = failure;
+    };
+    if (fromMs !== undefined) queue.add(fromMs, become(blackhole));
+    if (untilMs !== undefined) queue.add(untilMs, become(healthy));
     await runMesh(queue, durationMs);
     return mesh.changes.filter(({ kind }) => kind === 'ejected');
   });
@@ -78,4 +93,17 @@ describe('a host of ten that answers nothing', () => {
     for (const [index, expectedMs] of [30_000, 60_000, 90_000].entries())
       assert.ok(apartMs[index]! >= expectedMs && apartMs[index]! < expectedMs + 1000, apartMs.join(' '));
   });
+});
+
+describe('hosts of which none answers for 5 s', () => {
+  const rows = [
+    { hosts: 3, requestsPerSecond: 30 },
+    { hosts: 5, requestsPerSecond: 25 },
+    { hosts: 10, requestsPerSecond: 100 },
+  ];
+  for (const size of rows)
+    it(`stay, then and later: ${size.hosts} at ${size.requestsPerSecond} requests a second`, async () => {
+      for (let seed = 0; seed < 5; seed++)
+        assert.deepEqual(await ejections({ ...size, durationMs: 40_000, seed: 100 * seed, fromMs: 20_000, untilMs: 25_000 }), []);
+    });
 });

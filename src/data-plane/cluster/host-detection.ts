@@ -9,6 +9,7 @@ import type { Clock, Random } from '../../base/runtime.ts';
 import type { ClusterConfig } from '../../model/cluster.ts';
 import type { CircuitBreakerConfig, CusumConfig, OutlierDetectionConfig } from '../../model/policy.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
+import type { HealthState } from '../health-checks/host-health.ts';
 import type { Probe } from '../resilience/circuit-breaker.ts';
 import { CircuitWindow, defaultWindowMs } from '../resilience/circuit-window.ts';
 import { slowRank } from '../resilience/cusum.ts';
@@ -29,7 +30,7 @@ interface DetectedCluster {
   /** How many hosts it has, and those of them that requests go to at present. */
   readonly hostCount: number;
   readonly servingCount: number;
-  refresh(host: Host): void;
+  refresh(host: Host, mayStartSlowly?: boolean): void;
 }
 
 /** Any response that nothing has to be decided about. */
@@ -120,8 +121,8 @@ export class HostDetection implements ClusterCounts {
     }
   }
 
-  /** Counts an outcome of a host. */
-  record(host: Host, probe: Probe | undefined, outcome: Outcome, now: number): void {
+  /** Counts an outcome of a host. `isShared`: its peers were in the same trouble, so that it is no matter of comparison. */
+  record(host: Host, probe: Probe | undefined, outcome: Outcome, now: number, isShared = false): void {
     const isFailure = outcome.kind === 'failure' ? !outcome.ours : statusOf(outcome.status, outcome.grpcStatus) >= 500;
     if (host.isRemoved) return;
     if (isFailure) host.failures++;
@@ -152,7 +153,7 @@ export class HostDetection implements ClusterCounts {
     if (circuit !== undefined && this.recordInWindow(record, circuit, isFailure, now)) return;
     const ejection = detector?.decide(record.outlier, outcome, now, this);
     if (ejection !== undefined) this.outages.takeOut(record, ejection.forMs, 'outlier', ejection.reason);
-    else comparison?.record(record, outcome, isFailure, now);
+    else if (!isShared) comparison?.record(record, outcome, isFailure, now);
   }
 
   /**
@@ -175,16 +176,21 @@ export class HostDetection implements ClusterCounts {
     comparison.recordSilence(host.record ?? this.watch(host), evidence, now);
   }
 
-  /** What active health checks say of a host. One that passes ends an ejection, unless the policy says no (Envoy). */
-  healthChanged(host: Host, isHealthy: boolean, isDegraded: boolean, now: number): void {
+  /** Another verdict of active health checks. One that passes ends an ejection, unless the policy says no (Envoy). */
+  healthChanged(host: Host, state: HealthState, now: number, mayStartSlowly = true): void {
     if (host.isRemoved) return;
-    const wasFailing = host.isFailedByCheck;
-    host.isFailedByCheck = !isHealthy;
-    host.isDegraded = isDegraded;
-    if (!isHealthy && !wasFailing) this.outages.down.wentDown(host, now);
-    if (isHealthy && host.openedBy === 'outlier' && this.unejectsOnHealthCheck) host.record!.breaker!.close();
-    else if (isHealthy && host.openedBy === undefined) this.outages.down.cameUp(host, now);
-    this.cluster.refresh(host);
+    this.setHealth(host, state, now);
+    if (!host.isFailedByCheck && host.openedBy === 'outlier' && this.unejectsOnHealthCheck) host.record!.breaker!.close();
+    this.cluster.refresh(host, mayStartSlowly);
+  }
+
+  /** Puts on a host what active health checks say of it; its groups do not hear of it. */
+  setHealth(host: Host, state: HealthState, now: number): void {
+    host.isFailedByCheck = state === 'unhealthy' || state === 'waiting';
+    host.isDegraded = state === 'degraded';
+    if (state === 'unhealthy') this.outages.down.wentDown(host, now);
+    // A host that waits for its first check has not failed.
+    else if (state !== 'waiting' && host.openedBy === undefined) this.outages.down.cameUp(host, now);
   }
 
   /** The evidence against a host as a share (0…1) of what is needed to take it out; undefined while there is none. */

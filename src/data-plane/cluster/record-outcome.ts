@@ -94,7 +94,17 @@ export function recordOutcome(attempt: Attempt, outcome: Outcome): void {
   }
   attempt.isRecorded = true;
   cluster.breaker?.record(attempt, breakerVerdict(outcome), now);
-  cluster.detection.record(host, attempt.probe, outcome, now);
+  cluster.detection.record(
+    host,
+    attempt.probe,
+    outcome,
+    now,
+    isTimeout(outcome) && attempt.call.context.silence.wasInTheDark(attempt),
+  );
+}
+
+function isTimeout(outcome: Outcome): boolean {
+  return outcome.kind === 'failure' && (outcome.code === 'MESH_TIMEOUT' || outcome.code === 'MESH_PER_TRY_TIMEOUT');
 }
 
 function breakerVerdict(outcome: Outcome): 'success' | 'failure' | 'ours' {

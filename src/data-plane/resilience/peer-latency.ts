@@ -64,10 +64,13 @@ export class PeerLatency {
   /** Up to here the ring is in the histogram. */
   private foldedTo = 0;
   private latestMs = 0.1;
+  /** When the request began that began last of those that were answered: until then the hosts were there. Monotonic milliseconds. */
+  answeredUntilMs = 0.1;
 
   /** A response head came after so long: a few writes, since it is on the way of every request. */
   record(host: NumberedHost, elapsedMs: number, now: number): void {
     this.latestMs = now;
+    if (now - elapsedMs > this.answeredUntilMs) this.answeredUntilMs = now - elapsedMs;
     const { ringNext } = this;
     this.ringMs[ringNext] = elapsedMs;
     this.ringHosts[ringNext] = host.number;

@@ -12,6 +12,10 @@
  *   recovers when the host answers: 0 is told
  *   cold start    a route with less than a hundred answers says nothing
  *
+ * A cluster falls silent as a whole more often than by its hosts one by one, and at a few requests a second each the first to be silent
+ * for long would go before it shows. So a request speaks against its host only when a later one of its route was answered, and what
+ * waited while most hosts were silent says nothing any more, even when the others are heard again: it is lost, not late.
+ *
  * Three guards, since silences are not independent. One request says at most {@link maxNats}, so that no two of them take a host out,
  * however unusual: they may be long polls. A host must have been silent for {@link quietMs}: a garbage collection of its own, or a
  * lost packet, silences all of its requests at once. And nothing is concluded in the turn of the event loop after this process stood
@@ -44,8 +48,12 @@ const maxNats = 5;
 const quietMs = 500;
 /** A host that is so long silent is asked again. */
 const askAgainMs = 100;
-/** Requests in doubt are no more than so many: where these do not suffice, more would not. */
-const maxAsked = 8;
+/** Until so many are in doubt: where these do not suffice, more would not, and its peers have to be asked too. */
+const enoughInDoubt = 5;
+/** However many long polls wait there already: an answer to one of these would speak for it. */
+const leastAsked = 2;
+/** After the last look at which most hosts were silent. */
+const afterDarkMs = 2 * sweepMs;
 /** Requests that were given up count for so long. */
 const lostMs = 10_000;
 /** A request on a host that is out has waited long when so few answers take longer, or after so long where that is not known. */
@@ -71,6 +79,8 @@ export class SilenceWatch {
   /** What waited while this process stood still has been read. */
   private hasReadOn = false;
   private readonly silent = new Map<Host, HostSilence>();
+  /** Until when most hosts of a cluster were silent, as far as it is known: requests that were sent before may be lost. */
+  private readonly darkUntilMs = new WeakMap<Cluster, number>();
   /** The host that the next suitable request goes to. */
   private wanted: HostSilence | undefined = undefined;
   /** Requests that were to be replaced and may not be, with when that may be asked again: budgets fill up. */
@@ -90,6 +100,8 @@ export class SilenceWatch {
     this.setWanted(undefined);
     if (wanted.host.out !== undefined || wanted.host.isRemoved) return false;
     attempt.host = wanted.host;
+    wanted.asked++;
+    wanted.askedMs = attempt.startMs;
     return true;
   }
 
@@ -97,9 +109,14 @@ export class SilenceWatch {
   onAbandoned(attempt: Attempt): void {
     const host = attempt.host!;
     const now = this.clock.now();
-    const nats = this.natsOf(attempt, host, now);
-    if (!(nats > 0)) return;
-    this.silenceOf(host, attempt.cluster).lose(nats, Math.max(host.lastHeardMs, attempt.sentMs), now);
+    const heardMs = Math.max(host.lastHeardMs, attempt.sentMs);
+    const nats = this.natsOf(attempt, heardMs, now);
+    if (nats > 0) this.silenceOf(host, attempt.cluster).lose(nats, attempt.destination.latency!, attempt.startMs, heardMs, now);
+  }
+
+  /** Whether most hosts of its cluster were silent while it waited: that nobody answered it says nothing about its host. */
+  wasInTheDark(attempt: Attempt): boolean {
+    return attempt.wasSent && this.darkOf(attempt.cluster) >= attempt.sentMs;
   }
 
   private arm(now: number, delayMs = sweepMs): void {
@@ -142,6 +159,7 @@ export class SilenceWatch {
       if (open === undefined) hasStuck = this.weigh(call.current, now) || hasStuck;
       else for (const attempt of open) hasStuck = this.weigh(attempt, now) || hasStuck;
     }
+    this.lookAround(now);
     for (const silence of this.silent.values()) {
       this.tell(silence, now);
       hasStuck ||= silence.host.out !== undefined;
@@ -156,17 +174,36 @@ export class SilenceWatch {
     if (host.out !== undefined) return true;
     // Nearly always: something came of it just now.
     if (now - host.lastHeardMs < askAgainMs) return false;
-    const nats = this.natsOf(attempt, host, now);
-    if (nats > 0) this.silenceOf(host, attempt.cluster).add(nats, Math.max(host.lastHeardMs, attempt.sentMs));
+    const heardMs = Math.max(host.lastHeardMs, attempt.sentMs);
+    const nats = this.natsOf(attempt, heardMs, now);
+    if (nats > 0) this.silenceOf(host, attempt.cluster).add(nats, this.vouched(attempt, nats, heardMs, now), heardMs);
     return false;
   }
 
-  private natsOf(attempt: Attempt, { lastHeardMs }: Host, now: number): number {
-    const { latency } = attempt.destination;
-    if (latency === undefined) return 0;
-    const { startMs } = attempt;
-    const heardAtMs = Math.max(lastHeardMs, attempt.sentMs);
-    return silenceNats(latency, this.lived(startMs, heardAtMs), this.lived(startMs, now));
+  /** What it says against its host since `heardMs`. */
+  private natsOf({ destination: { latency }, startMs }: Attempt, heardMs: number, now: number): number {
+    return latency === undefined ? 0 : silenceNats(latency, this.lived(startMs, heardMs), this.lived(startMs, now));
+  }
+
+  /** What remains of that beside what the peers of its host do. */
+  private vouched(attempt: Attempt, nats: number, heardMs: number, now: number): number {
+    if (attempt.destination.latency!.answeredUntilMs <= attempt.startMs) return 0;
+    const darkMs = this.darkOf(attempt.cluster);
+    return darkMs <= heardMs ? nats : this.natsOf(attempt, Math.max(darkMs, attempt.startMs), now);
+  }
+
+  private darkOf(cluster: Cluster): number {
+    return this.darkUntilMs.get(cluster) ?? Number.NEGATIVE_INFINITY;
+  }
+
+  /** Finds clusters of which most hosts are silent. */
+  private lookAround(now: number): void {
+    if (this.silent.size < 2) return;
+    const silentHosts = new Map<Cluster, number>();
+    for (const { cluster, nats, sinceMs } of this.silent.values())
+      if (nats > 0 && this.lived(sinceMs, now) >= askAgainMs) silentHosts.set(cluster, (silentHosts.get(cluster) ?? 0) + 1);
+    for (const [cluster, count] of silentHosts)
+      if (2 * (count - 1) > cluster.detection.serving - 1) this.darkUntilMs.set(cluster, now + afterDarkMs);
   }
 
   /** The time between without that in which this process stood still. */
@@ -183,25 +220,27 @@ export class SilenceWatch {
   private tell(silence: HostSilence, now: number): void {
     const { host, cluster } = silence;
     if (now - silence.lostMs > lostMs) silence.forgetLost();
-    const { nats } = silence;
-    const silentMs = nats === 0 ? 0 : this.lived(silence.sinceMs, now);
-    if (silentMs >= quietMs) {
+    const darkMs = this.darkOf(cluster);
+    if (darkMs >= now) silence.excuseLost();
+    const { nats, evidence, sinceMs } = silence;
+    if (evidence > 0 && darkMs < now && this.lived(Math.max(sinceMs, darkMs), now) >= quietMs) {
       silence.isTold = true;
-      cluster.detection.recordSilence(host, nats, now);
+      cluster.detection.recordSilence(host, evidence, now);
     } else if (silence.isTold) {
       silence.isTold = false;
       cluster.detection.recordSilence(host, 0, now);
     }
     if (nats === 0 || host.out !== undefined) this.silent.delete(host);
-    else if (silentMs >= askAgainMs) this.want(silence);
+    else if (this.lived(sinceMs, now) >= askAgainMs) this.want(silence);
   }
 
   /** The next request goes there, if that is to any purpose; of several hosts to the one of which least is known. */
   private want(silence: HostSilence): void {
-    const { host, cluster, requests } = silence;
+    const { host, cluster, requests, asked } = silence;
     const cusum = cluster.config.outlierDetection?.cusum;
     if (cusum === undefined || cusum.silence === false || (cluster.detection.evidenceOf(host) ?? 0) >= 1) return;
-    if (requests < Math.min(maxAsked, this.wanted?.requests ?? maxAsked)) this.setWanted(silence);
+    if (requests >= enoughInDoubt && asked >= leastAsked) return;
+    if (this.wanted === undefined || asked < this.wanted.asked) this.setWanted(silence);
   }
 
   /** Looks for requests that wait on hosts which are out, so that they are answered by others. */

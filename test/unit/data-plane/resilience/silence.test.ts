@@ -22,7 +22,9 @@ interface FakeHost {
 }
 
 /** A cluster that hears of silences, and requests that wait at its hosts. */
-function world(latency: PeerLatency, { hasCusum = true } = {}) {
+function world(latency: PeerLatency, { hasCusum = true, serving = 10 } = {}) {
+  // Its peers answer all the time, unless a test says otherwise.
+  latency.answeredUntilMs = Number.POSITIVE_INFINITY;
   const virtual = createVirtualClock();
   let stoodMs = 0;
   const clock = { ...virtual, now: () => virtual.now() + stoodMs };
@@ -32,6 +34,7 @@ function world(latency: PeerLatency, { hasCusum = true } = {}) {
   const cluster = {
     config: { outlierDetection: hasCusum ? { cusum: {} } : {} },
     detection: {
+      serving,
       recordSilence: (host: FakeHost, nats: number, now: number) =>
         void told.push([now, host.address, Math.round(nats * 10) / 10]),
       evidenceOf: () => undefined,
@@ -54,6 +57,7 @@ function world(latency: PeerLatency, { hasCusum = true } = {}) {
       startMs: clock.now(),
       sentMs: clock.now(),
       awaitsHead: true,
+      wasSent: true,
       call: {
         options: { method, headers: {} },
         retry: { maxAttempts: 2, on: ['reset'] },
@@ -258,5 +262,52 @@ describe('SilenceWatch', () => {
     deaf.send(deaf.host());
     await deaf.clock.advance(150);
     assert.equal(deaf.silence.onSend(deaf.attempt(undefined) as unknown as Attempt), false);
+  });
+
+  it('asks a host with long polls all the same, twice', async () => {
+    const { clock, silence, host, send, attempt } = world(answersOf(2000, 5));
+    const one = host();
+    for (let poll = 0; poll < 6; poll++) send(one);
+    const asked: boolean[] = [];
+    for (let look = 0; look < 4; look++) {
+      await clock.advance(look === 0 ? 150 : 50);
+      asked.push(silence.onSend(attempt(undefined) as unknown as Attempt));
+    }
+    assert.deepEqual(asked, [true, true, false, false]);
+  });
+
+  it('believes what a request says only when a later one of its route was answered', async () => {
+    const latency = answersOf(2000, 5);
+    const { clock, told, host, send } = world(latency);
+    await clock.advance(1000);
+    latency.answeredUntilMs = 1000;
+    const one = host();
+    send(one).giveUp();
+    for (let request = 0; request < 4; request++) send(one);
+    await clock.advance(1000);
+    assert.deepEqual(told, []);
+    latency.record({ number: 2 }, 5, 1006);
+    await clock.advance(50);
+    assert.deepEqual(told.at(-1), [2050, 'a', 20]);
+  });
+
+  it('blames no host for a time in which most of them are silent, nor for what was lost in it', async () => {
+    const { clock, told, host, send, silence, attempt } = world(answersOf(2000, 5), { serving: 4 });
+    const hosts = ['a', 'b', 'c', 'd'].map(host);
+    const lost = attempt(hosts[0]);
+    const last = hosts.map((each) => {
+      for (let request = 0; request < 4; request++) send(each);
+      return send(each);
+    });
+    await clock.advance(5000);
+    assert.deepEqual(told, []);
+    for (const [index, wait] of last.entries()) if (index > 0) wait.answer();
+    await clock.advance(2000);
+    assert.deepEqual(told, []);
+    assert.equal(silence.wasInTheDark(lost as unknown as Attempt), true);
+    assert.equal(silence.wasInTheDark(attempt(hosts[0]) as unknown as Attempt), false);
+    for (let request = 0; request < 4; request++) send(hosts[0]!);
+    await clock.advance(600);
+    assert.deepEqual(told.at(-1)?.slice(1), ['a', 20]);
   });
 });
