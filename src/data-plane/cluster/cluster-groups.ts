@@ -26,9 +26,11 @@ export class ClusterGroups {
   private readonly dependencies: GroupDependencies;
   private readonly table: HostTable;
   private config!: ClusterConfig;
-  private made: ReadonlyMap<string, HostGroup> | undefined = undefined;
-  /** What they were made of. */
+  private made: Map<string, HostGroup> | undefined = undefined;
+  /** Policy and options that they were made with. */
   private key = '';
+  /** The groups are to be given their hosts: the configuration is another, and hosts that come with it are on their way. */
+  private isDue = false;
   private slowStart: SlowStart | undefined = undefined;
   private overprovisioningPercent: number | undefined = undefined;
 
@@ -51,14 +53,19 @@ export class ClusterGroups {
     return this.all.get(fallbacks[subset]!);
   }
 
-  /** Another configuration. What balances in the same way keeps its pickers. */
+  /**
+   * Another configuration, in force when the hosts that go with it are applied, or something is asked for. Under the same policy with
+   * the same options groups stay, and in them sets of hosts with their pickers: hash tables, turns, and the host of pick-first.
+   */
   update(config: ClusterConfig): void {
     this.config = config;
     this.slowStart = config.slowStart === undefined ? undefined : new SlowStart(config.slowStart);
-    const key = JSON.stringify([config.loadBalancing, config.locality, Object.keys(config.subsets ?? {})]);
-    if (key !== this.key && this.made !== undefined) this.make();
+    const key = JSON.stringify(config.loadBalancing);
+    if (key !== this.key) this.made = undefined;
     this.key = key;
-    this.assign();
+    if (this.made === undefined) return;
+    this.adjust(this.made);
+    this.isDue = true;
   }
 
   /** The hosts of the table are others. The first ones of a cluster are all new, which is the same for all and left out. */
@@ -68,13 +75,14 @@ export class ClusterGroups {
     const isFew = !changes.isWhole && changes.added.length + changes.changed.length + changes.gone.length <= fewChanges;
     const isSameSharing = overprovisioningPercent === this.overprovisioningPercent;
     this.overprovisioningPercent = overprovisioningPercent;
-    if (isFew && isSameSharing && this.made !== undefined) this.change(this.made, changes);
+    if (isFew && isSameSharing && this.made !== undefined && !this.isDue) this.change(this.made, changes);
     else this.assign();
   }
 
   /** Availability of a host changed: its groups pick by it from the next request on. */
-  refresh(host: Host): void {
-    this.noteAvailability(host, true);
+  refresh(host: Host, mayStartSlowly: boolean): void {
+    this.noteAvailability(host, mayStartSlowly);
+    if (this.isDue) return;
     for (const [name, group] of this.made ?? []) if (this.isMember(host, name)) group.refresh(host);
   }
 
@@ -85,20 +93,31 @@ export class ClusterGroups {
   }
 
   private get all(): ReadonlyMap<string, HostGroup> {
-    return this.made ?? this.make();
+    if (this.made === undefined) return this.make();
+    if (this.isDue) this.assignTo(this.made);
+    return this.made;
   }
 
   private make(): ReadonlyMap<string, HostGroup> {
+    const groups = new Map<string, HostGroup>();
+    this.adjust(groups);
+    this.assignTo(groups);
+    this.made = groups;
+    return groups;
+  }
+
+  /** One group for the whole and one for each subset, which share requests as the configuration says. */
+  private adjust(groups: Map<string, HostGroup>): void {
     const { random, locality: own, policies } = this.dependencies;
     const { locality, subsets = {} } = this.config;
     const { policy, options } = balancingOf(this.config, policies);
     const panic = locality?.panicThresholdPercent ?? defaultPanicThresholdPercent;
-    const groups = new Map(
-      ['', ...Object.keys(subsets)].map((name) => [name, new HostGroup(name, policy, options, random, panic, { locality, own })]),
-    );
-    this.assignTo(groups);
-    this.made = groups;
-    return groups;
+    for (const name of groups.keys()) if (name !== '' && !Object.hasOwn(subsets, name)) groups.delete(name);
+    for (const name of ['', ...Object.keys(subsets)]) {
+      const group = groups.get(name);
+      if (group !== undefined) group.setSharing(panic, locality);
+      else groups.set(name, new HostGroup(name, policy, options, random, panic, { locality, own }));
+    }
   }
 
   private assign(): void {
@@ -108,6 +127,7 @@ export class ClusterGroups {
   }
 
   private assignTo(groups: ReadonlyMap<string, HostGroup>): void {
+    this.isDue = false;
     const hosts = [...this.table.all()];
     for (const [name, group] of groups) {
       const members = name === '' ? hosts : hosts.filter((host) => this.isMember(host, name));

@@ -40,15 +40,15 @@ export class HostGroup {
   readonly name: string;
   /** By the hash of a request: slow start and suspicion do not move its hosts. */
   readonly isHashing: boolean;
-  private readonly panicThresholdPercent: number;
-  private readonly rules: LevelRules;
+  private panicThresholdPercent: number;
+  private rules: LevelRules;
   private overprovisioningPercent = defaultOverprovisioningPercent;
   private levels: PriorityLevel[] = [];
   private loads: readonly PriorityLoad[] = [];
   private current: Picker;
   private isStale = false;
-  /** Their availability may be another than the levels know. */
-  private changed: Host[] = [];
+  /** Their availability may be another than the levels know. A group that nobody asks hears of the same hosts again and again. */
+  private readonly changed = new Set<Host>();
   private allHosts: readonly Host[] | undefined = undefined;
   private usableHosts: readonly Host[] | undefined = [];
   /** Made when a session is looked up for the first time. */
@@ -134,12 +134,19 @@ export class HostGroup {
     });
   }
 
+  /** Another way to share them; `setHosts` comes next. Sets of hosts that are the same in both ways keep their pickers. */
+  setSharing(panicThresholdPercent: number, locality: LocalityConfig | undefined): void {
+    this.panicThresholdPercent = panicThresholdPercent;
+    this.rules = { ...this.rules, locality };
+    for (const level of this.levels) level.setRules(this.rules);
+  }
+
   /** All of its hosts, with the overprovisioning of their endpoints. Throws what the policy throws when it cannot be built. */
   setHosts(hosts: readonly Host[], overprovisioningPercent = defaultOverprovisioningPercent): void {
     this.overprovisioningPercent = overprovisioningPercent;
     this.byAddress = undefined;
     this.allHosts = undefined;
-    this.changed = [];
+    this.changed.clear();
     const byPriority = Map.groupBy(hosts, ({ priority }) => priority);
     const count = hosts.reduce((most, { priority }) => Math.max(most, priority + 1), 1);
     this.levels.length = Math.min(this.levels.length, count);
@@ -159,14 +166,14 @@ export class HostGroup {
   remove(host: Host): void {
     this.allHosts = undefined;
     this.byAddress?.delete(host.address);
-    this.changed = this.changed.filter((other) => other !== host);
+    this.changed.delete(host);
     this.levels[host.priority]!.remove(host);
     this.isStale = true;
   }
 
   /** The availability of a host changed, its weight, or something else that policies read. It is of the group, at the same priority. */
   refresh(host: Host): void {
-    this.changed.push(host);
+    this.changed.add(host);
     this.isStale = true;
   }
 
@@ -189,14 +196,15 @@ export class HostGroup {
   /** Puts in force what changed. */
   private settle(): void {
     const { changed } = this;
-    this.changed = [];
-    if (changed.length <= fewChanges) for (const host of changed) this.levels[host.priority]!.refresh(host);
+    if (changed.size <= fewChanges) for (const host of changed) this.levels[host.priority]!.refresh(host);
     else for (const level of this.levels) level.refreshAll();
+    changed.clear();
     this.loads = priorityLoads(
       this.levels.map(({ pool }) => pool.counts),
       this.overprovisioningPercent,
       this.panicThresholdPercent,
     );
+    for (const [priority, { isPanic }] of this.loads.entries()) if (!isPanic) this.levels[priority]!.pool.leavePanic();
     this.current = this.choose(this.loads);
     this.usableHosts = undefined;
     this.isStale = false;

@@ -78,6 +78,13 @@ export class HostPool {
     return this.all;
   }
 
+  /** What served in panic is let go. */
+  leavePanic(): void {
+    if (this.all.hosts.length === 0) return;
+    this.all.set([]);
+    this.isAllStale = true;
+  }
+
   /** All of them again, after many have changed. */
   refreshAll(): void {
     this.setHosts(this.members);

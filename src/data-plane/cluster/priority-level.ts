@@ -21,14 +21,23 @@ export interface LevelRules {
 /** The hosts of one priority: as a whole, and by locality where that matters. */
 export class PriorityLevel {
   readonly pool: HostPool;
-  private readonly rules: LevelRules;
-  private readonly keyOf: ((host: Host) => string) | undefined;
+  private readonly priority: number;
+  private rules: LevelRules;
+  private keyOf: ((host: Host) => string) | undefined;
   private readonly localities = new Map<string, HostPool>();
 
   constructor(priority: number, rules: LevelRules) {
+    this.priority = priority;
     this.rules = rules;
     this.pool = new HostPool(rules.build);
     this.keyOf = keyBy(priority, rules);
+  }
+
+  /** Others than before, of the same policy; `setHosts` comes next. */
+  setRules(rules: LevelRules): void {
+    if (rules.locality?.mode !== this.rules.locality?.mode) this.localities.clear();
+    this.rules = rules;
+    this.keyOf = keyBy(this.priority, rules);
   }
 
   /** Takes the list over. */
@@ -37,7 +46,7 @@ export class PriorityLevel {
     const { keyOf } = this;
     if (keyOf === undefined) return;
     const byKey = Map.groupBy(hosts, keyOf);
-    for (const [key, pool] of this.localities) if (!byKey.has(key)) pool.setHosts([]);
+    for (const key of this.localities.keys()) if (!byKey.has(key)) this.localities.delete(key);
     for (const [key, members] of byKey) this.localityOf(key).setHosts(members);
   }
 
@@ -48,7 +57,11 @@ export class PriorityLevel {
 
   remove(host: Host): void {
     this.pool.remove(host);
-    if (this.keyOf !== undefined) this.localityOf(this.keyOf(host)).remove(host);
+    if (this.keyOf === undefined) return;
+    const key = this.keyOf(host);
+    const locality = this.localityOf(key);
+    locality.remove(host);
+    if (locality.hosts.length === 0) this.localities.delete(key);
   }
 
   /** All of them again, after many have changed. */
