@@ -47,6 +47,8 @@ export interface ControlPlaneStatus {
   /** Why it is not connected, or what was wrong with the last update, with the remedy. */
   readonly error?: string;
   readonly problems?: readonly Problem[];
+  /** Set when the last update was refused before it became resources: what it was, and why in one sentence. Told once, as an event. */
+  readonly refused?: { readonly version?: string; readonly reason: string };
 }
 
 /** Where a control plane delivers to. */
@@ -211,6 +213,11 @@ export interface HostSetChange {
 export interface Picker {
   /** The host for this attempt, or undefined when the set is empty. Must not allocate. */
   pick(context: PickContext): PickableHost | undefined;
+  /**
+   * So many hosts are drawn, and the one with the least load gets the request. Left out = load does not decide, or in turns only. Asked
+   * when a host with little load is to get little (slow start, suspicion): it would be picked again and again.
+   */
+  readonly comparedHosts?: number | undefined;
   /**
    * Takes a small change over and keeps everything else; false = it cannot, and a picker is built anew. For policies whose pickers
    * take long to build where there are many hosts.

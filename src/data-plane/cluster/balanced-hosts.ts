@@ -27,6 +27,10 @@ export class BalancedHosts implements Picker {
     return this.current().pick(context);
   }
 
+  get comparedHosts(): number | undefined {
+    return this.current().comparedHosts;
+  }
+
   /** The policy's own picker over the hosts of now. */
   current(): Picker {
     if (!this.isStale) return this.picker!;

@@ -40,6 +40,10 @@ class LocalityPicker implements Picker {
     this.upTo = Float64Array.from(weights, (weight) => (sum += weight));
   }
 
+  get comparedHosts(): number | undefined {
+    return this.localities[0]!.comparedHosts;
+  }
+
   pick(context: PickContext): PickableHost | undefined {
     const { upTo, localities } = this;
     const last = upTo.length - 1;

@@ -94,7 +94,22 @@ function draw(group: HostGroup, retry: RetryHosts<Host> | undefined): Host | und
 
 /** Apart from `pickHost`: a scope with a closure in it costs every request, whether it is reached or not. */
 function drawReduced(first: Host, group: HostGroup, retry: RetryHosts<Host> | undefined): Host {
-  return keepOrRedraw(first, () => draw(group, retry), context);
+  const { tried, now, random } = context;
+  const { comparedHosts } = group.picker;
+  return keepOrRedraw(first, {
+    now,
+    random,
+    comparedHosts,
+    hostCount: comparedHosts === undefined ? 0 : group.usable.length,
+    draw: () => draw(group, retry),
+    drawWithout: (refused) => {
+      const others = [...tried, refused];
+      context.tried = others;
+      const host = draw(group, retry);
+      context.tried = tried;
+      return host === undefined || others.includes(host) ? undefined : host;
+    },
+  });
 }
 
 function whyNobody(cluster: Cluster, group: HostGroup): Failure {

@@ -23,6 +23,10 @@ export class PriorityPicker implements Picker {
     this.isHashing = isHashing;
   }
 
+  get comparedHosts(): number | undefined {
+    return this.pickers[0]!.comparedHosts;
+  }
+
   pick(context: PickContext): PickableHost | undefined {
     const { hash } = context;
     const { upTo, pickers } = this;

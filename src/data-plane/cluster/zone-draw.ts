@@ -21,6 +21,10 @@ export class ZonePicker implements Picker {
     this.choice = choice;
   }
 
+  get comparedHosts(): number | undefined {
+    return this.choice.anywhere.comparedHosts;
+  }
+
   pick(context: PickContext): PickableHost | undefined {
     const { routing, zones, anywhere, percent } = this.choice;
     const { random } = context;

@@ -18,6 +18,7 @@ export function createCheaperOfTwo(hosts: HostSet, options: LatencyOptions): Pic
 }
 
 class EqualPicker implements Picker {
+  readonly comparedHosts = 2;
   private readonly hosts: HostSet;
   private readonly options: LatencyOptions;
   constructor(hosts: HostSet, options: LatencyOptions) {
@@ -60,6 +61,7 @@ class EqualPicker implements Picker {
 }
 
 class WeightedPicker implements Picker {
+  readonly comparedHosts = 2;
   private readonly hosts: HostSet;
   private readonly options: LatencyOptions;
   private readonly table: AliasTable;

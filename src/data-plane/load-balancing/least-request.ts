@@ -83,6 +83,7 @@ export const leastRequest: LoadBalancingPolicy<LeastRequestOptions> = {
 };
 
 class TwoChoicesPicker implements Picker {
+  readonly comparedHosts = 2;
   private readonly hosts: HostSet;
   constructor(hosts: HostSet) {
     this.hosts = hosts;
@@ -119,9 +120,11 @@ class TwoChoicesPicker implements Picker {
 
 /** More than two draws, each of a host that was not drawn yet. */
 class ChoicesPicker implements Picker {
+  readonly comparedHosts: number;
   private readonly hosts: HostSet;
   private readonly drawn: Int32Array;
   constructor(hosts: HostSet, choiceCount: number) {
+    this.comparedHosts = choiceCount;
     this.hosts = hosts;
     this.drawn = new Int32Array(choiceCount);
   }
@@ -154,11 +157,11 @@ class ChoicesPicker implements Picker {
 
 /** Draws that do not know of each other, of which the first wins a tie. Source: Envoy `unweightedHostPickNChoices`. */
 class RepeatedChoicesPicker implements Picker {
+  readonly comparedHosts: number;
   private readonly hosts: HostSet;
-  private readonly choiceCount: number;
   constructor(hosts: HostSet, choiceCount: number) {
     this.hosts = hosts;
-    this.choiceCount = choiceCount;
+    this.comparedHosts = choiceCount;
   }
 
   pick({ tried, random }: PickContext): PickableHost | undefined {
@@ -166,7 +169,7 @@ class RepeatedChoicesPicker implements Picker {
     if (hosts.length === 0) return undefined;
     let best: PickableHost | undefined = undefined;
     let index = 0;
-    for (let draw = 0; draw < this.choiceCount; draw++) {
+    for (let draw = 0; draw < this.comparedHosts; draw++) {
       index = Math.floor(random() * hosts.length);
       const host = hosts[index]!;
       if (tried.length > 0 && isTried(tried, host)) continue;
@@ -179,8 +182,10 @@ class RepeatedChoicesPicker implements Picker {
 }
 
 class FullScanPicker implements Picker {
+  readonly comparedHosts: number;
   private readonly hosts: HostSet;
   constructor(hosts: HostSet) {
+    this.comparedHosts = hosts.length;
     this.hosts = hosts;
   }
 

@@ -116,4 +116,8 @@ class SubsetPicker implements Picker {
   pick(context: PickContext): PickableHost | undefined {
     return this.inner.pick(context);
   }
+
+  get comparedHosts(): number | undefined {
+    return this.inner.comparedHosts;
+  }
 }
