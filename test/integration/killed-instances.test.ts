@@ -48,8 +48,9 @@ describe('three instances of a service under load', () => {
     await using mesh = await ordersAt(
       backends.map(({ address }) => address),
       {
-        // Long enough that a busy machine is not taken for a frozen one.
-        retry: { maxAttempts: 3, perTryTimeoutMs: 400 },
+        // Long enough that a busy machine is not taken for a frozen one. After it stood still itself, the load sends what it missed at
+        // once, and the third of it that goes to the frozen one comes due at once, too: more than the default budget grants.
+        retry: { maxAttempts: 3, perTryTimeoutMs: 400, budget: { ratio: 1, minTokens: 100 } },
         outlierDetection: { baseEjectionMs: 300, maxEjectionMs: 300 },
       },
     );
