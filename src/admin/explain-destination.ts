@@ -186,7 +186,7 @@ function failureOf({ route }: ExplainedRequest, cluster: Cluster, subset: string
     return 'its adaptive limit is reached (MESH_OVERFLOW)';
   const group = cluster.group(subset);
   if (group === undefined || group.usable.length > 0) return undefined;
-  const isOpen = group.hosts.length > 0 && group.hosts.every(({ out }) => out === 'circuit');
+  const isOpen = group.hosts.length > 0 && group.hosts.every(({ openedBy }) => openedBy === 'circuit');
   return isOpen ? 'their circuit breakers are open (MESH_CIRCUIT_OPEN)' : 'none can be used (MESH_NO_HEALTHY_ENDPOINT)';
 }
 

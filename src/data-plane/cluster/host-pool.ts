@@ -121,7 +121,7 @@ export class HostPool {
  * spreading the load is the lesser evil (Envoy). An open breaker is respected even then, and a host that drains asked for no more.
  */
 function isUsableInPanic(host: Host): boolean {
-  return host.out !== 'circuit' && !isDraining(host);
+  return host.openedBy !== 'circuit' && !isDraining(host);
 }
 
 function isDraining(host: Host): boolean {

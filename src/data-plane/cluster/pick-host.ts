@@ -116,7 +116,7 @@ function whyNobody(cluster: Cluster, group: HostGroup): Failure {
   const subset = group.name;
   const name = subset === '' ? `"${cluster.name}"` : `subset "${subset}" of "${cluster.name}"`;
   if (group.hosts.length === 0) return failure('MESH_NO_HEALTHY_ENDPOINT', `${name} has no endpoints`);
-  const byBreaker = group.hosts.filter((other) => other.out === 'circuit').length;
+  const byBreaker = group.hosts.filter((other) => other.openedBy === 'circuit').length;
   if (byBreaker > 0)
     return failure(
       'MESH_CIRCUIT_OPEN',

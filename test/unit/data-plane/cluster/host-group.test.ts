@@ -319,6 +319,16 @@ describe('a group of hosts', () => {
     assert.equal(group.hasAvailable, false);
   });
 
+  it('does not use an open breaker in panic when its health check fails too', () => {
+    const group = groupOf([{ healthy: 2 }]);
+    for (const host of group.hosts) {
+      host.openedBy = 'circuit';
+      host.isFailedByCheck = true;
+      group.refresh(host);
+    }
+    assert.deepEqual(group.usable, []);
+  });
+
   it('leaves priorities out for a retry', () => {
     const group = groupOf([{ healthy: 2 }, { priority: 1, healthy: 1, unhealthy: 1 }, { priority: 2, healthy: 1 }]);
     const context = { tried: [], random: seededRandom(5), now: 0 };

@@ -139,6 +139,16 @@ describe('a pick', () => {
     assert.equal(pick(cluster), 'MESH_NO_HEALTHY_ENDPOINT');
   });
 
+  it('says that breakers are open when health checks fail too', () => {
+    const cluster = clusterOf({}, [endpoint(1), endpoint(2)]);
+    for (const host of cluster.hosts) {
+      host.openedBy = 'circuit';
+      host.isFailedByCheck = true;
+      cluster.refresh(host);
+    }
+    assert.equal(pick(cluster), 'MESH_CIRCUIT_OPEN');
+  });
+
   it('fails in panic where the cluster says so', () => {
     const locality = { mode: 'none', failTrafficOnPanic: true } as const;
     const cluster = clusterOf({ locality }, [
