@@ -4,7 +4,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Dispatcher } from 'undici';
 import { explain, type Explanation } from './admin/explain.ts';
-import { publishApplied, publishIdentity } from './admin/publish.ts';
+import { publishApplied, publishIdentity, statusPublisher } from './admin/publish.ts';
 import { gaugesOf } from './admin/readings.ts';
 import { meshStatus, type MeshStatus } from './admin/status.ts';
 import { Deadlines } from './base/deadlines.ts';
@@ -121,9 +121,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
       config.settleWaiters();
       if (want.kind === 'cluster') config.endpointsAbsent(source, want.name);
     },
-    onStatus(source, { state, error }) {
-      telemetry.publish('control-plane:state', () => ({ source, state, error }));
-    },
+    onStatus: statusPublisher(telemetry),
   });
 
   const config = new LiveConfig(

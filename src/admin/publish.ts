@@ -1,5 +1,5 @@
 /** What the stores tell, as events. */
-import type { ApplyResult } from '../model/contracts.ts';
+import type { ApplyResult, ControlPlaneStatus } from '../model/contracts.ts';
 import type { IdentityEvent, IdentityStore } from '../security/identity-store.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 
@@ -39,4 +39,22 @@ export function publishApplied(telemetry: Telemetry, source: string, result: App
       problems: rejected,
     }));
   }
+}
+
+/** Tells of the state of each source when it changes, and of an update that was refused as a whole. */
+export function statusPublisher(telemetry: Telemetry): (source: string, status: ControlPlaneStatus) => void {
+  const told = new Map<string, string>();
+  return (source, { state, error, problems, refused }) => {
+    if (refused !== undefined)
+      telemetry.publish('config:rejected', () => ({
+        source,
+        version: refused.version,
+        reason: refused.reason,
+        problems: problems ?? [],
+      }));
+    const words = `${state} ${error ?? ''}`;
+    if (told.get(source) === words) return;
+    told.set(source, words);
+    telemetry.publish('control-plane:state', () => ({ source, state, error }));
+  };
 }

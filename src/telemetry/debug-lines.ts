@@ -21,6 +21,8 @@ import { flagsOf } from './failure.ts';
 /** Longest value from outside, and longest line, in characters. */
 const maxValueLength = 200;
 const maxLineLength = 1000;
+/** Longest error of a control plane, which lists mistakes. */
+const maxErrorLength = 700;
 /** Problems of one update that are printed; the rest is counted. */
 const maxProblems = 5;
 
@@ -30,6 +32,11 @@ const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 export function printable(text: string, maxLength = maxValueLength): string {
   const cut = text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
   return cut.replaceAll(unprintable, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
+}
+
+/** A text of several lines as one sentence. */
+function onOneLine(text: string): string {
+  return printable(text.replaceAll(/:\s*\n\s*/g, ': ').replaceAll(/\s*\n\s*/g, '; '), maxErrorLength);
 }
 
 /** `GET orders/api/42 → route "v2" → cluster orders/v2 → 10.0.0.7:7002`, as far as the request came. */
@@ -120,7 +127,7 @@ const lines: { readonly [N in Exclude<EventName, 'attempt:end'>]: (event: EventP
   'config:applied': (event) =>
     `config ${event.version === undefined ? '' : `${printable(event.version)} `}from ${printable(event.source)} applied: ${event.accepted} resources${event.unhonoured.length === 0 ? '' : `; without effect: ${problems(event.unhonoured)}`}`,
   'config:rejected': (event) =>
-    `config ${event.version === undefined ? '' : `${printable(event.version)} `}from ${printable(event.source)} REJECTED, the last good one stays: ${printable(event.reason)}${event.problems.length === 0 ? '' : `: ${problems(event.problems)}`}`,
+    `config ${event.version === undefined ? '' : `${printable(event.version)} `}from ${printable(event.source)} REJECTED, the last good one stays in force: ${printable(event.reason)}${event.problems.length === 0 ? '' : `: ${problems(event.problems)}`}`,
   'identity:rotated': (event) =>
     `${event.kind} "${printable(event.name)}" of ${printable(event.source)} ${event.change === 'set' ? 'in force' : 'removed'}${event.identity === undefined ? '' : ` as ${printable(event.identity)}`}${event.expiresMs === undefined ? '' : `, expires ${utc(event.expiresMs)}`}`,
   'identity:rejected': (event) =>
@@ -130,7 +137,7 @@ const lines: { readonly [N in Exclude<EventName, 'attempt:end'>]: (event: EventP
   'connection:closed': (event) =>
     `cluster ${printable(event.cluster)} → ${printable(event.endpoint)} disconnected: ${printable(event.reason)}`,
   'control-plane:state': (event) =>
-    `control plane ${printable(event.source)} ${event.state}${event.error === undefined ? '' : `: ${printable(event.error)}`}`,
+    `control plane ${printable(event.source)} ${event.state}${event.error === undefined ? '' : `: ${onOneLine(event.error)}`}`,
 };
 
 /** The events that have a line. */

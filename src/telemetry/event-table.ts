@@ -117,7 +117,7 @@ export const eventTable: { readonly [N in EventName]: { readonly doc: string; re
     },
   },
   'config:rejected': {
-    doc: 'An update, or part of one, was refused; the last good version of what was refused stays in force.',
+    doc: 'An update, or part of one, was refused, such as a file that was saved with a mistake; the last good version of what was refused stays in force.',
     fields: {
       mesh: 'Name of the mesh.',
       source: 'Control plane that sent it.',
@@ -169,7 +169,7 @@ export const eventTable: { readonly [N in EventName]: { readonly doc: string; re
     },
   },
   'control-plane:state': {
-    doc: 'A control plane connected, lost its connection or failed.',
+    doc: 'A control plane connected, lost its connection or failed, or why it did is another reason now. Once for each change.',
     fields: {
       mesh: 'Name of the mesh.',
       source: 'Name of the control plane.',

@@ -1,6 +1,8 @@
 /** What a mesh tells of its configuration and its identities, as a subscriber hears it. */
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { createVirtualClock } from 'meshfetch/testing';
 import { request } from 'undici';
@@ -9,6 +11,7 @@ import type { EventPayloads } from '../../src/telemetry/events.ts';
 import type { IdentitySink } from '../../src/model/contracts.ts';
 import { svidOf, testAuthority, validity, workloadCertificate } from '../support/certificates.ts';
 import { held, ordersAt } from '../support/mesh-of.ts';
+import { temporaryFolder } from '../support/secured.ts';
 import { startServer } from '../support/servers.ts';
 
 /** Events that name the control plane that they are about. */
@@ -65,6 +68,69 @@ describe('a mesh tells', () => {
       { ...event, problems: event?.problems.map(({ path }) => path) },
       { mesh: 'web', source: 'test', version: '7', reason: '2 mistakes', problems: ['connectTimeoutMs', 'idleTimeoutMs'] },
     );
+  });
+
+  it('what was refused of a file that is saved with a mistake, once, and each change of its control planes once', async () => {
+    const file = join(await temporaryFolder(), 'mesh.yaml');
+    const good = (port: number): string => `services: { orders: { endpoints: ["127.0.0.1:${port}"] } }`;
+    await writeFile(file, good(7001));
+    const events: { readonly name: string; readonly [key: string]: unknown }[] = [];
+    const waiters = new Set<() => void>();
+    const names = ['config:applied', 'config:rejected', 'control-plane:state'] as const;
+    const listeners = names.map((name) => ({
+      name: `meshfetch:${name}`,
+      listen: (message: unknown): void => {
+        events.push({ ...(message as object), name });
+        for (const waiter of waiters) waiter();
+      },
+    }));
+    for (const { name, listen } of listeners) subscribe(name, listen);
+    const told = (source: string): string[] =>
+      events.filter((event) => event['source'] === source).map(({ name, state }) => `${name} ${state as string}`);
+    const until = (name: string, count: number): Promise<void> =>
+      new Promise((resolve) => {
+        const look = (): void => {
+          if (told('file').filter((word) => word.startsWith(name)).length === count) resolve();
+        };
+        waiters.add(look);
+        look();
+      });
+    try {
+      await using _mesh = await createMesh({ name: 'web', controlPlane: file });
+      await writeFile(file, 'services: { orders: { endpoints: ["127.0.0.1:7001"], timeoutMs: -1 } }');
+      await until('control-plane:state failed', 1);
+      await writeFile(file, good(7002));
+      await until('control-plane:state connected', 2);
+      await writeFile(file, good(7003));
+      await until('config:applied', 3);
+    } finally {
+      for (const { name, listen } of listeners) unsubscribe(name, listen);
+    }
+    assert.deepEqual(told('file'), [
+      'config:applied undefined',
+      'control-plane:state connected',
+      'config:rejected undefined',
+      'control-plane:state failed',
+      'config:applied undefined',
+      'control-plane:state connected',
+      'config:applied undefined',
+    ]);
+    assert.deepEqual(told('dns'), ['config:applied undefined', 'control-plane:state connected']);
+    const { version, ...refused } = events.find(({ name }) => name === 'config:rejected')!;
+    assert.match(version as string, /^[0-9a-f]{12}$/);
+    assert.deepEqual(refused, {
+      name: 'config:rejected',
+      mesh: 'web',
+      source: 'file',
+      reason: 'mesh.yaml has a mistake',
+      problems: [
+        {
+          key: { kind: 'cluster', name: 'orders' },
+          path: 'services.orders.timeoutMs',
+          reason: 'found -1; expected a whole number of milliseconds, 0 … 2147483647',
+        },
+      ],
+    });
   });
 
   it('which certificates and trust bundles are in force, until when, and never a key', async () => {

@@ -23,6 +23,10 @@ export class AuthorityTable {
     this.released = new LRUCache({ max: max + 1 });
   }
 
+  get size(): number {
+    return this.wanted.size + this.released.size;
+  }
+
   has(name: string): boolean {
     return this.wanted.has(name) || this.released.has(name);
   }
@@ -34,7 +38,7 @@ export class AuthorityTable {
     this.wanted.set(name, { authority, until });
     until.addEventListener('abort', () => this.release(name, until), { once: true });
     if (until.aborted) this.release(name, until);
-    if (this.wanted.size + this.released.size <= this.max) return undefined;
+    if (this.size <= this.max) return undefined;
     const idle = this.released.pop();
     if (idle !== undefined) return { authority: idle, isWanted: false };
     const oldest = this.wanted.pop();

@@ -3,6 +3,7 @@
  * is asked for becomes a virtual host and a cluster with safe defaults. Nothing is resolved here: the cluster does that through the
  * resolver, so a name that does not exist fails its request with MESH_DNS_FAILED, and one that appears later is found.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { ApplyResult, ConfigSink, ControlPlane, Demand } from '../../model/contracts.ts';
 import type { Resource, ResourceKey } from '../../model/snapshot.ts';
 import { safeDefaults, type HostDefaults } from '../safe-defaults.ts';
@@ -46,13 +47,19 @@ export function dnsControlPlane(options: DnsControlPlaneOptions = {}): DnsContro
   let appliedDefaults: HostDefaults | undefined;
   let updates = 0;
 
+  /** Those in force when they say the same: what says the same is not told twice. */
+  const currentDefaults = (): HostDefaults => {
+    const defaults = options.defaults?.() ?? safeDefaults;
+    return appliedDefaults !== undefined && isDeepStrictEqual(defaults, appliedDefaults) ? appliedDefaults : defaults;
+  };
+
   const absent = (want: Demand, reason: string): void => {
     if (sink === undefined) early.push({ want, reason });
     else sink.absent(want, reason);
   };
 
   const publish = async (target: ConfigSink): Promise<void> => {
-    const defaults = options.defaults?.() ?? safeDefaults;
+    const defaults = currentDefaults();
     const { set, removed } = changes.take();
     const all = [...table.all()];
     const toSet = defaults === appliedDefaults ? set : all;
@@ -124,6 +131,9 @@ export function dnsControlPlane(options: DnsControlPlaneOptions = {}): DnsContro
       }
       // A cluster of ours is delivered with the authority that it belongs to.
     },
-    defaultsChanged: () => changes.touch(),
+    defaultsChanged() {
+      // A host that is asked for later gets those of that moment.
+      if (table.size > 0 && currentDefaults() !== appliedDefaults) changes.touch();
+    },
   };
 }

@@ -2,7 +2,7 @@
 import { basename, dirname, resolve } from 'node:path';
 import { isMeshError, type MeshError } from '../../base/errors.ts';
 import { sleep, type Clock } from '../../base/runtime.ts';
-import type { ConfigSink, ControlPlane, ControlPlaneContext, Problem } from '../../model/contracts.ts';
+import type { ConfigSink, ControlPlane, ControlPlaneContext, ControlPlaneStatus, Problem } from '../../model/contracts.ts';
 import type { HostDefaults } from '../safe-defaults.ts';
 import { readConfigFile, versionOf, type ConfigText } from './client.ts';
 import { ConfiguredIdentity, identityPaths } from './configured-identity.ts';
@@ -90,7 +90,7 @@ async function runFile(options: Options<'path'>, identity: ConfiguredIdentity, c
       // The same bytes again, good or bad: nothing to say.
       if (next.version === reported) continue;
       reported = next.version;
-      if ('error' in next) sink.status(failedStatus(next.error));
+      if ('error' in next) sink.status(failedStatus(next));
       else if (next.version === applied) sink.status({ state: 'connected' });
       else {
         await applyFile(next, options, identity, context);
@@ -143,6 +143,8 @@ type LoadResult = Loaded | Failure;
 interface Failure {
   readonly error: MeshError;
   readonly version: string;
+  /** Whether there was a text, of which `version` is the hash. */
+  readonly wasRead: boolean;
 }
 
 async function read(path: string): Promise<ReadResult> {
@@ -150,7 +152,7 @@ async function read(path: string): Promise<ReadResult> {
     return await readConfigFile(path);
   } catch (error) {
     if (!isMeshError(error)) throw error;
-    return { error, version: error.message };
+    return { error, version: error.message, wasRead: false };
   }
 }
 
@@ -161,7 +163,7 @@ async function parsed(path: string, content: ReadResult): Promise<LoadResult> {
     return { file: await parseMeshFile(text, basename(path)), version, directory: dirname(path) };
   } catch (error) {
     if (!isMeshError(error)) throw error;
-    return { error, version };
+    return { error, version, wasRead: true };
   }
 }
 
@@ -184,14 +186,16 @@ async function loadSettled(path: string, clock: Clock, signal: AbortSignal): Pro
   return await parsed(path, content);
 }
 
-function failedStatus(error: MeshError) {
+function failedStatus({ error, version, wasRead }: Failure): ControlPlaneStatus {
   const reported = error.details['problems'] as readonly ReportedProblem[] | undefined;
   const problems = reported?.map(({ path, service, reason }): Problem => ({ key: resourceKeyOf(service), path, reason }));
   return {
     state: 'failed',
     error: `${error.message}\nThe last good configuration stays in force.`,
     ...(problems !== undefined && { problems }),
-  } as const;
+    // The lines after the first are the problems.
+    refused: { ...(wasRead && { version }), reason: error.message.split('\n', 1)[0]!.replace(/:$/, '') },
+  };
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

@@ -127,7 +127,7 @@ describe('the debug lines', () => {
           reason: '7 mistakes',
           problems: Array.from({ length: 7 }, (_, index) => ({ key, path: `a[${index}]`, reason: 'no' })),
         })),
-      line: 'config from file REJECTED, the last good one stays: 7 mistakes: cluster orders at a[0]: no; cluster orders at a[1]: no; cluster orders at a[2]: no; cluster orders at a[3]: no; cluster orders at a[4]: no; and 2 more',
+      line: 'config from file REJECTED, the last good one stays in force: 7 mistakes: cluster orders at a[0]: no; cluster orders at a[1]: no; cluster orders at a[2]: no; cluster orders at a[3]: no; cluster orders at a[4]: no; and 2 more',
     },
     {
       name: 'identity-rotated',
@@ -169,6 +169,16 @@ describe('the debug lines', () => {
       act: (telemetry) =>
         telemetry.publish('control-plane:state', () => ({ source: 'consul', state: 'disconnected', error: 'ECONNREFUSED' })),
       line: 'control plane consul disconnected: ECONNREFUSED',
+    },
+    {
+      name: 'control-plane-whose-error-has-lines',
+      act: (telemetry) =>
+        telemetry.publish('control-plane:state', () => ({
+          source: 'file',
+          state: 'failed',
+          error: 'mesh.yaml has 2 mistakes:\n  a: no\n  b: no\nThe last good configuration stays in force.',
+        })),
+      line: 'control plane file failed: mesh.yaml has 2 mistakes: a: no; b: no; The last good configuration stays in force.',
     },
   ];
   for (const { name, act, line } of rows) {

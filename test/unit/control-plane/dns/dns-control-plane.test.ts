@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { seededRandom, yieldToLoop } from '../../../../src/base/runtime.ts';
 import { dnsControlPlane, type DnsControlPlane, type DnsControlPlaneOptions } from '../../../../src/control-plane/dns/index.ts';
-import { safeDefaults, safeLoadBalancing, safeRetry } from '../../../../src/control-plane/safe-defaults.ts';
+import { safeDefaults, safeLoadBalancing, safeRetry, type HostDefaults } from '../../../../src/control-plane/safe-defaults.ts';
 import { createConfigStore } from '../../../../src/control-plane/store.ts';
 import type { ConfigSink, ConfigUpdate, Demand, Problem } from '../../../../src/model/contracts.ts';
 import type { RouteTableConfig } from '../../../../src/model/route.ts';
@@ -276,6 +276,23 @@ describe('the DNS control plane', () => {
       [250, 250],
     );
     assert.deepEqual(tableOf(updates.at(-1)).policy, { timeoutMs: 100 });
+  });
+
+  it('says nothing when defaults come that say the same, or no host is known', async (t) => {
+    let defaults: HostDefaults = safeDefaults;
+    const { plane, updates, want, settled } = start(t, { defaults: () => defaults });
+    await settled();
+    defaults = { ...safeDefaults, policy: { timeoutMs: 100 } };
+    plane.defaultsChanged();
+    await settled();
+    assert.equal(updates.length, 1);
+    want('a');
+    await settled();
+    assert.deepEqual(tableOf(updates.at(-1)).policy, { timeoutMs: 100 });
+    defaults = { ...safeDefaults, policy: { timeoutMs: 100 } };
+    plane.defaultsChanged();
+    await settled();
+    assert.equal(updates.length, 2);
   });
 
   it('delivers what the configuration store accepts, host by host', async (t) => {
