@@ -1,4 +1,5 @@
 import type { AttemptReport } from '../base/errors.ts';
+import { rounded } from '../base/rounded.ts';
 import type { Attempt } from './attempt.ts';
 import type { Failure } from './resilience/outcome.ts';
 
@@ -11,8 +12,8 @@ export function attemptReport(
   const { call, host, status } = attempt;
   return {
     number: attempt.number,
-    startMs: attempt.startMs - call.startMs,
-    durationMs: now - attempt.startMs,
+    startMs: rounded(attempt.startMs - call.startMs),
+    durationMs: rounded(now - attempt.startMs),
     ...(host === undefined ? {} : { endpoint: host.address }),
     ...(status === 0 ? {} : { status }),
     ...(failure === undefined ? {} : { error: failure.code, reason: failure.reason }),

@@ -1,5 +1,6 @@
 import { SpanKind, trace } from '@opentelemetry/api';
 import type { Attributes, Context, Span } from '@opentelemetry/api';
+import { rounded } from '../base/rounded.ts';
 import { channels } from './channels.ts';
 import type { AttemptOutcomeKind, EventPayloads, FailureType } from './events.ts';
 import { errorType, setFailure } from './failure.ts';
@@ -140,7 +141,7 @@ export class AttemptSpan {
       outcome: outcome.kind,
       reason: outcome.reason,
       protocol: outcome.protocol,
-      durationMs,
+      durationMs: rounded(durationMs),
     };
   }
 }

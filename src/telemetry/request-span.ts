@@ -1,6 +1,7 @@
 import { SpanKind, context, trace } from '@opentelemetry/api';
 import type { Attributes, Context, Span, Tracer } from '@opentelemetry/api';
 import type { AttemptReport } from '../base/errors.ts';
+import { rounded } from '../base/rounded.ts';
 import type { RetryCondition } from '../model/retry-conditions.ts';
 import { AttemptSpan } from './attempt-span.ts';
 import type { AttemptFacts, AttemptOutcome, Dispatching } from './attempt-span.ts';
@@ -167,8 +168,8 @@ export class RequestSpan {
       retry: facts.retry,
       maxRetries: facts.maxRetries,
       reason: facts.reason,
-      delayMs: facts.delayMs,
-      budgetLeft: facts.budgetLeft,
+      delayMs: rounded(facts.delayMs),
+      budgetLeft: facts.budgetLeft === undefined ? undefined : rounded(facts.budgetLeft),
     };
     this.addSpanEvent('retry:scheduled', event);
     retryScheduled.publish(event);
@@ -183,7 +184,8 @@ export class RequestSpan {
       });
     }
     if (!retryDenied.hasSubscribers && !this.isRecording()) return;
-    const event: EventPayloads['retry:denied'] = { ...this.eventFields(status, error), reason, budgetLeft };
+    const left = budgetLeft === undefined ? undefined : rounded(budgetLeft);
+    const event: EventPayloads['retry:denied'] = { ...this.eventFields(status, error), reason, budgetLeft: left };
     this.addSpanEvent('retry:denied', event);
     retryDenied.publish(event);
   }
@@ -204,7 +206,7 @@ export class RequestSpan {
       flags,
       details,
       attempts: this.attempts,
-      durationMs,
+      durationMs: rounded(durationMs),
       configVersion: this.configVersion,
       traceId: this.span?.spanContext().traceId,
     };
@@ -223,8 +225,8 @@ export class RequestSpan {
     this.attempts.push({
       number: facts.number,
       endpoint: facts.endpoint,
-      startMs: startMs - this.startMs,
-      durationMs,
+      startMs: rounded(startMs - this.startMs),
+      durationMs: rounded(durationMs),
       ...(outcome.status !== undefined && { status: outcome.status }),
       ...(outcome.error !== undefined && outcome.error !== 'cancelled' && { error: outcome.error }),
       ...(reason !== undefined && { reason }),

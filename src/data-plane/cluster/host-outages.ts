@@ -165,9 +165,10 @@ export class HostOutages {
   private publishOut({ host, breaker }: HostRecord, forMs: number, reason: string): void {
     const endpoint = host.address;
     const cluster = this.cluster.name;
+    const ejectionMs = Math.round(forMs);
     if (breaker!.openedBy === 'outlier')
-      this.telemetry.publish('host:ejected', () => ({ cluster, endpoint, reason, ejectionMs: forMs, ...this.eventCounts() }));
-    else this.telemetry.publish('breaker:opened', () => ({ cluster, endpoint, reason, openMs: forMs }));
+      this.telemetry.publish('host:ejected', () => ({ cluster, endpoint, reason, ejectionMs, ...this.eventCounts() }));
+    else this.telemetry.publish('breaker:opened', () => ({ cluster, endpoint, reason, openMs: Math.round(forMs) }));
   }
 
   private eventCounts(): { ejectedHosts: number; totalHosts: number } {

@@ -42,8 +42,17 @@ describe('the events of a request', () => {
     const ends = collect('request:end');
     const request = createSome().startRequest(someRequest(), 100)!;
     request.routed('v2', 'orders/v2', '7');
-    request.startAttempt(someAttempt(1), 101).end({ kind: 'retried', error: 'MESH_RESET', reason: 'other side closed' }, 105);
-    request.retryScheduled({ retry: 1, maxRetries: 2, reason: 'reset', delayMs: 13, budgetLeft: 9.1, error: 'MESH_RESET' });
+    // The digits below a microsecond are of the clock, and nobody's time.
+    const failed = request.startAttempt(someAttempt(1), 101.000_000_03);
+    failed.end({ kind: 'retried', error: 'MESH_RESET', reason: 'other side closed' }, 105.000_400_01);
+    request.retryScheduled({
+      retry: 1,
+      maxRetries: 2,
+      reason: 'reset',
+      delayMs: 13.000_04,
+      budgetLeft: 9.1,
+      error: 'MESH_RESET',
+    });
     const second = request.startAttempt(someAttempt(2, { endpoint: '192.0.2.8:7002' }), 118);
     second.end({ kind: 'delivered', status: 200, protocol: '2' }, 130);
     request.end({ status: 200 }, 131);
