@@ -93,6 +93,13 @@ export class CallHedges implements DeadlineTarget {
     return true;
   }
 
+  /** The next attempt was granted and is not let out, while others are under way. They go on alone. */
+  dropped(): void {
+    this.schedule.stop();
+    // Should it fail it may be followed after all.
+    this.followed.pop();
+  }
+
   /** Whether a per-try timeout leaves its attempt running. */
   get outlivesPerTryTimeout(): boolean {
     return this.schedule.onPerTryTimeout;

@@ -1,7 +1,7 @@
 /**
  * The attempts after the first. The policy (what, when, how long to wait, whether the budget grants it) is the mesh's and is decided
- * at once with the outcome, because a response must be delivered or drained there and then; the loop is p-retry's: it counts,
- * waits, keeps the caller's async context, and obeys the abort. A hedge takes from the same budget and starts without the loop.
+ * at once with the outcome, because a response must be delivered or drained there and then; the loop is p-retry's: it waits, keeps
+ * the caller's async context, and obeys the abort. A hedge takes from the same budget and starts without the loop.
  */
 import pRetry from 'p-retry';
 import type { MeshError } from '../base/errors.ts';
@@ -56,6 +56,12 @@ function isShut({ breaker }: Cluster): boolean {
   return breaker !== undefined && breaker.isOpen && breaker.config.fallback === undefined;
 }
 
+/** Whether the breaker of the cluster would not let another attempt of the call in: it is open, or another request probes. */
+export function isShutTo(call: Call, { breaker }: Cluster): boolean {
+  if (breaker === undefined || breaker.isClosed) return false;
+  return breaker.isShutTo({ mayProbe: isSafeToLose(call) }, call.context.clock.now());
+}
+
 /** Of a call that has only hedges. */
 const noRetries: RetryConfig = { maxAttempts: 1, on: [] };
 
@@ -100,7 +106,7 @@ export class CallRetries {
     this.denied = undefined;
     if (this.isWaiting || call.isDecided) return false;
     // The same cluster would not let it in.
-    if (isShut(attempt.cluster)) return false;
+    if (beside === undefined ? isShut(attempt.cluster) : isShutTo(call, attempt.cluster)) return false;
     const verdict = beside === undefined ? decideRetry(this.request, policy, call.attempts, outcome) : this.decideBeside(beside);
     if (!verdict.retry) return verdict.denial !== undefined && this.deny(verdict.denial, outcome);
     const now = context.clock.now();
@@ -130,10 +136,12 @@ export class CallRetries {
   }
 
   /**
-   * Whether another attempt starts beside one that goes on, since its host is out. The policy has to have a condition for it, and the
-   * method must bear it, as if the attempt had failed; but what is refused here is no end of the call.
+   * Whether another attempt starts beside one that goes on, since its host is out. The policy has to have a condition for it, as if
+   * the attempt had failed; but what is refused here is no end of the call. And nothing has failed: `nonIdempotent: as-configured` is
+   * consent to what the policy says, and it says nothing of requests that wait, unless they do for longer than it lets them.
    */
   grantsInstead(attempt: Attempt, failure: Failure): boolean {
+    if (!this.request.isIdempotent && !this.isTooLate(attempt)) return false;
     const verdict = decideRetry(this.request, this.policy, this.call.attempts, failure);
     if (!verdict.retry) return false;
     const { denialFlag } = this;
@@ -141,6 +149,12 @@ export class CallRetries {
     this.denialFlag = denialFlag;
     this.denied = undefined;
     return isGranted;
+  }
+
+  /** Whether it has taken longer than the policy lets an attempt take. */
+  private isTooLate({ startMs }: Attempt): boolean {
+    const { perTryTimeoutMs = 0 } = this.policy;
+    return perTryTimeoutMs > 0 && this.call.context.clock.now() - startMs >= perTryTimeoutMs;
   }
 
   private decideBeside(condition: RetryCondition): RetryVerdict {
@@ -162,7 +176,7 @@ export class CallRetries {
     const { call } = this;
     // Two that wait would both start, whatever `maxAttempts` says.
     if (this.isWaiting || call.isDecided) return false;
-    if (isBeside ? !this.mayReadTwice : !this.request.isReplayable) return false;
+    if (isBeside ? !this.mayReadTwice || isShutTo(call, after.cluster) : !this.request.isReplayable) return false;
     const hadPlace = this.held !== undefined;
     if (!this.hold(after.limits)) return false;
     if (!schedule.takeNext(now, call.budget!, after.limits.requests, isRetriedCall(call.inherited))) {
@@ -204,6 +218,13 @@ export class CallRetries {
     for (; this.granted > 0; this.granted--) this.call.budget!.onRetryEnd?.();
   }
 
+  /** A further attempt that was granted is not sent. */
+  dropped(): void {
+    if (this.granted === 0) return;
+    this.granted--;
+    this.call.budget!.onRetryEnd?.();
+  }
+
   /** A further attempt has its outcome. */
   attemptEnded(attempt: Attempt): void {
     if (attempt.number === 1 || this.granted === 0) return;
@@ -224,7 +245,8 @@ export class CallRetries {
 
   private drive(first: MeshError, signal: AbortSignal): void {
     pRetry((number) => (number === 1 ? Promise.reject(first) : this.again()), {
-      retries: this.policy.maxAttempts - 1,
+      // They were counted as they were granted; one that was granted and not let out is none.
+      retries: Number.POSITIVE_INFINITY,
       minTimeout: 0,
       signal,
       // Whether to retry was decided with the outcome; here is the wait, because p-retry's own jitter is 1…2×, not full.

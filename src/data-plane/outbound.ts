@@ -29,7 +29,7 @@ import { Attempt } from './attempt.ts';
 import { limitTime } from './call-deadline.ts';
 import { failureOf, noCluster, noRoute, telemetryOutcome, timeoutAt, timeoutOf } from './call-failure.ts';
 import { CallPlan } from './call-plan.ts';
-import { CallRetries } from './call-retries.ts';
+import { CallRetries, isShutTo } from './call-retries.ts';
 import { CalledRequest } from './called-request.ts';
 import { passBreaker } from './circuit-fallback.ts';
 import type { Cluster } from './cluster/cluster.ts';
@@ -342,15 +342,25 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
   /** One attempt: limits, host, connection, send. The rest of its life is in attempt.ts, which calls `outcome` below. */
   attempt(): void {
     if (this.isDecided) return;
-    // Another configuration may be in force by now, or another member of an aggregate.
-    let cluster = this.attempts === 0 ? this.cluster : currentCluster(this);
+    let { cluster } = this;
+    if (this.attempts > 0) {
+      // Another configuration may be in force by now, or another member of an aggregate.
+      cluster = currentCluster(this);
+      const hedges = this.plan?.hedges;
+      // What is under way may be answered: that no other attempt is let out is no end of the call, and calls for no fallback.
+      if (hedges !== undefined && hedges.open.length > 0 && (cluster === undefined || isShutTo(this, cluster))) {
+        this.retries!.dropped();
+        hedges.dropped();
+        return;
+      }
+      if (cluster?.breaker !== undefined) {
+        cluster = passBreaker(this, cluster);
+        if (cluster === undefined) return;
+      }
+    }
     if (cluster === undefined) {
       this.fail(noCluster(this));
       return;
-    }
-    if (cluster.breaker !== undefined && this.attempts > 0) {
-      cluster = passBreaker(this, cluster);
-      if (cluster === undefined) return;
     }
     // Routed anew, a plain request may get a destination that edits it.
     const { edit, responseEdit } = this.destination!;

@@ -6,10 +6,10 @@ import type { Attempt } from './attempt.ts';
 import { failureOf } from './call-failure.ts';
 import { CallHedges } from './call-hedges.ts';
 import { CallPlan } from './call-plan.ts';
-import { isRepeatable } from './call-retries.ts';
+import { isRepeatable, retriableRequest } from './call-retries.ts';
 import { HedgeSchedule } from './resilience/hedge.ts';
 import type { Failure } from './resilience/outcome.ts';
-import { isRetriable } from './resilience/retry.ts';
+import { decideRetry } from './resilience/retry.ts';
 
 /** What the retry policy is asked about. */
 const unanswered: Failure = {
@@ -29,15 +29,18 @@ const unscheduled = {};
  * Whether a request that is about to be sent may go to a host which has not answered others: the first attempt of one that can be
  * sent elsewhere when it is not answered there either, and that may go anywhere.
  */
-export function canBeAskedAgain({ call, number, destination, startMs }: Attempt): boolean {
+export function canBeAskedAgain({ call, number, destination, cluster, startMs }: Attempt): boolean {
   const { retry, plan, options, budget } = call;
   const { method, upgrade, body } = options;
   if (number !== 1 || retry === undefined || retry.maxAttempts < 2 || destination.subset !== '') return false;
+  // What the balancer would have looked at first: a share that is dropped, an endpoint that the request names.
+  if (cluster.drops !== undefined || cluster.overrideHeaders !== undefined) return false;
   if (plan !== undefined && (plan.wish !== undefined || plan.hedges !== undefined)) return false;
   // What nobody may repeat would wait there.
   if (budget?.remaining(startMs) === 0) return false;
-  const isBare = body === undefined || body === null;
-  return isBare && !upgrade && method !== 'CONNECT' && isRepeatable(options) && isRetriable(retry, unanswered);
+  if ((body !== undefined && body !== null) || upgrade || method === 'CONNECT') return false;
+  if (!(options.idempotent ?? isRepeatable(options))) return false;
+  return decideRetry(retriableRequest(call), retry, 1, unanswered).retry;
 }
 
 /** Starts another attempt beside one whose host is out. False when that may not be: it goes on alone. */
