@@ -194,8 +194,8 @@ export class Cluster {
   }
 
   /** Availability of a host changed: its groups hear of it, and pick by it from the next request on. */
-  refresh(host: Host): void {
-    if (!host.isRemoved) this.groups.refresh(host);
+  refresh(host: Host, mayStartSlowly = true): void {
+    if (!host.isRemoved) this.groups.refresh(host, mayStartSlowly);
   }
 
   /** Availability of any number of hosts changed: the first checks have spoken. */

@@ -35,6 +35,11 @@ export function checkTargetOf(check: HealthCheckConfig, host: Host, cluster: Clu
   return { key, check, address: host.ip, port, endpoint, tls, authority, h2 };
 }
 
+/** What of a cluster its checks are made with, as text: as long as it is the same, so are the checks of its endpoints. */
+export function checkSettingsOf({ name, protocol, healthChecks, tls, tlsMatches }: ClusterConfig): string {
+  return `${name}\n${protocol ?? ''}\n${textOf(healthChecks)}\n${textOf(tls)}\n${textOf(tlsMatches)}`;
+}
+
 function tlsOf(check: HealthCheckConfig, host: Host, cluster: ClusterConfig): UpstreamTls | undefined {
   const wanted = check.tlsMatch;
   const tls =

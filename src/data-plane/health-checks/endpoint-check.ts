@@ -6,7 +6,8 @@
  *   wait of an interval ──────────┴─> place among the checks of the mesh ─> probe, at most `timeoutMs` ─> verdict ─> interval
  *
  * A timeout that comes late came because this process stood still; the answer may lie unread in the socket. The time that was lost
- * is given back, so that a blocked event loop takes nobody out.
+ * is given back, `timeoutMs` in all, so that a blocked event loop takes nobody out, and a process that is always late still ends its
+ * checks.
  */
 import type { Clock, Random, Timer } from '../../base/runtime.ts';
 import { nextCheckMs } from './check-interval.ts';
@@ -86,8 +87,14 @@ export class EndpointCheck implements Startable {
     this.isRunning = true;
     if (this.mustReconnect) this.probe.close();
     this.mustReconnect = false;
-    this.limit(timeoutMs);
-    this.probe.begin((verdict) => this.settle(verdict));
+    this.limit(timeoutMs, timeoutMs);
+    // Who begins the check may be in the middle of taking it up: it hears nothing before that is done.
+    let isBeginning = true;
+    this.probe.begin((verdict) => {
+      if (isBeginning) queueMicrotask(() => this.settle(verdict));
+      else this.settle(verdict);
+    });
+    isBeginning = false;
   }
 
   /** The endpoint asked, outside a check, to be taken out at once. Source: Envoy `x-envoy-immediate-health-check-fail`. */
@@ -135,13 +142,15 @@ export class EndpointCheck implements Startable {
     }, delayMs);
   }
 
-  private limit(leftMs: number): void {
+  /** Ends the check after `leftMs`. So much of the time in which this process stands still meanwhile can be given back. */
+  private limit(leftMs: number, returnableMs: number): void {
     const { clock } = this.support;
     const dueMs = clock.now() + leftMs;
     this.timer = clock.setTimer(() => {
       const heldUpMs = clock.now() - dueMs;
-      if (heldUpMs > lateMs) {
-        this.limit(Math.min(heldUpMs, this.target.check.timeoutMs));
+      if (heldUpMs > lateMs && returnableMs > 0) {
+        const returnedMs = Math.min(heldUpMs, returnableMs);
+        this.limit(returnedMs, returnableMs - returnedMs);
         return;
       }
       this.settle({ kind: 'timeout', reason: `no answer within ${this.target.check.timeoutMs} ms` });

@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Clock, Random } from '../../base/runtime.ts';
 import type { IdentityStore } from '../../security/identity-store.ts';
+import type { CheckSurroundings } from './check-connection.ts';
 import { CheckSlots } from './check-slots.ts';
 import type { CheckTarget } from './check-target.ts';
 import { EndpointCheck, type CheckWatcher } from './endpoint-check.ts';
@@ -11,6 +12,11 @@ import { createTcpProbe } from './tcp-probe.ts';
 
 const probes = { http: createHttpProbe, tcp: createTcpProbe, grpc: createGrpcProbe } as const;
 
+/** Makes what asks an endpoint. Throws for one that can never be asked. */
+export type CreateProbe = (target: CheckTarget, surroundings: CheckSurroundings) => HealthProbe;
+
+const createProbe: CreateProbe = (target, surroundings) => probes[target.check.kind](target, surroundings);
+
 /**
  * Every active health check of a mesh. Clusters that ask the same of the same endpoint share one check; it ends with the last of
  * them. Without a check there is no timer, no socket and nobody listening.
@@ -19,16 +25,23 @@ export class HealthChecks {
   private readonly clock: Clock;
   private readonly random: Random;
   private readonly identities: IdentityStore;
+  private readonly createProbe: CreateProbe;
   private readonly slots = new CheckSlots();
   private readonly checks = new Map<string, EndpointCheck>();
   private unwatchIdentities: (() => void) | undefined = undefined;
   /** Checks belong to the mesh, not to the request in whose course the endpoints became known. */
   private readonly scope = new AsyncResource('MESHFETCH_HEALTH_CHECK');
 
-  constructor(dependencies: { readonly clock: Clock; readonly random: Random; readonly identities: IdentityStore }) {
+  constructor(dependencies: {
+    readonly clock: Clock;
+    readonly random: Random;
+    readonly identities: IdentityStore;
+    readonly createProbe?: CreateProbe;
+  }) {
     this.clock = dependencies.clock;
     this.random = dependencies.random;
     this.identities = dependencies.identities;
+    this.createProbe = dependencies.createProbe ?? createProbe;
   }
 
   /** Checks that run. */
@@ -65,7 +78,7 @@ export class HealthChecks {
   private probeOf(target: CheckTarget): HealthProbe {
     const { clock, identities } = this;
     try {
-      return probes[target.check.kind](target, { clock, identities });
+      return this.createProbe(target, { clock, identities });
     } catch (error) {
       // What the store lets pass can be asked; whatever else comes here is a check that fails and says why.
       const reason = error instanceof Error ? error.message : String(error);

@@ -13,7 +13,7 @@ export type CheckVerdict =
 
 /** Asks one endpoint how it is, over a connection of its own. */
 export interface HealthProbe {
-  /** Begins a check. Answers once, and not at all after {@link HealthProbe.close}. Never throws. */
+  /** Begins a check. Answers once, maybe before it returns, and not at all after {@link HealthProbe.close}. Never throws. */
   begin(onVerdict: (verdict: CheckVerdict) => void): void;
   /** Closes the connection, and with it the check under way. The next check makes a new one. */
   close(): void;

@@ -1,14 +1,17 @@
-import type { ClusterConfig, EndpointConfig } from '../../model/cluster.ts';
+import type { EndpointConfig } from '../../model/cluster.ts';
 import type { Host } from '../cluster/host.ts';
 import type { CheckTarget } from './check-target.ts';
 import type { CheckWatcher, EndpointCheck } from './endpoint-check.ts';
 
+/** How a host is by its checks; `waiting` while they have not said enough to decide. */
+export type HealthState = 'waiting' | 'healthy' | 'degraded' | 'unhealthy';
+
 /** What the checks of a host say, for people. */
 export interface CheckView {
-  readonly state: 'waiting' | 'healthy' | 'degraded' | 'unhealthy';
+  readonly state: HealthState;
   readonly checks: readonly {
     readonly kind: 'http' | 'tcp' | 'grpc';
-    readonly state: 'waiting' | 'healthy' | 'degraded' | 'unhealthy';
+    readonly state: HealthState;
     /** Why the last check failed. */
     readonly reason?: string;
     /** Since the last verdict. */
@@ -27,8 +30,10 @@ export class HostHealth {
   /** Why it is not well. */
   reason: string | undefined = undefined;
 
+  /** Its cluster began to warm up with it, and it is not known yet. */
+  isFirst = false;
   /** What its checks were made for. */
-  private config: ClusterConfig | undefined = undefined;
+  private settings: string | undefined = undefined;
   private endpoint: EndpointConfig | undefined = undefined;
 
   /** `isHealthy` until its checks have spoken. */
@@ -37,13 +42,20 @@ export class HostHealth {
     this.isHealthy = isHealthy;
   }
 
-  /** Whether its checks may be others by now. */
-  isStale(config: ClusterConfig): boolean {
-    const { endpoint } = this.host;
-    if (this.config === config && this.endpoint === endpoint) return false;
-    this.config = config;
-    this.endpoint = endpoint;
-    return true;
+  /** How it is. */
+  get state(): HealthState {
+    return stateOf(!this.isKnown, this.isHealthy, this.isDegraded);
+  }
+
+  /** Whether its checks may be others by now: the cluster has these settings. */
+  isStale(settings: string): boolean {
+    return this.settings !== settings || this.endpoint !== this.host.endpoint;
+  }
+
+  /** Its checks are those of the settings. */
+  madeFor(settings: string): void {
+    this.settings = settings;
+    this.endpoint = this.host.endpoint;
   }
 
   /** Whether its checks are these already. */
@@ -78,34 +90,21 @@ export class HostHealth {
     return isNews;
   }
 
-  /** Puts on the host what is known of it. */
-  show(): void {
-    this.host.isFailedByCheck = !this.isHealthy;
-    this.host.isDegraded = this.isDegraded;
-  }
-
-  /** Takes back what checks put on the host. */
-  clear(): void {
-    this.isDegraded = false;
-    this.isHealthy = true;
-    this.show();
-  }
-
   view(nowMs: number): CheckView {
     return {
-      state: !this.isKnown ? 'waiting' : !this.isHealthy ? 'unhealthy' : this.isDegraded ? 'degraded' : 'healthy',
+      state: this.state,
       checks: this.watched.map(({ check: { target, thresholds, reason, checkedMs } }) => ({
         kind: target.check.kind,
-        state: thresholds.isPending
-          ? 'waiting'
-          : !thresholds.isHealthy
-            ? 'unhealthy'
-            : thresholds.isDegraded
-              ? 'degraded'
-              : 'healthy',
+        state: stateOf(thresholds.isPending, thresholds.isHealthy, thresholds.isDegraded),
         ...(reason !== undefined && { reason }),
         ...(checkedMs >= 0 && { agoMs: nowMs - checkedMs }),
       })),
     };
   }
+}
+
+function stateOf(isPending: boolean, isHealthy: boolean, isDegraded: boolean): HealthState {
+  if (isPending) return 'waiting';
+  if (!isHealthy) return 'unhealthy';
+  return isDegraded ? 'degraded' : 'healthy';
 }

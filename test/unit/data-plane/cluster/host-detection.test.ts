@@ -110,7 +110,7 @@ describe('HostDetection, by comparison with peers', () => {
       return host.openedBy === 'outlier' && host.record!.breaker !== undefined;
     };
     assert.ok(isOutAfterTwo());
-    all.detection.healthChanged(host, true, false, all.clock.now());
+    all.detection.healthChanged(host, 'healthy', all.clock.now());
     assert.deepEqual([host.openedBy, host.record!.breaker], [undefined, undefined]);
     assert.ok(isOutAfterTwo());
     all.detection.forget(host);
@@ -294,14 +294,14 @@ describe('HostDetection, told by health checks', () => {
   it('takes a host out while they fail, and ends an ejection when they pass', async () => {
     const all = watched(5);
     const [host] = all.hosts as [Host];
-    all.detection.healthChanged(host, false, false, all.clock.now());
+    all.detection.healthChanged(host, 'unhealthy', all.clock.now());
     assert.equal(host.out, 'health-check');
-    all.detection.healthChanged(host, true, true, all.clock.now());
+    all.detection.healthChanged(host, 'degraded', all.clock.now());
     assert.deepEqual([host.out, host.isDegraded], [undefined, true]);
     await all.answer(600, 60_000);
     await fail(all, host, 4);
     assert.equal(host.out, 'outlier');
-    all.detection.healthChanged(host, true, false, all.clock.now());
+    all.detection.healthChanged(host, 'healthy', all.clock.now());
     assert.equal(host.out, undefined);
     assert.equal(all.detection.forecast.read(all.clock.now()).failuresSeen, 2);
   });
@@ -310,7 +310,7 @@ describe('HostDetection, told by health checks', () => {
     const all = watched(5, { ...base, cusum: {}, unejectOnHealthCheck: false });
     await all.answer(600, 60_000);
     await fail(all, all.hosts[0]!, 4);
-    all.detection.healthChanged(all.hosts[0]!, true, false, all.clock.now());
+    all.detection.healthChanged(all.hosts[0]!, 'healthy', all.clock.now());
     assert.equal(all.hosts[0]!.out, 'outlier');
   });
 });

@@ -104,6 +104,25 @@ describe('a check', () => {
     assert.deepEqual(verdicts, [false], 'not more than another timeout');
   });
 
+  it('ends where every timer is late', async () => {
+    const { endpoint, clock, verdicts, answerWith } = checked({ timeoutMs: 1000 });
+    const setTimer = clock.setTimer.bind(clock);
+    clock.setTimer = (callback, delayMs) => setTimer(callback, delayMs + 25);
+    answerWith('silence');
+    endpoint.begin();
+    // 1025 ms, then 40 times 25 ms are given back, each 25 ms late.
+    await clock.advance(3025);
+    assert.deepEqual(verdicts, [false]);
+  });
+
+  it('tells nobody of a verdict before who begins it is done', async () => {
+    const { endpoint, verdicts } = checked();
+    endpoint.begin();
+    assert.deepEqual(verdicts, []);
+    await Promise.resolve();
+    assert.deepEqual(verdicts, [true]);
+  });
+
   it('keeps its connection, unless the check failed or the policy says no', async () => {
     const kept = checked();
     kept.endpoint.begin();
