@@ -165,7 +165,9 @@ export class HostGroup {
   /** One host less. */
   remove(host: Host): void {
     this.allHosts = undefined;
-    this.byAddress?.delete(host.address);
+    // Another host may have the address, with other TLS.
+    if (this.byAddress?.size === this.hostCount) this.byAddress.delete(host.address);
+    else this.byAddress = undefined;
     this.changed.delete(host);
     this.levels[host.priority]!.remove(host);
     this.isStale = true;
@@ -179,13 +181,19 @@ export class HostGroup {
 
   /** Whether the host is one of them. */
   has(host: Host): boolean {
-    return this.hostAt(host.address) === host || this.hosts.includes(host);
+    const at = this.hostAt(host.address);
+    // Hosts of one address differ in their TLS; where nobody has the address there is nobody to look for.
+    return at === host || (at !== undefined && this.hosts.includes(host));
   }
 
   /** The host of an address (`192.0.2.1:8080`, `[2001:db8::1]:8080`), usable or not. */
   hostAt(address: string): Host | undefined {
     this.byAddress ??= new Map(this.hosts.map((host) => [host.address, host]));
     return this.byAddress.get(address);
+  }
+
+  private get hostCount(): number {
+    return this.levels.reduce((count, { pool }) => count + pool.hosts.length, 0);
   }
 
   private levelOf(priority: number): PriorityLevel {

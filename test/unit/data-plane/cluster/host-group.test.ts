@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { seededRandom } from '../../../../src/base/runtime.ts';
 import type { Host } from '../../../../src/data-plane/cluster/host.ts';
+import { HostGroup } from '../../../../src/data-plane/cluster/host-group.ts';
 import type { EndpointConfig, LocalityConfig } from '../../../../src/model/cluster.ts';
 import { groupOf, shares, type LocalitySpec } from './hosts-of.ts';
 
@@ -327,6 +328,32 @@ describe('a group of hosts', () => {
       group.refresh(host);
     }
     assert.deepEqual(group.usable, []);
+  });
+
+  it('knows at once who is not one of them', (t) => {
+    const group = groupOf([{ healthy: 3 }]);
+    const [stranger] = groupOf([{}, { healthy: 1 }]).hosts;
+    const [member] = group.hosts;
+    assert.equal(group.has(member!), true);
+    const looks = t.mock.getter(HostGroup.prototype, 'hosts');
+    assert.equal(group.has(stranger!), false);
+    assert.equal(looks.mock.callCount(), 0);
+  });
+
+  it('knows both hosts of one address, which differ in their TLS, whoever leaves', () => {
+    const endpoint = { address: '192.0.2.1', port: 1 };
+    const endpoints = [endpoint, { ...endpoint, tls: { mode: 'simple', peers: [] } as const }, { ...endpoint, port: 2 }];
+    for (const [leaves, stays] of [
+      [0, 1],
+      [1, 0],
+    ] as const) {
+      const group = groupOf([{ endpoints }]);
+      const [first, second] = [group.hosts[leaves]!, group.hosts[stays]!];
+      assert.equal(group.has(first) && group.has(second), true);
+      group.remove(first);
+      assert.equal(group.hostAt(endpoint.address + ':1'), second);
+      assert.equal(group.has(first), false);
+    }
   });
 
   it('leaves priorities out for a retry', () => {
