@@ -36,6 +36,13 @@ export interface PriorityStatus extends PriorityLoad {
   readonly degraded: number;
 }
 
+/** Hosts of a group that may not be picked. */
+export interface HostsOut {
+  readonly out: number;
+  /** Those of them whose circuit breakers are open. */
+  readonly open: number;
+}
+
 export class HostGroup {
   readonly name: string;
   /** By the hash of a request: slow start and suspicion do not move its hosts. */
@@ -51,6 +58,8 @@ export class HostGroup {
   private readonly changed = new Set<Host>();
   private allHosts: readonly Host[] | undefined = undefined;
   private usableHosts: readonly Host[] | undefined = [];
+  /** Counted when a request is refused. */
+  private countedOut: HostsOut | undefined = undefined;
   /** Made when a session is looked up for the first time. */
   private byAddress: Map<string, Host> | undefined = undefined;
 
@@ -112,6 +121,19 @@ export class HostGroup {
       if (degradedPercent > 0) count += degraded.hosts.length;
     }
     return count;
+  }
+
+  /** Who is out: counted once until something changes, however many requests are refused. */
+  get out(): HostsOut {
+    if (this.isStale) this.settle();
+    if (this.countedOut !== undefined) return this.countedOut;
+    let out = 0;
+    let open = 0;
+    for (const host of this.hosts) {
+      if (host.out !== undefined) out++;
+      if (host.openedBy === 'circuit') open++;
+    }
+    return (this.countedOut = { out, open });
   }
 
   /** Whether any host may be picked; one that only panic uses does not count. */
@@ -215,6 +237,7 @@ export class HostGroup {
     for (const [priority, { isPanic }] of this.loads.entries()) if (!isPanic) this.levels[priority]!.pool.leavePanic();
     this.current = this.choose(this.loads);
     this.usableHosts = undefined;
+    this.countedOut = undefined;
     this.isStale = false;
   }
 

@@ -115,20 +115,16 @@ function drawReduced(first: Host, group: HostGroup, retry: RetryHosts<Host> | un
 function whyNobody(cluster: Cluster, group: HostGroup): Failure {
   const subset = group.name;
   const name = subset === '' ? `"${cluster.name}"` : `subset "${subset}" of "${cluster.name}"`;
-  if (group.hosts.length === 0) return failure('MESH_NO_HEALTHY_ENDPOINT', `${name} has no endpoints`);
-  const byBreaker = group.hosts.filter((other) => other.openedBy === 'circuit').length;
-  if (byBreaker > 0)
-    return failure(
-      'MESH_CIRCUIT_OPEN',
-      `the circuit breakers of ${byBreaker} of the ${group.hosts.length} hosts of ${name} are open`,
-    );
-  const out = group.hosts.filter((host) => host.out !== undefined).length;
-  if (out < group.hosts.length)
+  const { length } = group.hosts;
+  if (length === 0) return failure('MESH_NO_HEALTHY_ENDPOINT', `${name} has no endpoints`);
+  const { out, open } = group.out;
+  if (open > 0) return failure('MESH_CIRCUIT_OPEN', `the circuit breakers of ${open} of the ${length} hosts of ${name} are open`);
+  if (out < length)
     return failure(
       'MESH_NO_HEALTHY_ENDPOINT',
-      `${out} of the ${group.hosts.length} hosts of ${name} are out, and failTrafficOnPanic lets none be used; see mesh.status()`,
+      `${out} of the ${length} hosts of ${name} are out, and failTrafficOnPanic lets none be used; see mesh.status()`,
     );
-  return failure('MESH_NO_HEALTHY_ENDPOINT', `all ${group.hosts.length} hosts of ${name} are out; see mesh.status()`);
+  return failure('MESH_NO_HEALTHY_ENDPOINT', `all ${length} hosts of ${name} are out; see mesh.status()`);
 }
 
 /** The endpoint of a session, if the request may go there; a probe when its time out is over. */

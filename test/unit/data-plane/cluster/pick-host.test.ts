@@ -149,6 +149,25 @@ describe('a pick', () => {
     assert.equal(pick(cluster), 'MESH_CIRCUIT_OPEN');
   });
 
+  it('is refused without a look at the hosts, until one of them changes', () => {
+    const cluster = clusterOf({}, [endpoint(1), endpoint(2)]);
+    let looks = 0;
+    for (const host of cluster.hosts) {
+      Object.defineProperty(host, 'openedBy', { get: () => (looks++, 'circuit'), configurable: true });
+      cluster.refresh(host);
+    }
+    assert.equal(pick(cluster), 'MESH_CIRCUIT_OPEN');
+    const before = looks;
+    assert.equal(pick(cluster), 'MESH_CIRCUIT_OPEN');
+    assert.equal(looks, before);
+    for (const host of cluster.hosts) {
+      Object.defineProperty(host, 'openedBy', { value: 'outlier' });
+      host.endpoint = { ...host.endpoint, health: 'draining' };
+      cluster.refresh(host);
+    }
+    assert.equal(pick(cluster), 'MESH_NO_HEALTHY_ENDPOINT');
+  });
+
   it('fails in panic where the cluster says so', () => {
     const locality = { mode: 'none', failTrafficOnPanic: true } as const;
     const cluster = clusterOf({ locality }, [
