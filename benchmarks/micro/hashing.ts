@@ -39,8 +39,8 @@ function pick(
 ): MicroRow {
   return call(name, () => {
     const policy = loadBalancingPolicies.get(policyName)!;
-    const parsed = { ...(policy.options.parse(options, policyName) as object), isMadeAtOnce: true };
-    const picker = policy.build(hosts(hostCount), parsed, systemRandom);
+    const picker = policy.build(hosts(hostCount), policy.options.parse(options, policyName), systemRandom);
+    picker.complete!();
     const place = { high: 0, low: 0 };
     const context: PickContext = { tried: [], hash: place, random: systemRandom, now: 0 };
     return () => {

@@ -223,6 +223,8 @@ export interface Picker {
    * take long to build where there are many hosts.
    */
   follow?(change: HostSetChange): boolean;
+  /** Makes now what it would make in slices while something else serves: for a tool that asks once and waits for nothing. */
+  complete?(): void;
 }
 
 /** Checks a policy's options and fills in the defaults. Throws an Error that names the path and the remedy. */

@@ -10,7 +10,7 @@ import { HostTable } from '../data-plane/cluster/host-table.ts';
 import { hashText, noSeed } from '../data-plane/load-balancing/hash-text.ts';
 import { loadBalancingPolicies } from '../data-plane/load-balancing/index.ts';
 import type { ClusterConfig, EndpointsConfig, Locality } from '../model/cluster.ts';
-import type { Hash64 } from '../model/contracts.ts';
+import type { Hash64, LoadBalancingPolicy } from '../model/contracts.ts';
 import { compileEnvoy, type CompiledEnvoy } from './compile-envoy.ts';
 
 /** A text, which is hashed as a header of this value would be (XXH64); or the hash of the request. */
@@ -92,10 +92,19 @@ function balancedFrom(cluster: Parameters<typeof pick>[0], options: PickOptions)
   const { cluster: name, subset, endpoints, out, locality } = options;
   let byQuestion = known.get(cluster);
   if (byQuestion === undefined) known.set(cluster, (byQuestion = new Map<string, Balanced>()));
-  const question = JSON.stringify([name, subset, endpoints, out, locality]);
+  const question = JSON.stringify([name, subset, out, locality]) + (endpoints === undefined ? '' : textOf(endpoints));
   let balanced = byQuestion.get(question);
   if (balanced === undefined) byQuestion.set(question, (balanced = balance(cluster, options)));
   return balanced;
+}
+
+/** Endpoints may be a hundred thousand, and are read once, as the cluster is. */
+const texts = new WeakMap<EndpointsConfig, string>();
+
+function textOf(endpoints: EndpointsConfig): string {
+  let text = texts.get(endpoints);
+  if (text === undefined) texts.set(endpoints, (text = JSON.stringify(endpoints)));
+  return text;
 }
 
 function balance(cluster: Parameters<typeof pick>[0], options: PickOptions): Balanced {
@@ -107,7 +116,7 @@ function balance(cluster: Parameters<typeof pick>[0], options: PickOptions): Bal
     );
   const policy = loadBalancingPolicies.get(config.loadBalancing.policy);
   if (policy === undefined) throw new TypeError(`there is no load balancing policy "${config.loadBalancing.policy}"`);
-  const parsed = atOnce(policy.options.parse(config.loadBalancing.options, 'loadBalancing'));
+  const parsed = policy.options.parse(config.loadBalancing.options, 'loadBalancing');
   const table = new HostTable();
   if (policy.observe !== undefined) table.observeBy((host) => policy.observe!(parsed, host));
   table.update(config, said.localities, () => undefined);
@@ -122,23 +131,26 @@ function balance(cluster: Parameters<typeof pick>[0], options: PickOptions): Bal
       ? selected
       : all.filter((host) => hasMetadata(host.endpoint.metadata, standIn === '' ? {} : (config.subsets?.[standIn] ?? wanted)));
   for (const address of out) {
-    const host = hosts.find((each) => each.address === address);
+    const host = all.find((each) => each.address === address);
     if (host === undefined) throw new TypeError(`${address} is no endpoint of cluster "${config.name}"`);
     host.isWithdrawn = true;
   }
   const { locality } = config;
   const panic = locality?.panicThresholdPercent ?? defaultPanicThresholdPercent;
   const random = seededRandom(1);
-  const group = new HostGroup(subset, policy, parsed, random, panic, { locality, own });
+  const group = new HostGroup(subset, atOnce(policy), parsed, random, panic, { locality, own });
   group.setHosts(hosts, said.overprovisioningPercent);
   return { group, config, random };
 }
 
-/** Options with which no table of hashes is left to be made in slices: nobody waits here. */
-function atOnce(options: unknown): unknown {
-  if (typeof options !== 'object' || options === null) return options;
-  const { child } = options as { readonly child?: { readonly options: unknown } };
-  return { ...options, isMadeAtOnce: true, ...(child !== undefined && { child: { ...child, options: atOnce(child.options) } }) };
+/** With no table of hashes left to be made in slices: nobody waits here. */
+function atOnce(policy: LoadBalancingPolicy): LoadBalancingPolicy {
+  const build: LoadBalancingPolicy['build'] = (...given) => {
+    const picker = policy.build(...given);
+    picker.complete?.();
+    return picker;
+  };
+  return { ...policy, build };
 }
 
 function configFrom(

@@ -26,78 +26,105 @@ const maxMicrosAtOnce = 1000;
  */
 const maxFirstMicrosAtOnce = 10_000;
 
-/** A table that is made when it is first needed, or in slices after the hosts changed while the one before it still serves. */
+/** The slots that follow one another as the hosts change. */
+interface SlotLine {
+  /** The newest one: what it asks for is to be made. */
+  newest: TableSlot;
+  /** The last one whose table was finished; it may have hosts that are gone. */
+  finished: TableSlot | undefined;
+  /** The one whose table is being made in slices: a single one at a time. */
+  running: TableSlot | undefined;
+}
+
+/**
+ * A table that is made when it is first needed, or in slices after the hosts changed while the one before it still serves.
+ *
+ * A table in the making is finished, even when the hosts change again meanwhile: where they change faster than it is made, giving up
+ * for each change would leave keys by the first table for ever. What is finished serves until the next one is; that is the newest
+ * then, and those between are left out.
+ */
 export class TableSlot {
   readonly plan: TablePlan;
   private table: HashTable | undefined = undefined;
-  /** The last one that was finished; it may have hosts that are gone. */
-  private stale: HashTable | undefined;
-  private isBuilding = false;
-  private isAbandoned = false;
+  private readonly line: SlotLine;
 
   constructor(plan: TablePlan, previous: TableSlot | undefined) {
     this.plan = plan;
-    this.stale = previous?.latest;
+    this.line = previous?.line ?? { newest: this, finished: undefined, running: undefined };
+    this.line.newest = this;
     // It is in use: the new one is made now, off the way of requests.
-    if (this.stale !== undefined && plan.costMicros > maxMicrosAtOnce) this.buildInSlices();
+    if (this.line.finished !== undefined) this.buildInSlices();
   }
 
-  /** The slot for a plan: the previous one where nothing that matters changed. */
+  /** The slot for a plan: a former one where nothing that matters is different now. */
   static of(plan: TablePlan, previous: TableSlot | undefined): TableSlot {
     if (previous === undefined) return new TableSlot(plan, undefined);
-    if (previous.plan.options === plan.options && isSamePlacement(previous.plan.placed, plan.placed)) return previous;
-    previous.isAbandoned = true;
-    return new TableSlot(plan, previous);
+    const { line } = previous;
+    // A host that flaps leads back to what was before it left.
+    const same = [previous, line.running, line.finished].find((slot) => slot?.isFor(plan) === true);
+    if (same === undefined) return new TableSlot(plan, previous);
+    line.newest = same;
+    return same;
   }
 
   /** The table, if it is there or can be had at once. */
   current(): HashTable | undefined {
-    if (this.table === undefined && !this.isBuilding) this.prepare();
+    if (this.table === undefined && this.line.newest === this) this.prepare();
     return this.table;
   }
 
   /** The table before, while the current one is being made. */
   get before(): HashTable | undefined {
-    return this.stale;
+    return this.line.finished?.table;
   }
 
-  private get latest(): HashTable | undefined {
-    return this.table ?? this.stale;
+  /** Makes the table now, however long that takes. */
+  complete(): void {
+    if (this.table !== undefined) return;
+    const steps = this.plan.build();
+    let step = steps.next();
+    while (step.done !== true) step = steps.next();
+    this.finish(step.value);
+  }
+
+  private isFor({ options, placed }: TablePlan): boolean {
+    return this.plan.options === options && isSamePlacement(this.plan.placed, placed);
   }
 
   private prepare(): void {
-    const { costMicros } = this.plan;
-    if (costMicros <= (this.stale === undefined ? maxFirstMicrosAtOnce : maxMicrosAtOnce)) {
-      const steps = this.plan.build();
-      let step = steps.next();
-      while (step.done !== true) step = steps.next();
-      this.finish(step.value);
-    } else this.buildInSlices();
+    const isFirst = this.line.finished === undefined;
+    if (this.plan.costMicros <= (isFirst ? maxFirstMicrosAtOnce : maxMicrosAtOnce)) this.complete();
+    else this.buildInSlices();
   }
 
+  /** Small ones are made by the request that needs them. */
   private buildInSlices(): void {
-    this.isBuilding = true;
-    this.isAbandoned = false;
-    // A table that there is no memory for stays unfinished: what serves meanwhile goes on serving.
+    const { line } = this;
+    if (line.running !== undefined || this.plan.costMicros <= maxMicrosAtOnce) return;
+    line.running = this;
+    // A table that there is no memory for stays unfinished, and no other is begun: what serves meanwhile goes on serving.
     this.takeSteps().catch(() => {});
   }
 
   private async takeSteps(): Promise<void> {
+    const { line } = this;
     const steps = this.plan.build();
     for (;;) {
       await yieldToLoop();
-      if (this.isAbandoned) break;
+      // The newest one is there already: the hosts are those of before again, or too few to take slices.
+      if (line.newest.table !== undefined) break;
       const step = steps.next();
       if (step.done === true) {
         this.finish(step.value);
         break;
       }
     }
-    this.isBuilding = false;
+    line.running = undefined;
+    if (line.newest.table === undefined) line.newest.buildInSlices();
   }
 
   private finish(table: HashTable): void {
     this.table = table;
-    this.stale = undefined;
+    this.line.finished = this;
   }
 }

@@ -61,6 +61,10 @@ class HashingPicker implements Picker {
     return this.bounds === undefined ? home : this.bounds.relieve(home, hash, tried);
   }
 
+  complete(): void {
+    if (this.placed.hosts.length > 0) this.slot.complete();
+  }
+
   private pickUnhashed(context: PickContext): PickableHost | undefined {
     this.unhashed ??= byWeight.build(this.hosts, undefined, this.random);
     return this.unhashed.pick(context);

@@ -12,8 +12,6 @@ export interface MaglevOptions {
   readonly useHostname: boolean;
   /** 0 = loads are not bounded. */
   readonly balanceFactorPercent: number;
-  /** For a tool that asks once and waits for no slices. No configuration says it. */
-  readonly isMadeAtOnce?: boolean;
 }
 
 /** Finding a free place, among places that are out of the caches where there are many; and hashing and sorting a host. */
@@ -58,9 +56,9 @@ export const maglev: LoadBalancingPolicy<MaglevOptions> = {
   doc: 'Requests with the same hash go to the same host (a table with even shares), the same one as through Envoy.',
   options,
   isHashing: () => true,
-  build(hosts, { tableSize, useHostname, balanceFactorPercent, isMadeAtOnce }, random, previous) {
+  build(hosts, { tableSize, useHostname, balanceFactorPercent }, random, previous) {
     const placed = placeHosts(hosts, useHostname);
-    const costMicros = isMadeAtOnce === true ? 0 : microsPerPlace * tableSize + microsPerHost * hosts.length;
+    const costMicros = microsPerPlace * tableSize + microsPerHost * hosts.length;
     const plan = { placed, options: `maglev ${tableSize}`, costMicros, build: () => buildMaglev(placed, tableSize) };
     return createHashingPicker(plan, hosts, balanceFactorPercent, random, previous);
   },

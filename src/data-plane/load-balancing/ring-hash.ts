@@ -14,8 +14,6 @@ export interface RingHashOptions {
   readonly useHostname: boolean;
   /** 0 = loads are not bounded. */
   readonly balanceFactorPercent: number;
-  /** For a tool that asks once and waits for no slices. No configuration says it. */
-  readonly isMadeAtOnce?: boolean;
 }
 
 /** Hashing and sorting. */
@@ -76,13 +74,13 @@ export const ringHash: LoadBalancingPolicy<RingHashOptions> = {
   options,
   isHashing: () => true,
   build(hosts, parsed, random, previous) {
-    const { minimumRingSize, maximumRingSize, hashFunction, useHostname, balanceFactorPercent, isMadeAtOnce } = parsed;
+    const { minimumRingSize, maximumRingSize, hashFunction, useHostname, balanceFactorPercent } = parsed;
     const placed = placeHosts(hosts, useHostname);
     const scale = ringScale(placed.weights, minimumRingSize, maximumRingSize);
     const plan = {
       placed,
       options: `ring ${minimumRingSize} ${maximumRingSize} ${hashFunction}`,
-      costMicros: isMadeAtOnce === true ? 0 : microsPerPoint * scale,
+      costMicros: microsPerPoint * scale,
       build: () => buildRing(placed, scale, hashFunction),
     };
     return createHashingPicker(plan, hosts, balanceFactorPercent, random, previous);

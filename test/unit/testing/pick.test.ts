@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { ClusterConfig } from '../../../src/model/cluster.ts';
+import { yieldToLoop } from '../../../src/base/runtime.ts';
+import type { ClusterConfig, EndpointsConfig } from '../../../src/model/cluster.ts';
 import { compileEnvoy, pick } from '../../../src/testing/index.ts';
 
 const sessions = `
@@ -114,6 +115,46 @@ describe('pick', () => {
     };
     assert.equal(pick(cluster, undefined, { subset: 'v2' }).endpoint, '192.0.2.1:2');
     assert.throws(() => pick(cluster, undefined, { subset: 'v3' }), /no subset "v3"/);
+    assert.equal(
+      pick(cluster, undefined, { subset: 'v2', out: ['192.0.2.1:1'] }).endpoint,
+      '192.0.2.1:2',
+      'who is out may be elsewhere',
+    );
+  });
+
+  it('reads endpoints that are given apart once', () => {
+    let reads = 0;
+    const endpoints: EndpointsConfig = {
+      get name() {
+        reads++;
+        return 'e';
+      },
+      localities: [{ locality: {}, priority: 0, endpoints: [endpoint(1), endpoint(2)] }],
+    };
+    const cluster: ClusterConfig = { ...clusterOf('round-robin', []), discovery: { kind: 'endpoints', name: 'e' } };
+    const turns = new Set(Array.from({ length: 10 }, () => pick(cluster, undefined, { endpoints }).endpoint));
+    assert.equal(turns.size, 2);
+    assert.ok(reads <= 2, `${reads} times`);
+  });
+
+  it('has the whole table at once, however large, inside another policy too', async () => {
+    const options = { minimumRingSize: 200_000 };
+    const endpoints = Array.from({ length: 5 }, (_, index) => endpoint(1 + index));
+    const of = (policy: string, given: Record<string, unknown>): ClusterConfig => ({
+      name: 'c',
+      discovery: { kind: 'static', localities: [{ locality: {}, priority: 0, endpoints }] },
+      loadBalancing: { policy, options: given },
+    });
+    const keys = Array.from({ length: 100 }, (_, index) => `key-${index}`);
+    for (const cluster of [of('ring-hash', options), of('subsetting', { size: 10, child: { policy: 'ring-hash', options } })]) {
+      const first = keys.map((key) => pick(cluster, key).endpoint);
+      // What would be made in slices is there by then.
+      for (let turn = 0; turn < 300; turn++) await yieldToLoop();
+      assert.deepEqual(
+        first,
+        keys.map((key) => pick(cluster, key).endpoint),
+      );
+    }
   });
 
   it('refuses keys and addresses that mean nothing', () => {

@@ -311,6 +311,50 @@ describe('the slot of a table', () => {
     hosts[0]!.hashKey = 'another';
     assert.notEqual(TableSlot.of(planOf(hosts), slot), slot);
   });
+
+  /** Takes twenty slices. */
+  const largeOf = (hosts: readonly PickableHost[]): TablePlan => ({
+    ...planOf(hosts),
+    costMicros: 20_000,
+    *build() {
+      built++;
+      for (let slice = 0; slice < 20; slice++) yield;
+      return { at: () => hosts[0]! };
+    },
+  });
+  const turns = async (count: number): Promise<void> => {
+    for (let turn = 0; turn < count; turn++) await yieldToLoop();
+  };
+  const home: Hash64 = { high: 0, low: 0 };
+
+  it('finishes a large table while the hosts change more often than that takes, and then makes the newest alone', async () => {
+    const hosts = manyHosts(100);
+    let slot = TableSlot.of(largeOf(hosts), undefined);
+    slot.current();
+    await turns(30);
+    built = 0;
+    for (let change = 1; change <= 20; change++) {
+      slot = TableSlot.of(largeOf(hosts.slice(change)), slot);
+      await turns(5);
+    }
+    assert.notEqual(slot.before!.at(home, 0), hosts[0], 'the first table serves for ever');
+    assert.ok(built >= 4 && built <= 6, `${built} were begun in 100 turns`);
+    await turns(50);
+    assert.equal(slot.current()!.at(home, 0), hosts[20]);
+  });
+
+  it('is the one before again when a host that left is back, and nothing is made for it', async () => {
+    const hosts = manyHosts(10);
+    const first = TableSlot.of(largeOf(hosts), undefined);
+    first.current();
+    await turns(30);
+    const without = TableSlot.of(largeOf(hosts.slice(1)), first);
+    await turns(5);
+    assert.equal(TableSlot.of(largeOf(hosts), without), first);
+    await turns(50);
+    assert.equal(first.current()!.at(home, 0), hosts[0]);
+    assert.equal(without.current(), undefined);
+  });
 });
 
 it('a ring too large to be made at once is made in slices, and every key keeps one host meanwhile', async () => {
