@@ -37,7 +37,7 @@ export function rendezvousSubset(hosts: HostSet, size: number, client: SubsetCli
   return lowest(
     hosts,
     size,
-    weights.map((weight, index) => -Math.log(ownPointOf(hosts[index]!, client)) / weight),
+    weights.map((weight, index) => weighted(ownPointOf(hosts[index]!, client), weight)),
   );
 }
 
@@ -65,10 +65,20 @@ function pointOf(address: string, seed: Hash64): number {
   return (hash.high * 2 ** 21 + (hash.low >>> 11) + 0.5) / 2 ** 53;
 }
 
-function ownPointOf(host: PickableHost, { seed, hashes }: SubsetClient): number {
+/** The place of a host in a {@link randomSubset}. */
+export function ownPointOf(host: PickableHost, { seed, hashes }: SubsetClient): number {
   let point = hashes.get(host);
   if (point === undefined) hashes.set(host, (point = pointOf(host.address, seed)));
   return point;
+}
+
+/** The place of a host in a {@link rendezvousSubset}, where its weight is known. */
+export function weightedPointOf(host: PickableHost, client: SubsetClient): number {
+  return weighted(ownPointOf(host, client), host.weight);
+}
+
+function weighted(point: number, weight: number): number {
+  return -Math.log(point) / weight;
 }
 
 /** The hosts with the lowest scores, in their old order. */

@@ -6,10 +6,18 @@
  */
 import type { Random } from '../../base/runtime.ts';
 import { MeshError } from '../../base/errors.ts';
-import type { HostSet, LoadBalancingPolicy, PickableHost, PickContext, Picker } from '../../model/contracts.ts';
+import type { HostSet, HostSetChange, LoadBalancingPolicy, PickableHost, PickContext, Picker } from '../../model/contracts.ts';
 import { childField, childOption, type ChildPolicy, type PolicyTable } from './child-policy.ts';
-import { deterministicSubset, randomSubset, rendezvousSubset, type SubsetClient } from './choose-subset.ts';
+import {
+  deterministicSubset,
+  ownPointOf,
+  randomSubset,
+  rendezvousSubset,
+  weightedPointOf,
+  type SubsetClient,
+} from './choose-subset.ts';
 import { hashText, noSeed } from './hash-text.ts';
+import { isKnownWeight } from './host-weights.ts';
 import { numberOption, refuseUnknownOptions, wordOption } from './policy-options.ts';
 
 /** The policy's options with their defaults. */
@@ -94,23 +102,27 @@ function namedClient(name: string | number): SubsetClient {
   return { seed, number: typeof name === 'number' ? name : 0, hashes: new WeakMap() };
 }
 
+/** Places of hosts, of which the lowest are the subset; where a place depends on all hosts together there is none. */
+const placeOf = { random: ownPointOf, rendezvous: weightedPointOf, deterministic: undefined };
+
 class SubsetPicker implements Picker {
   private readonly client: SubsetClient;
-  private readonly name: string | number | undefined;
+  private readonly options: SubsettingOptions;
   private readonly inner: Picker;
+  private all: HostSet;
+  private readonly hosts: HostSet;
+  /** The highest place of the subset; undefined until it is asked for. */
+  private limit: number | undefined = undefined;
 
-  constructor(
-    all: HostSet,
-    { kind, size, client: name, child }: SubsettingOptions,
-    random: Random,
-    previous: Picker | undefined,
-  ) {
+  constructor(all: HostSet, options: SubsettingOptions, random: Random, previous: Picker | undefined) {
+    const { kind, size, client: name, child } = options;
     const before = previous instanceof SubsetPicker ? previous : undefined;
-    this.name = name;
+    this.options = options;
     if (name === undefined) this.client = drawnClient(random);
-    else this.client = before?.name === name ? before.client : namedClient(name);
-    const hosts = all.length <= size ? all : choose[kind](all, size, this.client);
-    this.inner = child.policy.build(hosts, child.options, random, before?.inner);
+    else this.client = before?.options.client === name ? before.client : namedClient(name);
+    this.all = all;
+    this.hosts = all.length <= size ? all : choose[kind](all, size, this.client);
+    this.inner = child.policy.build(this.hosts, child.options, random, before?.inner);
   }
 
   pick(context: PickContext): PickableHost | undefined {
@@ -119,5 +131,23 @@ class SubsetPicker implements Picker {
 
   get comparedHosts(): number | undefined {
     return this.inner.comparedHosts;
+  }
+
+  complete(): void {
+    this.inner.complete?.();
+  }
+
+  /** Most changes of many hosts are outside of the subset, and stay there. */
+  follow({ kind, index, hosts: all }: HostSetChange): boolean {
+    const { client, hosts, options } = this;
+    const host = kind === 'left' ? this.all[index]! : all[index]!;
+    const place = placeOf[options.kind];
+    if (place === undefined || this.hosts === this.all || hosts.includes(host) || !isKnownWeight(host.weight)) return false;
+    if (kind !== 'left') {
+      this.limit ??= hosts.reduce((highest, each) => Math.max(highest, place(each, client)), 0);
+      if (!(place(host, client) > this.limit)) return false;
+    }
+    this.all = all;
+    return true;
   }
 }

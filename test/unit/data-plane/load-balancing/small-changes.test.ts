@@ -96,3 +96,64 @@ for (const { policy, weights } of table) {
     });
   });
 }
+
+describe('pick-first', () => {
+  const context = (tried: readonly PickableHost[] = []) => ({ tried, random: seededRandom(17), now: 0 });
+
+  it('stays where it is while others come and go, and takes the next of its order when its host goes', () => {
+    let hosts = Array.from({ length: 30 }, () => hostOf(1));
+    const picker = pickerOf('pick-first', hosts);
+    const order: WeighedHost[] = [];
+    while (order.length < hosts.length) order.push(picker.pick(context(order)) as WeighedHost);
+    assert.equal(new Set(order).size, hosts.length);
+    for (const [place, host] of order.entries()) {
+      assert.equal(picker.pick(context()), host, `the host at place ${place}`);
+      // It comes with what is left of its wait: that of a heavy one is over at once, and it does not push the other away.
+      const heavy = hostOf(1e9);
+      hosts = hosts.toSpliced(place % hosts.length, 0, heavy);
+      assert.equal(picker.follow!({ kind: 'joined', index: hosts.indexOf(heavy), hosts }), true);
+      assert.equal(picker.pick(context()), host);
+      assert.equal(picker.pick(context([host])), heavy);
+      for (const gone of [heavy, host]) {
+        const index = hosts.indexOf(gone);
+        hosts = hosts.toSpliced(index, 1);
+        assert.equal(picker.follow!({ kind: 'left', index, hosts }), true);
+      }
+    }
+    assert.equal(picker.pick(context()), undefined);
+    assert.equal(picker.follow!({ kind: 'joined', index: 0, hosts: [hostOf(1)] }), true);
+    assert.notEqual(picker.pick(context()), undefined);
+  });
+});
+
+for (const kind of ['random', 'rendezvous']) {
+  describe(`subsetting, ${kind}`, () => {
+    it('takes over what is outside of the subset, and has the subset of a picker made anew', () => {
+      const random = seededRandom(5);
+      const policy = loadBalancingPolicies.get('subsetting')!;
+      const options = policy.options.parse({ kind, size: 10, child: { policy: 'round-robin' } }, 'lb');
+      const chance = seededRandom(3);
+      const build = (all: readonly PickableHost[]): Picker => policy.build(all, options, random);
+      const subsetOf = (picker: Picker): Set<PickableHost> =>
+        new Set(Array.from({ length: 200 }, () => picker.pick({ tried: [], random: chance, now: 0 })!));
+      let hosts = Array.from({ length: 200 }, () => hostOf(1 + Math.floor(chance() * 3)));
+      let picker = build(hosts);
+      let taken = 0;
+      for (let step = 0; step < 500; step++) {
+        const change = (['left', 'joined', 'weight'] as const)[Math.floor(chance() * 3)]!;
+        const index = Math.floor(chance() * hosts.length);
+        hosts =
+          change === 'left' ? hosts.toSpliced(index, 1) : change === 'joined' ? hosts.toSpliced(index, 0, hostOf(1)) : hosts;
+        if (change === 'weight') hosts[index]!.weight = 1 + Math.floor(chance() * 3);
+        if (picker.follow!({ kind: change, index, hosts })) taken++;
+        else picker = build(hosts);
+        assert.deepEqual(
+          [...subsetOf(picker)].map(({ address }) => address).sort(),
+          [...subsetOf(build(hosts))].map(({ address }) => address).sort(),
+          `step ${step}: ${change}`,
+        );
+      }
+      assert.ok(taken > 400, `${taken} were taken over`);
+    });
+  });
+}
