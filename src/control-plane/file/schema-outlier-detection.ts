@@ -1,7 +1,18 @@
 /** `outlierDetection`: takes an endpoint out that fails while others do not. */
 import * as v from 'valibot';
 import { safeOutlierDetection } from '../safe-defaults.ts';
-import { durationMs, flag, mapping, maxCount, number, oneOf, percent, ratio, wholeNumber } from './schema-values.ts';
+import {
+  durationMs,
+  flag,
+  mapping,
+  mappingOrFalse,
+  maxCount,
+  number,
+  oneOf,
+  percent,
+  ratio,
+  wholeNumber,
+} from './schema-values.ts';
 
 /** `outlierDetection.cusum`. */
 export const cusum = v.pipe(
@@ -117,7 +128,7 @@ export const enforcing = v.pipe(
 export const outlierDetection = v.pipe(
   mapping({
     cusum: v.pipe(
-      v.optional(v.union([v.literal(false, '`false`'), cusum], '`false`, or a mapping'), {}),
+      v.optional(mappingOrFalse(cusum), {}),
       v.description(
         'Compares every request of an endpoint with those of the others, and ejects it when the evidence is strong enough. On by default; `false` turns it off.',
       ),
@@ -152,7 +163,9 @@ export const outlierDetection = v.pipe(
     ),
     baseEjectionMs: v.pipe(
       v.optional(durationMs(1), safeOutlierDetection.baseEjectionMs),
-      v.description("First ejection; each further one is longer. Envoy's value."),
+      v.description(
+        'First ejection; each further one is longer. 5 s, about a restart: when it ends, one request asks whether the endpoint is well. Envoy waits for 30 s, and asks nobody.',
+      ),
     ),
     maxEjectionMs: v.pipe(
       v.optional(durationMs(1), safeOutlierDetection.maxEjectionMs),
@@ -221,10 +234,7 @@ export const outlierDetection = v.pipe(
 );
 
 /** `outlierDetection`: `false`, or written out. */
-export const outlierDetectionOrNone = v.pipe(
-  v.union([v.literal(false, '`false`'), outlierDetection], '`false`, or a mapping'),
-  v.description(whatFor),
-);
+export const outlierDetectionOrNone = v.pipe(mappingOrFalse(outlierDetection), v.description(whatFor));
 
 /** What `outlierDetection` may hold once it is checked, as far as keys depend on one another. */
 interface Detection {

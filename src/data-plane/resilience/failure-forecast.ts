@@ -20,9 +20,9 @@
 /** What is thought before anything was seen: half a failure in half a week of an endpoint. So weak that the first failures outweigh it. */
 const priorFailures = 0.5;
 const priorUpMs = 3.5 * 86_400_000;
-/** Half a return in 15 s: an ejection lasts 30 s at first. */
+/** Half a return in 2.5 s: an ejection lasts 5 s at first. */
 const priorReturns = 0.5;
-const priorDownMs = 15_000;
+const priorDownMs = 2500;
 /** What `losses` speak of: the next hour. */
 export const forecastWindowMs = 3_600_000;
 /** How often the reserve may be too small. */
