@@ -5,11 +5,12 @@
 import type { Clock, Random } from '../../base/runtime.ts';
 import type { ClusterConfig, Locality } from '../../model/cluster.ts';
 import type { LoadBalancingPolicy } from '../../model/contracts.ts';
+import type { SlowStartConfig } from '../../model/health.ts';
 import { hasMetadata } from './has-metadata.ts';
 import { defaultPanicThresholdPercent, fewChanges, HostGroup } from './host-group.ts';
 import type { HostChanges, HostTable } from './host-table.ts';
 import type { Host } from './host.ts';
-import { beginSlowStart, SlowStart } from './slow-start.ts';
+import { beginSlowStart, changeSlowStart, SlowStart } from './slow-start.ts';
 
 /** What groups need of the mesh. */
 export interface GroupDependencies {
@@ -32,6 +33,8 @@ export class ClusterGroups {
   /** The groups are to be given their hosts: the configuration is another, and hosts that come with it are on their way. */
   private isDue = false;
   private slowStart: SlowStart | undefined = undefined;
+  /** What it was made of. */
+  private slowStartKey: string | undefined = undefined;
   private overprovisioningPercent: number | undefined = undefined;
 
   constructor(dependencies: GroupDependencies, table: HostTable) {
@@ -58,14 +61,22 @@ export class ClusterGroups {
    * the same options groups stay, and in them sets of hosts with their pickers: hash tables, turns, and the host of pick-first.
    */
   update(config: ClusterConfig): void {
+    this.updateSlowStart(config.slowStart);
     this.config = config;
-    this.slowStart = config.slowStart === undefined ? undefined : new SlowStart(config.slowStart);
     const key = JSON.stringify(config.loadBalancing);
     if (key !== this.key) this.made = undefined;
     this.key = key;
     if (this.made === undefined) return;
     this.adjust(this.made);
     this.isDue = true;
+  }
+
+  private updateSlowStart(config: SlowStartConfig | undefined): void {
+    if (JSON.stringify(config) === this.slowStartKey) return;
+    this.slowStartKey = JSON.stringify(config);
+    this.slowStart = config === undefined ? undefined : new SlowStart(config);
+    const now = this.dependencies.clock.now();
+    for (const host of this.table.all()) changeSlowStart(host, this.slowStart, now);
   }
 
   /** The hosts of the table are others. The first ones of a cluster are all new, which is the same for all and left out. */

@@ -33,6 +33,13 @@ export function beginSlowStart(host: Host, slowStart: SlowStart, now: number): v
   host.slowStartMs = now;
 }
 
+/** A host that starts slowly goes on by another configuration, or without one has its whole share. When it joined stays the same. */
+export function changeSlowStart(host: Host, slowStart: SlowStart | undefined, now: number): void {
+  if (host.slowStart === undefined) return;
+  host.slowStart = slowStart;
+  shareOf(host, now);
+}
+
 /**
  * The part of its share that a host takes now, 0…1: slow start times trust. Ends the slow start whose time is over, and with it
  * the reduction where the host is trusted.

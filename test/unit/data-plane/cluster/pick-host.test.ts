@@ -87,6 +87,23 @@ describe('a pick', () => {
     assert.equal(host.isReduced, true);
   });
 
+  it('gives a host that starts slowly the share of the configuration that is in force now', async () => {
+    const cluster = clusterOf({ slowStart: { windowMs: 10_000 } }, [endpoint(1)]);
+    giveEndpoints(cluster, [endpoint(1), endpoint(2)]);
+    const configure = (config: Partial<ClusterConfig>): void => {
+      const { slowStart: _, ...rest } = cluster.config;
+      cluster.update({ ...rest, ...config }, undefined);
+    };
+    await clock.advance(1000);
+    configure({ slowStart: { windowMs: 2000 } });
+    roughly(shareOf(cluster, 2), 0.5 / 1.5);
+    configure({});
+    assert.equal(hostOf(cluster, 2).isReduced, false);
+    roughly(shareOf(cluster, 2), 1 / 2);
+    configure({ slowStart: { windowMs: 10_000 } });
+    assert.equal(hostOf(cluster, 2).isReduced, false, 'it does not begin anew');
+  });
+
   it('shares evenly, and ends, when all hosts start slowly', () => {
     const cluster = clusterOf({ slowStart: { windowMs: 10_000 } }, []);
     giveEndpoints(cluster, [endpoint(1), endpoint(2)]);
