@@ -14,7 +14,7 @@
  *
  * A cluster falls silent as a whole more often than by its hosts one by one, and at a few requests a second each the first to be silent
  * for long would go before it shows. So a request speaks against its host only when a later one of its route was answered, and what
- * waited while most hosts were silent says nothing any more, even when the others are heard again: it is lost, not late.
+ * waited while most of those that are asked were silent says nothing any more, even when the others are heard again: it is lost, not late.
  *
  * Three guards, since silences are not independent. One request says at most {@link maxNats}, so that no two of them take a host out,
  * however unusual: they may be long polls. A host must have been silent for {@link quietMs}: a garbage collection of its own, or a
@@ -196,14 +196,24 @@ export class SilenceWatch {
     return this.darkUntilMs.get(cluster) ?? Number.NEGATIVE_INFINITY;
   }
 
-  /** Finds clusters of which most hosts are silent. */
+  /** Finds clusters of which most hosts are silent: most of those that are asked, since another subset or zone may get no requests. */
   private lookAround(now: number): void {
     if (this.silent.size < 2) return;
-    const silentHosts = new Map<Cluster, number>();
-    for (const { cluster, nats, sinceMs } of this.silent.values())
-      if (nats > 0 && this.lived(sinceMs, now) >= askAgainMs) silentHosts.set(cluster, (silentHosts.get(cluster) ?? 0) + 1);
-    for (const [cluster, count] of silentHosts)
-      if (2 * (count - 1) > cluster.detection.serving - 1) this.darkUntilMs.set(cluster, now + afterDarkMs);
+    const silences = new Map<Cluster, { count: number; sinceMs: number }>();
+    for (const { cluster, nats, sinceMs } of this.silent.values()) {
+      if (!(nats > 0) || this.lived(sinceMs, now) < askAgainMs) continue;
+      const { count, sinceMs: firstMs } = silences.get(cluster) ?? { count: 0, sinceMs };
+      silences.set(cluster, { count: count + 1, sinceMs: Math.min(sinceMs, firstMs) });
+    }
+    for (const [cluster, { count, sinceMs }] of silences)
+      if (count > 1 && count - 1 > this.answeredSince(cluster, sinceMs)) this.darkUntilMs.set(cluster, now + afterDarkMs);
+  }
+
+  /** Hosts of the cluster in service that are not silent and were heard since. Looks at every host. */
+  private answeredSince({ hosts }: Cluster, sinceMs: number): number {
+    let count = 0;
+    for (const host of hosts) if (host.out === undefined && host.lastHeardMs >= sinceMs && !this.silent.has(host)) count++;
+    return count;
   }
 
   /** The time between without that in which this process stood still. */

@@ -21,8 +21,8 @@ interface FakeHost {
   readonly isRemoved: boolean;
 }
 
-/** A cluster that hears of silences, and requests that wait at its hosts. */
-function world(latency: PeerLatency, { hasCusum = true, serving = 10 } = {}) {
+/** A cluster that hears of silences, and requests that wait at its hosts. `others` were heard last at these times; ten answer always. */
+function world(latency: PeerLatency, { hasCusum = true, others = Array<number>(10).fill(Number.POSITIVE_INFINITY) } = {}) {
   // Its peers answer all the time, unless a test says otherwise.
   latency.answeredUntilMs = Number.POSITIVE_INFINITY;
   const virtual = createVirtualClock();
@@ -33,8 +33,8 @@ function world(latency: PeerLatency, { hasCusum = true, serving = 10 } = {}) {
   const told: (readonly [atMs: number, address: string, nats: number])[] = [];
   const cluster = {
     config: { outlierDetection: hasCusum ? { cusum: {} } : {} },
+    hosts: others.map((lastHeardMs) => ({ lastHeardMs, out: undefined })),
     detection: {
-      serving,
       recordSilence: (host: FakeHost, nats: number, now: number) =>
         void told.push([now, host.address, Math.round(nats * 10) / 10]),
       evidenceOf: () => undefined,
@@ -292,7 +292,7 @@ describe('SilenceWatch', () => {
   });
 
   it('blames no host for a time in which most of them are silent, nor for what was lost in it', async () => {
-    const { clock, told, host, send, silence, attempt } = world(answersOf(2000, 5), { serving: 4 });
+    const { clock, told, host, send, silence, attempt } = world(answersOf(2000, 5), { others: [] });
     const hosts = ['a', 'b', 'c', 'd'].map(host);
     const lost = attempt(hosts[0]);
     const last = hosts.map((each) => {
@@ -300,14 +300,28 @@ describe('SilenceWatch', () => {
       return send(each);
     });
     await clock.advance(5000);
-    assert.deepEqual(told, []);
+    assert.equal(told.length, 0);
     for (const [index, wait] of last.entries()) if (index > 0) wait.answer();
     await clock.advance(2000);
-    assert.deepEqual(told, []);
+    assert.equal(told.length, 0);
     assert.equal(silence.wasInTheDark(lost as unknown as Attempt), true);
     assert.equal(silence.wasInTheDark(attempt(hosts[0]) as unknown as Attempt), false);
     for (let request = 0; request < 4; request++) send(hosts[0]!);
     await clock.advance(600);
-    assert.deepEqual(told.at(-1)?.slice(1), ['a', 20]);
+    assert.equal(told.at(-1)?.[2], 20);
   });
+
+  const silentTogether: readonly { name: string; others: readonly number[]; isHeld: boolean }[] = [
+    { name: 'one-that-is-not-asked-at-present', others: [900], isHeld: true },
+    { name: 'one-that-answers', others: [Number.POSITIVE_INFINITY], isHeld: false },
+    { name: 'one-that-answers-and-nine-that-are-not-asked', others: [1200, ...Array<number>(9).fill(900)], isHeld: false },
+  ];
+  for (const { name, others, isHeld } of silentTogether)
+    it(`asks whether most are silent of those that are asked. Beside two: ${name}`, async () => {
+      const { clock, told, host, send } = world(answersOf(2000, 5), { others: [...others] });
+      await clock.advance(1000);
+      for (const each of [host('a'), host('b')]) for (let request = 0; request < 4; request++) send(each);
+      await clock.advance(2000);
+      assert.equal(told.length === 0, isHeld);
+    });
 });
