@@ -58,7 +58,7 @@ function reasonOf(issue: v.BaseIssue<unknown>): string {
   // A check of a whole mapping says in a sentence what does not agree; every other message completes "expected".
   if ((issue.type === 'check' || issue.type === 'raw_check') && isMapping(issue.input as PlainValue)) return issue.message;
   const found = `found ${shown(issue.input)}; expected ${issue.message}`;
-  if (issue.type !== 'picklist' || typeof issue.input !== 'string') return found;
+  if (issue.type !== 'picklist' || issue.message.includes('did you mean') || typeof issue.input !== 'string') return found;
   const words = (issue as v.PicklistIssue).expected.match(/"[^"]*"/g)?.map((word) => JSON.parse(word) as string) ?? [];
   const near = suggestion(issue.input, words).match(/^did you mean "[^"]*"\?/)?.[0];
   return near === undefined ? found : `${found}; ${near}`;

@@ -12,22 +12,41 @@ export const hashingPolicies: readonly string[] = ['ring-hash', 'maglev'];
 /** Policies around another one, from the outermost in. */
 const wrappers: readonly string[] = ['override-host', 'subsetting'];
 
+/** What Envoy, Istio, Linkerd, HAProxy and nginx call them. */
+const otherNames = {
+  p2c: 'least-request',
+  'power-of-two-choices': 'least-request',
+  'least-conn': 'least-request',
+  leastconn: 'least-request',
+  'least-connections': 'least-request',
+  ewma: 'peak-ewma',
+  peakewma: 'peak-ewma',
+  rr: 'round-robin',
+  roundrobin: 'round-robin',
+  wrr: 'weighted-round-robin',
+  'consistent-hash': 'ring-hash',
+  ringhash: 'ring-hash',
+} as const;
+
 const entries = {
   policy: v.pipe(
-    oneOf([
-      'least-request',
-      'round-robin',
-      'weighted-round-robin',
-      'random',
-      'ring-hash',
-      'maglev',
-      'peak-ewma',
-      'least-response-time',
-      'client-side-weighted-round-robin',
-      'pick-first',
-      'subsetting',
-      'override-host',
-    ]),
+    oneOf(
+      [
+        'least-request',
+        'round-robin',
+        'weighted-round-robin',
+        'random',
+        'ring-hash',
+        'maglev',
+        'peak-ewma',
+        'least-response-time',
+        'client-side-weighted-round-robin',
+        'pick-first',
+        'subsetting',
+        'override-host',
+      ],
+      otherNames,
+    ),
     v.description(
       '`least-request`: of two random endpoints, the one with fewer requests in flight. `round-robin`: in turn. `weighted-round-robin`: in turn, well mixed. `random`: by chance. `ring-hash`, `maglev`: equal requests to the same endpoint, by `hash`; few move when endpoints come and go. `peak-ewma`, `least-response-time`: of two random endpoints, the one that answers sooner. `client-side-weighted-round-robin`: by the load that endpoints report. `pick-first`: one endpoint for all requests. `subsetting`: a part of the endpoints, balanced by `child`. `override-host`: the endpoint that a header names. All of them heed `weight`. [Which one?](../how-to/choose-a-balancer.md)',
     ),
@@ -42,15 +61,18 @@ export interface LoadBalancingFile extends v.InferOutput<v.StrictObjectSchema<ty
 
 /** `loadBalancing`. */
 export const loadBalancing = v.pipe(
-  mapping({
-    ...entries,
-    child: v.pipe(
-      v.exactOptional(v.lazy((): v.GenericSchema<LoadBalancingFile> => loadBalancing)),
-      v.description(
-        'Only for `subsetting` and `override-host`: the policy inside, with its options. `{ policy: least-request }` by default.',
+  mapping(
+    {
+      ...entries,
+      child: v.pipe(
+        v.exactOptional(v.lazy((): v.GenericSchema<LoadBalancingFile> => loadBalancing)),
+        v.description(
+          'Only for `subsetting` and `override-host`: the policy inside, with its options. `{ policy: least-request }` by default.',
+        ),
       ),
-    ),
-  }),
+    },
+    'a mapping such as `{ policy: round-robin }`',
+  ),
   onlyFor('policy', policiesOfOption),
   v.forward(
     v.check(({ tableSize = 2 }) => isPrime(tableSize), 'it must be a prime, so that every place is reached; 65537 is one'),

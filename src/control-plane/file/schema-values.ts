@@ -120,9 +120,22 @@ export function text(expected: string) {
   );
 }
 
-/** One of these words. */
-export function oneOf<const T extends readonly string[]>(words: T) {
-  return v.picklist(words, `one of ${words.join(', ')}`);
+/** One of these words. `otherNames` are those that others give to them, for who writes one of those. */
+export function oneOf<const T extends readonly string[]>(words: T, otherNames: Readonly<Record<string, T[number]>> = {}) {
+  const expected = `one of ${words.join(', ')}`;
+  return v.picklist(words, ({ input }) => {
+    const name = typeof input === 'string' ? input.toLowerCase().replaceAll('_', '-') : '';
+    return Object.hasOwn(otherNames, name) ? `${expected}; did you mean "${otherNames[name]}"?` : expected;
+  });
+}
+
+/** A mapping, or `false` for none. Without the key there is one, which `true` and `on` would say. */
+export function mappingOrFalse<const S extends v.GenericSchema>(written: S) {
+  const expected = '`false`, or a mapping';
+  return v.union([v.literal(false, '`false`'), written], ({ input }) => {
+    if (input === true || input === 'on' || input === 'yes') return `${expected}; for the defaults write \`{}\`, or nothing`;
+    return input === 'off' || input === 'no' ? `${expected}; it is a text here, write \`false\`` : expected;
+  });
 }
 
 /** `true` or `false`. */

@@ -35,7 +35,7 @@ export function translateMeshFile(file: MeshFile, identityName = 'default'): Tra
       { kind: 'route-table', name: routeTableName, value: { name: routeTableName, virtualHosts } },
       ...clusters,
     ],
-    unhonoured: withoutEffect(file),
+    unhonoured: withoutEffect(file, resourceKeyOf(undefined)),
   };
 }
 

@@ -2,6 +2,7 @@
 import type { Problem } from '../../model/contracts.ts';
 import type { ResourceKey } from '../../model/snapshot.ts';
 import { covers } from './covered-match.ts';
+import { detectionWithoutEffect, nothingLookedFor } from './detection-without-effect.ts';
 import { endpointsWithoutEffect } from './endpoints-without-effect.ts';
 import type { DefaultsFile, MeshFile, RouteFile, ServiceFile } from './schema.ts';
 import { hashingPolicies, innermostPolicy } from './schema-load-balancing.ts';
@@ -10,10 +11,12 @@ import { portIsUsed } from './translate-cluster.ts';
 
 type Report = (path: string, reason: string) => void;
 
-/** What of the services has no effect, or not the one that it seems to have, by its path in the file. */
-export function withoutEffect(file: MeshFile): Problem[] {
+/** What of the file has no effect, or not the one that it seems to have, by its path; `fileKey` has what is of no service. */
+export function withoutEffect(file: MeshFile, fileKey: ResourceKey): Problem[] {
   const problems: Problem[] = [];
   const hashed = hashedServices(file);
+  const undetected = nothingLookedFor(file.defaults.outlierDetection);
+  if (undetected !== undefined) problems.push({ key: fileKey, path: 'defaults.outlierDetection', reason: undetected });
   for (const [name, service] of Object.entries(file.services)) {
     const key: ResourceKey = { kind: 'cluster', name };
     ofService(file, name, service, hashed, (path, reason) => problems.push({ key, path: `services.${name}${path}`, reason }));
@@ -25,6 +28,7 @@ function ofService(file: MeshFile, name: string, service: ServiceFile, hashed: H
   if (service.port !== undefined && !portIsUsed(service)) report('.port', 'every address names its own port');
   const policies = { ...file.defaults, ...service };
   endpointsWithoutEffect(service, policies, report);
+  detectionWithoutEffect(service, report);
   const { routes = [] } = service;
   routes.forEach((route, index) => {
     const path = `.routes[${index}]`;

@@ -59,6 +59,48 @@ const rows: readonly Row[] = [
     problems: [/endpoints\[1\]\.address .* the same address as endpoints\[0\]/],
   },
 
+  // Forms that others have
+  {
+    name: 'detector-that-is-true',
+    text: detection('cusum: true'),
+    problems: [/cusum .* found true; expected `false`, or a mapping; for the defaults write `\{\}`, or nothing$/],
+  },
+  {
+    name: 'detector-that-is-off-in-a-word',
+    text: detection('cusum: off'),
+    problems: [/cusum .* found "off"; expected `false`, or a mapping; it is a text here, write `false`$/],
+  },
+  {
+    name: 'all-detection-that-is-true',
+    text: service('outlierDetection: true'),
+    problems: [/outlierDetection .* found true; .* for the defaults write `\{\}`, or nothing$/],
+  },
+  {
+    name: 'detection-that-is-a-number',
+    text: service('outlierDetection: 5'),
+    problems: [/outlierDetection .* found 5; expected `false`, or a mapping$/],
+  },
+  {
+    name: 'policy-without-its-key',
+    text: service('loadBalancing: round-robin'),
+    problems: [/loadBalancing .* found "round-robin"; expected a mapping such as `\{ policy: round-robin \}`$/],
+  },
+  {
+    name: 'policy-in-the-words-of-another-mesh',
+    text: balanced('policy: p2c'),
+    problems: [/policy .* found "p2c"; expected one of .*; did you mean "least-request"\?$/],
+  },
+  {
+    name: 'policy-in-the-words-of-envoy',
+    text: balanced('policy: LEAST_CONN'),
+    problems: [/policy .* found "LEAST_CONN"; expected one of .*; did you mean "least-request"\?$/],
+  },
+  {
+    name: 'policy-with-a-letter-missing',
+    text: balanced('policy: maglv'),
+    problems: [/policy .* expected one of .*; did you mean "maglev"\?$/],
+  },
+
   // Localities
   {
     name: 'unknown-mode',
