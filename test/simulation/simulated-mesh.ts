@@ -44,6 +44,7 @@ export interface HostChange {
 /** What is said of one request. */
 export interface RequestOptions {
   readonly path?: string;
+  readonly method?: 'GET' | 'POST';
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -52,7 +53,7 @@ export interface SimulatedMesh {
   readonly mesh: Mesh;
   /** Ejections and returns, in order of time. */
   readonly changes: readonly HostChange[];
-  /** Sends a GET; `done` hears whether the caller got a 200. */
+  /** Sends a GET unless told otherwise; `done` hears whether the caller got a 200. */
   send(done?: (isGood: boolean) => void, more?: RequestOptions): void;
 }
 
