@@ -7,12 +7,13 @@ import { isIP } from 'node:net';
 import type { EndpointConfig, EndpointsConfig, Http2Config, LocalityEndpoints } from '../../model/cluster.ts';
 import { maxNameBytes, maxUint32, printed, type Check } from './check.ts';
 import type { Sliced } from './plain-data.ts';
+import { withoutRepeatedLocalities } from './repeated-localities.ts';
 import { checkUpstreamTls } from './tls.ts';
 
 const maxEndpoints = 100_000;
 const endpointsPerSlice = 64;
 
-/** Checks the endpoints of a cluster; returns the configuration without repeated addresses, the very one when there are none. */
+/** Checks the endpoints of a cluster; returns the configuration without repetitions, the very one when there are none. */
 export function* checkEndpoints(check: Check, config: EndpointsConfig): Sliced<EndpointsConfig> {
   checkShares(check, config);
   const localities = yield* checkLocalities(check, config.localities);
@@ -31,7 +32,7 @@ export function checkShares(
   });
 }
 
-/** Checks localities with their endpoints; returns them without repeated addresses. */
+/** Checks localities with their endpoints; returns them without repeated addresses, and weighted ones once each. */
 export function* checkLocalities(check: Check, localities: readonly LocalityEndpoints[]): Sliced<readonly LocalityEndpoints[]> {
   check.enter('localities');
   if (localities === undefined) check.reject('must be a list, even if it is empty');
@@ -60,7 +61,8 @@ export function* checkLocalities(check: Check, localities: readonly LocalityEndp
   }
   checkContiguous(check, [...priorities.keys()]);
   if (count > maxEndpoints) check.reject(`has ${count} endpoints; at most ${maxEndpoints} are allowed`);
-  const once = check.problems.length === 0 ? yield* withoutRepeats(check, localities) : localities;
+  const isSound = check.problems.length === 0;
+  const once = isSound ? withoutRepeatedLocalities(check, yield* withoutRepeats(check, localities)) : localities;
   check.leave();
   return once;
 }

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createConfigStore } from '../../../src/control-plane/store.ts';
+import type { EndpointConfig, LocalityEndpoints } from '../../../src/model/cluster.ts';
 import type { Resource, ResourceKind } from '../../../src/model/snapshot.ts';
 import { createVirtualClock } from '../../../src/testing/virtual-clock.ts';
 import { verdictOn } from './verdict-on.ts';
@@ -1048,4 +1049,74 @@ describe('the store accepts', () => {
     assert.equal(swaps.length, 1, 'the same set again is no change');
     assert.deepEqual(second.unhonoured, [note]);
   });
+
+  const [first, second, third] = [1, 2, 3].map((port) => ({ address: '192.0.2.1', port })) as [
+    EndpointConfig,
+    EndpointConfig,
+    EndpointConfig,
+  ];
+  const zoneA = { locality: { zone: 'a' }, priority: 0 };
+  const twice: readonly { name: string; localities: LocalityEndpoints[]; kept: LocalityEndpoints[]; notes: string[] }[] = [
+    {
+      name: 'with-other-weights',
+      localities: [
+        { ...zoneA, weight: 1, endpoints: [first] },
+        { locality: { zone: 'b' }, priority: 0, weight: 1, endpoints: [third] },
+        { ...zoneA, weight: 8, endpoints: [second] },
+      ],
+      kept: [
+        { ...zoneA, weight: 8, endpoints: [first, second] },
+        { locality: { zone: 'b' }, priority: 0, weight: 1, endpoints: [third] },
+      ],
+      notes: ['the locality "a" is there twice at priority 0; of its weights 1 and 8 the last counts'],
+    },
+    {
+      name: 'with-the-same-weight',
+      localities: [
+        { ...zoneA, weight: 2, endpoints: [first] },
+        { ...zoneA, weight: 2, endpoints: [second] },
+      ],
+      kept: [{ ...zoneA, weight: 2, endpoints: [first, second] }],
+      notes: [],
+    },
+    {
+      name: 'with-one-weight',
+      localities: [
+        { ...zoneA, weight: 2, endpoints: [first] },
+        { ...zoneA, endpoints: [second] },
+      ],
+      kept: [{ ...zoneA, weight: 2, endpoints: [first, second] }],
+      notes: [],
+    },
+    {
+      name: 'not-at-another-priority',
+      localities: [
+        { ...zoneA, weight: 2, endpoints: [first] },
+        { ...zoneA, priority: 1, weight: 3, endpoints: [second] },
+      ],
+      kept: [
+        { ...zoneA, weight: 2, endpoints: [first] },
+        { ...zoneA, priority: 1, weight: 3, endpoints: [second] },
+      ],
+      notes: [],
+    },
+  ];
+  for (const { name, localities, kept, notes } of twice)
+    it(`a locality that is there twice, once with the last weight: ${name}`, async () => {
+      const taken: unknown[] = [];
+      const store = createConfigStore({
+        sources: ['test'],
+        clock: createVirtualClock(),
+        policyNames: [],
+        onSnapshot: (snapshot) => taken.push(snapshot.sources[0]!.endpoints.get('x')!.localities),
+      });
+      const set: Resource[] = [{ kind: 'endpoints', name: 'x', value: { name: 'x', localities } }];
+      const { unhonoured, rejected } = await store.sink('test').apply({ version: '1', set, remove: [] });
+      assert.deepEqual(rejected, []);
+      assert.deepEqual(taken, [kept]);
+      assert.deepEqual(
+        unhonoured.map(({ reason }) => reason),
+        notes,
+      );
+    });
 });
