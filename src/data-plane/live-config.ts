@@ -18,6 +18,7 @@ import { absenceIn, type DemandBook } from './demand-book.ts';
 import { parseOrigin, writtenHost, type OriginEntry } from './origin.ts';
 import { isSameRouting, outboundListeners, tableOf } from './source-routing.ts';
 import { unhonouredOf, zonesUnknown } from './unhonoured.ts';
+import { unnamedChecks } from './health-checks/unnamed-checks.ts';
 
 export type { OriginEntry };
 
@@ -222,7 +223,10 @@ export class LiveConfig {
   unhonoured(): readonly (Problem & { readonly source: string })[] {
     const hasPlace = this.dependencies.locality !== undefined;
     const fields = this.sources.flatMap(({ name, snapshot }) =>
-      [...unhonouredOf(snapshot), ...(hasPlace ? [] : zonesUnknown(snapshot))].map((problem) => ({ ...problem, source: name })),
+      [...unhonouredOf(snapshot), ...unnamedChecks(snapshot), ...(hasPlace ? [] : zonesUnknown(snapshot))].map((problem) => ({
+        ...problem,
+        source: name,
+      })),
     );
     const addresses = [...this.liveClusters.all()].flatMap(({ name, source, refused }) =>
       refused.map(({ address, reason }) => ({

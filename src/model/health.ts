@@ -50,7 +50,7 @@ export interface HealthCheckConfig {
   readonly retriableStatuses?: readonly { readonly start: number; readonly end: number }[];
   /** Default `/`. */
   readonly path?: string;
-  /** Host header, or `:authority`. Default the name of the cluster (Envoy). */
+  /** Host header, or `:authority`; over TLS also the name to verify, where `sni` and the endpoint have none. Default the name of the cluster (Envoy). */
   readonly host?: string;
   /** Default GET. */
   readonly method?: string;

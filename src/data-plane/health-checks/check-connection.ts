@@ -7,7 +7,7 @@ import { Client, type Dispatcher } from 'undici';
 import type { Clock } from '../../base/runtime.ts';
 import type { IdentityStore } from '../../security/identity-store.ts';
 import { createConnector, peerOf, type Connector } from '../transport/connect.ts';
-import type { CheckTarget } from './check-target.ts';
+import { isAuthority, type CheckTarget } from './check-target.ts';
 import { maxAnswerBytes } from './ordered-bytes.ts';
 
 /** What is asked. */
@@ -51,21 +51,11 @@ export class CheckConnection {
   isHttp2 = false;
 
   /** Throws for a target to which no connection can ever be made. */
-  constructor(target: CheckTarget, { clock, identities }: CheckSurroundings) {
+  constructor(target: CheckTarget, surroundings: CheckSurroundings) {
     this.target = target;
-    this.clock = clock;
+    this.clock = surroundings.clock;
     this.origin = originOf(target);
-    this.connector = createConnector({
-      host: target.address,
-      port: target.port,
-      ...(target.address.startsWith('/') && { socketPath: target.address }),
-      ...(target.tls !== undefined && { tls: target.tls }),
-      identities,
-      connectTimeoutMs: target.check.timeoutMs,
-      clock,
-      h2: target.h2,
-      isBackground: true,
-    });
+    this.connector = createCheckConnector(target, surroundings);
   }
 
   /**
@@ -106,10 +96,9 @@ export class CheckConnection {
 
   private open(): Client {
     const { epoch } = this;
-    const servername = new URL(this.origin).hostname;
     const client: Client = new Client(this.origin, {
       connect: (options, callback) => {
-        this.connector({ ...options, servername }, (...result) => {
+        this.connector(options, (...result) => {
           const socket: Socket | null = result[1];
           if (epoch === this.epoch && socket !== null) {
             this.isHttp2 = 'alpnProtocol' in socket && socket.alpnProtocol === 'h2';
@@ -136,10 +125,32 @@ export class CheckConnection {
   }
 }
 
-/** A name of a cluster need not be one that a URL can have; the Host header is what is written anyway. */
+/**
+ * Makes the connections of a check. The endpoint is verified by the server name of the target, whatever its Host header says. Throws
+ * for a target to which no connection can ever be made.
+ */
+export function createCheckConnector(target: CheckTarget, { clock, identities }: CheckSurroundings): Connector {
+  const { address, port, tls, serverName, h2 } = target;
+  if (tls?.peers.length === 0 && serverName === undefined)
+    throw new TypeError('nothing says whom its certificate must name: set `sni` or `peers` of its TLS, or `host` of the check');
+  const connector = createConnector({
+    host: address,
+    port,
+    ...(address.startsWith('/') && { socketPath: address }),
+    ...(tls !== undefined && { tls }),
+    identities,
+    connectTimeoutMs: target.check.timeoutMs,
+    clock,
+    h2,
+    isBackground: true,
+  });
+  // Without a name none is sent.
+  return (options, callback) => connector({ ...options, servername: serverName ?? '' }, callback);
+}
+
+/** What undici takes for the origin: nothing of it is sent or verified. A name of a cluster need not be one that a URL can have. */
 function originOf({ authority, tls }: CheckTarget): string {
-  const scheme = tls === undefined ? 'http' : 'https';
-  return `${scheme}://${/^[\w.-]+(?::\d+)?$|^\[[\da-f:.]+\](?::\d+)?$/i.test(authority) ? authority : 'endpoint.invalid'}`;
+  return `${tls === undefined ? 'http' : 'https'}://${isAuthority(authority) ? authority : 'endpoint.invalid'}`;
 }
 
 /** Gathers one response. */

@@ -1,9 +1,12 @@
 /** Whom a check asks, over which connection: what two clusters must have in common to share a check. */
 import { hasMetadata } from '../cluster/has-metadata.ts';
 import { addressOf, type Host } from '../cluster/host.ts';
-import type { ClusterConfig } from '../../model/cluster.ts';
+import type { ClusterConfig, EndpointConfig } from '../../model/cluster.ts';
 import type { HealthCheckConfig } from '../../model/health.ts';
 import type { UpstreamTls } from '../../model/tls.ts';
+
+/** TLS that is on. */
+export type SecuredTls = Exclude<UpstreamTls, { readonly mode: 'disabled' }>;
 
 /** One endpoint as one check sees it. */
 export interface CheckTarget {
@@ -15,7 +18,9 @@ export interface CheckTarget {
   readonly port: number;
   /** `address:port`, for words. */
   readonly endpoint: string;
-  readonly tls: UpstreamTls | undefined;
+  readonly tls: SecuredTls | undefined;
+  /** Over TLS: sent as SNI, and what the certificate must name where `tls.peers` does not say whom. Undefined where nothing says it. */
+  readonly serverName: string | undefined;
   /** Host header, or `:authority`. */
   readonly authority: string;
   readonly h2: 'never' | 'offer' | 'prior-knowledge';
@@ -31,8 +36,35 @@ export function checkTargetOf(check: HealthCheckConfig, host: Host, cluster: Clu
   const authority = own?.hostname ?? check.host ?? cluster.name;
   const h2 = protocolOf(check, cluster, tls !== undefined);
   const endpoint = port === 0 ? host.ip : addressOf(host.ip, port);
-  const key = `${endpoint}\n${check.kind === 'tcp' && tls === undefined ? '' : authority}\n${h2}\n${textOf(tls)}\n${textOf(check)}`;
-  return { key, check, address: host.ip, port, endpoint, tls, authority, h2 };
+  const serverName = tls === undefined ? undefined : serverNameOf(check, host.endpoint, tls, cluster.name);
+  const names = `${check.kind === 'tcp' ? '' : authority}\n${serverName ?? ''}`;
+  const key = `${endpoint}\n${names}\n${h2}\n${textOf(tls)}\n${textOf(check)}`;
+  return { key, check, address: host.ip, port, endpoint, tls, serverName, authority, h2 };
+}
+
+/**
+ * The name by which the endpoint of a check is verified. A request has that of its URL; a check has the one that is configured, else
+ * the name of the cluster where that is one which an endpoint can have. Undefined = there is none.
+ */
+export function serverNameOf(
+  check: HealthCheckConfig,
+  endpoint: Pick<EndpointConfig, 'hostname' | 'healthCheck'>,
+  tls: SecuredTls,
+  cluster: string,
+): string | undefined {
+  const host = endpoint.healthCheck?.hostname ?? check.host;
+  return tls.sni ?? hostNameOf(endpoint.hostname) ?? hostNameOf(host) ?? hostNameOf(cluster);
+}
+
+/** The name in `name:port`, without a dot at its end; undefined for what no host can be called. */
+function hostNameOf(authority: string | undefined): string | undefined {
+  if (authority === undefined || !isAuthority(authority)) return undefined;
+  return new URL(`http://${authority}`).hostname.replace(/\.$/, '');
+}
+
+/** Whether a URL can have it between the slashes. */
+export function isAuthority(text: string): boolean {
+  return /^[\w.-]+(?::\d+)?$|^\[[\da-f:.]+\](?::\d+)?$/i.test(text) && URL.canParse(`http://${text}`);
 }
 
 /** What of a cluster its checks are made with, as text: as long as it is the same, so are the checks of its endpoints. */
@@ -40,7 +72,7 @@ export function checkSettingsOf({ name, protocol, healthChecks, tls, tlsMatches 
   return `${name}\n${protocol ?? ''}\n${textOf(healthChecks)}\n${textOf(tls)}\n${textOf(tlsMatches)}`;
 }
 
-function tlsOf(check: HealthCheckConfig, host: Host, cluster: ClusterConfig): UpstreamTls | undefined {
+function tlsOf(check: HealthCheckConfig, host: Host, cluster: ClusterConfig): SecuredTls | undefined {
   const wanted = check.tlsMatch;
   const tls =
     wanted === undefined
@@ -57,11 +89,10 @@ function protocolOf({ kind, protocol }: HealthCheckConfig, cluster: ClusterConfi
   return isSecure ? 'offer' : cluster.protocol === 'http2' ? 'prior-knowledge' : 'never';
 }
 
-type SecuredTls = Exclude<UpstreamTls, { readonly mode: 'disabled' }>;
-const alpnVariants = new WeakMap<UpstreamTls, Map<string, UpstreamTls>>();
+const alpnVariants = new WeakMap<SecuredTls, Map<string, SecuredTls>>();
 
 /** The same object for the same list, so that its text is made once. */
-function withAlpn(tls: SecuredTls, alpn: readonly string[]): UpstreamTls {
+function withAlpn(tls: SecuredTls, alpn: readonly string[]): SecuredTls {
   let variants = alpnVariants.get(tls);
   if (variants === undefined) alpnVariants.set(tls, (variants = new Map()));
   const key = alpn.join(' ');

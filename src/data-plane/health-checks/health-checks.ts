@@ -89,7 +89,7 @@ export class HealthChecks {
   private rotate(secret: string): void {
     for (const check of this.checks.values()) {
       const { tls } = check.target;
-      if (tls !== undefined && tls.mode !== 'disabled' && (tls.identity === secret || tls.trust === secret)) check.renew();
+      if (tls !== undefined && (tls.identity === secret || tls.trust === secret)) check.renew();
     }
   }
 }

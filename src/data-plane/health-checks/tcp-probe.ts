@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
-import { createConnector, peerOf } from '../transport/connect.ts';
-import type { CheckSurroundings } from './check-connection.ts';
+import { peerOf } from '../transport/connect.ts';
+import { createCheckConnector, type CheckSurroundings } from './check-connection.ts';
 import type { CheckTarget } from './check-target.ts';
 import { failedOnTheWay, type CheckVerdict, type HealthProbe } from './health-probe.ts';
 import { bytesOf, hasInOrder, maxAnswerBytes } from './ordered-bytes.ts';
@@ -9,21 +9,12 @@ import { bytesOf, hasInOrder, maxAnswerBytes } from './ordered-bytes.ts';
  * Connects; where bytes are expected back, sends and waits for them. Without any, that connecting works (the TLS handshake included)
  * is the whole check, and the connection is closed. Source: Envoy `TcpHealthCheck`.
  */
-export function createTcpProbe(target: CheckTarget, { clock, identities }: CheckSurroundings): HealthProbe {
+export function createTcpProbe(target: CheckTarget, surroundings: CheckSurroundings): HealthProbe {
   const { check } = target;
   const send = check.sendHex === undefined ? undefined : Buffer.from(check.sendHex, 'hex');
   const expected = bytesOf(check.expectHex);
-  const hostname = target.authority.replace(/:\d+$/, '');
-  const connect = createConnector({
-    host: target.address,
-    port: target.port,
-    ...(target.address.startsWith('/') && { socketPath: target.address }),
-    ...(target.tls !== undefined && { tls: target.tls }),
-    identities,
-    connectTimeoutMs: check.timeoutMs,
-    clock,
-    isBackground: true,
-  });
+  const { clock } = surroundings;
+  const connect = createCheckConnector(target, surroundings);
   let socket: Socket | undefined;
   let answer = Buffer.alloc(0);
   let report: ((verdict: CheckVerdict) => void) | undefined;
@@ -53,7 +44,7 @@ export function createTcpProbe(target: CheckTarget, { clock, identities }: Check
   };
   const open = (): void => {
     const opened = epoch;
-    connect({ hostname, protocol: 'tcp:', port: String(target.port) }, (error, connected) => {
+    connect({ hostname: target.address, protocol: 'tcp:', port: String(target.port) }, (error, connected) => {
       if (opened !== epoch) {
         connected?.destroy();
         return;
