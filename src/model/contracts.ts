@@ -166,10 +166,12 @@ export interface ScoredHost {
 export interface HostObserver {
   /**
    * An attempt has its answer, or failed after `elapsedMs`; `isFailure` as the mesh counts failures (5xx, reset, timeout; not what was
-   * our own doing). Time that this process stood still is taken off already. A response that fails
-   * after its head (it breaks off, or the trailers of gRPC say so) is heard of twice, the second time with 0 milliseconds.
+   * our own doing). Time that this process stood still is taken off already. Undefined = not known before the trailers of gRPC, which
+   * `onEnd` hears of. A response that breaks off after its head is heard of twice, the second time with 0 milliseconds.
    */
-  onResponse?(elapsedMs: number, isFailure: boolean, nowMs: number): void;
+  onResponse?(elapsedMs: number, isFailure: boolean | undefined, nowMs: number): void;
+  /** The trailers of a gRPC response said how it went. */
+  onEnd?(isFailure: boolean, nowMs: number): void;
   /** The host said how busy it is (ORCA), with a response or its trailers. */
   onLoadReport?(report: LoadReport, nowMs: number): void;
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { RequestListener } from 'node:http';
+import { LatencyCost } from '../../src/data-plane/load-balancing/latency-cost.ts';
 import type { LoadBalancingConfig } from '../../src/model/cluster.ts';
 import type { RequestPolicy } from '../../src/model/route.ts';
 import { eventually } from '../support/mesh-of.ts';
@@ -165,4 +166,29 @@ describe('a request that names its endpoints', () => {
     );
     assert.notEqual((await ask(mesh, { headers })).body, addresses[1]);
   });
+});
+
+describe('an answer of gRPC', () => {
+  for (const { name, status, failed } of [
+    { name: 'ok', status: '0', failed: false },
+    { name: 'internal', status: '13', failed: true },
+  ])
+    it(`counts once, by its trailers: ${name}`, async (t) => {
+      const heads = t.mock.method(LatencyCost.prototype, 'onResponse');
+      const ends = t.mock.method(LatencyCost.prototype, 'onEnd');
+      const answer: RequestListener = (_request, response) => {
+        response.writeHead(200, { 'content-type': 'application/grpc', trailer: 'grpc-status' });
+        response.write('message');
+        response.addTrailers({ 'grpc-status': status });
+        response.end();
+      };
+      const { mesh } = await meshOver(t, [answer], { policy: 'peak-ewma' });
+      await ask(mesh);
+      await eventually('its end is told', () => ends.mock.callCount() === 1);
+      assert.equal(ends.mock.calls[0]!.arguments[0], failed);
+      assert.deepEqual(
+        heads.mock.calls.map((call) => call.arguments[1]),
+        [undefined],
+      );
+    });
 });

@@ -186,3 +186,10 @@ export function balancingOf(
     throw new TypeError(`load balancing policy "${loadBalancing.policy}" is not known; the store lets no such cluster pass`);
   return { policy, options: policy.options.parse(loadBalancing.options, `clusters.${name}.loadBalancing`) };
 }
+
+/** What learns about the hosts: the innermost policy and its options, as text. */
+export function learnerOf({ loadBalancing }: ClusterConfig): string {
+  let learner: { readonly policy?: unknown; readonly options?: Readonly<Record<string, unknown>> | undefined } = loadBalancing;
+  while (typeof learner.options?.['child'] === 'object') learner = learner.options['child'] as typeof learner;
+  return JSON.stringify([learner.policy, learner.options]);
+}

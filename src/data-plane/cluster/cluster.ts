@@ -20,7 +20,7 @@ import type { HostConnections } from '../transport/host-connections.ts';
 import { ClusterHealth } from '../health-checks/cluster-health.ts';
 import { flatMembers } from './aggregate-members.ts';
 import type { ClusterDependencies } from './cluster-dependencies.ts';
-import { balancingOf, ClusterGroups } from './cluster-groups.ts';
+import { balancingOf, ClusterGroups, learnerOf } from './cluster-groups.ts';
 import { createDnsEndpoints, type DnsEndpoints } from './dns-endpoints.ts';
 import { EndpointArrival } from './endpoint-arrival.ts';
 import { HostDetection } from './host-detection.ts';
@@ -219,8 +219,8 @@ export class Cluster {
     this.applyChecks(config);
     const { policy, options } = balancingOf(config, this.dependencies.policies);
     this.overrideHeaders = policy.overrideHeaders?.(options);
-    // With other options it learns in another way.
-    if (before === undefined || JSON.stringify(before.loadBalancing) !== JSON.stringify(config.loadBalancing))
+    // With other options it learns in another way; those of a policy around it are no matter.
+    if (before === undefined || learnerOf(before) !== learnerOf(config))
       this.table.observeBy(policy.observe === undefined ? undefined : (host) => policy.observe!(options, host));
     // What was learnt stays; only where a connection goes or how it is secured makes new connections.
     if (before !== undefined && connectionSettings(before) !== connectionSettings(config)) {

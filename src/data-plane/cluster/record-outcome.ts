@@ -23,7 +23,7 @@ export function recordHead(attempt: Attempt, headers: ResponseOutcome['headers']
     if (host.record?.cusum !== undefined || latency.isLate(elapsedMs)) compare(attempt, host, latency, elapsedMs, now);
     latency.record(host, elapsedMs, now);
   } else host.requests++;
-  if (host.observer !== undefined) observe(host.observer, elapsedMs, false, headers, now);
+  if (host.observer !== undefined) observe(host.observer, elapsedMs, hasStatusToCome(headers) ? undefined : false, headers, now);
   if (attempt.inFlight > 0) recordLoad(attempt, 'success', elapsedMs, now);
   if (probe !== undefined && !isGrpcResponse(headers)) probe.succeeded();
   attempt.cluster.breaker?.onHead(attempt, isGrpcResponse(headers));
@@ -51,8 +51,7 @@ export function recordEnd(attempt: Attempt, trailers: ReportHeaders): void {
   const now = attempt.call.context.clock.now();
   if (host.observer !== undefined) {
     reportLoad(host.observer, trailers, now);
-    // How long its head took is forgotten by now.
-    if (!attempt.isRecorded && statusOf(attempt.status, grpcStatus) >= 500) host.observer.onResponse?.(0, true, now);
+    if (!attempt.isRecorded && grpcStatus !== undefined) host.observer.onEnd?.(statusOf(attempt.status, grpcStatus) >= 500, now);
   }
   if (attempt.isRecorded) return;
   attempt.isRecorded = true;
@@ -143,7 +142,13 @@ function latencyOf({ destination, cluster, call }: Attempt): PeerLatency {
 }
 
 /** What the policy of the cluster learns of a response head, where it learns. */
-function observe(observer: HostObserver, elapsedMs: number, isFailure: boolean, headers: ReportHeaders, now: number): void {
+function observe(
+  observer: HostObserver,
+  elapsedMs: number,
+  isFailure: boolean | undefined,
+  headers: ReportHeaders,
+  now: number,
+): void {
   if (elapsedMs >= 0) observer.onResponse?.(elapsedMs, isFailure, now);
   reportLoad(observer, headers, now);
 }
@@ -165,4 +170,10 @@ function recordLoad(attempt: Attempt, verdict: LoadVerdict, elapsedMs: number, n
 function isGrpcResponse(headers: ResponseOutcome['headers']): boolean {
   const type = headers['content-type'];
   return typeof type === 'string' && type.startsWith('application/grpc');
+}
+
+/** It comes in the trailers; gRPC-Web has it in the body, which nobody reads, and a response without messages has it in its head. */
+function hasStatusToCome(headers: ResponseOutcome['headers']): boolean {
+  const type = headers['content-type'];
+  return isGrpcResponse(headers) && !(type as string).startsWith('application/grpc-web') && headers['grpc-status'] === undefined;
 }

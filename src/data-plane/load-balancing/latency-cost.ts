@@ -51,6 +51,8 @@ export class LatencyCost implements HostObserver {
   private failureRatio = 0.1;
   private heardMs = 0.1;
   private answers = 0;
+  private judgedMs = 0.1;
+  private verdicts = 0;
 
   constructor(isPeak: boolean, options: LatencyOptions, host: ScoredHost) {
     this.host = host;
@@ -58,24 +60,53 @@ export class LatencyCost implements HostObserver {
     this.options = options;
   }
 
-  onResponse(elapsedMs: number, isFailure: boolean, nowMs: number): void {
-    const { decayMs, defaultLatencyMs, failurePenaltyMs } = this.options;
+  onResponse(elapsedMs: number, isFailure: boolean | undefined, nowMs: number): void {
+    const { decayMs, defaultLatencyMs } = this.options;
     // A clock that jumps must not make a host slow for ever.
     const elapsed = elapsedMs > 0 ? Math.min(elapsedMs, maxLatencyMs) : 0;
     if (this.answers === 0) {
       this.answers = 1;
-      this.latencyMs = isFailure ? Math.max(elapsed, defaultLatencyMs) : elapsed;
-      this.failureRatio = isFailure ? firstFailureRatio : 0;
+      this.latencyMs = isFailure === true ? Math.max(elapsed, defaultLatencyMs) : elapsed;
       this.heardMs = nowMs;
     } else {
       if (this.answers < mostAnswers) this.answers++;
       const kept = Math.min(Math.exp((this.heardMs - nowMs) / decayMs), 1 - 1 / this.answers);
-      this.failureRatio = this.failureRatio * kept + (isFailure ? 1 - kept : 0);
       if (elapsed > this.latencyMs && this.isPeak) this.latencyMs = elapsed;
-      else if (elapsed > this.latencyMs || !isFailure) this.latencyMs = elapsed + (this.latencyMs - elapsed) * kept;
+      else if (elapsed > this.latencyMs || isFailure !== true) this.latencyMs = elapsed + (this.latencyMs - elapsed) * kept;
       if (nowMs > this.heardMs) this.heardMs = nowMs;
     }
-    this.host.score = scoreOf(this.latencyMs + this.failureRatio * failurePenaltyMs, this.heardMs / decayMs);
+    if (isFailure !== undefined) this.judge(isFailure, nowMs);
+    this.note();
+  }
+
+  onEnd(isFailure: boolean, nowMs: number): void {
+    if (this.answers > 0) {
+      this.judge(isFailure, nowMs);
+      this.note();
+      // How long its head took is not known, and that it failed is.
+    } else if (isFailure) this.onResponse(0, true, nowMs);
+  }
+
+  private judge(isFailure: boolean, nowMs: number): void {
+    if (this.verdicts === 0) {
+      this.failureRatio = isFailure ? firstFailureRatio : 0;
+      this.judgedMs = nowMs;
+    } else {
+      const kept = Math.min(
+        Math.exp((this.judgedMs - nowMs) / this.options.decayMs),
+        1 - 1 / Math.min(this.verdicts + 1, mostAnswers),
+      );
+      this.failureRatio = this.failureRatio * kept + (isFailure ? 1 - kept : 0);
+      if (nowMs > this.judgedMs) this.judgedMs = nowMs;
+    }
+    this.verdicts++;
+  }
+
+  private note(): void {
+    const { decayMs, failurePenaltyMs } = this.options;
+    const failureRatio = this.verdicts === 0 ? 0 : this.failureRatio;
+    const knownMs = Math.max(this.heardMs, this.verdicts === 0 ? 0 : this.judgedMs);
+    this.host.score = scoreOf(this.latencyMs + failureRatio * failurePenaltyMs, knownMs / decayMs);
   }
 }
 

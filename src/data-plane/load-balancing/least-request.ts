@@ -212,6 +212,9 @@ class FullScanPicker implements Picker {
   }
 }
 
+/** No host waits for more turns than this, however high the bias is: after an endless wait its turn would never come again. */
+const mostTurns = 1_000_000;
+
 class WeightedPicker implements Picker {
   private hosts: HostSet;
   private weights: Float64Array;
@@ -248,7 +251,7 @@ class WeightedPicker implements Picker {
     const index = schedule.first();
     const host = this.hosts[index]!;
     const load = host.inFlight + 1;
-    schedule.postpone(this.weights[index]! / (bias === 1 ? load : load ** bias));
+    schedule.postpone(this.weights[index]! / (bias === 1 ? load : Math.min(load ** bias, mostTurns)));
     return host;
   }
 }

@@ -18,12 +18,15 @@ export class StrideSchedule {
   private scaled: Uint16Array;
   /** The weight that is scaled to the most. */
   private readonly largest: number;
+  /** Of what is scaled. */
+  private sum = 0;
   private index: number;
   private round: number;
 
   constructor(scaled: Uint16Array, largest: number, random: Random) {
     this.scaled = scaled;
     this.largest = largest;
+    for (const weight of scaled) this.sum += weight;
     this.index = Math.floor(random() * scaled.length);
     this.round = Math.floor(random() * maxScaled);
   }
@@ -40,6 +43,8 @@ export class StrideSchedule {
     if (kind === 'left') {
       // Without the largest the others would wait for turns that nobody takes.
       if (scaled[index] === maxScaled || scaled.length === 1) return false;
+      if (!isDueSoon(scaled.length - 1, this.sum - scaled[index]!)) return false;
+      this.sum -= scaled[index]!;
       this.scaled = new Uint16Array(scaled.length - 1);
       this.scaled.set(scaled.subarray(0, index));
       this.scaled.set(scaled.subarray(index + 1), index);
@@ -50,7 +55,11 @@ export class StrideSchedule {
     const { weight } = hosts[index]!;
     const own = Math.round((weight / largest) * maxScaled);
     if (!(own >= minScaled && own <= maxScaled) || (kind === 'weight' && scaled[index] === maxScaled)) return false;
-    if (kind === 'joined') {
+    const isNew = kind === 'joined';
+    const sum = this.sum + own - (isNew ? 0 : scaled[index]!);
+    if (!isDueSoon(isNew ? scaled.length + 1 : scaled.length, sum)) return false;
+    this.sum = sum;
+    if (isNew) {
       this.scaled = new Uint16Array(scaled.length + 1);
       this.scaled.set(scaled.subarray(0, index));
       this.scaled.set(scaled.subarray(index), index + 1);
@@ -76,6 +85,11 @@ export class StrideSchedule {
       if (isDue) return index;
     }
   }
+}
+
+/** Whether a pick finds one that is due soon enough, of so many whose largest is scaled to the most. */
+function isDueSoon(count: number, sum: number): boolean {
+  return maxScaled * count <= maxTriesPerPick * sum;
 }
 
 /** A schedule for these weights (all above 0), or undefined when they are too far apart for it. */

@@ -112,6 +112,27 @@ describe('another configuration of a cluster', () => {
   });
 });
 
+describe('what was learnt of a host', () => {
+  it('stays when another option of a policy around the one that learns is given, and goes with an option of that', () => {
+    const loadBalancingOf = (size: number, decayMs: number) => ({
+      policy: 'subsetting',
+      options: { size, child: { policy: 'peak-ewma', options: { decayMs } } },
+    });
+    const endpoints = endpointsConfig(endpointsOf(2));
+    const cluster = clusterAlone({ loadBalancing: loadBalancingOf(20, 10_000) }, { random });
+    cluster.update(cluster.config, endpoints);
+    const host = pick(cluster);
+    host.observer!.onResponse!(5, false, 0);
+    const { observer, score } = host;
+    cluster.update({ ...cluster.config, loadBalancing: loadBalancingOf(30, 10_000) }, endpoints);
+    assert.equal(host.observer, observer);
+    assert.equal(host.score, score);
+    cluster.update({ ...cluster.config, loadBalancing: loadBalancingOf(30, 5000) }, endpoints);
+    assert.notEqual(host.observer, observer);
+    assert.equal(host.score, -1);
+  });
+});
+
 describe('a group that nobody asks', () => {
   it('notes once that a host changed, however often it does', () => {
     const cluster = clusterAlone({ subsets: { v1: { version: '1' } } }, { random });

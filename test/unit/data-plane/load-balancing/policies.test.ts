@@ -186,6 +186,14 @@ describe('least-request', () => {
     assert.deepEqual([share(0), share(1), share(2)], [67, 50, 33]); // 2:1, 2/2:1, 2/4:1
   });
 
+  it('gives each host its turns however high the bias is, where load makes all weights nothing', () => {
+    const hosts = hostsOf({ weight: 2, inFlight: 2000 }, { weight: 1, inFlight: 2000 });
+    const picker = leastRequest.build(hosts, { ...defaults, activeRequestBias: 100 }, seededRandom(1));
+    // 2001¹⁰⁰ is no number any more.
+    const turns = picks(picker, 300);
+    assert.deepEqual([count(turns, 'a'), count(turns, 'b')], [200, 100]);
+  });
+
   it('looks at the load of the moment of each pick', () => {
     const hosts = hostsOf({}, {});
     const picker = leastRequest.build(hosts, defaults, seededRandom(1));

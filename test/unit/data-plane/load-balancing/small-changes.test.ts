@@ -157,3 +157,25 @@ for (const kind of ['random', 'rendezvous']) {
     });
   });
 }
+
+it('a schedule of strides is made anew before a pick would look for long at hosts that are not due', () => {
+  let hosts = Array.from({ length: 20 }, () => hostOf(1000));
+  const picker = pickerOf('weighted-round-robin', hosts);
+  let light = 0;
+  for (; light < 1000; light++) {
+    hosts = [...hosts, hostOf(1)];
+    if (!picker.follow!({ kind: 'joined', index: hosts.length - 1, hosts })) break;
+  }
+  // 20 of 1000 and n of 1: a pick looks at (20 + n) / (20 + n / 1000) hosts on average, which may be 16.
+  assert.ok(light >= 300 && light <= 310, `${light} hosts joined`);
+  hosts = Array.from({ length: 320 }, (_, index) => hostOf(index < 21 ? 1000 : 1));
+  const other = pickerOf('weighted-round-robin', hosts);
+  let left = 0;
+  for (; hosts.length > 301; left++) {
+    hosts[1]!.weight = 1;
+    if (!other.follow!({ kind: 'weight', index: 1, hosts })) break;
+    hosts = hosts.toSpliced(1, 1);
+    assert.equal(other.follow!({ kind: 'left', index: 1, hosts }), true);
+  }
+  assert.ok(left <= 2, `${left} heavy ones became light`);
+});
