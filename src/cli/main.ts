@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** `npx meshfetch <command>`: each command is a file beside this one, loaded when it is called. */
+import { readFile } from 'node:fs/promises';
 import { MeshError } from '../base/errors.ts';
 import type { CommandIo } from './command.ts';
 
@@ -27,7 +28,7 @@ const commands: Readonly<Record<string, Command>> = {
 function usage(): string {
   const width = Math.max(...Object.keys(commands).map((name) => name.length));
   const rows = Object.entries(commands).map(([name, { doc }]) => `  ${name.padEnd(width)}  ${doc}`);
-  return `Usage: meshfetch <command> [options]\n\nCommands:\n${rows.join('\n')}\n\nmeshfetch <command> --help tells the options of each.\n`;
+  return `Usage: meshfetch <command> [options]\n\nCommands:\n${rows.join('\n')}\n\nmeshfetch <command> --help tells the options of each, meshfetch --version which version this is.\n`;
 }
 
 async function main(args: readonly string[], io: CommandIo): Promise<number> {
@@ -35,6 +36,12 @@ async function main(args: readonly string[], io: CommandIo): Promise<number> {
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     (name === undefined ? io.stderr : io.stdout).write(usage());
     return name === undefined ? 2 : 0;
+  }
+  if (name === '--version' || name === '-v') {
+    // As far from here in the package as in the sources.
+    const manifest = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
+    io.stdout.write(`${(JSON.parse(manifest) as { version: string }).version}\n`);
+    return 0;
   }
   if (!Object.hasOwn(commands, name)) {
     io.stderr.write(`meshfetch: there is no command "${name}"\n\n${usage()}`);

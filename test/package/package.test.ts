@@ -1,7 +1,7 @@
 /** What a user gets: the packed tarball in an empty project, imported by name, type-checked, and its command run. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -78,10 +78,16 @@ describe('the package', { timeout: 180_000 }, () => {
       env: { ...process.env, PATH: `${dirname(process.execPath)}:${process.env['PATH']}` },
     });
     assert.match(stdout, /meshfetch <command>/);
+    const { stdout: version } = await run('npx', ['--no-install', 'meshfetch', '--version'], {
+      cwd: project,
+      env: { ...process.env, PATH: `${dirname(process.execPath)}:${process.env['PATH']}` },
+    });
+    const { version: expected } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
+    assert.equal(version, `${expected}\n`);
   });
 
   it('carries nothing that a user does not need', async () => {
     const files = await readdir(join(project, 'node_modules', 'meshfetch'));
-    assert.deepEqual(files.sort(), ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'package.json', 'schema', 'src']);
+    assert.deepEqual(files.sort(), ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'package.json', 'schema']);
   });
 });

@@ -8,6 +8,7 @@ import { sleep, systemClock } from '../../base/runtime.ts';
 import { createMesh, type Mesh } from '../../mesh.ts';
 import type { CommandIo } from '../command.ts';
 import { startFleet, type Fleet } from './fleet.ts';
+import { endpointStates, lossesByKind, lossFrom, lossFromBody, lossLines, type EndpointState } from './loss.ts';
 import { liveScreen, plainScreen, type Screen } from './screen.ts';
 import { share, Tally, type Seen } from './tally.ts';
 
@@ -28,6 +29,10 @@ interface Summary {
   readonly requests: number;
   readonly ok: number;
   readonly lost: number;
+  /** By code and flag, the most first. */
+  readonly losses: ReturnType<typeof lossesByKind>;
+  /** As each process sees them at the end; only when requests were lost. */
+  readonly endpoints: readonly EndpointState[];
   readonly retried: number;
   readonly ejected: readonly string[];
   readonly peer: string;
@@ -86,7 +91,7 @@ export async function demo(args: readonly string[], io: CommandIo): Promise<numb
     const summary = await run(fleet, mesh, screen, rate, atS, record, () => {
       isRotating = true;
     });
-    io.stdout.write(values.json ? `${JSON.stringify(summary)}\n` : wordsOf(summary));
+    io.stdout.write(values.json ? `${JSON.stringify(summary)}\n` : wordsOf(summary, nameOf));
     return summary.lost === 0 ? 0 : 1;
   } finally {
     await mesh.close();
@@ -146,7 +151,8 @@ async function run(
   states.set('orders-2', 'killed');
   await watch(3);
   screen.note(atS(), 'inventory-1 answers 400 ms late from now on; orders gives each attempt 150 ms');
-  instance('inventory-1').process.send({ slowMs: 400 });
+  // One that is gone is not slow; its state says so.
+  instance('inventory-1').process.send({ slowMs: 400 }, () => {});
   states.set('inventory-1', 'slow');
   await watch(3);
   screen.note(atS(), 'the canary goes from 10 % to 50 %: frontend.yaml is edited');
@@ -166,6 +172,8 @@ async function run(
     requests: tally.requests,
     ok: tally.ok,
     lost: tally.requests - tally.ok,
+    losses: lossesByKind(tally.losses),
+    endpoints: tally.losses.length === 0 ? [] : [...endpointStates(mesh.status(), 'demo'), ...(await fleet.endpoints())],
     retried: record.retried,
     ejected: record.ejected,
     peer,
@@ -199,7 +207,7 @@ async function send(mesh: Mesh, number: number): Promise<Seen> {
   try {
     const response = await mesh.fetch(`http://frontend/api/${number}`);
     const text = await response.text();
-    if (!response.ok) return { ok: false, latencyMs: latencyMs(), error: `${response.status} ${text}` };
+    if (!response.ok) return { ok: false, latencyMs: latencyMs(), loss: lossFromBody(text, response.status, 'demo') };
     const { orders } = JSON.parse(text) as {
       orders: { by: string; version: string; peer: string; serial: string; inventory: { by: string } };
     };
@@ -213,19 +221,20 @@ async function send(mesh: Mesh, number: number): Promise<Seen> {
       inventory: orders.inventory.by,
     };
   } catch (error) {
-    return { ok: false, latencyMs: latencyMs(), error: String((error as Error).cause ?? error) };
+    return { ok: false, latencyMs: latencyMs(), loss: lossFrom(error, 'demo') };
   }
 }
 
-function wordsOf(summary: Summary): string {
-  const { requests, lost, retried, ejected, peer, canary, rotated, p50Ms, p99Ms, seconds } = summary;
+function wordsOf(summary: Summary, nameOf: (endpoint: unknown) => string): string {
+  const { requests, lost, losses, endpoints, retried, ejected, peer, canary, rotated, p50Ms, p99Ms, seconds } = summary;
   return [
     '',
     `  ${requests} requests in ${seconds} s, ${lost} lost, ${retried} attempts repeated, p50 ${p50Ms} ms, p99 ${p99Ms} ms`,
     `  ejected: ${ejected.join(', ') || 'nobody'}`,
     `  orders saw the verified peer ${peer}${rotated ? ', before and after its certificate was rotated' : ''}`,
     `  canary v2: ${canary.before} % before, ${canary.after} % after the edit`,
-    lost === 0 ? '  no request was lost' : `  ${lost} REQUESTS WERE LOST`,
+    lost === 0 ? '  no request was lost' : `  ${lost} REQUESTS WERE LOST:`,
+    ...lossLines(losses, endpoints, nameOf),
     '',
   ].join('\n');
 }

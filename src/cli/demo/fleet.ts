@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../base/runtime.ts';
 import { createCertificateAuthority, type CertificateAuthority } from '../../security/certificate-authority.ts';
+import type { EndpointState } from './loss.ts';
 import type { ServiceMessage, ServiceOptions } from './service.ts';
 
 /** The processes of the demo, their certificates and their files, in a folder that is removed at the end. */
@@ -19,6 +20,8 @@ export interface Fleet {
   setCanary(percent: number): Promise<void>;
   /** Gives a service a new certificate and key; resolves when they are written. */
   rotate(service: string): Promise<void>;
+  /** What the meshes of the processes that still run know of their endpoints. */
+  endpoints(): Promise<readonly EndpointState[]>;
   stop(): Promise<void>;
 }
 
@@ -113,7 +116,7 @@ export async function startFleet(
         });
         child.on('message', (message: ServiceMessage) => {
           if (message.kind === 'ready') resolve();
-          else onEvent(name, message.event, message.payload);
+          else if (message.kind === 'event') onEvent(name, message.event, message.payload);
         });
         child.once('exit', (code) => reject(new Error(`${name} ended with ${code} before it was ready: ${errors}`)));
       }),
@@ -137,8 +140,23 @@ export async function startFleet(
     instances,
     setCanary,
     rotate: (name) => issue(authority, name, file, validity),
+    endpoints: async () => (await Promise.all(instances.map(endpointsOf))).flat(),
     stop,
   };
+}
+
+/** What the mesh of a process knows; nothing of one that is gone or goes. */
+function endpointsOf({ process: child }: Instance): Promise<readonly EndpointState[]> {
+  return new Promise((resolve) => {
+    if (!child.connected) return resolve([]);
+    child.once('exit', () => resolve([]));
+    child.on('message', (message: ServiceMessage) => {
+      if (message.kind === 'endpoints') resolve(message.endpoints);
+    });
+    child.send({ asksEndpoints: true }, (error) => {
+      if (error !== null) resolve([]);
+    });
+  });
 }
 
 async function issue(

@@ -8,6 +8,7 @@ import { createServer } from 'node:https';
 import { dirname } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { createMesh, type Mesh } from '../../mesh.ts';
+import { endpointStates, lossFrom, lossFromBody, type EndpointState, type Loss } from './loss.ts';
 
 /** What the parent tells a service at its start. */
 export interface ServiceOptions {
@@ -25,14 +26,17 @@ export interface ServiceOptions {
 /** What a service tells the parent. */
 export type ServiceMessage =
   | { readonly kind: 'ready' }
+  | { readonly kind: 'endpoints'; readonly endpoints: readonly EndpointState[] }
   | { readonly kind: 'event'; readonly event: string; readonly payload: Readonly<Record<string, unknown>> };
 
 const options = JSON.parse(process.argv[2] ?? '{}') as ServiceOptions;
 const tell = (message: ServiceMessage): void => void process.send?.(message);
 let slowMs = 0;
 
-process.on('message', (message: { slowMs?: number }) => {
-  slowMs = message.slowMs ?? 0;
+process.on('message', (message: { slowMs?: number; asksEndpoints?: boolean }) => {
+  if (message.asksEndpoints === true)
+    tell({ kind: 'endpoints', endpoints: mesh === undefined ? [] : endpointStates(mesh.status(), options.name) });
+  else slowMs = message.slowMs ?? 0;
 });
 // The parent is gone: nobody is left to stop this process.
 process.on('disconnect', () => process.exit(0));
@@ -53,14 +57,19 @@ const mesh: Mesh | undefined =
     ? undefined
     : await createMesh({ name: options.name, controlPlane: options.config, unknownHosts: 'refuse' });
 
-/** Where a role sends its requests on, and what it answers itself. */
-async function answer(path: string, peer: string, serial: string): Promise<object> {
+/** Where a role sends its requests on, and what it answers itself; a loss is handed on as who met it said it. */
+async function answer(path: string, peer: string, serial: string): Promise<{ readonly body: object } | { readonly loss: Loss }> {
   const { role, name, version } = options;
-  if (role === 'inventory') return { by: name, stock: path.length };
-  const next = role === 'frontend' ? `http://orders${path}` : `http://inventory${path}`;
-  const response = await mesh!.fetch(next);
-  if (!response.ok) throw new Error(`${next} answered ${response.status}`);
-  return { by: name, version, peer, serial, [role === 'frontend' ? 'orders' : 'inventory']: await response.json() };
+  if (role === 'inventory') return { body: { by: name, stock: path.length } };
+  const next = role === 'frontend' ? 'orders' : 'inventory';
+  try {
+    const response = await mesh!.fetch(`http://${next}${path}`);
+    const text = await response.text();
+    if (!response.ok) return { loss: lossFromBody(text, response.status, name) };
+    return { body: { by: name, version, peer, serial, [next]: JSON.parse(text) as unknown } };
+  } catch (error) {
+    return { loss: lossFrom(error, name) };
+  }
 }
 
 const material = () => ({
@@ -72,10 +81,10 @@ const server = createServer({ ...material(), requestCert: true, rejectUnauthoriz
   const certificate = (request.socket as TLSSocket).getPeerX509Certificate();
   const peer = certificate?.subjectAltName?.replace(/^URI:/, '').split(', ')[0] ?? 'nobody';
   const respond = (): void => {
-    answer(request.url ?? '/', peer, certificate?.serialNumber ?? '').then(
-      (body) => response.end(JSON.stringify(body)),
-      (error: unknown) => response.writeHead(502).end(JSON.stringify({ error: String((error as Error).cause ?? error) })),
-    );
+    void answer(request.url ?? '/', peer, certificate?.serialNumber ?? '').then((answered) => {
+      if ('loss' in answered) response.writeHead(502).end(JSON.stringify(answered.loss));
+      else response.end(JSON.stringify(answered.body));
+    });
   };
   if (slowMs > 0) setTimeout(respond, slowMs);
   else respond();

@@ -1,3 +1,5 @@
+import type { Loss } from './loss.ts';
+
 /** What the driver saw of one request. */
 export interface Seen {
   readonly ok: boolean;
@@ -7,21 +9,21 @@ export interface Seen {
   readonly inventory?: string;
   readonly peer?: string;
   readonly serial?: string;
-  readonly error?: string;
+  readonly loss?: Loss;
 }
 
 /** Counts of the whole run, and of the last second for the table. */
 export class Tally {
   requests = 0;
   ok = 0;
-  readonly errors: string[] = [];
+  readonly losses: Loss[] = [];
   private readonly latencies: number[] = [];
   private recent: Seen[] = [];
 
   add(seen: Seen): void {
     this.requests++;
     if (seen.ok) this.ok++;
-    else this.errors.push(seen.error ?? 'unknown');
+    else if (seen.loss !== undefined) this.losses.push(seen.loss);
     this.latencies.push(seen.latencyMs);
     this.recent.push(seen);
   }
