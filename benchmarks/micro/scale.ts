@@ -4,6 +4,7 @@ import type { Cluster } from '../../src/data-plane/cluster/cluster.ts';
 import type { Host } from '../../src/data-plane/cluster/host.ts';
 import type { EndpointConfig } from '../../src/model/cluster.ts';
 import { clusterAlone, giveEndpoints } from '../../test/support/cluster-alone.ts';
+import { rows as activeChecks } from './active-checks.ts';
 import { rows as momentsOfOpenBreakers } from './open-breakers.ts';
 import { call, sink, type MicroRow } from './operation.ts';
 
@@ -63,6 +64,7 @@ function otherWeights(): readonly (readonly EndpointConfig[])[] {
 
 export const rows: readonly MicroRow[] = [
   ...momentsOfOpenBreakers,
+  ...activeChecks,
   outAndBack('least-request', 'equal weights', () => 1),
   outAndBack('round-robin', 'equal weights', () => 1),
   outAndBack('random', 'equal weights', () => 1),
