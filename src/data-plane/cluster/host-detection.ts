@@ -12,7 +12,7 @@ import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { HealthState } from '../health-checks/host-health.ts';
 import type { Probe } from '../resilience/circuit-breaker.ts';
 import { CircuitWindow, defaultWindowMs } from '../resilience/circuit-window.ts';
-import { slowRank } from '../resilience/cusum.ts';
+import { slowRank } from '../resilience/cusum-alternatives.ts';
 import { EjectionRules, type ClusterCounts } from '../resilience/ejection-rules.ts';
 import type { FailureForecast } from '../resilience/failure-forecast.ts';
 import { OutlierDetector, statusOf } from '../resilience/outlier-detection.ts';

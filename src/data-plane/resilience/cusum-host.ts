@@ -43,6 +43,12 @@ export class CusumHost {
   /** Requests and failures since the evidence was zero, for words. */
   runRequests = 0;
   runFailures = 0;
+  /** Monotonic milliseconds of the first of these failures. */
+  runMs = 0.1;
+  /** Of the last ejection of a peer: when it failed first after that, its failures of late as that happened, and those since. */
+  markMs = 0.1;
+  markFailures = 0.1;
+  sinceMark = 0;
   /** Its own requests since it is watched. */
   answered = 0;
   failed = 0;
@@ -63,6 +69,8 @@ export class CusumHost {
     this.threshold = Number.POSITIVE_INFINITY;
     this.peerErrorRatio = 0;
     this.judgedMs = Number.NEGATIVE_INFINITY;
+    this.markMs = Number.NEGATIVE_INFINITY;
+    this.markFailures = 0;
     this.trustRatio = 1;
     this.nextLatencyMs = Number.NEGATIVE_INFINITY;
     this.breakMs = Number.NEGATIVE_INFINITY;

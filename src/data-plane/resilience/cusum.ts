@@ -19,7 +19,8 @@
  * is in what all of them share, and nobody is taken out; what was gathered counts for h/2 at most, since p0 lags behind an outage that
  * begins. Nor is a host taken out when its peers were asked since its last failure but one, and none has answered. While the gate is
  * open, peers with S ≥ h/4 are left out of p0: two dead hosts do not excuse each other. Before a host goes, only those of its peers
- * are counted that were heard of late. A host without peers is never taken out.
+ * are counted that were heard of late. A host without peers is never taken out. Trouble that moves on to the next host when one was
+ * taken out is that of requests: moved-trouble.ts.
  *
  * From h/2 on a host gets less than its share: half of it at h. Recovers by its successes, and after an ejection by a probe: then the
  * sums against a host that is bad or dead start at h/2 (a head start, Lucas and Crosier 1982), so that a relapse is seen at once, and
@@ -27,10 +28,12 @@
  * twenty successes outweigh, so that the first failures of a service with a few errors eject nobody.
  */
 import type { CusumConfig } from '../../model/policy.ts';
+import { latencyEvidence, weighAlternatives } from './cusum-alternatives.ts';
 import { CusumGate, type ServingHosts } from './cusum-gate.ts';
 import { CusumHost, errorAlternatives } from './cusum-host.ts';
 import { describeEvidence } from './cusum-reason.ts';
 import { HostRates, PooledRates, WindowedCounts } from './cusum-rates.ts';
+import { MovedTrouble } from './moved-trouble.ts';
 
 /** One false ejection of a host in twenty days. */
 const defaultFalseEjectionsPerEndpointDay = 0.05;
@@ -43,30 +46,15 @@ const minThreshold = 1;
 const priorRequests = 2;
 const priorSlowFailures = 0.25;
 const priorFastFailures = 0.004;
-/** A host may fail so much more often than its peers before it speaks against it. */
-const toleratedFactor = 1.5;
-const toleratedErrorRatio = 0.002;
-const maxPeerErrorRatio = 0.6;
-const moreFactor = 5;
-const maxMoreRatio = 0.8;
-const badRatio = 0.3;
-const deadRatio = 0.9;
-/** An alternative that is no worse than this many times the peers says nothing. */
-const leastContrast = 1.3;
 /** Between failures the rate of the peers is looked at so often. */
 const judgeEveryMs = 50;
 /** The part of h from which on a host is no measure for its peers. */
 const suspectShare = 1 / 4;
-/** a of the Lehmann alternative. */
-const latencyShape = 5;
 /** Answers of one host that came together were held up together: one of them counts. */
 const latencyEveryMs = 100;
 /** Connections that broke within so short a time broke together, but not for longer than the other. */
 const sameBreakMs = 1;
 const longestBurstMs = 10;
-
-/** Above this rank an answer is evidence of slowness. */
-export const slowRank = latencyShape ** (-1 / (latencyShape - 1));
 
 /** The detector of one cluster. It says who should go; whether and for how long is for ejection-rules.ts. */
 export class CusumDetector {
@@ -74,6 +62,7 @@ export class CusumDetector {
   /** Written anew whenever the rate of the peers is asked for. */
   private readonly peers = new WindowedCounts();
   private readonly gate = new CusumGate();
+  private readonly moved = new MovedTrouble();
   private suspects = 0;
   /** Whether late answers and silence count. */
   weighsLatency = true;
@@ -131,11 +120,14 @@ export class CusumDetector {
    */
   recordFailure(host: CusumHost, isBreak: boolean, now: number, hosts: ServingHosts): boolean {
     this.judge(host, now, hosts);
+    this.moved.failed(host, now);
     host.rates.countFailure(this.pool, host.isSuspected);
     host.failed++;
     if (isBreak && isSameBreak(host, now)) return false;
+    if (host.runFailures === 0) host.runMs = now;
     host.runRequests++;
     host.runFailures++;
+    host.sinceMark++;
     host.more = Math.min(host.threshold, host.more + host.moreUp);
     host.bad = Math.min(host.threshold, host.bad + host.badUp);
     host.dead = Math.min(host.threshold, host.dead + host.deadUp);
@@ -173,6 +165,7 @@ export class CusumDetector {
     this.pool.fold(now);
     host.rates.fold(this.pool, now, host.isSuspected);
     this.gate.cool(host);
+    this.moved.ejected(host, now);
     this.suspect(host, false);
     this.pool.gone.add(host.rates);
     host.rates.clear();
@@ -185,6 +178,7 @@ export class CusumDetector {
   returned(host: CusumHost, now: number): void {
     this.pool.fold(now);
     host.rates.restart(this.pool, now);
+    this.moved.returned(host, now);
     host.clear();
     host.judgedMs = Number.NEGATIVE_INFINITY;
     if (host.threshold === Number.POSITIVE_INFINITY) host.threshold = this.thresholdAt(minPerSecond);
@@ -217,19 +211,7 @@ export class CusumDetector {
     host.rates.fold(pool, now, host.isSuspected);
     host.judgedMs = now;
     host.peerErrorRatio = this.peerErrorRatio(host, now, hosts);
-    const p0 = Math.min(maxPeerErrorRatio, toleratedFactor * host.peerErrorRatio + toleratedErrorRatio);
-    const passes = Math.log1p(-p0);
-    const fails = Math.log(p0);
-    const more = Math.min(maxMoreRatio, moreFactor * p0);
-    host.moreUp = Math.log(more) - fails;
-    host.moreDown = Math.log1p(-more) - passes;
-    // Beside peers that fail nearly as often, 30 % is nothing to speak of.
-    const isBad = badRatio > leastContrast * p0;
-    if (!isBad) host.bad = 0;
-    host.badUp = isBad ? Math.log(badRatio) - fails : 0;
-    host.badDown = isBad ? Math.log1p(-badRatio) - passes : 0;
-    host.deadUp = Math.log(deadRatio) - fails;
-    host.deadDown = Math.log1p(-deadRatio) - passes;
+    weighAlternatives(host);
     host.threshold = this.thresholdAt(host.rates.perSecond(now));
   }
 
@@ -278,7 +260,9 @@ export class CusumDetector {
       return false;
     }
     const isVerdict = isBadNews && sum + Math.min(host.silence, host.silenceBefore) >= threshold;
-    const isHeld = this.gate.isHeld(host, now, hosts) || (isVerdict && this.gate.isHeldByHeard(host, now, hosts));
+    const isHeld =
+      this.gate.isHeld(host, now, hosts) ||
+      (isVerdict && (this.gate.isHeldByHeard(host, now, hosts) || this.moved.isHeld(host, now)));
     host.trustRatio = isHeld ? 1 : trustAt(evidence / threshold, host.isOnProbation);
     if (isHeld) host.limit(threshold / 2);
     return isVerdict && !isHeld;
@@ -294,11 +278,6 @@ export class CusumDetector {
     // What rounding left.
     if (this.suspects === 0) suspected.clear();
   }
-}
-
-/** What an answer of this rank says for "slow" against "like the others". */
-function latencyEvidence(rank: number): number {
-  return Math.log(latencyShape) + (latencyShape - 1) * Math.log(Math.min(1, Math.max(1e-6, rank)));
 }
 
 /** The share left to a host with so much of the evidence that is needed. */
