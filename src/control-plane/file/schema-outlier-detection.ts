@@ -215,7 +215,9 @@ export const outlierDetection = v.pipe(
     ),
     unejectOnHealthCheck: v.pipe(
       v.exactOptional(flag()),
-      v.description('Whether a passed check of `healthChecks` ends an ejection. It does by default, as in Envoy.'),
+      v.description(
+        'Whether a passed check of `healthChecks` ends an ejection. By default it does not where endpoints are compared with each other (`cusum`), since requests show more than a check, and it does where only other detectors are named, as in Envoy.',
+      ),
     ),
   }),
   v.rawCheck(({ dataset, addIssue }) => {

@@ -69,7 +69,7 @@ export class HostDetection implements ClusterCounts {
       outlierDetection === undefined || !hasEnvoyDetector(outlierDetection)
         ? undefined
         : new OutlierDetector(outlierDetection, this.rules!, this.random);
-    this.unejectsOnHealthCheck = outlierDetection?.unejectOnHealthCheck !== false;
+    this.unejectsOnHealthCheck = outlierDetection?.unejectOnHealthCheck ?? outlierDetection?.cusum === undefined;
     this.updateComparison(outlierDetection?.cusum);
     const windowMs = config.circuitBreaker?.windowMs ?? defaultWindowMs;
     if (this.circuit !== undefined && this.circuit.windowMs !== windowMs)

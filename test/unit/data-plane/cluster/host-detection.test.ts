@@ -291,8 +291,8 @@ describe('HostDetection, by what is named beside the comparison', () => {
 });
 
 describe('HostDetection, told by health checks', () => {
-  it('takes a host out while they fail, and ends an ejection when they pass', async () => {
-    const all = watched(5);
+  it('takes a host out while they fail, and ends an ejection when they pass, where the policy says so', async () => {
+    const all = watched(5, { ...base, cusum: {}, unejectOnHealthCheck: true });
     const [host] = all.hosts as [Host];
     all.detection.healthChanged(host, 'unhealthy', all.clock.now());
     assert.equal(host.out, 'health-check');
@@ -306,11 +306,22 @@ describe('HostDetection, told by health checks', () => {
     assert.equal(all.detection.forecast.read(all.clock.now()).failuresSeen, 2);
   });
 
-  it('keeps it out where the policy says that a check proves nothing', async () => {
-    const all = watched(5, { ...base, cusum: {}, unejectOnHealthCheck: false });
-    await all.answer(600, 60_000);
-    await fail(all, all.hosts[0]!, 4);
-    all.detection.healthChanged(all.hosts[0]!, 'healthy', all.clock.now());
-    assert.equal(all.hosts[0]!.out, 'outlier');
-  });
+  const rows: { name: string; config: OutlierDetectionConfig; out: string | undefined }[] = [
+    { name: 'by-comparison', config: { ...base, cusum: {} }, out: 'outlier' },
+    { name: 'by-comparison-and-in-a-row', config: { ...base, cusum: {}, consecutive5xx: 4 }, out: 'outlier' },
+    { name: 'in-a-row-as-in-envoy', config: { ...base, consecutive5xx: 4 }, out: undefined },
+    {
+      name: 'in-a-row-and-checks-prove-nothing',
+      config: { ...base, consecutive5xx: 4, unejectOnHealthCheck: false },
+      out: 'outlier',
+    },
+  ];
+  for (const { name, config, out } of rows)
+    it(`lets it back in when it passes, or leaves that to its probe: ${name}`, async () => {
+      const all = watched(5, config);
+      await all.answer(600, 60_000);
+      await fail(all, all.hosts[0]!, 4);
+      all.detection.healthChanged(all.hosts[0]!, 'healthy', all.clock.now());
+      assert.equal(all.hosts[0]!.out, out);
+    });
 });
