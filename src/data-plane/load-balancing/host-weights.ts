@@ -16,30 +16,36 @@ export function hasEqualWeights(hosts: HostSet): boolean {
   return true;
 }
 
+/** When there is no room for one more weight, room is made for so many. */
+const spareWeights = 16;
+
 /** Whether a weight may be reckoned with; any other is unknown. */
 export function isKnownWeight(weight: number): boolean {
   return weight > 0 && weight < Number.POSITIVE_INFINITY;
 }
 
-/** The weights after a small change of their hosts; undefined where the weight is unknown, and all have to be looked at. */
+/**
+ * The weights after a small change of their hosts, in the memory of those before where they fit; undefined where the weight is unknown,
+ * and all have to be looked at.
+ */
 export function changedWeights(weights: Float64Array, { kind, index, hosts }: HostSetChange): Float64Array | undefined {
+  const { length } = weights;
   if (kind === 'left') {
-    const fewer = new Float64Array(weights.length - 1);
-    fewer.set(weights.subarray(0, index));
-    fewer.set(weights.subarray(index + 1), index);
-    return fewer;
+    weights.copyWithin(index, index + 1);
+    return weights.subarray(0, length - 1);
   }
   const { weight } = hosts[index]!;
   if (!isKnownWeight(weight)) return undefined;
-  if (kind === 'weight') {
-    weights[index] = weight;
-    return weights;
+  if (kind === 'joined') {
+    const room = weights.buffer.byteLength / Float64Array.BYTES_PER_ELEMENT;
+    const more = length < room ? new Float64Array(weights.buffer, 0, length + 1) : new Float64Array(length + spareWeights);
+    if (length === room) more.set(weights);
+    more.copyWithin(index + 1, index, length);
+    more[index] = weight;
+    return more.length === length + 1 ? more : more.subarray(0, length + 1);
   }
-  const more = new Float64Array(weights.length + 1);
-  more.set(weights.subarray(0, index));
-  more[index] = weight;
-  more.set(weights.subarray(index), index + 1);
-  return more;
+  weights[index] = weight;
+  return weights;
 }
 
 /** The weights as doubles. One that is not above 0 and finite is unknown, and taken to be the mean of the others (gRFC A58). */

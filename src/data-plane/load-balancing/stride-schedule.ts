@@ -18,6 +18,8 @@ export class StrideSchedule {
   private scaled: Uint16Array;
   /** The weight that is scaled to the most. */
   private readonly largest: number;
+  /** How many have it: without any the others would wait for turns that nobody takes. */
+  private largestCount = 0;
   /** Of what is scaled. */
   private sum = 0;
   private index: number;
@@ -26,7 +28,10 @@ export class StrideSchedule {
   constructor(scaled: Uint16Array, largest: number, random: Random) {
     this.scaled = scaled;
     this.largest = largest;
-    for (const weight of scaled) this.sum += weight;
+    for (const weight of scaled) {
+      this.sum += weight;
+      if (weight === maxScaled) this.largestCount++;
+    }
     this.index = Math.floor(random() * scaled.length);
     this.round = Math.floor(random() * maxScaled);
   }
@@ -40,11 +45,13 @@ export class StrideSchedule {
   /** Takes a small change over where the scale still fits; false = it does not. */
   follow({ kind, index, hosts }: HostSetChange): boolean {
     const { scaled, largest } = this;
+    const wasLargest = kind !== 'joined' && scaled[index] === maxScaled;
+    if (wasLargest && this.largestCount === 1) return false;
     if (kind === 'left') {
-      // Without the largest the others would wait for turns that nobody takes.
-      if (scaled[index] === maxScaled || scaled.length === 1) return false;
+      if (scaled.length === 1) return false;
       if (!isDueSoon(scaled.length - 1, this.sum - scaled[index]!)) return false;
       this.sum -= scaled[index]!;
+      if (wasLargest) this.largestCount--;
       this.scaled = new Uint16Array(scaled.length - 1);
       this.scaled.set(scaled.subarray(0, index));
       this.scaled.set(scaled.subarray(index + 1), index);
@@ -54,11 +61,13 @@ export class StrideSchedule {
     }
     const { weight } = hosts[index]!;
     const own = Math.round((weight / largest) * maxScaled);
-    if (!(own >= minScaled && own <= maxScaled) || (kind === 'weight' && scaled[index] === maxScaled)) return false;
+    if (!(own >= minScaled && own <= maxScaled)) return false;
     const isNew = kind === 'joined';
     const sum = this.sum + own - (isNew ? 0 : scaled[index]!);
     if (!isDueSoon(isNew ? scaled.length + 1 : scaled.length, sum)) return false;
     this.sum = sum;
+    if (wasLargest) this.largestCount--;
+    if (own === maxScaled) this.largestCount++;
     if (isNew) {
       this.scaled = new Uint16Array(scaled.length + 1);
       this.scaled.set(scaled.subarray(0, index));

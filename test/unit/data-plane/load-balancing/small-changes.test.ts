@@ -97,6 +97,22 @@ for (const { policy, weights } of table) {
   });
 }
 
+describe('weighted-round-robin, two of five with the largest weight', () => {
+  for (const change of ['left', 'weight'] as const)
+    it(`goes on while one of them has it: ${change}`, () => {
+      let hosts = [5, 1, 3, 5, 2].map(hostOf);
+      const picker = pickerOf('weighted-round-robin', hosts);
+      const lose = (index: number): boolean => {
+        if (change === 'left') hosts = hosts.toSpliced(index, 1);
+        else hosts[index]!.weight = 4;
+        return picker.follow!({ kind: change, index, hosts });
+      };
+      assert.equal(lose(0), true);
+      assertShares(picker, hosts, 'one has it');
+      assert.equal(lose(hosts.findIndex(({ weight }) => weight === 5)), false);
+    });
+});
+
 describe('pick-first', () => {
   const context = (tried: readonly PickableHost[] = []) => ({ tried, random: seededRandom(17), now: 0 });
 
