@@ -130,8 +130,9 @@ export const errorTable = {
     details: 'upstream_per_try_timeout',
     status: 504,
     grpcStatus: 'DEADLINE_EXCEEDED',
-    meaning: 'The last attempt had no response within the time of one attempt.',
-    remedy: 'Raise `retry.perTryTimeoutMs`, or find out why the endpoint is slow.',
+    meaning: 'No answer came within the time of one attempt, or before its endpoint was taken out while it waited there.',
+    remedy:
+      'Raise `retry.perTryTimeoutMs`, or find out why the endpoint is slow; the event `host:ejected` says why one was taken out.',
   },
   MESH_IDLE_TIMEOUT: {
     flag: 'SI',

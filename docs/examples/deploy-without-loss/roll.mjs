@@ -1,0 +1,44 @@
+// roll.mjs: starts two instances, restarts one after the other, and posts orders all the while.
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createMesh } from 'meshfetch';
+
+const ports = ['7001', '7002'];
+const instances = new Map();
+const start = async (port) => {
+  const instance = fork('service.mjs', [port]);
+  instances.set(port, instance);
+  await once(instance, 'message');
+};
+for (const port of ports) await start(port);
+
+const mesh = await createMesh({ controlPlane: 'mesh.yaml' });
+const isWhole = () => mesh.status().clusters[0].endpoints.every(({ state }) => state === 'healthy');
+let posted = 0;
+const lost = [];
+let isRolling = true;
+const load = (async () => {
+  for (; isRolling; await sleep(5)) {
+    posted += 1;
+    await mesh.fetch('http://orders/', { method: 'POST', body: 'one' }).then(
+      (response) => response.text(),
+      ({ cause }) => lost.push(cause.code),
+    );
+  }
+})();
+
+for (const port of ports) {
+  const old = instances.get(port);
+  old.kill('SIGTERM');
+  await once(old, 'exit');
+  await start(port);
+  while (!isWhole()) await sleep(50);
+  console.log(`${port} is new`);
+}
+
+isRolling = false;
+await load;
+console.log(`${posted} orders, ${lost.length} lost`);
+await mesh.close();
+for (const instance of instances.values()) instance.kill('SIGKILL');
