@@ -202,9 +202,14 @@ describe('a request that is hedged', () => {
       );
     };
     const servers = [await startServer(keep), await startServer(keep)];
-    const { mesh } = await policyMesh(t, addressesOf(servers), { hedge: soon });
+    const clock = createVirtualClock();
+    const { mesh } = await policyMesh(t, addressesOf(servers), { hedge: soon }, { options: { clock } });
     const body = Readable.from([Buffer.from('one '), Buffer.from('two')]);
-    assert.equal((await ask(mesh, { method: 'PUT', body })).status, 200);
+    const answered = ask(mesh, { method: 'PUT', body });
+    // There is no hedge while it is still being read.
+    await eventually('the first has all of it', () => bodies.length === 1);
+    await clock.advance(40);
+    assert.equal((await answered).status, 200);
     assert.deepEqual(bodies.map(String), ['one two', 'one two']);
   });
 
