@@ -22,7 +22,7 @@
  */
 
 /** Seeds by purpose; a run takes the seed plus its number. They were not tried before. */
-export const seeds = { tuning: 610_000, clean: 620_000, fault: 630_000, outage: 640_000, mesh: 650_000 } as const;
+export const seeds = { tuning: 710_000, clean: 720_000, fault: 730_000, outage: 740_000, mesh: 750_000 } as const;
 
 export interface Amendment {
   readonly date: string;
@@ -48,6 +48,22 @@ export const amendments: readonly Amendment[] = [
       'two quick runs were looked at; they missed the marks of the silent outage and of the poison key and met the others. ' +
       'Code of detection has changed since; the constants of the CUSUM have not, silence wants 100 answers of a route first instead of 20',
   },
+  {
+    date: '2026-11-23',
+    what: 'all seeds, from 610 000 … 650 000 to 710 000 … 750 000',
+    why:
+      'a full run on the old ones was looked at. It missed two marks (silent outage 1.1 hosts, poison key 6.8), and watching single runs ' +
+      'showed a third fault that no mark is about: a blackholed host got a request in each probe, one after the other. Detection was ' +
+      'changed because of that, on other seeds: silence counts from 500 ms instead of 300 ms, only for what peers have vouched for, and ' +
+      'not from times in which most hosts are silent; a probe that nobody answers in time has failed; trouble that moves on with an ' +
+      'ejection holds further ones (its constants were set on seeds 5000 to 5019 of the poison key and 6000 to 6039 of two bad hosts); ' +
+      'an ejection takes 5 s at first instead of 30 s',
+  },
+  {
+    date: '2026-11-23',
+    what: '100 runs of a fault instead of 200, 40 endpoint-days without one instead of 60 (20 instead of 30 of tuning, 6 instead of 10 through the mesh), 30 runs of the rest instead of 40',
+    why: 'so that it can be repeated in minutes; an interval of no false ejection in 40 days still ends below the mark',
+  },
 ];
 
 /** How much is simulated. */
@@ -65,7 +81,7 @@ export interface Volume {
 }
 
 export const volumes = {
-  full: { faultRuns: 200, largeRuns: 40, outageRuns: 40, meshRuns: 40, cleanDays: 60, tuningDays: 30, meshCleanDays: 10 },
+  full: { faultRuns: 100, largeRuns: 30, outageRuns: 30, meshRuns: 30, cleanDays: 40, tuningDays: 20, meshCleanDays: 6 },
   quick: { faultRuns: 40, largeRuns: 10, outageRuns: 8, meshRuns: 10, cleanDays: 3, tuningDays: 3, meshCleanDays: 1 },
   tiny: { faultRuns: 2, largeRuns: 1, outageRuns: 1, meshRuns: 1, cleanDays: 0.02, tuningDays: 0.02, meshCleanDays: 0.01 },
 } as const satisfies Record<string, Volume>;

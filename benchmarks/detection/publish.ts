@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { markdownTable } from '../format.ts';
 import { chartsOf } from './charts.ts';
 import type { Evaluation } from './evaluation.ts';
+import { seeds } from './protocol.ts';
 import { tablesOf } from './report.ts';
 
 const folder = join(import.meta.dirname, '../../docs/explanation');
@@ -17,5 +18,7 @@ export async function publish(evaluation: Evaluation): Promise<void> {
   const [from, to] = [text.indexOf(begin), text.indexOf(end)];
   if (from === -1 || to < from) throw new Error(`${page} has no lines "${begin}" and "${end}" to write between`);
   const tables = tablesOf(evaluation).map(({ title, head, lines }) => `### ${title}\n\n${markdownTable(head, lines)}\n`);
-  await writeFile(page, `${text.slice(0, from + begin.length)}\n\n${tables.join('\n')}\n${text.slice(to)}`);
+  const { faultRuns, cleanDays, meshRuns } = evaluation.volume;
+  const extent = `Seeds from ${Object.values(seeds).join(', ')} on; ${faultRuns} runs of a fault (${meshRuns} through the mesh), ${cleanDays} endpoint-days without one.`;
+  await writeFile(page, `${text.slice(0, from + begin.length)}\n\n${extent}\n\n${tables.join('\n')}\n${text.slice(to)}`);
 }
