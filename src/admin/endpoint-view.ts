@@ -20,6 +20,8 @@ export interface EndpointView {
   readonly zone?: string;
   /** Evidence against it, as a percentage of what ejects it; absent while there is none. */
   readonly evidencePercent?: number;
+  /** It would be out by now if its peers were better, or there were any; absent where it is not so. */
+  readonly heldBack?: true;
   /** What its active health checks say; absent where it has none. */
   readonly check?: CheckView;
 }
@@ -42,6 +44,7 @@ export function endpointView(cluster: Cluster, host: Host, now: number): Endpoin
     ...(locality.region !== undefined && { region: locality.region }),
     ...(locality.zone !== undefined && { zone: locality.zone }),
     ...(evidence > 0 && { evidencePercent: Math.round(evidence * 100) }),
+    ...(cluster.detection.isHeldBack(host) && { heldBack: true as const }),
     ...(check !== undefined && { check }),
   };
 }

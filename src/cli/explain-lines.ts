@@ -47,10 +47,10 @@ export function* destinationLines(destination: DestinationView, hash: Explanatio
 }
 
 function endpointWords(endpoint: DestinationView['endpoints'][number]): string {
-  const { address, state, degraded, weight, effectiveWeight, priority, region, zone } = endpoint;
+  const { address, state, degraded, heldBack, weight, effectiveWeight, priority, region, zone } = endpoint;
   return [
     address,
-    degraded === true ? `${state}, degraded` : state,
+    `${state}${degraded === true ? ', degraded' : ''}${heldBack === true ? ', failing like its peers' : ''}`,
     `weight ${weight}${effectiveWeight === undefined || state !== 'healthy' ? '' : ` (now ${effectiveWeight})`}`,
     ...(priority === undefined ? [] : [`priority ${priority}`]),
     ...(region === undefined ? [] : [`region ${region}`]),

@@ -17,17 +17,24 @@ const breaks: ReadonlySet<MeshErrorCode> = new Set([
   'MESH_BODY_ABORTED',
 ]);
 
+/** What is done about its verdicts. */
+export interface ComparisonActs {
+  /** Takes a host out where that may be, and says whether it did. */
+  eject(record: HostRecord, reason: string, now: number): boolean;
+  /** All that requests go to are in trouble: what is known of those that are out is not worth much now. */
+  onAllInTrouble(now: number): void;
+}
+
 /** The default detector (cusum.ts) at work on the hosts of a cluster: it is told what they do, and what it concludes is done. */
 export class HostComparison {
   private readonly detector: CusumDetector;
   private readonly hosts: ServingHosts;
-  private readonly eject: (record: HostRecord, reason: string, now: number) => boolean;
+  private readonly acts: ComparisonActs;
 
-  /** `eject` takes a host out where that may be, and says whether it did. */
-  constructor(config: CusumConfig, hosts: ServingHosts, eject: (record: HostRecord, reason: string, now: number) => boolean) {
+  constructor(config: CusumConfig, hosts: ServingHosts, acts: ComparisonActs) {
     this.detector = new CusumDetector(config);
     this.hosts = hosts;
-    this.eject = eject;
+    this.acts = acts;
   }
 
   /** Applies a configuration; what was counted stays. */
@@ -98,13 +105,19 @@ export class HostComparison {
     return cusum === undefined ? undefined : this.detector.evidenceRatio(cusum);
   }
 
+  /** Whether the host would be out by now if its peers were better, or there. */
+  isHeldBack({ cusum }: HostRecord): boolean {
+    return cusum?.isHeldBack === true;
+  }
+
   private stateOf(record: HostRecord, now: number): CusumHost {
     return (record.cusum ??= this.detector.watch(this.hosts, now));
   }
 
   /** Takes the host out where that is the verdict and may be, else gives it the share that suspicion leaves it. */
   private conclude(record: HostRecord, state: CusumHost, isVerdict: boolean, now: number): void {
-    if (isVerdict && this.eject(record, this.detector.reasonOf(state), now)) return;
+    if (isVerdict && this.acts.eject(record, this.detector.reasonOf(state), now)) return;
     setTrust(record.host, state.trustRatio);
+    if (state.isHeldBack) this.acts.onAllInTrouble(now);
   }
 }

@@ -33,6 +33,8 @@ interface DetectedCluster {
   refresh(host: Host, mayStartSlowly?: boolean): void;
 }
 
+/** While all in service are in trouble, those that are out are asked so often. */
+const askAgainMs = 1000;
 /** Any response that nothing has to be decided about. */
 const success: Outcome = { kind: 'response', status: 200, grpcStatus: undefined, headers: {} };
 
@@ -46,6 +48,8 @@ export class HostDetection implements ClusterCounts {
   private unejectsOnHealthCheck = true;
   /** Whether a detector counts the successes of hosts that never failed too. */
   private watchesAll = false;
+  /** Monotonic milliseconds from which those that are out may be asked early again. */
+  private nextAskMs = Number.NEGATIVE_INFINITY;
   private rules: EjectionRules | undefined = undefined;
   private detector: OutlierDetector | undefined = undefined;
   /** Of each host; undefined where the breaker is that of the cluster. */
@@ -81,7 +85,7 @@ export class HostDetection implements ClusterCounts {
 
   private updateComparison(config: CusumConfig | undefined): void {
     if (config !== undefined) {
-      if (this.comparison === undefined) this.comparison = new HostComparison(config, this, this.eject);
+      if (this.comparison === undefined) this.comparison = new HostComparison(config, this, this);
       else this.comparison.update(config);
       return;
     }
@@ -198,6 +202,11 @@ export class HostDetection implements ClusterCounts {
     return host.record === undefined ? undefined : this.comparison?.evidenceOf(host.record);
   }
 
+  /** Whether the host would be out by now if its peers were better, or there. */
+  isHeldBack(host: Host): boolean {
+    return host.record !== undefined && this.comparison?.isHeldBack(host.record) === true;
+  }
+
   /** The host was removed from the cluster. */
   forget(host: Host): void {
     this.outages.down.forget(host);
@@ -227,12 +236,19 @@ export class HostDetection implements ClusterCounts {
   }
 
   /** Takes the host out by a verdict of the comparison, where the rules let it go. */
-  private readonly eject = (record: HostRecord, reason: string, now: number): boolean => {
+  eject(record: HostRecord, reason: string, now: number): boolean {
     const ejection = this.rules!.eject(record.outlier, reason, now, this);
     if (ejection === undefined) return false;
     this.outages.takeOut(record, ejection.forMs, 'outlier', ejection.reason);
     return true;
-  };
+  }
+
+  /** Those that are out are asked before their time is over, once a second: one of them may be well again (ADR 0013). */
+  onAllInTrouble(now: number): void {
+    if (this.ejected === 0 || now < this.nextAskMs) return;
+    this.nextAskMs = now + askAgainMs;
+    for (const record of this.records) this.outages.hasten(record);
+  }
 
   /** A host is out, by whatever detector. */
   onOut(record: HostRecord, now: number): void {

@@ -79,6 +79,14 @@ export class HostOutages {
     this.publishOut(record, forMs, reason);
   }
 
+  /** Lets a request ask an ejected host before its time is over. If that fails, its ejection is as long as before. */
+  hasten({ host, outlier, breaker }: HostRecord): void {
+    if (host.openedBy !== 'outlier' || breaker?.state !== 'open') return;
+    outlier.ejections = Math.max(0, outlier.ejections - 1);
+    breaker.hasten();
+    host.outUntilMs = breaker.openUntilMs;
+  }
+
   /** The request that was to decide whether the host returns is over. */
   settleProbe(record: HostRecord | undefined, probe: Probe, outcome: Outcome, isFailure: boolean): void {
     if (outcome.kind === 'failure' && outcome.ours) probe.abandoned();

@@ -59,6 +59,8 @@ export class CusumHost {
   peersFailedBefore = -1;
   /** Monotonic milliseconds from which another answer says something about its latency. */
   nextLatencyMs = 0.1;
+  /** There is enough against it to act on, but for its peers, which are no better, or not there. */
+  isHeldBack = false;
   /** Monotonic milliseconds of the last broken connection, and of the first of those that broke together. */
   breakMs = 0.1;
   burstMs = 0.1;

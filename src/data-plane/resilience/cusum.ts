@@ -257,6 +257,7 @@ export class CusumDetector {
     this.suspect(host, evidence >= threshold * suspectShare);
     if (evidence < threshold / 2 && !host.isOnProbation) {
       host.trustRatio = 1;
+      host.isHeldBack = false;
       return false;
     }
     const isVerdict = isBadNews && sum + Math.min(host.silence, host.silenceBefore) >= threshold;
@@ -264,6 +265,8 @@ export class CusumDetector {
       this.gate.isHeld(host, now, hosts) ||
       (isVerdict && (this.gate.isHeldByHeard(host, now, hosts) || this.moved.isHeld(host, now)));
     host.trustRatio = isHeld ? 1 : trustAt(evidence / threshold, host.isOnProbation);
+    if (!isHeld) host.isHeldBack = false;
+    else if (isBadNews && evidence >= threshold / 2) host.isHeldBack = true;
     if (isHeld) host.limit(threshold / 2);
     return isVerdict && !isHeld;
   }

@@ -95,7 +95,7 @@ describe('meshfetch explain', { timeout: 30_000 }, () => {
       '                  balanced: least-request',
       '                  TLS: as the URL says',
       '                  limits: maxConnections 1024, maxPendingRequests 1024, maxRequests 1024',
-      '                  ejection: cusum, splitLocalOriginErrors false, baseEjectionMs 30000, maxEjectionMs 300000, maxEjectionPercent 67, alwaysEjectOneHost true',
+      '                  ejection: cusum, splitLocalOriginErrors false, baseEjectionMs 5000, maxEjectionMs 300000, maxEjectionPercent 67, alwaysEjectOneHost true',
       '                  192.0.2.1:80  healthy  weight 1',
     ]);
     assert.equal(status, 0);

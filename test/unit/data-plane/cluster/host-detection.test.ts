@@ -4,10 +4,12 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { describe, it } from 'node:test';
 import { HostDetection } from '../../../../src/data-plane/cluster/host-detection.ts';
 import { Host } from '../../../../src/data-plane/cluster/host.ts';
+import type { HostSeeker } from '../../../../src/data-plane/cluster/pick-host.ts';
 import type { Outcome } from '../../../../src/data-plane/resilience/outcome.ts';
 import type { ClusterConfig } from '../../../../src/model/cluster.ts';
 import type { OutlierDetectionConfig } from '../../../../src/model/policy.ts';
 import { createTelemetry } from '../../../../src/telemetry/telemetry.ts';
+import { eventually } from '../../../support/mesh-of.ts';
 import { createVirtualClock, type VirtualClock } from '../../../../src/testing/virtual-clock.ts';
 
 const base = { baseEjectionMs: 30_000, maxEjectionMs: 300_000, maxEjectionPercent: 67 } as const;
@@ -324,4 +326,55 @@ describe('HostDetection, told by health checks', () => {
       all.detection.healthChanged(all.hosts[0]!, 'healthy', all.clock.now());
       assert.equal(all.hosts[0]!.out, out);
     });
+});
+
+describe('HostDetection, when all that are in service fail', () => {
+  const twoOfTwo = async (): Promise<Watched> => {
+    const all = watched(2, { ...base, baseEjectionMs: 60_000, cusum: {} });
+    await all.answer(600, 60_000);
+    await fail(all, all.hosts[0]!, 10);
+    assert.equal(all.hosts[0]!.openedBy, 'outlier');
+    return all;
+  };
+  const nobody = { call: undefined as never, startMs: 0, mayProbe: true, host: undefined, probe: undefined };
+  const group = { has: () => true };
+
+  it('lets the one that is out be asked at once, and says of the other that it is held back', async () => {
+    const all = await twoOfTwo();
+    const [out, last] = all.hosts as [Host, Host];
+    assert.equal(all.detection.probes.isWaiting, false);
+    for (let time = 0; time < 20; time++) {
+      await all.clock.advance(10);
+      all.detection.record(last, undefined, failed, all.clock.now());
+    }
+    assert.equal(last.openedBy, undefined);
+    assert.equal(all.detection.isHeldBack(last), true);
+    await eventually('the host that is out waits for a probe', () => all.detection.probes.isWaiting);
+    const seeker = { ...nobody, startMs: all.clock.now() };
+    assert.ok(all.detection.probes.take(seeker, group, [], false));
+    assert.equal(seeker.host, out);
+    for (const host of all.hosts) all.detection.forget(host);
+  });
+
+  it('does not lengthen an ejection by asking early, and asks once a second', async () => {
+    const all = await twoOfTwo();
+    const [out, last] = all.hosts as [Host, Host];
+    const before = out.record!.outlier.ejections;
+    for (let round = 0; round < 3; round++) {
+      for (let time = 0; time < 100; time++) {
+        await all.clock.advance(10);
+        all.detection.record(last, undefined, failed, all.clock.now());
+      }
+      await eventually('the host that is out waits for a probe', () => all.detection.probes.isWaiting);
+      const seeker: HostSeeker = {
+        ...nobody,
+        startMs: all.clock.now(),
+      };
+      assert.ok(all.detection.probes.take(seeker, group, [], false));
+      all.detection.record(out, seeker.probe, failed, all.clock.now());
+      await eventually('it is out again', () => out.record!.breaker!.state === 'open');
+      assert.equal(out.record!.outlier.ejections, before);
+    }
+    for (const host of all.hosts) all.detection.forget(host);
+  });
 });
