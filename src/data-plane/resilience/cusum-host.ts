@@ -110,6 +110,7 @@ export class CusumHost {
     this.slow = 0;
     this.silence = 0;
     this.silenceBefore = 0;
+    this.isHeldBack = false;
     this.runRequests = 0;
     this.runFailures = 0;
   }
