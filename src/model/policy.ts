@@ -190,10 +190,7 @@ export interface OutlierDetectionConfig {
   readonly successRate?: SuccessRateConfig;
   /** Once an interval: ejects who failed at least `thresholdPercent` of its requests. Default off (Envoy enforces 0 %). */
   readonly failurePercentage?: FailurePercentageConfig;
-  /**
-   * Whether a passed active health check ends an ejection. Default true, as in Envoy (`successful_active_health_check_uneject_host`);
-   * false beside `cusum`: what real requests have shown is not undone by a `/healthz` that looks at less, and a probe comes soon.
-   */
+  /** Whether a passed health check ends an ejection. Default: not beside `cusum`, requests show more; else true, as in Envoy. */
   readonly unejectOnHealthCheck?: boolean;
   /** Share of detections that are acted on, by detector. Default 100. */
   readonly enforcing?: Readonly<
