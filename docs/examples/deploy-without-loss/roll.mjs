@@ -15,18 +15,17 @@ for (const port of ports) await start(port);
 
 const mesh = await createMesh({ controlPlane: 'mesh.yaml' });
 const isWhole = () => mesh.status().clusters[0].endpoints.every(({ state }) => state === 'healthy');
-let posted = 0;
 const lost = [];
-let isRolling = true;
-const load = (async () => {
-  for (; isRolling; await sleep(5)) {
-    posted += 1;
-    await mesh.fetch('http://orders/', { method: 'POST', body: 'one' }).then(
+const orders = [];
+const load = setInterval(() => {
+  const order = mesh.fetch('http://orders/', { method: 'POST', body: 'one' });
+  orders.push(
+    order.then(
       (response) => response.text(),
       ({ cause }) => lost.push(cause.code),
-    );
-  }
-})();
+    ),
+  );
+}, 5);
 
 for (const port of ports) {
   const old = instances.get(port);
@@ -37,8 +36,8 @@ for (const port of ports) {
   console.log(`${port} is new`);
 }
 
-isRolling = false;
-await load;
-console.log(`${posted} orders, ${lost.length} lost`);
+clearInterval(load);
+await Promise.all(orders);
+console.log(`${orders.length} orders, ${lost.length} lost`);
 await mesh.close();
 for (const instance of instances.values()) instance.kill('SIGKILL');
