@@ -3,7 +3,7 @@
  * timeouts, so each distinct duration has a first-in first-out list and one timer: about 65 ns (benchmarks/micro).
  */
 import { toleratedLateMs } from './loop-watch.ts';
-import type { Clock, Timer } from './runtime.ts';
+import { afterReading, type Clock, type Timer } from './runtime.ts';
 
 /** Something that wants to be told when its time is over. */
 export interface DeadlineTarget {
@@ -91,7 +91,7 @@ class Lane implements DeadlineOwner {
     // The loop stood still, and timers come before sockets: the answers may be here. They are read before anybody is too late.
     if (!this.hasReadOn && now - this.expectedMs > toleratedLateMs) {
       this.hasReadOn = true;
-      this.timer = this.clock.setTimer(this.fire, 1);
+      this.timer = afterReading(this.clock, this.fire);
       return;
     }
     this.hasReadOn = false;

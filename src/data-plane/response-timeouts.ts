@@ -5,7 +5,7 @@
  */
 import type { MeshErrorCode } from '../base/errors.ts';
 import { toleratedLateMs } from '../base/loop-watch.ts';
-import type { Clock, Timer } from '../base/runtime.ts';
+import { afterReading, type Clock, type Timer } from '../base/runtime.ts';
 
 /** Calls back when nothing has happened for so long. To say that something happened costs a look at the clock. */
 export class Silence {
@@ -33,18 +33,21 @@ export class Silence {
     this.timer = undefined;
   }
 
-  private watch(delayMs: number, hasReadOn = false): void {
+  private watch(delayMs: number): void {
     const expectedMs = this.clock.now() + delayMs;
     this.timer = this.clock.setTimer(() => {
-      const now = this.clock.now();
-      const leftMs = this.lastMs + this.limitMs - now;
-      // Timers may fire a fraction early.
-      if (leftMs > 0.5) this.watch(Math.ceil(leftMs));
       // The event loop stood still, and timers come before sockets: what has happened meanwhile is read first.
-      else if (!hasReadOn && now - expectedMs > toleratedLateMs) this.watch(1, true);
-      else this.onSilence();
+      if (this.clock.now() - expectedMs > toleratedLateMs) this.timer = afterReading(this.clock, this.look);
+      else this.look();
     }, delayMs);
   }
+
+  private readonly look = (): void => {
+    const leftMs = this.lastMs + this.limitMs - this.clock.now();
+    // Timers may fire a fraction early.
+    if (leftMs > 0.5) this.watch(Math.ceil(leftMs));
+    else this.onSilence();
+  };
 }
 
 /** Which of them a policy has; 0 = none. */

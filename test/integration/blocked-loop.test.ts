@@ -97,3 +97,48 @@ describe('a process that stands still', () => {
       }
     });
 });
+
+describe('a process that is busy for 60 ms in each turn of its event loop', () => {
+  const policies: readonly { readonly name: string; readonly service: ServiceInput }[] = [
+    { name: 'with-defaults', service: {} },
+    {
+      name: 'with-per-try-timeouts',
+      service: {
+        retry: { maxAttempts: 2, on: ['connect-failure', 'reset'], perTryTimeoutMs: 250 },
+        outlierDetection: { cusum: { silence: false } },
+      },
+    },
+  ];
+  for (const { name, service } of policies)
+    it(`finds a host that answers nothing within two seconds, and blames no other: ${name}`, async () => {
+      const hosts = await Promise.all(Array.from({ length: 4 }, () => startBackend(0, 5)));
+      await using mesh = await ordersAt(
+        hosts.map(({ address }) => address),
+        service,
+      );
+      await warm(mesh);
+      const stateOf = (address: string) => endpointsOf(mesh).find((endpoint) => endpoint.address === address)!.state;
+      const results: Promise<number>[] = [];
+      // Each turn sends a few requests and then computes.
+      const busy = setInterval(() => {
+        for (let request = 0; request < 4; request++) results.push(ask(mesh));
+        block(60);
+      }, 40);
+      try {
+        await eventually('a busy load', () => results.length >= 60);
+        hosts[1]!.freeze();
+        const startMs = performance.now();
+        await eventually('it is out', () => stateOf(hosts[1]!.address) === 'outlier', 10_000);
+        const outMs = performance.now() - startMs;
+        assert.ok(outMs < 2000, `out after ${outMs} ms`);
+        assert.deepEqual(
+          hosts.map(({ address }) => stateOf(address)),
+          ['healthy', 'outlier', 'healthy', 'healthy'],
+        );
+      } finally {
+        clearInterval(busy);
+        hosts[1]!.thaw();
+      }
+      assert.ok((await Promise.all(results)).every((status) => status === 200));
+    });
+});

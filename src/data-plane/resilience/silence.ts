@@ -29,7 +29,7 @@
  * reason to believe in the host. Timeouts of the mesh are failures, and counted there.
  */
 import type { LoopWatch } from '../../base/loop-watch.ts';
-import type { Clock, Timer } from '../../base/runtime.ts';
+import { afterReading, type Clock, type Timer } from '../../base/runtime.ts';
 import type { Attempt } from '../attempt.ts';
 import type { CallList } from '../call-list.ts';
 import { canBeAskedAgain, replaceStuck } from '../stuck-attempt.ts';
@@ -122,7 +122,7 @@ export class SilenceWatch {
   private arm(now: number, delayMs = sweepMs): void {
     this.loop.expect(now, now + delayMs);
     this.sweptMs = now;
-    this.timer = this.clock.setTimer(this.sweep, delayMs);
+    this.timer = delayMs === 1 ? afterReading(this.clock, this.sweep) : this.clock.setTimer(this.sweep, delayMs);
     this.isCalm = this.wanted === undefined;
   }
 
@@ -143,18 +143,22 @@ export class SilenceWatch {
       return;
     }
     this.hasReadOn = false;
-    this.look(now);
-    if (this.calls.first === undefined) {
+    // Where all that is open has its response, nothing is waited for: the next request that is sent starts it again.
+    if (this.look(now)) this.arm(now);
+    else {
       this.loop.expect(now, Number.POSITIVE_INFINITY);
       this.isCalm = false;
-    } else this.arm(now);
+    }
   };
 
-  private look(now: number): void {
+  /** True while a call has no response yet. */
+  private look(now: number): boolean {
     for (const silence of this.silent.values()) silence.begin();
     let hasStuck = false;
+    let isWaiting = false;
     for (let call = this.calls.first; call !== undefined; call = call.next) {
       if (call.winner !== undefined || call.current === undefined) continue;
+      isWaiting = true;
       const open = call.plan?.hedges?.open;
       if (open === undefined) hasStuck = this.weigh(call.current, now) || hasStuck;
       else for (const attempt of open) hasStuck = this.weigh(attempt, now) || hasStuck;
@@ -165,6 +169,7 @@ export class SilenceWatch {
       hasStuck ||= silence.host.out !== undefined;
     }
     if (hasStuck) this.replaceAll(now);
+    return isWaiting;
   }
 
   /** Adds what the attempt says. True when it waits on a host that is out. */

@@ -79,6 +79,54 @@ describe('LoopWatch', () => {
     assert.equal(loop.stalledMs(now - 150, now), 100);
   });
 
+  /** Stands still for `stalledMs` in each turn, after a timer that was set for 50 ms; a timer runs in each. */
+  function turn(loop: LoopWatch, now: number, stalledMs: number): number {
+    loop.expect(now, now + 50);
+    loop.touch(now + stalledMs);
+    return now + stalledMs;
+  }
+
+  it('takes nothing off for what a process does in every turn of its event loop, from the fourth on', () => {
+    let turns = 0;
+    const loop = new LoopWatch(() => turns++);
+    let now = 0;
+    for (let time = 0; time < 15; time++) now = turn(loop, now, 110);
+    assert.equal(loop.stalledMs(0, now), 3 * 110);
+    assert.equal(loop.stalledMs(3 * 110, now), 0);
+    assert.equal(loop.stallEndMs, now, 'it did stand still');
+  });
+
+  it('takes off what is longer than the longest of three turns before', () => {
+    let turns = 0;
+    const loop = new LoopWatch(() => turns++);
+    let now = 0;
+    for (const ms of [100, 150, 120]) now = turn(loop, now, ms);
+    const startMs = now;
+    now = turn(loop, now, 500);
+    assert.equal(loop.stalledMs(startMs, now), 500 - 150);
+  });
+
+  it('takes all off where times are a second apart', () => {
+    let turns = 0;
+    const loop = new LoopWatch(() => turns++);
+    let now = 0;
+    for (let time = 0; time < 5; time++) {
+      now = turn(loop, now, 110);
+      loop.expect(now, now + 50);
+      now += 50;
+      loop.expect(now, Number.POSITIVE_INFINITY);
+      now += 400;
+    }
+    assert.equal(loop.stalledMs(0, now), 5 * 110);
+  });
+
+  it('takes all off where several timers take long in one turn: nothing is read between them', () => {
+    const loop = new LoopWatch(() => 7);
+    let now = 0;
+    for (let time = 0; time < 10; time++) now = turn(loop, now, 110);
+    assert.equal(loop.stalledMs(0, now), 10 * 110);
+  });
+
   it('stops expecting anything when it is told that no timer runs', () => {
     const loop = new LoopWatch();
     loop.expect(0, 50);

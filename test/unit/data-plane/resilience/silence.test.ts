@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { LoopWatch } from '../../../../src/base/loop-watch.ts';
+import type { Clock } from '../../../../src/base/runtime.ts';
 import type { Attempt } from '../../../../src/data-plane/attempt.ts';
 import type { CallList } from '../../../../src/data-plane/call-list.ts';
 import { PeerLatency } from '../../../../src/data-plane/resilience/peer-latency.ts';
@@ -21,13 +22,21 @@ interface FakeHost {
   readonly isRemoved: boolean;
 }
 
+interface WorldOptions {
+  readonly hasCusum?: boolean;
+  readonly others?: readonly number[];
+  readonly afterReading?: Clock['afterReading'];
+}
+
+const lively: readonly number[] = Array<number>(10).fill(Number.POSITIVE_INFINITY);
+
 /** A cluster that hears of silences, and requests that wait at its hosts. `others` were heard last at these times; ten answer always. */
-function world(latency: PeerLatency, { hasCusum = true, others = Array<number>(10).fill(Number.POSITIVE_INFINITY) } = {}) {
+function world(latency: PeerLatency, { hasCusum = true, others = lively, afterReading }: WorldOptions = {}) {
   // Its peers answer all the time, unless a test says otherwise.
   latency.answeredUntilMs = Number.POSITIVE_INFINITY;
   const virtual = createVirtualClock();
   let stoodMs = 0;
-  const clock = { ...virtual, now: () => virtual.now() + stoodMs };
+  const clock = { ...virtual, now: () => virtual.now() + stoodMs, ...(afterReading && { afterReading }) };
   const stand = (ms: number): void => void (stoodMs += ms);
   const loop = new LoopWatch();
   const told: (readonly [atMs: number, address: string, nats: number])[] = [];
@@ -82,6 +91,11 @@ function world(latency: PeerLatency, { hasCusum = true, others = Array<number>(1
       answer(): void {
         made.awaitsHead = false;
         at.lastHeardMs = clock.now();
+      },
+      /** Its response has begun, and goes on. */
+      stream(): void {
+        this.answer();
+        made.call.winner = made as never;
       },
       giveUp(): void {
         silence.onAbandoned(made as unknown as Attempt);
@@ -236,6 +250,39 @@ describe('SilenceWatch', () => {
       loop.touch(clock.now());
     }
     assert.equal(told.at(-1)?.[2], 25);
+  });
+
+  it('rests while all that is open has its response, and goes on with the next request', async () => {
+    const { clock, silence, told, host, send } = world(answersOf(2000, 5));
+    const one = host();
+    const streams = send(one);
+    assert.equal(silence.isCalm, true);
+    await clock.advance(60);
+    assert.equal(silence.isCalm, true, 'it looks');
+    streams.stream();
+    await clock.advance(50);
+    assert.equal(silence.isCalm, false, 'it wants to hear of the next one');
+    for (let request = 0; request < 5; request++) send(one);
+    await clock.advance(600);
+    assert.equal(told.at(-1)?.[2], 25);
+  });
+
+  it('looks as soon as the sockets are read after this process stood still', async () => {
+    const reading: (() => void)[] = [];
+    const afterReading = (callback: () => void) => {
+      reading.push(callback);
+      return { cancel() {} };
+    };
+    const { clock, stand, told, host, send } = world(answersOf(2000, 5), { afterReading });
+    const one = host();
+    for (let request = 0; request < 5; request++) send(one);
+    await clock.advance(600);
+    const before = told.length;
+    stand(40);
+    await clock.advance(50);
+    assert.equal(told.length, before);
+    reading[0]!();
+    assert.equal(told.length, before + 1);
   });
 
   it('has the next request go to a host that is silent, one for each look', async () => {
