@@ -20,6 +20,7 @@ import type { Host } from './cluster/host.ts';
 import { pickHost } from './cluster/pick-host.ts';
 import { recordEnd, recordOutcome } from './cluster/record-outcome.ts';
 import { rawHeadersOf } from './local-response.ts';
+import { destinationIn } from './member-destination.ts';
 import type { Call } from './outbound.ts';
 import { classifyError } from './resilience/classify.ts';
 import type { Probe } from './resilience/circuit-breaker.ts';
@@ -89,7 +90,8 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     this.call = call;
     this.number = number;
     this.cluster = cluster;
-    this.destination = call.destination!;
+    const destination = call.destination!;
+    this.destination = destination.slot.cluster === cluster ? destination : destinationIn(destination, cluster);
   }
 
   /** Whether a byte of the request may have left this process. */
