@@ -14,6 +14,7 @@ export type * from './model/cluster.ts';
 export type * from './model/route.ts';
 export type * from './model/listener.ts';
 export type * from './model/match.ts';
+export type * from './model/detection.ts';
 export type * from './model/policy.ts';
 export type * from './model/affinity.ts';
 export type * from './model/health.ts';

@@ -1,4 +1,4 @@
-import type { OutlierDetectionConfig } from '../../src/model/policy.ts';
+import type { OutlierDetectionConfig } from '../../src/model/detection.ts';
 import { safeOutlierDetection } from '../../src/control-plane/safe-defaults.ts';
 import { consecutiveFailures } from './detectors/consecutive-failures.ts';
 import type { DetectorKind } from './detectors/detector.ts';

@@ -1,5 +1,5 @@
 import { safeDefaults, safeRetry } from '../../src/control-plane/safe-defaults.ts';
-import type { OutlierDetectionConfig } from '../../src/model/policy.ts';
+import type { OutlierDetectionConfig } from '../../src/model/detection.ts';
 import type { RequestPolicy } from '../../src/model/route.ts';
 import { cusumConfig, envoyConfig } from './detector-table.ts';
 import { defaults, workloads } from './protocol.ts';

@@ -4,7 +4,8 @@
  */
 import type { LoadBalancingConfig, LocalityConfig } from '../model/cluster.ts';
 import type { HostDefaults } from '../model/contracts.ts';
-import type { LimitsConfig, OutlierDetectionConfig, RetryConfig } from '../model/policy.ts';
+import type { LimitsConfig, RetryConfig } from '../model/policy.ts';
+import type { OutlierDetectionConfig } from '../model/detection.ts';
 
 export type { HostDefaults };
 

@@ -4,7 +4,7 @@
  * for a fallback of its own, so that nothing leads in a circle.
  */
 import type { MeshError } from '../base/errors.ts';
-import type { CircuitFallback } from '../model/policy.ts';
+import type { CircuitFallback } from '../model/detection.ts';
 import { errorOf } from './call-failure.ts';
 import { isSafeToLose } from './call-retries.ts';
 import type { Cluster } from './cluster/cluster.ts';

@@ -1,5 +1,6 @@
 import type { Metadata, UpstreamTls, UpstreamTlsMatch } from './tls.ts';
-import type { CircuitBreakerConfig, LimitsConfig, OutlierDetectionConfig, RetryBudgetConfig } from './policy.ts';
+import type { LimitsConfig, RetryBudgetConfig } from './policy.ts';
+import type { CircuitBreakerConfig, OutlierDetectionConfig } from './detection.ts';
 import type { EndpointHealthCheck, HealthCheckConfig, SlowStartConfig } from './health.ts';
 
 /** Where an endpoint runs. Source: Envoy `core.v3.Locality`. */

@@ -24,11 +24,11 @@ describe('five endpoints that come back at the same moment', () => {
       servers.map(({ address }) => address),
       { outlierDetection: { baseEjectionMs: 100, maxEjectionMs: 100 }, slowStart: { windowMs: 1000 } },
     );
-    let isOver = false;
+    const load = { isOver: false };
     let served = 0;
     let failed = 0;
     const caller = async (): Promise<void> => {
-      while (!isOver) {
+      while (!load.isOver) {
         try {
           await (await request('http://orders/', { dispatcher: mesh.dispatcher })).body.text();
           served++;
@@ -53,7 +53,7 @@ describe('five endpoints that come back at the same moment', () => {
     served = 0;
     await eventually('it stays so', () => served > 1000);
     assert.equal(failed, 0);
-    isOver = true;
+    load.isOver = true;
     await all;
     assert.deepEqual(held(mesh), { requests: 0, inFlight: 0 });
   });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { subscribe } from 'node:diagnostics_channel';
 import type { RequestListener } from 'node:http';
 import { describe, it, type TestContext } from 'node:test';
-import type { CircuitBreakerConfig, CircuitFallback } from '../../src/model/policy.ts';
+import type { CircuitBreakerConfig, CircuitFallback } from '../../src/model/detection.ts';
 import type { ClusterConfig } from '../../src/model/cluster.ts';
 import { eventually } from '../support/mesh-of.ts';
 import { ask, errorOf, policyMesh } from '../support/policy-mesh.ts';

@@ -1,5 +1,6 @@
 /** Several attempts of a request at a time, on real sockets: who is asked, whose answer counts, and that nothing stays behind. */
 import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import type { RequestListener } from 'node:http';
@@ -59,6 +60,24 @@ describe('a hedge by delay', () => {
     const failures = mesh.status().clusters.flatMap(({ endpoints }) => endpoints.map((endpoint) => endpoint.failures));
     // To lose is no failure.
     assert.deepEqual(failures, [0, 0]);
+  });
+
+  it('is told of as a retry is, by its name', async (t) => {
+    const silent = await startSilent();
+    const { mesh } = await policyMesh(t, [silent.address], { hedge: soon });
+    const events: unknown[] = [];
+    const listen = (event: unknown): void => {
+      const { mesh: from, reason, retry, maxRetries, delayMs, status, error } = event as Record<string, unknown>;
+      if (from === mesh.name) events.push({ reason, retry, maxRetries, delayMs, status, error });
+    };
+    subscribe('meshfetch:retry:scheduled', listen);
+    t.after(() => unsubscribe('meshfetch:retry:scheduled', listen));
+    const caller = new AbortController();
+    const asked = ask(mesh, { signal: caller.signal });
+    await eventually('both are there', () => silent.requests.length === 2);
+    caller.abort();
+    await assert.rejects(asked);
+    assert.deepEqual(events, [{ reason: 'hedge', retry: 1, maxRetries: 1, delayMs: 0, status: undefined, error: undefined }]);
   });
 
   it('asks nobody else when the first is quick', async (t) => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { RequestListener } from 'node:http';
 import { describe, it, type TestContext } from 'node:test';
 import type { Mesh } from 'meshfetch';
-import type { OutlierDetectionConfig } from '../../src/model/policy.ts';
+import type { OutlierDetectionConfig } from '../../src/model/detection.ts';
 import { eventually } from '../support/mesh-of.ts';
 import { ask, policyMesh } from '../support/policy-mesh.ts';
 import { answer, startServer } from '../support/servers.ts';

@@ -44,10 +44,7 @@ describe('the options of createMesh', () => {
   }
 
   it('are each tested with a wrong value', () =>
-    assert.deepEqual(
-      [...new Set(wrong.map(({ name }) => name))],
-      Object.keys(optionTable),
-    ));
+    assert.deepEqual([...new Set(wrong.map(({ name }) => name))], Object.keys(optionTable)));
 
   it('may be undefined', () => checkOptions({ name: undefined, clock: undefined }));
 });

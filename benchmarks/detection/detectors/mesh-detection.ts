@@ -5,7 +5,7 @@ import { Host } from '../../../src/data-plane/cluster/host.ts';
 import type { HostSeeker } from '../../../src/data-plane/cluster/pick-host.ts';
 import type { Outcome } from '../../../src/data-plane/resilience/outcome.ts';
 import type { ClusterConfig } from '../../../src/model/cluster.ts';
-import type { OutlierDetectionConfig } from '../../../src/model/policy.ts';
+import type { OutlierDetectionConfig } from '../../../src/model/detection.ts';
 import type { Detector, DetectorKind } from './detector.ts';
 
 const failed: Outcome = { kind: 'response', status: 500, grpcStatus: undefined, headers: {} };

@@ -7,7 +7,7 @@ import type {
   LocalityConfig,
   LocalityEndpoints,
 } from '../../model/cluster.ts';
-import type { CircuitBreakerConfig } from '../../model/policy.ts';
+import type { CircuitBreakerConfig } from '../../model/detection.ts';
 import type { SanMatcher, UpstreamTls } from '../../model/tls.ts';
 import { isHostName, parseAddress } from './address.ts';
 import { localityName } from './locality-name.ts';

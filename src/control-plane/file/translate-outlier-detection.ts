@@ -1,5 +1,5 @@
 /** `outlierDetection` of the file → that of the model. */
-import type { OutlierDetectionConfig, SuccessRateConfig } from '../../model/policy.ts';
+import type { OutlierDetectionConfig, SuccessRateConfig } from '../../model/detection.ts';
 import type { DefaultsFile } from './schema.ts';
 
 /** What holds without `cusum`, so that something is looked for. Envoy's value. */

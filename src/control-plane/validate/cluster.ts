@@ -1,7 +1,7 @@
 /** Checks of a cluster: where its endpoints come from, how they are balanced, watched and protected. */
 import { isIP } from 'node:net';
 import type { ClusterConfig, Discovery, LoadBalancingConfig } from '../../model/cluster.ts';
-import type { CircuitBreakerConfig, CircuitFallback, OutlierDetectionConfig } from '../../model/policy.ts';
+import type { CircuitBreakerConfig, CircuitFallback, OutlierDetectionConfig } from '../../model/detection.ts';
 import { nearestName } from '../../base/nearest-name.ts';
 import { printed, type Check } from './check.ts';
 import { checkHttp2, checkLocalities, checkShares, upstreamProtocols } from './endpoints.ts';

@@ -8,7 +8,8 @@ import type {
   LocalityEndpoints,
 } from '../../model/cluster.ts';
 import type { EndpointHealthCheck, HealthCheckConfig } from '../../model/health.ts';
-import type { CircuitBreakerConfig, LimitsConfig, OutlierDetectionConfig } from '../../model/policy.ts';
+import type { LimitsConfig } from '../../model/policy.ts';
+import type { CircuitBreakerConfig, OutlierDetectionConfig } from '../../model/detection.ts';
 import type { UpstreamTls, UpstreamTlsMatch } from '../../model/tls.ts';
 import {
   each,

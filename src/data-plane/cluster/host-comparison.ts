@@ -1,5 +1,5 @@
 import type { MeshErrorCode } from '../../base/errors.ts';
-import type { CusumConfig } from '../../model/policy.ts';
+import type { CusumConfig } from '../../model/detection.ts';
 import { CusumDetector } from '../resilience/cusum.ts';
 import type { ServingHosts } from '../resilience/cusum-gate.ts';
 import type { CusumHost } from '../resilience/cusum-host.ts';

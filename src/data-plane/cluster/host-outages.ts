@@ -4,7 +4,7 @@
  * and to those who listen to events. A host whose probe failed is ejected again: an event of its own, since it stays for longer.
  */
 import type { Clock } from '../../base/runtime.ts';
-import type { CircuitBreakerConfig } from '../../model/policy.ts';
+import type { CircuitBreakerConfig } from '../../model/detection.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import { Breaker, type BreakerState, type OpenedBy, type Probe } from '../resilience/circuit-breaker.ts';
 import { CircuitWindow, defaultWindowMs } from '../resilience/circuit-window.ts';

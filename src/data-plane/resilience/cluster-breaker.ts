@@ -12,7 +12,7 @@
  * opossum owns open → half-open → closed (circuit-breaker.ts). Cold start: closed, and `minimumRequests` have to be there first.
  */
 import type { Clock } from '../../base/runtime.ts';
-import type { CircuitBreakerConfig } from '../../model/policy.ts';
+import type { CircuitBreakerConfig } from '../../model/detection.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import { Breaker, type BreakerState, type Probe } from './circuit-breaker.ts';
 import { CircuitWindow } from './circuit-window.ts';

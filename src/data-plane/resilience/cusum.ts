@@ -27,7 +27,7 @@
  * its share grows as they shrink. Cold start: peers that were not heard of are taken to fail in an eighth of their requests, which
  * twenty successes outweigh, so that the first failures of a service with a few errors eject nobody.
  */
-import type { CusumConfig } from '../../model/policy.ts';
+import type { CusumConfig } from '../../model/detection.ts';
 import { latencyEvidence, weighAlternatives } from './cusum-alternatives.ts';
 import { CusumGate, type ServingHosts } from './cusum-gate.ts';
 import { CusumHost, errorAlternatives } from './cusum-host.ts';

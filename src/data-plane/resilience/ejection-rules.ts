@@ -10,7 +10,7 @@
  * at 10 % none could ever be ejected; gRFC A50 says yes).
  */
 import type { Clock, Random } from '../../base/runtime.ts';
-import type { OutlierDetectionConfig } from '../../model/policy.ts';
+import type { OutlierDetectionConfig } from '../../model/detection.ts';
 import type { Outcome } from './outcome.ts';
 import { retryAfterMs } from './retry-after.ts';
 

@@ -2,7 +2,7 @@
  * Failure percentage detection: once an interval, who failed a fixed share of its requests is out, whatever the others do. Nothing is
  * judged with fewer than `minimumHosts` hosts that had `requestVolume` requests. Source: Envoy `OutlierDetection`; gRFC A50.
  */
-import type { FailurePercentageConfig } from '../../model/policy.ts';
+import type { FailurePercentageConfig } from '../../model/detection.ts';
 import type { IntervalRate } from './interval-rate.ts';
 
 /** The hosts of one interval that failed too much, the worst first. Empty when too few hosts had the volume. */

@@ -6,7 +6,7 @@
  * late stays out for as much less, and what is older than an ejection would last says nothing any more and is forgotten. The first
  * interval begins with the first outcome.
  */
-import type { FailurePercentageConfig, OutlierDetectionConfig, SuccessRateConfig } from '../../model/policy.ts';
+import type { FailurePercentageConfig, OutlierDetectionConfig, SuccessRateConfig } from '../../model/detection.ts';
 import { ejectionDefaults, timeOr } from './ejection-rules.ts';
 import { failurePercentageOutliers } from './failure-percentage.ts';
 import type { IntervalRate } from './interval-rate.ts';

@@ -17,7 +17,7 @@
  * failures counts.
  */
 import type { Random } from '../../base/runtime.ts';
-import type { OutlierDetectionConfig } from '../../model/policy.ts';
+import type { OutlierDetectionConfig } from '../../model/detection.ts';
 import { EjectionState, timeOr, type ClusterCounts, type Ejection, type EjectionRules } from './ejection-rules.ts';
 import { IntervalSweep, type IntervalCounts } from './interval-sweep.ts';
 import type { Outcome } from './outcome.ts';

@@ -3,7 +3,7 @@
  * Nothing is judged with fewer than `minimumHosts` hosts that had `requestVolume` requests: of two hosts neither is the odd one.
  * Source: Envoy `OutlierDetection`, "success rate"; gRFC A50.
  */
-import type { SuccessRateConfig } from '../../model/policy.ts';
+import type { SuccessRateConfig } from '../../model/detection.ts';
 import type { IntervalRate } from './interval-rate.ts';
 
 /** Below which rate a host is an outlier, 0…1, and what it follows from. */

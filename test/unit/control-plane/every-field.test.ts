@@ -9,16 +9,15 @@ import type { MetadataMatcher, RouteMatch, ValueMatcher } from '../../../src/mod
 import type {
   AdaptiveConcurrencyConfig,
   BackoffConfig,
-  CircuitBreakerConfig,
   ClientThrottleConfig,
   FaultConfig,
   HeaderMutation,
   HedgeConfig,
   LimitsConfig,
   LocalRateLimitConfig,
-  OutlierDetectionConfig,
   RetryConfig,
 } from '../../../src/model/policy.ts';
+import type { CircuitBreakerConfig, OutlierDetectionConfig } from '../../../src/model/detection.ts';
 import type { InternalRedirectConfig } from '../../../src/model/internal-redirect.ts';
 import type { HealthCheckConfig, SlowStartConfig } from '../../../src/model/health.ts';
 import type {

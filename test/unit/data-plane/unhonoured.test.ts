@@ -49,13 +49,8 @@ import type {
 import type { EndpointHealthCheck, HealthCheckConfig } from '../../../src/model/health.ts';
 import type { OutboundListenerConfig } from '../../../src/model/listener.ts';
 import type { RouteMatch } from '../../../src/model/match.ts';
-import type {
-  CircuitBreakerConfig,
-  LimitsConfig,
-  LocalRateLimitConfig,
-  OutlierDetectionConfig,
-  RetryConfig,
-} from '../../../src/model/policy.ts';
+import type { LimitsConfig, LocalRateLimitConfig, RetryConfig } from '../../../src/model/policy.ts';
+import type { CircuitBreakerConfig, OutlierDetectionConfig } from '../../../src/model/detection.ts';
 import type {
   ForwardOptions,
   MirrorConfig,

@@ -1,5 +1,6 @@
 /** Limits and ejection of a cluster (`CircuitBreakers`, `OutlierDetection`) with Envoy's defaults written out. */
-import type { LimitsConfig, OutlierDetectionConfig, RetryBudgetConfig } from '../../../model/policy.ts';
+import type { LimitsConfig, RetryBudgetConfig } from '../../../model/policy.ts';
+import type { OutlierDetectionConfig } from '../../../model/detection.ts';
 import type { Message } from './message.ts';
 import { percentFrom } from './string-matcher.ts';
 

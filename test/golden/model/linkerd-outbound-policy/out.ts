@@ -1,7 +1,7 @@
 /** `in.json` in words of the model; `notes.md` says which field went where. */
 import type { ClusterConfig } from '../../../../src/model/cluster.ts';
 import type { Problem } from '../../../../src/model/contracts.ts';
-import type { OutlierDetectionConfig } from '../../../../src/model/policy.ts';
+import type { OutlierDetectionConfig } from '../../../../src/model/detection.ts';
 import type { RouteConfig, VirtualHostConfig } from '../../../../src/model/route.ts';
 import type { Resource } from '../../../../src/model/snapshot.ts';
 

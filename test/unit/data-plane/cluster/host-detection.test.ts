@@ -7,7 +7,7 @@ import { Host } from '../../../../src/data-plane/cluster/host.ts';
 import type { HostSeeker } from '../../../../src/data-plane/cluster/pick-host.ts';
 import type { Outcome } from '../../../../src/data-plane/resilience/outcome.ts';
 import type { ClusterConfig } from '../../../../src/model/cluster.ts';
-import type { OutlierDetectionConfig } from '../../../../src/model/policy.ts';
+import type { OutlierDetectionConfig } from '../../../../src/model/detection.ts';
 import { createTelemetry } from '../../../../src/telemetry/telemetry.ts';
 import { eventually } from '../../../support/mesh-of.ts';
 import { createVirtualClock, type VirtualClock } from '../../../../src/testing/virtual-clock.ts';

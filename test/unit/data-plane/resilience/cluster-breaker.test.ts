@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import type { CircuitBreakerConfig } from '../../../../src/model/policy.ts';
+import type { CircuitBreakerConfig } from '../../../../src/model/detection.ts';
 import { ClusterBreaker, type BreakerAttempt } from '../../../../src/data-plane/resilience/cluster-breaker.ts';
 import { leastProbeLimitMs, patienceMs } from '../../../../src/data-plane/resilience/probe-rule.ts';
 import type { Telemetry } from '../../../../src/telemetry/telemetry.ts';

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { seededRandom } from '../../../../src/base/runtime.ts';
-import type { CusumConfig } from '../../../../src/model/policy.ts';
+import type { CusumConfig } from '../../../../src/model/detection.ts';
 import { WatchedHosts } from './watched-hosts.ts';
 
 interface Scenario {

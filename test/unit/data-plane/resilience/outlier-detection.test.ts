@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { OutlierDetectionConfig } from '../../../../src/model/policy.ts';
+import type { OutlierDetectionConfig } from '../../../../src/model/detection.ts';
 import type { Random } from '../../../../src/base/runtime.ts';
 import { EjectionRules, type Ejection } from '../../../../src/data-plane/resilience/ejection-rules.ts';
 import { OutlierDetector, OutlierState } from '../../../../src/data-plane/resilience/outlier-detection.ts';

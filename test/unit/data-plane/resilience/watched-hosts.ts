@@ -1,6 +1,6 @@
 import { CusumDetector } from '../../../../src/data-plane/resilience/cusum.ts';
 import type { CusumHost } from '../../../../src/data-plane/resilience/cusum-host.ts';
-import type { CusumConfig } from '../../../../src/model/policy.ts';
+import type { CusumConfig } from '../../../../src/model/detection.ts';
 
 /** A cluster of so many hosts under the default detector, without the rest of the mesh: whoever must go is out at once. */
 export class WatchedHosts {
