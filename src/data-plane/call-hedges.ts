@@ -85,7 +85,7 @@ export class CallHedges implements DeadlineTarget {
   private startNext(now: number): boolean {
     const { call } = this;
     if (this.isGranted) this.isGranted = false;
-    else if (!call.further().grantsHedge(this.schedule, call.current!, now, true)) {
+    else if (!call.further().grantsHedge(this.schedule, call.current!, now)) {
       this.schedule.stop();
       return false;
     }
@@ -139,7 +139,7 @@ export class CallHedges implements DeadlineTarget {
     const retriable = call.retry !== undefined && isRetriable(call.retry, outcome);
     const verdict = schedule.onOutcome(outcome, retriable, others, now);
     if (verdict !== 'next') return verdict;
-    this.isGranted = this.isInTime(schedule.dueMs) && call.further().grantsHedge(schedule, attempt, now, false);
+    this.isGranted = this.isInTime(schedule.dueMs) && call.further().grantsHedge(schedule, attempt, now, outcome);
     if (this.isGranted) return 'wait';
     schedule.stop();
     return 'final';

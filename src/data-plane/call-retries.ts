@@ -169,11 +169,12 @@ export class CallRetries {
   }
 
   /**
-   * Whether one more attempt may start after this one, beside it where it is still open. Takes from the retry budget when it says so;
+   * Whether one more attempt may start after this one, beside it where it has no outcome. Takes from the retry budget when it says so;
    * takes nothing when it does not.
    */
-  grantsHedge(schedule: HedgeSchedule, after: Attempt, now: number, isBeside: boolean): boolean {
+  grantsHedge(schedule: HedgeSchedule, after: Attempt, now: number, outcome?: Outcome): boolean {
     const { call } = this;
+    const isBeside = outcome === undefined;
     // Two that wait would both start, whatever `maxAttempts` says.
     if (this.isWaiting || call.isDecided) return false;
     if (isBeside ? !this.mayReadTwice || isShutTo(call, after.cluster) : !this.request.isReplayable) return false;
@@ -184,6 +185,14 @@ export class CallRetries {
       return false;
     }
     this.granted++;
+    call.span?.retryScheduled({
+      retry: call.attempts,
+      maxRetries: schedule.maxAttempts - 1,
+      reason: 'hedge',
+      delayMs: Math.max(0, schedule.dueMs - now),
+      budgetLeft: call.budget!.remaining(now),
+      ...(outcome && resultOf(outcome)),
+    });
     if (!isBeside) call.replay?.hold();
     if (after.host !== undefined) this.hosts.add(after.host);
     return true;

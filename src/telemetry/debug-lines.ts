@@ -112,7 +112,7 @@ function requestEnd(event: RequestEndEvent): string {
 const lines: { readonly [N in Exclude<EventName, 'attempt:end'>]: (event: EventPayloads[N]) => string } = {
   'request:end': requestEnd,
   'retry:scheduled': (event) =>
-    `${way(event)} → ${result(event.status, event.error, flagsOf(event.error))}; retry ${event.retry}/${event.maxRetries} in ${milliseconds(event.delayMs)} (${event.reason}${left(event.budgetLeft)})`,
+    `${way(event)} → ${result(event.status, event.error, flagsOf(event.error))}${event.reason === 'hedge' && event.status === undefined && event.error === undefined ? ' yet' : ''}; retry ${event.retry}/${event.maxRetries} in ${milliseconds(event.delayMs)} (${event.reason}${left(event.budgetLeft)})`,
   'retry:denied': (event) =>
     `${way(event)} → ${result(event.status, event.error, flagsOf(event.error))}; not retried: ${denials[event.reason]}${left(event.budgetLeft)}`,
   'host:ejected': (event) =>

@@ -52,12 +52,12 @@ export const eventTable: { readonly [N in EventName]: { readonly doc: string; re
     },
   },
   'retry:scheduled': {
-    doc: 'An attempt failed and another one follows.',
+    doc: 'An attempt failed and another one follows, or one takes long and a hedge starts beside it.',
     fields: {
       ...requestFields,
       retry: 'From 1.',
       maxRetries: 'How many the policy allows.',
-      reason: 'The condition of the retry policy that was met.',
+      reason: 'The condition of the retry policy that was met, or `hedge`.',
       delayMs: 'Wait before the next attempt.',
       budgetLeft: 'Retries left in the budget after this one.',
     },

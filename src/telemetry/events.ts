@@ -49,11 +49,11 @@ export interface AttemptEndEvent extends RequestEvent {
   readonly durationMs: number;
 }
 
-/** An attempt failed and another one follows after `delayMs`. */
+/** An attempt failed and another one follows after `delayMs`; or one takes long, and a hedge starts beside it. */
 export interface RetryScheduledEvent extends RequestEvent {
   readonly retry: number;
   readonly maxRetries: number;
-  readonly reason: RetryCondition;
+  readonly reason: RetryCondition | 'hedge';
   readonly delayMs: number;
   readonly budgetLeft: number | undefined;
 }

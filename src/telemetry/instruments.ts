@@ -91,7 +91,7 @@ export const metricTable = {
   'meshfetch.client.retries': {
     kind: 'counter',
     unit: '{retry}',
-    doc: 'Retries that were decided on, by the condition that allowed them.',
+    doc: 'Retries that were decided on, by the condition that allowed them; `hedge` for attempts beside one that takes long.',
     labels: ['meshfetch.cluster', 'meshfetch.retry.reason', 'meshfetch.mesh.name'],
   },
   'meshfetch.retry_budget.exhausted': {

@@ -50,7 +50,7 @@ export interface RetryFacts {
   /** From 1. */
   readonly retry: number;
   readonly maxRetries: number;
-  readonly reason: RetryCondition;
+  readonly reason: RetryCondition | 'hedge';
   readonly delayMs: number;
   /** Retries left in the budget; absent when there is none. */
   readonly budgetLeft?: number | undefined;
@@ -155,7 +155,7 @@ export class RequestSpan {
     return new AttemptSpan(this, facts, nowMs);
   }
 
-  /** Another attempt follows the one that has failed. */
+  /** Another attempt follows the one that has failed, or takes long. */
   retryScheduled(facts: RetryFacts): void {
     this.instruments?.get('meshfetch.client.retries').add(1, {
       'meshfetch.cluster': this.clusterLabel(),

@@ -67,7 +67,8 @@ export function mayHedge(
 export class HedgeSchedule {
   /** A per-try timeout leaves its attempt running. */
   readonly onPerTryTimeout: boolean;
-  private readonly maxAttempts: number;
+  /** The first one included. */
+  readonly maxAttempts: number;
   private readonly delayMs: number | undefined;
   private readonly nonFatal: ReadonlySet<string>;
   private readonly backup: BackupRequests | undefined;

@@ -55,6 +55,16 @@ describe('the debug lines', () => {
       line: '#1 GET orders:8443/api/42 → route "v2" → cluster orders/v2 → 192.0.2.7:7002 → 200 in 2.3 ms',
     },
     {
+      name: 'hedge',
+      act: (telemetry) => {
+        const request = telemetry.startRequest(someRequest(), 0)!;
+        request.routed('v2', 'orders/v2');
+        request.startAttempt(someAttempt(1), 0);
+        request.retryScheduled({ retry: 1, maxRetries: 1, reason: 'hedge', delayMs: 0 });
+      },
+      line: '#1 GET orders/api/42 → route "v2" → cluster orders/v2 → 192.0.2.7:7002 → no response yet; retry 1/1 in 0 ms (hedge)',
+    },
+    {
       name: 'request-without-route',
       act: (telemetry) => telemetry.startRequest(someRequest(), 0)!.end({ error: 'MESH_NO_ROUTE' }, 0.1),
       line: '#1 GET orders/api/42 → NR MESH_NO_ROUTE in 0.1 ms (0 attempts)',
