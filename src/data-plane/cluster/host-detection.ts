@@ -15,7 +15,7 @@ import { CircuitWindow, defaultWindowMs } from '../resilience/circuit-window.ts'
 import { slowRank } from '../resilience/cusum-alternatives.ts';
 import { EjectionRules, type ClusterCounts } from '../resilience/ejection-rules.ts';
 import type { FailureForecast } from '../resilience/failure-forecast.ts';
-import { OutlierDetector, statusOf } from '../resilience/outlier-detection.ts';
+import { hasEnvoyDetector, OutlierDetector, statusOf } from '../resilience/outlier-detection.ts';
 import type { Outcome } from '../resilience/outcome.ts';
 import type { Host } from './host.ts';
 import { HostComparison } from './host-comparison.ts';
@@ -123,6 +123,16 @@ export class HostDetection implements ClusterCounts {
       host.lastHeardMs = now;
       this.comparison?.count(now);
     }
+  }
+
+  /** The same, at the time of the last head that came: on the way of every request, where a number that is handed on costs memory. */
+  recordEnd(host: Host): void {
+    const { record } = host;
+    if (record === undefined && !this.watchesAll) this.comparison?.count(host.lastHeardMs);
+    else if (record?.window !== undefined && record.cusum === undefined && this.detector === undefined && isIn(host)) {
+      if (this.circuit !== undefined) record.window.record(false, host.lastHeardMs);
+      this.comparison?.count(host.lastHeardMs);
+    } else this.record(host, undefined, success, host.lastHeardMs);
   }
 
   /** Counts an outcome of a host. `isShared`: its peers were in the same trouble, so that it is no matter of comparison. */
@@ -280,15 +290,6 @@ export class HostDetection implements ClusterCounts {
   }
 }
 
-/** Where the default detector is on, those of Envoy are, which are named. */
-function hasEnvoyDetector(config: OutlierDetectionConfig): boolean {
-  return (
-    config.cusum === undefined ||
-    config.consecutive5xx !== undefined ||
-    config.consecutiveGatewayFailure !== undefined ||
-    config.consecutiveLocalOriginFailure !== undefined ||
-    config.successRate !== undefined ||
-    config.failurePercentage !== undefined ||
-    config.successRateAverage !== undefined
-  );
+function isIn({ openedBy, isRemoved }: Host): boolean {
+  return openedBy === undefined && !isRemoved;
 }

@@ -45,7 +45,7 @@ export function recordEnd(attempt: Attempt, trailers: ReportHeaders): void {
     if (attempt.isRecorded) return;
     attempt.isRecorded = true;
     // To the last head that came, which is not long ago where there is traffic: another look at the clock costs more than all of this.
-    cluster.detection.recordSuccess(host, host.lastHeardMs);
+    cluster.detection.recordEnd(host);
     return;
   }
   const now = attempt.call.context.clock.now();

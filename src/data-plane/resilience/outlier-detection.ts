@@ -207,3 +207,16 @@ function percent(ratio: number): string {
 export function statusOf(status: number, grpcStatus: string | undefined): number {
   return grpcStatus === undefined || status >= 500 ? status : (grpcServerErrors[grpcStatus] ?? status);
 }
+
+/** Where the default detector is on, those of Envoy are, which are named. */
+export function hasEnvoyDetector(config: OutlierDetectionConfig): boolean {
+  return (
+    config.cusum === undefined ||
+    config.consecutive5xx !== undefined ||
+    config.consecutiveGatewayFailure !== undefined ||
+    config.consecutiveLocalOriginFailure !== undefined ||
+    config.successRate !== undefined ||
+    config.failurePercentage !== undefined ||
+    config.successRateAverage !== undefined
+  );
+}
