@@ -7,7 +7,7 @@
  */
 import type { Clock, Random } from '../../base/runtime.ts';
 import type { ClusterConfig } from '../../model/cluster.ts';
-import type { CircuitBreakerConfig, CusumConfig, OutlierDetectionConfig } from '../../model/detection.ts';
+import type { CircuitBreakerConfig, CusumConfig } from '../../model/detection.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { HealthState } from '../health-checks/host-health.ts';
 import type { Probe } from '../resilience/circuit-breaker.ts';
