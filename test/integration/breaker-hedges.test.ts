@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { ServerResponse } from 'node:http';
 import { describe, it, type TestContext } from 'node:test';
-import type { CircuitBreakerConfig } from '../../src/model/policy.ts';
+import type { CircuitBreakerConfig } from '../../src/model/detection.ts';
 import type { RequestPolicy } from '../../src/model/route.ts';
 import { eventually } from '../support/mesh-of.ts';
 import { ask, policyMesh } from '../support/policy-mesh.ts';
