@@ -13,7 +13,7 @@ import { attemptReport } from './attempt-report.ts';
 import { optionsOf } from './attempt-request.ts';
 import { perTryMs } from './attempt-time.ts';
 import { errorOf } from './call-failure.ts';
-import { isSafeToLose } from './call-retries.ts';
+import { isRepeatable, isSafeToLose } from './call-retries.ts';
 import { refusedBy } from './circuit-fallback.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import type { Host } from './cluster/host.ts';
@@ -65,6 +65,8 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   isOver = false;
   /** True from `outcome` on: it has been recorded. */
   isRecorded = false;
+  /** How often undici has begun to send it: it does so again by itself where HTTP/2 says that nothing was processed. */
+  private starts = 0;
   private isReported = false;
   private isReleased = false;
   private connection: Connection | undefined = undefined;
@@ -275,6 +277,8 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   onRequestStart(controller: Dispatcher.DispatchController): void {
     // Thrown, it ends the request and leaves the connection for the next one; aborted, it would take the connection along.
     if (this.cancelReason !== undefined) throw this.cancelReason;
+    if (this.isOver || (++this.starts > 2 && !(this.call.options.idempotent ?? isRepeatable(this.call.options))))
+      throw sentAgain();
     this.controller = controller;
     this.call.wasSent = true;
   }
@@ -568,6 +572,16 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
 }
 
 type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2];
+
+/**
+ * undici puts a stream that GOAWAY kept from leaving back into its queue, and may leave it there twice: the second copy would be a
+ * second execution.
+ */
+function sentAgain(): Error {
+  return Object.assign(new Error('the HTTP/2 client was about to send the request once more; it may have been processed'), {
+    code: 'ECONNRESET',
+  });
+}
 
 /** A load-balancing policy of the program that throws. */
 function brokenPolicy(cause: unknown): Failure {
