@@ -40,6 +40,10 @@ const maxDrainMs = 1000;
 
 const noHeaders: readonly string[] = [];
 
+/** Instead of the number of a socket. */
+const notStarted = -1;
+const startedAgain = -2;
+
 /**
  * What undici is told of a cancelled attempt. With a code of its own undici would fail other requests of the client with the reason
  * of this one; the caller's reason travels through the call.
@@ -65,8 +69,8 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   isOver = false;
   /** True from `outcome` on: it has been recorded. */
   isRecorded = false;
-  /** How often undici has begun to send it: it does so again by itself where HTTP/2 says that nothing was processed. */
-  private starts = 0;
+  /** Number of the socket that it was begun to be sent on; {@link startedAgain} once it was begun anew. */
+  private startedOn = notStarted;
   private isReported = false;
   private isReleased = false;
   private connection: Connection | undefined = undefined;
@@ -277,10 +281,25 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   onRequestStart(controller: Dispatcher.DispatchController): void {
     // Thrown, it ends the request and leaves the connection for the next one; aborted, it would take the connection along.
     if (this.cancelReason !== undefined) throw this.cancelReason;
-    if (this.isOver || (++this.starts > 2 && !(this.call.options.idempotent ?? isRepeatable(this.call.options))))
-      throw sentAgain();
+    const { sockets } = this.connection!;
+    if (this.startedOn === notStarted) this.startedOn = sockets;
+    else this.startAgain(sockets);
     this.controller = controller;
     this.call.wasSent = true;
+  }
+
+  /**
+   * undici begins a request anew by itself. A stream that the peer has refused was not processed, and goes out once more on its session
+   * (RFC 9113, section 8.7). After GOAWAY, on another session, undici has been seen to repeat what had been processed, and to hold a
+   * request twice in its queue: only what may be repeated is.
+   */
+  private startAgain(sockets: number): void {
+    const { options } = this.call;
+    const isRefused = this.startedOn === sockets && !this.isOver;
+    this.startedOn = startedAgain;
+    if (isRefused || (!this.isOver && (options.idempotent ?? isRepeatable(options)))) return;
+    const what = 'the HTTP/2 session ended, and the request may have been processed on it';
+    throw Object.assign(new Error(what), { code: 'ECONNRESET' });
   }
 
   onResponseStarted(): void {
@@ -572,16 +591,6 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
 }
 
 type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2];
-
-/**
- * undici puts a stream that GOAWAY kept from leaving back into its queue, and may leave it there twice: the second copy would be a
- * second execution.
- */
-function sentAgain(): Error {
-  return Object.assign(new Error('the HTTP/2 client was about to send the request once more; it may have been processed'), {
-    code: 'ECONNRESET',
-  });
-}
 
 /** A load-balancing policy of the program that throws. */
 function brokenPolicy(cause: unknown): Failure {

@@ -42,6 +42,8 @@ export class Connection {
   /** Requests on it now; more than one only on HTTP/2. */
   streams = 0;
   requests = 0;
+  /** Sockets that it has had: undici makes another one by itself while requests wait. */
+  sockets = 0;
   /** Streams that it may carry at a time: ours, and once its SETTINGS are here the peer's where that is less. */
   maxStreams = maxStreamsPerConnection;
   /** How far the stack's {@link HostConnections.sequence} was when a response on it last ended well. */

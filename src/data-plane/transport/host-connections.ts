@@ -201,6 +201,7 @@ export class HostConnections {
           { ...options, servername: this.serverName },
           (...result: Parameters<buildConnector.Callback>) => {
             const socket = result[1];
+            if (socket !== null) connection.sockets++;
             if (socket !== null && 'alpnProtocol' in socket && socket.alpnProtocol === 'h2') connection.isH2 = true;
             connected = socket;
             connection.brokeOff = undefined;
