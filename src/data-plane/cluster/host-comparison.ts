@@ -96,8 +96,8 @@ export class HostComparison {
   }
 
   /** The host is gone from the cluster. */
-  forget({ cusum }: HostRecord): void {
-    if (cusum !== undefined) this.detector.forget(cusum);
+  forget({ cusum }: HostRecord, now: number): void {
+    if (cusum !== undefined) this.detector.forget(cusum, now);
   }
 
   /** The evidence against a host as a share (0…1) of what is needed to take it out; undefined while there is none. */

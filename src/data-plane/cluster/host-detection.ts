@@ -225,7 +225,7 @@ export class HostDetection implements ClusterCounts {
     this.outages.forget(record);
     host.record = undefined;
     this.records.delete(record);
-    this.comparison?.forget(record);
+    this.comparison?.forget(record, this.clock.now());
   }
 
   private watch(host: Host): HostRecord {

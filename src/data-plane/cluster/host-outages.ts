@@ -156,7 +156,7 @@ export class HostOutages {
     record.breaker = undefined;
     const by = host.openedBy;
     this.setOpenedBy(host, undefined);
-    this.policy.rules?.returned(record.outlier, now);
+    record.outlier.returned(now);
     this.listener.onBack(record, now);
     if (!host.isFailedByCheck) this.down.cameUp(host, now);
     this.cluster.refresh(host);

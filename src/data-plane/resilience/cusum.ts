@@ -162,13 +162,8 @@ export class CusumDetector {
 
   /** The host was taken out: it is no peer of the others any more. */
   ejected(host: CusumHost, now: number): void {
-    this.pool.fold(now);
-    host.rates.fold(this.pool, now, host.isSuspected);
-    this.gate.cool(host);
+    this.forget(host, now);
     this.moved.ejected(host, now);
-    this.suspect(host, false);
-    this.pool.gone.add(host.rates);
-    host.rates.clear();
     host.clear();
     host.trustRatio = 1;
     host.isOnProbation = false;
@@ -188,10 +183,14 @@ export class CusumDetector {
     host.trustRatio = 0.5;
   }
 
-  /** The host is gone from the cluster. */
-  forget(host: CusumHost): void {
+  /** The host is gone from the cluster: what it did is no measure for the others any more. */
+  forget(host: CusumHost, now: number): void {
+    this.pool.fold(now);
+    host.rates.fold(this.pool, now, host.isSuspected);
     this.gate.cool(host);
     this.suspect(host, false);
+    this.pool.gone.add(host.rates);
+    host.rates.clear();
   }
 
   /** The evidence as a share of what is needed, 0…1. */

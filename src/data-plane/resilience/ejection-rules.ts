@@ -24,6 +24,12 @@ export class EjectionState {
   isEjected = false;
   /** Monotonic milliseconds of the last return; quiet intervals since then count down `ejections`. */
   returnedMs = 0.1;
+
+  /** The host is back in service, whatever policy there is by now. */
+  returned(now: number): void {
+    this.isEjected = false;
+    this.returnedMs = now;
+  }
 }
 
 /** Hosts of the cluster, and how many of them detection has out. */
@@ -74,12 +80,6 @@ export class EjectionRules {
   ejectAgain(host: EjectionState, outcome?: Outcome): number {
     host.ejections = this.next(host.ejections);
     return this.durationMs(host.ejections, outcome);
-  }
-
-  /** The host is back in service. */
-  returned(host: EjectionState, now: number): void {
-    host.isEjected = false;
-    host.returnedMs = now;
   }
 
   private mayEject({ total, ejected }: ClusterCounts): boolean {

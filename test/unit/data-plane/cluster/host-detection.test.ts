@@ -378,3 +378,35 @@ describe('HostDetection, when all that are in service fail', () => {
     for (const host of all.hosts) all.detection.forget(host);
   });
 });
+
+describe('HostDetection, of hosts that come and go', () => {
+  it('may eject a host again that came back while there was no policy', async () => {
+    const all = watched(3);
+    await all.answer(600, 60_000);
+    await fail(all, all.hosts[0]!, 10);
+    assert.equal(all.hosts[0]!.openedBy, 'outlier');
+    all.configure(undefined);
+    all.hosts[0]!.record!.breaker!.close();
+    assert.equal(all.hosts[0]!.openedBy, undefined);
+    all.configure({ ...base, cusum: {} });
+    await all.answer(600, 60_000);
+    await fail(all, all.hosts[0]!, 10);
+    assert.equal(all.hosts[0]!.openedBy, 'outlier');
+    for (const host of all.hosts) all.detection.forget(host);
+  });
+
+  it('does not measure hosts by one that failed and was removed', async () => {
+    const all = watched(4);
+    await all.answer(600, 60_000);
+    const [gone, bad] = all.hosts as [Host, Host];
+    // Too few to be taken out, more than enough to spoil the measure.
+    await fail(all, gone, 3);
+    all.detection.forget(gone);
+    gone.isRemoved = true;
+    all.hosts.shift();
+    all.detection.hostsChanged();
+    await fail(all, bad, 4);
+    assert.equal(bad.openedBy, 'outlier');
+    for (const host of all.hosts) all.detection.forget(host);
+  });
+});

@@ -162,7 +162,7 @@ describe('OutlierDetector: how long a host is out', () => {
       now += quiet;
       const ejection = detector.decide(host, e500, now, fiveHosts) as Ejection;
       now += ejection.forMs;
-      rules.returned(host, now);
+      host.returned(now);
       detector.returned(host);
       return ejection.forMs / 1000;
     });
@@ -217,7 +217,7 @@ describe('OutlierDetector: how long a host is out', () => {
     const detector = new OutlierDetector(full, rules, () => 0);
     const host = new OutlierState();
     for (const outcome of times(5, e500)) detector.decide(host, outcome, 0, fiveHosts);
-    rules.returned(host, 30_000);
+    host.returned(30_000);
     detector.returned(host);
     assert.deepEqual(
       times(3, e500).map((outcome) => detector.decide(host, outcome, 30_001, fiveHosts) !== undefined),
