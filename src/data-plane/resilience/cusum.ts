@@ -162,8 +162,11 @@ export class CusumDetector {
 
   /** The host was taken out: it is no peer of the others any more. */
   ejected(host: CusumHost, now: number): void {
-    this.forget(host, now);
+    this.pool.fold(now);
+    host.rates.fold(this.pool, now, host.isSuspected);
+    // It reads the rates, which are forgotten next.
     this.moved.ejected(host, now);
+    this.forget(host, now);
     host.clear();
     host.trustRatio = 1;
     host.isOnProbation = false;
