@@ -3,7 +3,7 @@
  * against this file alone; see docs/how-to for a walk through each.
  */
 import type { Clock, Random } from '../base/runtime.ts';
-import type { ClusterConfig } from './cluster.ts';
+import type { ClusterConfig, Locality } from './cluster.ts';
 import type { Svid, TrustBundle } from './identity.ts';
 import type { RequestPolicy } from './route.ts';
 import type { Resource, ResourceKey, ResourceKind } from './snapshot.ts';
@@ -49,6 +49,16 @@ export interface ControlPlaneStatus {
   readonly problems?: readonly Problem[];
   /** Set when the last update was refused before it became resources: what it was, and why in one sentence. Told once, as an event. */
   readonly refused?: { readonly version?: string; readonly reason: string };
+  /** What is in force is not what the source says now: a snapshot from the disk, and how old it is. */
+  readonly stale?: string;
+}
+
+/** What a source received and has not put in force, because nothing has asked for it yet. */
+export interface SourceFindings {
+  /** Refused; the last good version of each is kept. */
+  readonly rejected: readonly Problem[];
+  /** Fields that would have no effect. */
+  readonly unhonoured: readonly Problem[];
 }
 
 /** Where a control plane delivers to. */
@@ -93,8 +103,49 @@ export interface ControlPlaneContext {
     /** Calls back whenever they may be others, until the mesh is closed. */
     onChange(listener: () => void): void;
   };
+  /**
+   * What the clusters of this source have done since they were made: for a control plane that balances by it (gRFC B1, LRS). Left out
+   * by a host of control planes that does not count.
+   */
+  readonly load?: () => readonly ClusterLoad[];
   /** Aborted by `mesh.close()`. */
   readonly signal: AbortSignal;
+}
+
+/** What a cluster did since it was made; every number only grows, `inProgress` excepted. Source: `envoy.config.endpoint.v3.ClusterStats`. */
+export interface ClusterLoad {
+  readonly cluster: string;
+  /** Name of its endpoints resource, where it has one (EDS `service_name`). */
+  readonly endpoints?: string;
+  readonly localities: readonly LocalityLoad[];
+  /** Requests that were answered without an endpoint, by the category of the drop. */
+  readonly drops: readonly { readonly category: string; readonly count: number }[];
+}
+
+/** What the endpoints of a locality did. Source: `envoy.config.endpoint.v3.UpstreamLocalityStats`. */
+export interface LocalityLoad {
+  readonly locality: Locality;
+  readonly priority: number;
+  readonly issued: number;
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly inProgress: number;
+  /** Named metrics of ORCA reports: how many reports had each, and the sum. */
+  readonly metrics: readonly { readonly name: string; readonly count: number; readonly sum: number }[];
+}
+
+/** Who this process is in the words of its mesh: for the labels of metrics, and for what peers are told. */
+export interface WorkloadConfig {
+  readonly name: string;
+  readonly namespace: string;
+  readonly canonicalName: string;
+  readonly canonicalRevision: string;
+  readonly app?: string;
+  readonly version?: string;
+  /** Name of the cluster of machines (Kubernetes) it runs in. */
+  readonly clusterId?: string;
+  readonly meshId?: string;
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 /**
@@ -115,6 +166,10 @@ export interface ControlPlane {
    */
   readonly remoteAddresses?: { readonly allowLoopback: boolean };
   readonly identity?: IdentitySource;
+  /** Asked by `mesh.status()`; only what is not in force, since the store knows the rest. */
+  findings?(): SourceFindings;
+  /** Set by the preset of a mesh whose metric families and peer metadata name workloads. Read when the first request is sent. */
+  readonly workload?: { readonly dialect: 'istio'; current(): WorkloadConfig | undefined };
 }
 
 /** A hash of 64 bits in two unsigned halves: a BigInt would cost each request more than the hashing. */

@@ -35,4 +35,9 @@ export interface TrustBundle {
   readonly certificates: string;
   /** SPIFFE trust domain whose peers it verifies; absent = any. */
   readonly trustDomain?: string;
+  /**
+   * Roots of other trust domains (SPIFFE federation): a peer is verified against those of its own trust domain and no others. With
+   * this, `trustDomain` is set, and `certificates` are the roots of that one.
+   */
+  readonly federated?: readonly { readonly trustDomain: string; readonly certificates: string }[];
 }

@@ -34,7 +34,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
 /** Packages that each room may import. */
 const packages: Readonly<Record<string, readonly string[]>> = {
   base: ['lru-cache', 're2js'],
-  wire: ['lru-cache'],
+  wire: ['@grpc/grpc-js', 'lru-cache'],
   security: ['@peculiar/x509'],
   telemetry: ['@opentelemetry/api'],
   'control-plane': ['lru-cache', 'undici', 'valibot', 'yaml'],
@@ -45,12 +45,16 @@ const packages: Readonly<Record<string, readonly string[]>> = {
 
 /** `import 'meshfetch'` loads none of these: most programs never need them, and each costs every start (loaded-files.test.ts runs it). */
 const loadedOnDemand = [
+  '@grpc/grpc-js',
   're2js',
   'yaml',
   'valibot',
   '@peculiar/x509',
   'control-plane/consul/index.ts',
   'control-plane/file/index.ts',
+  'control-plane/istio/index.ts',
+  'control-plane/spiffe/index.ts',
+  'control-plane/xds/index.ts',
 ];
 
 /** Files that may look at the time, start timers or draw by chance. */
