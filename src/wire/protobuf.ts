@@ -1,6 +1,6 @@
 /**
  * The wire form of protobuf messages (https://protobuf.dev/programming-guides/encoding), for the few small ones that are read and
- * written by hand. Bytes come from peers: nothing here throws, copies or reads past the end.
+ * written by hand. Bytes that are read come from peers: the reader never throws, copies or reads past the end.
  */
 
 const wireTypes = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
@@ -100,16 +100,94 @@ export class ProtobufReader {
   }
 }
 
-/** A field that is a text. */
-export function textField(field: number, text: string): Buffer {
-  const bytes = Buffer.from(text);
-  return Buffer.concat([Buffer.from([...varint(field * 8 + wireTypes.bytes), ...varint(bytes.length)]), bytes]);
+const firstRoomBytes = 128;
+
+/**
+ * Writes the fields of a message one after another, and exactly those that it is told to: whoever wants proto3's defaults left out
+ * does not write them. Each call gives the writer again. Numbers that no field can hold are a programmer's mistake: RangeError.
+ *
+ *     new ProtobufWriter().text(1, 'cart').message(2, new ProtobufWriter().varint(1, 80)).finish()
+ */
+export class ProtobufWriter {
+  private room = Buffer.allocUnsafe(firstRoomBytes);
+  private length = 0;
+
+  /** A whole number of up to 53 bits (`int32`, `uint64`, an enum, a `bool` as 0 or 1); a negative one takes ten bytes. */
+  varint(field: number, value: number): this {
+    if (!Number.isSafeInteger(value)) throw new RangeError(`a varint is a whole number of up to 53 bits, not ${value}`);
+    this.tag(field, wireTypes.varint);
+    if (value >= 0) return this.number(value);
+    this.reserve(maxVarintBytes);
+    let rest = BigInt.asUintN(64, BigInt(value));
+    for (; rest >= 0x80n; rest >>= 7n) this.room[this.length++] = Number(rest & 0x7fn) | 0x80;
+    this.room[this.length++] = Number(rest);
+    return this;
+  }
+
+  double(field: number, value: number): this {
+    this.tag(field, wireTypes.fixed64);
+    this.reserve(8);
+    this.length = this.room.writeDoubleLE(value, this.length);
+    return this;
+  }
+
+  /** Bytes, which are copied. */
+  bytes(field: number, value: Uint8Array): this {
+    this.tag(field, wireTypes.bytes);
+    this.number(value.length);
+    this.reserve(value.length);
+    this.room.set(value, this.length);
+    this.length += value.length;
+    return this;
+  }
+
+  text(field: number, value: string): this {
+    const length = Buffer.byteLength(value);
+    this.tag(field, wireTypes.bytes);
+    this.number(length);
+    this.reserve(length);
+    this.length += this.room.write(value, this.length, length, 'utf8');
+    return this;
+  }
+
+  /** A message inside of this one, as it is now. */
+  message(field: number, value: ProtobufWriter | Uint8Array): this {
+    return this.bytes(field, value instanceof ProtobufWriter ? value.written() : value);
+  }
+
+  /** The message: bytes of their own. */
+  finish(): Uint8Array {
+    return Uint8Array.from(this.written());
+  }
+
+  private written(): Buffer {
+    return this.room.subarray(0, this.length);
+  }
+
+  private tag(field: number, wireType: number): void {
+    if (!Number.isInteger(field) || field < 1 || field > maxFieldNumber)
+      throw new RangeError(`a field has a number from 1 to ${maxFieldNumber}, not ${field}`);
+    this.number(field * 8 + wireType);
+  }
+
+  private number(value: number): this {
+    this.reserve(maxVarintBytes);
+    let rest = value;
+    for (; rest >= 0x80; rest = Math.floor(rest / 128)) this.room[this.length++] = (rest % 128) | 0x80;
+    this.room[this.length++] = rest;
+    return this;
+  }
+
+  private reserve(count: number): void {
+    const needed = this.length + count;
+    if (needed <= this.room.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(needed, this.room.length * 2));
+    this.room.copy(larger, 0, 0, this.length);
+    this.room = larger;
+  }
 }
 
-function varint(value: number): number[] {
-  const bytes: number[] = [];
-  let rest = value;
-  for (; rest >= 0x80; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 0x80);
-  bytes.push(rest);
-  return bytes;
+/** A field that is a text. */
+export function textField(field: number, text: string): Buffer {
+  return Buffer.from(new ProtobufWriter().text(field, text).finish());
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { seededRandom } from '../../../src/base/runtime.ts';
-import { ProtobufReader, textField } from '../../../src/wire/protobuf.ts';
+import { ProtobufReader, ProtobufWriter, textField } from '../../../src/wire/protobuf.ts';
 
 const readerOf = (hex: string): ProtobufReader => new ProtobufReader(Buffer.from(hex, 'hex'));
 
@@ -93,4 +93,53 @@ describe('a text field', () => {
       assert.equal(textField(field, text).toString('hex'), hex);
       assert.deepEqual(fieldsOf(new ProtobufReader(textField(field, text))), [[field, text]]);
     });
+});
+
+describe('a writer of protobuf', () => {
+  const written = (write: (writer: ProtobufWriter) => void): string => {
+    const writer = new ProtobufWriter();
+    write(writer);
+    return Buffer.from(writer.finish()).toString('hex');
+  };
+  const inner = new ProtobufWriter().varint(1, 150);
+
+  const rows: readonly { name: string; write: (writer: ProtobufWriter) => void; hex: string }[] = [
+    { name: 'nothing', write: () => undefined, hex: '' },
+    { name: 'varint', write: (writer) => writer.varint(1, 150), hex: '089601' },
+    { name: 'varint-of-53-bits', write: (writer) => writer.varint(1, Number.MAX_SAFE_INTEGER), hex: '08ffffffffffffff0f' },
+    { name: 'negative-varint', write: (writer) => writer.varint(1, -2), hex: '08feffffffffffffffff01' },
+    { name: 'double', write: (writer) => writer.double(3, 1.5), hex: '19000000000000f83f' },
+    { name: 'text', write: (writer) => writer.text(2, 'testing'), hex: '120774657374696e67' },
+    { name: 'empty-text', write: (writer) => writer.text(2, ''), hex: '1200' },
+    { name: 'text-in-utf8', write: (writer) => writer.text(1, 'é'), hex: '0a02c3a9' },
+    { name: 'bytes', write: (writer) => writer.bytes(16, Buffer.of(1, 2)), hex: '8201020102' },
+    { name: 'message', write: (writer) => writer.message(3, inner), hex: '1a03089601' },
+    { name: 'message-in-bytes', write: (writer) => writer.message(3, inner.finish()), hex: '1a03089601' },
+    { name: 'more-than-its-first-room', write: (writer) => writer.text(1, 'x'.repeat(400)), hex: `0a9003${'78'.repeat(400)}` },
+  ];
+  for (const { name, write, hex } of rows) it(`writes ${name}`, () => assert.equal(written(write), hex));
+
+  it('writes many fields one after another, which are read again', () => {
+    const writer = new ProtobufWriter();
+    for (let field = 1; field <= 300; field++) writer.varint(field, field * 1000).text(field, `text ${field}`);
+    const fields = fieldsOf(new ProtobufReader(writer.finish()));
+    assert.equal(fields.length, 600);
+    assert.deepEqual(fields.slice(-2), [
+      [300, 300_000],
+      [300, 'text 300'],
+    ]);
+  });
+
+  it('gives bytes of their own, and can go on after it', () => {
+    const writer = new ProtobufWriter().varint(1, 1);
+    const first = writer.finish();
+    const second = writer.varint(2, 2).finish();
+    assert.deepEqual([Buffer.from(first).toString('hex'), Buffer.from(second).toString('hex')], ['0801', '08011002']);
+  });
+
+  it('refuses what no field can hold', () => {
+    for (const value of [0.5, Number.NaN, 2 ** 53, -Infinity])
+      assert.throws(() => new ProtobufWriter().varint(1, value), RangeError);
+    for (const field of [0, -1, 1.5, 2 ** 29]) assert.throws(() => new ProtobufWriter().varint(field, 1), RangeError);
+  });
 });
