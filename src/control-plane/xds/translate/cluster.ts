@@ -18,6 +18,7 @@ import { Findings, type Message, type TypedMessage } from './message.ts';
 import { metadataFrom } from './metadata.ts';
 import { subsetsOf } from './subset-selectors.ts';
 import { translated, type Translated } from './translated.ts';
+import { TlsSecrets } from './tls-secrets.ts';
 import { tlsMatchesFrom, transportSocketFrom } from './upstream-tls.ts';
 
 const types = ['STATIC', 'STRICT_DNS', 'LOGICAL_DNS', 'EDS', 'ORIGINAL_DST'] as const;
@@ -34,8 +35,8 @@ export function translateCluster(json: unknown): Translated<ClusterConfig> {
   return translated(message && clusterFrom(message).value, findings);
 }
 
-/** Reads a `Cluster`. */
-export function clusterFrom(message: Message): SelectableCluster {
+/** Reads a `Cluster`. What its TLS contexts name and bring along is noted in `secrets`. */
+export function clusterFrom(message: Message, secrets = new TlsSecrets()): SelectableCluster {
   message.skip('@type', 'alt_stat_name', 'observability_name', 'respect_dns_ttl');
   const name = message.text('name') ?? '';
   if (name === '') message.problem('name', 'must not be empty');
@@ -44,8 +45,8 @@ export function clusterFrom(message: Message): SelectableCluster {
   const balancing = balancingFrom(message);
   const outlier = message.message('outlier_detection');
   const healthChecks = message.messages('health_checks').flatMap((check) => healthCheckFrom(check) ?? []);
-  const tls = transportSocketFrom(message.message('transport_socket'), name);
-  const tlsMatches = tlsMatchesFrom(message.messages('transport_socket_matches'), name);
+  const tls = transportSocketFrom(message.message('transport_socket'), secrets);
+  const tlsMatches = tlsMatchesFrom(message.messages('transport_socket_matches'), secrets);
   const metadata = metadataFrom(message.message('metadata'));
   const subsets = balancing.subsets && subsetsOf(balancing.subsets, endpoints.localities);
   const value: ClusterConfig = {

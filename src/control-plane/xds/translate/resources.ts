@@ -13,6 +13,7 @@ import { withFallbacks, withUsedSubsets, type SelectableCluster } from './link-s
 import { listenerFrom, type ListenerOptions } from './listener.ts';
 import { Findings, type Message } from './message.ts';
 import { routeTableFrom } from './route-configuration.ts';
+import { TlsSecrets } from './tls-secrets.ts';
 
 /** What became of resources of Envoy. */
 export interface TranslatedResources {
@@ -181,7 +182,7 @@ function read(
     case 'route-table':
       return routeTableFrom(message, options);
     case 'cluster': {
-      const cluster = clusterFrom(message);
+      const cluster = clusterFrom(message, new TlsSecrets('name'));
       return { ...cluster, name: cluster.value.name };
     }
     case 'endpoints':

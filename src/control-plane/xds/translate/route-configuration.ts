@@ -20,6 +20,8 @@ export interface RouteConfigurationOptions {
   readonly filters?: FilterPolicy;
   /** What the listener buffers of a body at most. Default 1 MiB (Envoy). */
   readonly bodyBytes?: number | undefined;
+  /** By its domains, whether a virtual host is read; the others are neither built nor checked. Default all. */
+  readonly serves?: (domains: readonly string[]) => boolean;
 }
 
 /** Translates a `RouteConfiguration` in JSON. */
@@ -47,7 +49,11 @@ export function routeTableFrom(message: Message, options: RouteConfigurationOpti
     message.note('internal_only_headers', `${header} is not taken off: the requests of a program come from inside the mesh`);
   if (message.has('vhds')) message.note('vhds', 'virtual hosts that are delivered one by one are not subscribed to');
   const names = new Set<string>();
-  const virtualHosts = message.messages('virtual_hosts').map((host) => {
+  const virtualHosts = message.messages('virtual_hosts').flatMap((host) => {
+    if (options.serves?.(host.texts('domains')) === false) {
+      host.markRead();
+      return [];
+    }
     const result = virtualHostFrom(host, context);
     if (names.has(result.name))
       host.problem('name', `there are two virtual hosts named ${JSON.stringify(result.name)}; names are unique`);

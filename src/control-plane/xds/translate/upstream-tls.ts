@@ -1,48 +1,51 @@
 /**
  * TLS to a cluster's endpoints (`UpstreamTlsContext`). The model names certificates and roots and never holds them: secrets of SDS
- * keep their names. What stands in the configuration itself cannot be taken over; it is reported, and a name that nobody delivers
- * takes its place, so that connections fail rather than trust somebody else.
+ * keep their names, certificate providers get `provider:<name>`, and what stands in the configuration itself is handed on beside it.
  */
-import type { UpstreamTlsMatch, SanMatcher, TlsVersion, UpstreamTls } from '../../../model/tls.ts';
+import type { UpstreamTlsMatch, TlsVersion, UpstreamTls } from '../../../model/tls.ts';
+import type { SecretRef } from '../../../model/tls.ts';
+import { namedFile } from './data-source.ts';
 import type { Message } from './message.ts';
 import { structFrom } from './metadata.ts';
-import { stringMatcherFrom, valueOrNote } from './string-matcher.ts';
+import { certificateFrom } from './tls-material.ts';
+import type { TlsSecrets } from './tls-secrets.ts';
+import { providerName, validationFrom, type Validation } from './validation-context.ts';
 
 /** Reads a `TransportSocket`; undefined = plaintext, because there is none. */
-export function transportSocketFrom(socket: Message | undefined, owner: string): UpstreamTls | undefined {
+export function transportSocketFrom(socket: Message | undefined, secrets: TlsSecrets): UpstreamTls | undefined {
   if (socket === undefined) return undefined;
   const name = socket.text('name') ?? '';
   const config = socket.any('typed_config');
   const type = config?.type ?? '';
   if (/raw_buffer/.test(type === '' ? name : type)) return { mode: 'disabled' };
   if (config !== undefined && (type.endsWith('UpstreamTlsContext') || (type === '' && name.endsWith('tls'))))
-    return tlsFrom(config.message, owner);
-  socket.findings.problem(
-    socket.path,
-    `the transport socket ${type === '' ? name : type} is not known here; tls and raw_buffer are`,
-  );
+    return tlsFrom(config.message, secrets);
+  const reason = `the transport socket ${type === '' ? name : type} is not known here; tls and raw_buffer are`;
+  socket.findings.problem(socket.path, reason);
   config?.message.markRead();
   return undefined;
 }
 
 /** Reads `transport_socket_matches`. */
-export function tlsMatchesFrom(matches: readonly Message[], owner: string): readonly UpstreamTlsMatch[] {
-  return matches.map((match, index) => {
-    const name = match.text('name') ?? `match-${index}`;
-    return {
-      name,
-      metadata: structFrom(match, 'match') ?? {},
-      tls: transportSocketFrom(match.message('transport_socket'), `${owner}/${name}`) ?? { mode: 'disabled' },
-    };
-  });
+export function tlsMatchesFrom(matches: readonly Message[], secrets: TlsSecrets): readonly UpstreamTlsMatch[] {
+  return matches.map((match, index) => ({
+    name: match.text('name') ?? `match-${index}`,
+    metadata: structFrom(match, 'match') ?? {},
+    tls: transportSocketFrom(match.message('transport_socket'), secrets) ?? { mode: 'disabled' },
+  }));
 }
 
-function tlsFrom(message: Message, owner: string): UpstreamTls {
+function tlsFrom(message: Message, secrets: TlsSecrets): UpstreamTls {
   const common = message.message('common_tls_context');
   const sni = message.name('sni');
-  message.skip('max_session_keys', 'allow_renegotiation');
-  const identity = common && identityFrom(common, owner);
-  const trust = common && trustFrom(common, owner);
+  message.skip('max_session_keys', 'enforce_rsa_key_usage');
+  if (message.flag('allow_renegotiation') === true) message.note('allow_renegotiation', 'nothing is renegotiated');
+  if (message.flag('auto_host_sni') === true)
+    message.note('auto_host_sni', 'the server name is the one in sni, else the host that was asked for');
+  const identity = common && identityFrom(common, secrets);
+  const validation = common && trustFrom(common, secrets);
+  // "Replaces any Subject Alternative Name (SAN) validations with a validation for a DNS SAN matching the SNI value sent."
+  const peers = message.flag('auto_sni_san_validation') === true ? [] : (validation?.peers ?? []);
   const params = common?.message('tls_params');
   const versions = ['TLS_AUTO', 'TLSv1_0', 'TLSv1_1', 'TLSv1_2', 'TLSv1_3'] as const;
   const minimum = params?.choice('tls_minimum_protocol_version', versions);
@@ -56,10 +59,10 @@ function tlsFrom(message: Message, owner: string): UpstreamTls {
   return {
     mode: identity === undefined ? 'simple' : 'mutual',
     ...(identity !== undefined && { identity }),
-    ...(trust?.trust !== undefined && { trust: trust.trust }),
+    ...(validation?.trust !== undefined && { trust: validation.trust }),
     ...(sni !== undefined && { sni }),
     ...(alpn.length > 0 && { alpn }),
-    peers: trust?.peers ?? [],
+    peers,
     ...(minVersion !== undefined && { minVersion }),
     ...(maxVersion !== undefined && { maxVersion }),
     ...(cipherSuites.length > 0 && { cipherSuites }),
@@ -72,67 +75,51 @@ function tlsVersion(name: string | undefined): TlsVersion | undefined {
   return name === 'TLSv1_2' ? 'TLSv1.2' : undefined;
 }
 
-function secretName(config: Message | undefined): string | undefined {
+/** Name of a secret of SDS. */
+export function secretName(config: Message | undefined, secrets: TlsSecrets): SecretRef | undefined {
   config?.skip('sds_config');
-  return config?.name('name');
+  const name = config?.name('name');
+  if (config !== undefined && name === undefined) config.problem('name', 'must be the name of a secret');
+  return name === undefined ? undefined : secrets.refer(name);
 }
 
-function identityFrom(common: Message, owner: string): string | undefined {
-  const byName = common.messages('tls_certificate_sds_secret_configs').map(secretName);
-  if (byName.length > 1) common.note('tls_certificate_sds_secret_configs', 'the first certificate is used, the others are not');
-  if (common.list('tls_certificates').length === 0) return byName[0];
-  common.note('tls_certificates', inlineReason);
-  return byName[0] ?? `inline certificate of ${owner}`;
-}
-
-const inlineReason =
-  'a certificate or key that stands in the configuration is not taken over; name a secret, and connections fail until it is delivered';
-
-function trustFrom(
-  common: Message,
-  owner: string,
-): { readonly trust: string | undefined; readonly peers: readonly SanMatcher[] } {
-  const combined = common.message('combined_validation_context');
-  const contexts = [common.message('validation_context'), combined?.message('default_validation_context')];
-  const byName =
-    secretName(common.message('validation_context_sds_secret_config')) ??
-    secretName(combined?.message('validation_context_sds_secret_config'));
-  const peers: SanMatcher[] = [];
-  let trust = byName;
-  for (const context of contexts) {
-    if (context === undefined) continue;
-    peers.push(...context.messages('match_typed_subject_alt_names').flatMap((san) => sanFrom(san) ?? []));
-    for (const san of context.messages('match_subject_alt_names')) {
-      const said = valueOrNote(stringMatcherFrom(san), san);
-      if (said !== undefined && said.kind !== 'present') peers.push(...bothNames(said.kind, said.value));
-    }
-    if (context.has('trusted_ca')) {
-      context.note('trusted_ca', inlineReason);
-      trust ??= `inline roots of ${owner}`;
-    }
-    if (context.has('system_root_certs')) context.skip('system_root_certs');
-    if (context.choice('trust_chain_verification', ['VERIFY_TRUST_CHAIN', 'ACCEPT_UNTRUSTED']) === 'ACCEPT_UNTRUSTED')
-      context.note('trust_chain_verification', 'a peer that is not trusted is never accepted');
+/** Name of the certificate that a `CommonTlsContext` shows. */
+export function identityFrom(common: Message, secrets: TlsSecrets): SecretRef | undefined {
+  const provider =
+    common.message('tls_certificate_provider_instance') ?? common.message('tls_certificate_certificate_provider_instance');
+  const inline = common.messages('tls_certificates');
+  const named = common.messages('tls_certificate_sds_secret_configs');
+  if (provider !== undefined) return providerName(provider, secrets);
+  const field = inline.length > 0 ? 'tls_certificates' : 'tls_certificate_sds_secret_configs';
+  if (inline.length + named.length > 1 && (inline.length > 1 || inline.length === 0))
+    common.note(field, 'the first certificate is used, the others are not');
+  const [first] = inline;
+  if (first === undefined) return named.map((config) => secretName(config, secrets))[0];
+  for (const config of named) config.markRead();
+  for (const other of inline.slice(1)) other.markRead();
+  const path = namedFile(first.message('certificate_chain'), secrets);
+  if (path !== undefined) {
+    first.message('private_key')?.markRead();
+    return secrets.refer(`file:${path}`);
   }
-  return { trust, peers };
+  const secret = certificateFrom(first);
+  return secret && secrets.add(secret);
 }
 
-/** The older matchers do not say of which kind the name is: a URI has a scheme. */
-function bothNames(match: SanMatcher['match'], value: string): readonly SanMatcher[] {
-  return [value.includes('://') ? { kind: 'uri', match, value } : { kind: 'dns', match, value }];
-}
-
-function sanFrom(message: Message): SanMatcher | undefined {
-  const kind = message.choice('san_type', ['SAN_TYPE_UNSPECIFIED', 'EMAIL', 'DNS', 'URI', 'IP_ADDRESS', 'OTHER_NAME']);
-  const matcher = message.message('matcher');
-  const said = matcher && valueOrNote(stringMatcherFrom(matcher), matcher);
-  if (said === undefined || said.kind === 'present') return undefined;
-  if (said.kind !== 'regex' && said.ignoreCase === true)
-    message.note('matcher', 'ignore_case has no effect on a name of a certificate');
-  if (kind === 'DNS') return { kind: 'dns', match: said.kind, value: said.value };
-  if (kind === 'URI') return { kind: 'uri', match: said.kind, value: said.value };
-  if ((kind === 'IP_ADDRESS' || kind === 'EMAIL') && said.kind === 'exact')
-    return { kind: kind === 'EMAIL' ? 'email' : 'ip', match: 'exact', value: said.value };
-  message.problem('san_type', 'of this kind no name is compared here, and leaving the test out would trust every peer');
-  return undefined;
+/** What a `CommonTlsContext` verifies the peer by. */
+export function trustFrom(common: Message, secrets: TlsSecrets): Validation | undefined {
+  const combined = common.message('combined_validation_context');
+  const context = common.message('validation_context') ?? combined?.message('default_validation_context');
+  const validation = context && validationFrom(context, secrets);
+  const provider =
+    common.message('validation_context_certificate_provider_instance') ??
+    combined?.message('validation_context_certificate_provider_instance');
+  const named =
+    secretName(common.message('validation_context_sds_secret_config'), secrets) ??
+    secretName(combined?.message('validation_context_sds_secret_config'), secrets) ??
+    (provider && providerName(provider, secrets));
+  if (validation === undefined && named === undefined) return undefined;
+  // A test that cannot be carried out stays where it is; else what is delivered apart wins over what stands here.
+  const trust = validation?.trust?.startsWith('not carried out: ') === true ? validation.trust : (named ?? validation?.trust);
+  return { ...(trust !== undefined && { trust }), peers: validation?.peers ?? [] };
 }

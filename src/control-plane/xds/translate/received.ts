@@ -1,0 +1,143 @@
+/**
+ * Resources as they come over the wire, by kind: bytes in, what they mean in the words of the model out, with what was found on the
+ * way. Each call reads one resource and remembers nothing, so that whoever keeps bytes may read them again when they are wanted.
+ */
+import type { ClusterConfig } from '../../../model/cluster.ts';
+import type { InboundListenerConfig, OutboundListenerConfig } from '../../../model/listener.ts';
+import type { RouteTableConfig } from '../../../model/route.ts';
+import type { SecretRef } from '../../../model/tls.ts';
+import { messageFromWire } from '../wire/message-from-wire.ts';
+import { clusterFrom } from './cluster.ts';
+import type { Surroundings } from './format.ts';
+import type { SelectableCluster } from './link-subsets.ts';
+import { listenerFrom } from './listener.ts';
+import { Findings, type Finding, type Message } from './message.ts';
+import { routeTableFrom } from './route-configuration.ts';
+import { secretFrom } from './secret.ts';
+import { TlsSecrets, type ReceivedSecret } from './tls-secrets.ts';
+
+export type { ReceivedSecret };
+
+/** What was found in a resource. With problems it is refused, and `value` is undefined. */
+export interface ReceivedFindings {
+  readonly problems: readonly Finding[];
+  /** Fields that are accepted and have no effect. */
+  readonly unhonoured: readonly Finding[];
+}
+
+/** What reading needs to know of its surroundings. */
+export interface ReadOptions {
+  /** For `%HOSTNAME%` and `%ENVIRONMENT(…)%`. */
+  readonly surroundings?: Surroundings;
+  /** A sidecar has a listener for each port that requests go to; without a proxy there is one for each authority. */
+  readonly mode: 'sidecar' | 'proxyless';
+  /** Configuration of a filter that is delivered apart (ECDS); undefined while it is not there. */
+  readonly extension?: (name: string) => Message | undefined;
+  /** The last word of a preset on a cluster. */
+  readonly adaptCluster?: (cluster: ClusterConfig) => ClusterConfig;
+}
+
+/** A listener: ways out, a way in, or neither (one for raw TCP). */
+export interface ReadListener {
+  readonly findings: ReceivedFindings;
+  readonly outbound: readonly OutboundListenerConfig[];
+  readonly inbound?: InboundListenerConfig;
+  /** Route configurations that it names. */
+  readonly routeNames: readonly string[];
+  /** Configurations of filters that it names (ECDS). */
+  readonly extensionNames: readonly string[];
+  readonly secrets: readonly ReceivedSecret[];
+  readonly secretNames: readonly SecretRef[];
+}
+
+/** Reads an `envoy.config.listener.v3.Listener`. */
+export function readListener(bytes: Uint8Array, options: ReadOptions): ReadListener {
+  const findings = new Findings();
+  const message = messageFromWire(bytes, 'envoy.config.listener.v3.Listener', '', findings);
+  const listener =
+    message &&
+    listenerFrom(message, {
+      ...(options.surroundings !== undefined && { surroundings: options.surroundings }),
+      port: options.mode === 'sidecar' ? 'bound' : 'any',
+    });
+  findings.reportUnread();
+  const outbound = listener === undefined || findings.problems.length > 0 ? [] : [listener];
+  return {
+    findings,
+    outbound,
+    routeNames: outbound.flatMap(({ routes }) => (typeof routes === 'string' ? [routes] : [])),
+    extensionNames: [],
+    secrets: [],
+    secretNames: [],
+  };
+}
+
+/** A route configuration. */
+export interface ReadRouteTable {
+  readonly findings: ReceivedFindings;
+  readonly value?: RouteTableConfig;
+}
+
+/**
+ * Reads an `envoy.config.route.v3.RouteConfiguration`. `serves` says by its domains which virtual hosts are read; the others are
+ * neither built nor checked.
+ */
+export function readRouteTable(
+  bytes: Uint8Array,
+  options: ReadOptions & { readonly serves?: (domains: readonly string[]) => boolean },
+): ReadRouteTable {
+  const findings = new Findings();
+  const message = messageFromWire(bytes, 'envoy.config.route.v3.RouteConfiguration', '', findings);
+  const value =
+    message &&
+    routeTableFrom(message, {
+      ...(options.surroundings !== undefined && { surroundings: options.surroundings }),
+      ...(options.serves !== undefined && { serves: options.serves }),
+    });
+  findings.reportUnread();
+  return { findings, ...(value !== undefined && findings.problems.length === 0 && { value }) };
+}
+
+/** A cluster. */
+export interface ReadCluster {
+  readonly findings: ReceivedFindings;
+  readonly value?: SelectableCluster;
+  /** The resource that has its endpoints (EDS). */
+  readonly endpointsName?: string;
+  readonly secrets: readonly ReceivedSecret[];
+  readonly secretNames: readonly SecretRef[];
+}
+
+/** Reads an `envoy.config.cluster.v3.Cluster`. */
+export function readCluster(bytes: Uint8Array, options: ReadOptions): ReadCluster {
+  const findings = new Findings();
+  const message = messageFromWire(bytes, 'envoy.config.cluster.v3.Cluster', '', findings);
+  const tls = new TlsSecrets();
+  const cluster = message && clusterFrom(message, tls);
+  findings.reportUnread();
+  if (cluster === undefined || findings.problems.length > 0) return { findings, secrets: [], secretNames: [] };
+  const value = options.adaptCluster?.(cluster.value) ?? cluster.value;
+  const { discovery } = value;
+  return {
+    findings,
+    value: { ...cluster, value },
+    ...(discovery.kind === 'endpoints' && { endpointsName: discovery.name }),
+    secrets: tls.secrets,
+    secretNames: tls.names,
+  };
+}
+
+/** A secret. */
+export interface ReadSecret {
+  readonly findings: ReceivedFindings;
+  readonly value?: ReceivedSecret;
+}
+
+/** Reads an `envoy.extensions.transport_sockets.tls.v3.Secret`. */
+export function readSecret(bytes: Uint8Array): ReadSecret {
+  const findings = new Findings();
+  const message = messageFromWire(bytes, 'envoy.extensions.transport_sockets.tls.v3.Secret', '', findings);
+  const value = message && secretFrom(message);
+  findings.reportUnread();
+  return { findings, ...(value !== undefined && findings.problems.length === 0 && { value }) };
+}
