@@ -1,5 +1,17 @@
-import type { PathMatcher, StringMatcher, ValueMatcher } from './match.ts';
+import type { MetadataMatcher, PathMatcher, RouteMatch, StringMatcher, ValueMatcher } from './match.ts';
 import type { HeaderMutation } from './policy.ts';
+
+/**
+ * A claim of a verified token; of this provider alone where one is named. A list matches when one of its values does, unless
+ * `elements` says that lists never match, or nothing but lists.
+ */
+export interface ClaimMatcher {
+  readonly kind: 'claim';
+  readonly provider?: string;
+  readonly path: readonly string[];
+  readonly match: MetadataMatcher['match'];
+  readonly elements?: 'never' | 'only';
+}
 
 /** A condition on who calls. */
 export type Principal =
@@ -8,8 +20,7 @@ export type Principal =
   | { readonly kind: 'identity'; readonly match: StringMatcher }
   | { readonly kind: 'namespace'; readonly match: StringMatcher }
   | { readonly kind: 'source-ip'; readonly cidr: string; readonly which: 'direct' | 'remote' }
-  /** A claim of a verified token; of this provider alone where one is named. A list matches when one of its values does. */
-  | { readonly kind: 'claim'; readonly provider?: string; readonly path: readonly string[]; readonly match: StringMatcher }
+  | ClaimMatcher
   | { readonly kind: 'request-principal'; readonly match: StringMatcher }
   /** The connection is TLS, with or without a certificate of the client. */
   | { readonly kind: 'tls' }
@@ -28,6 +39,7 @@ export type Permission =
   | { readonly kind: 'path'; readonly match: PathMatcher | StringMatcher }
   | { readonly kind: 'header'; readonly header: ValueMatcher }
   | { readonly kind: 'sni'; readonly match: StringMatcher }
+  | ClaimMatcher
   | { readonly kind: 'all' | 'some'; readonly of: readonly Permission[] }
   | { readonly kind: 'not'; readonly of: Permission };
 
@@ -49,18 +61,50 @@ export interface AuthorizationPolicyConfig {
   readonly rules: readonly AuthorizationRule[];
   /** Evaluated and reported, without effect. */
   readonly dryRun?: boolean;
+  /** `allow` policies of different stages stand one after the other, and each stage has to allow (Envoy: one filter each). Default 0. */
+  readonly stage?: number;
   /** Provider of `custom`. */
   readonly provider?: string;
+}
+
+/** Tokens that a request needs. */
+export type JwtRequirement =
+  /** A good token of this provider; `audiences` instead of those of the provider. */
+  | { readonly kind: 'provider'; readonly provider: string; readonly audiences?: readonly string[] }
+  | { readonly kind: 'all' | 'some'; readonly of: readonly JwtRequirement[] }
+  /** No token at all, or none of an issuer that is known here. */
+  | { readonly kind: 'missing' }
+  /** Whatever there is: good tokens are noted, bad ones are no reason to refuse. */
+  | { readonly kind: 'missing-or-failed' };
+
+/** Requests and the tokens that they need; without `requires`, none. */
+export interface JwtRuleConfig {
+  readonly match: RouteMatch;
+  readonly requires?: JwtRequirement;
 }
 
 /** Accepted tokens of one issuer. */
 export interface JwtProviderConfig {
   readonly name: string;
-  readonly issuer: string;
+  /** Absent = whoever signs with one of the keys. */
+  readonly issuer?: string;
   readonly audiences: readonly string[];
+  /** Whom the token may be about. Absent = anybody. */
+  readonly subjects?: StringMatcher;
+  /** Longest time from the issue of a token to its expiry. Absent = any. */
+  readonly maxLifetimeMs?: number;
   readonly jwks:
     | { readonly kind: 'inline'; readonly document: string }
-    | { readonly kind: 'remote'; readonly url: string; readonly cacheMs?: number };
+    /** Fetched from the cluster where one is named. */
+    | {
+        readonly kind: 'remote';
+        readonly url: string;
+        readonly cluster?: string;
+        readonly timeoutMs?: number;
+        readonly cacheMs?: number;
+      };
+  /** Claims whose text is a list of words with spaces between (`scope`), for rules that look at them. */
+  readonly listClaims?: readonly string[];
   readonly fromHeaders?: readonly { readonly name: string; readonly prefix?: string }[];
   readonly fromQuery?: readonly string[];
   readonly fromCookies?: readonly string[];
@@ -94,6 +138,14 @@ export interface ExternalAuthorizerConfig {
   readonly checkHeaders?: HeaderMutation;
   /** Headers of its answer that the request takes over. */
   readonly takenHeaders?: readonly StringMatcher[];
+  /** Added to those that the request has (Envoy `allowed_upstream_headers_to_append`). */
+  readonly appendedHeaders?: readonly StringMatcher[];
+  /** Headers of its answer that the caller gets with a refusal. Absent = all of them. */
+  readonly refusalHeaders?: readonly StringMatcher[];
+  /** Headers of its answer that the response gets when the request went on. */
+  readonly responseHeaders?: readonly StringMatcher[];
   /** Largest part of the body that it sees. Default 0. */
   readonly maxBodyBytes?: number;
+  /** It sees the beginning of a larger body; default: such a request is refused with 413. */
+  readonly allowPartialBody?: boolean;
 }

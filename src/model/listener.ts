@@ -1,4 +1,4 @@
-import type { AuthorizationPolicyConfig, ExternalAuthorizerConfig, JwtProviderConfig } from './authorization.ts';
+import type { AuthorizationPolicyConfig, ExternalAuthorizerConfig, JwtProviderConfig, JwtRuleConfig } from './authorization.ts';
 import type { FaultConfig, LocalRateLimitConfig } from './policy.ts';
 import type { RequestPolicy, RouteTableConfig } from './route.ts';
 import type { TelemetryConfig } from './telemetry.ts';
@@ -42,6 +42,8 @@ export interface FilterChainConfig {
     readonly serverNames?: readonly string[];
     readonly sourceCidrs?: readonly string[];
     readonly destinationCidrs?: readonly string[];
+    /** Connections from this machine, or all others (Envoy `source_type`). */
+    readonly source?: 'local' | 'external';
   };
   readonly tls?: {
     readonly identity: SecretRef;
@@ -68,13 +70,21 @@ export interface FilterChainConfig {
   readonly policy?: RequestPolicy;
   readonly telemetry?: TelemetryConfig;
   readonly jwt?: readonly JwtProviderConfig[];
+  /**
+   * Which requests need which tokens: the first rule that matches counts, a request that none matches needs none. Absent = every
+   * request needs a token of each provider, but for those with `allowMissing`.
+   */
+  readonly jwtRules?: readonly JwtRuleConfig[];
   /** Evaluated in order: deny, then allow. */
   readonly authorization: readonly AuthorizationPolicyConfig[];
+  /** Evaluated when a connection comes in, before any of it is read: one that is refused is closed (Envoy's network RBAC). */
+  readonly connectionAuthorization?: readonly AuthorizationPolicyConfig[];
   /** The providers that `custom` policies name. */
   readonly externalAuthorizers?: readonly ExternalAuthorizerConfig[];
   readonly rateLimit?: LocalRateLimitConfig;
   readonly fault?: FaultConfig;
-  readonly routes?: RouteTableConfig;
+  /** Routes of its own, or the name of a route table. */
+  readonly routes?: string | RouteTableConfig;
 }
 
 /** The way in: what a port accepts and from whom. */

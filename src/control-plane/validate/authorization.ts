@@ -1,20 +1,24 @@
 /** Checks of authorization policies, tokens and authorizers. A rule that is not understood refuses its resource: never open by mistake. */
 import type {
   AuthorizationPolicyConfig,
+  ClaimMatcher,
   ExternalAuthorizerConfig,
   JwtProviderConfig,
+  JwtRequirement,
+  JwtRuleConfig,
   Permission,
   Principal,
 } from '../../model/authorization.ts';
 import type { PathMatcher, StringMatcher } from '../../model/match.ts';
-import type { Check } from './check.ts';
-import { checkPathMatcher, checkStringMatcher, checkValueMatcher } from './matchers.ts';
+import { printed, type Check } from './check.ts';
+import { checkMetadataTest, checkPathMatcher, checkRouteMatch, checkStringMatcher, checkValueMatcher } from './matchers.ts';
 
 /** Checks a set of rules. */
 export function checkAuthorizationPolicy(check: Check, policy: AuthorizationPolicyConfig): void {
   check.name('name', policy.name);
   check.oneOf('action', policy.action ?? 'nothing', ['allow', 'deny', 'audit', 'custom']);
   if (policy.action === 'custom') check.name('provider', policy.provider);
+  check.whole('stage', policy.stage, 0);
   check.each('rules', policy.rules, (inner, rule) => {
     inner.name('name', rule.name);
     inner.each('principals', rule.principals, checkPrincipal);
@@ -33,8 +37,7 @@ function checkPrincipal(check: Check, principal: Principal): void {
       check.within('match', principal.match ?? {}, checkStringMatcher);
       return;
     case 'claim':
-      if (check.list(principal.path).length === 0) check.reject('must name a claim', 'path');
-      check.within('match', principal.match ?? {}, checkStringMatcher);
+      checkClaim(check, principal);
       return;
     case 'path':
       check.within('match', principal.match ?? {}, checkPathTest);
@@ -78,6 +81,9 @@ function checkPermission(check: Check, permission: Permission): void {
     case 'destination-ip':
       check.cidr('cidr', permission.cidr);
       return;
+    case 'claim':
+      checkClaim(check, permission);
+      return;
     case 'header':
       check.within('header', permission.header ?? {}, (inner, header) => checkValueMatcher(inner, header, 'header'));
       return;
@@ -93,6 +99,17 @@ function checkPermission(check: Check, permission: Permission): void {
   }
 }
 
+function checkClaim(check: Check, claim: ClaimMatcher): void {
+  if (claim.provider !== undefined) check.name('provider', claim.provider);
+  check.enter('path');
+  const path = check.list(claim.path);
+  if (path.length === 0) check.reject('must name a claim');
+  for (const [index, key] of path.entries()) check.name(index, key);
+  check.leave();
+  check.within('match', claim.match ?? {}, checkMetadataTest);
+  check.oneOf('elements', claim.elements, ['never', 'only']);
+}
+
 function checkPathTest(check: Check, match: PathMatcher | StringMatcher): void {
   if (match.kind === 'segment-prefix' || match.kind === 'template') checkPathMatcher(check, match);
   else checkStringMatcher(check, match);
@@ -101,19 +118,24 @@ function checkPathTest(check: Check, match: PathMatcher | StringMatcher): void {
 /** Checks the tokens that are accepted. */
 export function checkJwtProvider(check: Check, provider: JwtProviderConfig): void {
   check.name('name', provider.name);
-  check.name('issuer', provider.issuer);
+  if (provider.issuer !== undefined) check.name('issuer', provider.issuer);
   check.each('audiences', provider.audiences, (inner, audience) => inner.name('', audience));
   check.within('jwks', provider.jwks ?? {}, (inner, jwks) => {
     inner.oneOf('kind', jwks.kind ?? 'nothing', ['inline', 'remote']);
     if (jwks.kind === 'inline') checkKeySet(inner, jwks.document);
     else if (jwks.kind === 'remote') {
       if (!URL.canParse(jwks.url)) inner.reject('is not a URL', 'url');
+      if (jwks.cluster !== undefined) inner.name('cluster', jwks.cluster);
+      inner.durationMs('timeoutMs', jwks.timeoutMs);
       inner.durationMs('cacheMs', jwks.cacheMs);
     }
   });
   check.each('fromHeaders', provider.fromHeaders, (inner, header) => inner.headerName('name', header.name, 'any-case'));
   check.each('fromQuery', provider.fromQuery, (inner, name) => inner.name('', name));
   check.each('fromCookies', provider.fromCookies, (inner, name) => inner.name('', name));
+  check.within('subjects', provider.subjects, checkStringMatcher);
+  check.each('listClaims', provider.listClaims, (inner, name) => inner.name('', name));
+  check.durationMs('maxLifetimeMs', provider.maxLifetimeMs);
   check.durationMs('clockSkewMs', provider.clockSkewMs);
   if (provider.payloadHeader !== undefined) check.headerName('payloadHeader', provider.payloadHeader, 'any-case');
   check.each('claimHeaders', provider.claimHeaders, (inner, { header, claim }) => {
@@ -134,6 +156,25 @@ function checkKeySet(check: Check, document: unknown): void {
   check.reject('is not a JWK Set: a JSON object with a list `keys` (RFC 7517)', 'document');
 }
 
+/** Checks which requests need which tokens. `providers` are those that there are: a requirement of another one could never be met. */
+export function checkJwtRule(check: Check, rule: JwtRuleConfig, providers: ReadonlySet<string>): void {
+  check.within('match', rule.match ?? {}, checkRouteMatch);
+  // It would never match, and what needs a token would pass without one.
+  if ((rule.match?.unsupported ?? []).length > 0)
+    check.reject('cannot be told from others, so nothing would need the token', 'match');
+  check.within('requires', rule.requires, (inner, requirement) => checkJwtRequirement(inner, requirement, providers));
+}
+
+function checkJwtRequirement(check: Check, requirement: JwtRequirement, providers: ReadonlySet<string>): void {
+  check.oneOf('kind', requirement.kind ?? 'nothing', ['provider', 'all', 'some', 'missing', 'missing-or-failed']);
+  if (requirement.kind === 'provider') {
+    check.name('provider', requirement.provider);
+    if (!providers.has(requirement.provider)) check.reject(`there is no provider ${printed(requirement.provider)}`, 'provider');
+    check.each('audiences', requirement.audiences, (inner, audience) => inner.name('', audience));
+  } else if (requirement.kind === 'all' || requirement.kind === 'some')
+    check.each('of', requirement.of, (inner, each) => checkJwtRequirement(inner, each, providers));
+}
+
 /** Checks a service that is asked. */
 export function checkExternalAuthorizer(check: Check, authorizer: ExternalAuthorizerConfig): void {
   check.name('name', authorizer.name);
@@ -143,5 +184,9 @@ export function checkExternalAuthorizer(check: Check, authorizer: ExternalAuthor
   check.whole('statusOnError', authorizer.statusOnError, 200, 599);
   check.each('requestHeaders', authorizer.requestHeaders, checkStringMatcher);
   check.each('takenHeaders', authorizer.takenHeaders, checkStringMatcher);
+  check.each('appendedHeaders', authorizer.appendedHeaders, checkStringMatcher);
+  check.each('refusalHeaders', authorizer.refusalHeaders, checkStringMatcher);
+  check.each('responseHeaders', authorizer.responseHeaders, checkStringMatcher);
+  check.flag('allowPartialBody', authorizer.allowPartialBody);
   check.whole('maxBodyBytes', authorizer.maxBodyBytes, 0);
 }

@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import type { FilterChainConfig, ListenerConfig } from '../../model/listener.ts';
 import type { TelemetryConfig } from '../../model/telemetry.ts';
-import { checkAuthorizationPolicy, checkExternalAuthorizer, checkJwtProvider } from './authorization.ts';
+import { checkAuthorizationPolicy, checkExternalAuthorizer, checkJwtProvider, checkJwtRule } from './authorization.ts';
 import { printed, type Check } from './check.ts';
 import { checkFraction } from './matchers.ts';
 import type { Sliced } from './plain-data.ts';
@@ -48,6 +48,7 @@ function* checkFilterChain(check: Check, chain: FilterChainConfig): Sliced<void>
     checkAlpn(inner, match.alpn);
     inner.each('serverNames', match.serverNames, (each, name) => each.name('', name));
     inner.each('sourceCidrs', match.sourceCidrs, (each, cidr) => each.cidr('', cidr));
+    inner.oneOf('source', match.source, ['local', 'external']);
     inner.each('destinationCidrs', match.destinationCidrs, (each, cidr) => each.cidr('', cidr));
   });
   check.within('tls', chain.tls, (inner, tls) => {
@@ -67,9 +68,12 @@ function* checkFilterChain(check: Check, chain: FilterChainConfig): Sliced<void>
   check.whole('trustedHops', chain.trustedHops, 0);
   if (chain.serverHeader !== undefined) check.headerValue('serverHeader', chain.serverHeader);
   check.each('jwt', chain.jwt, checkJwtProvider);
+  const providers = new Set(check.list(chain.jwt).map(({ name }) => name));
+  check.each('jwtRules', chain.jwtRules, (inner, rule) => checkJwtRule(inner, rule, providers));
   // Left out by mistake, it would let everybody in.
   if (!Array.isArray(chain.authorization)) check.reject('must be a list; an empty one lets everybody in', 'authorization');
   check.each('authorization', chain.authorization, checkAuthorizationPolicy);
+  check.each('connectionAuthorization', chain.connectionAuthorization, checkAuthorizationPolicy);
   check.each('externalAuthorizers', chain.externalAuthorizers, checkExternalAuthorizer);
   check.within('rateLimit', chain.rateLimit, checkRateLimit);
   check.within('fault', chain.fault, checkFault);
@@ -77,7 +81,8 @@ function* checkFilterChain(check: Check, chain: FilterChainConfig): Sliced<void>
   check.within('telemetry', chain.telemetry, checkTelemetry);
   if (chain.routes !== undefined) {
     check.enter('routes');
-    yield* checkRouteTable(check, chain.routes);
+    if (typeof chain.routes === 'string') check.name('', chain.routes);
+    else yield* checkRouteTable(check, chain.routes);
     check.leave();
   }
 }

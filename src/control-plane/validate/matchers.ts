@@ -64,11 +64,14 @@ function checkMetadataMatcher(check: Check, matcher: MetadataMatcher): void {
   for (const [index, key] of path.entries()) check.name(index, key);
   check.leave();
   check.flag('invert', matcher.invert);
-  check.within('match', matcher.match ?? {}, (inner, match) => {
-    if (match.kind === 'range') checkRange(inner, match);
-    else if (match.kind === 'bool') inner.flag('value', match.value ?? null);
-    else checkStringMatcher(inner, match);
-  });
+  check.within('match', matcher.match ?? {}, checkMetadataTest);
+}
+
+/** Checks a test of a value that an earlier step noted, a claim of a token for one. */
+export function checkMetadataTest(check: Check, match: MetadataMatcher['match']): void {
+  if (match.kind === 'range') checkRange(check, match);
+  else if (match.kind === 'bool') check.flag('value', match.value ?? null);
+  else checkStringMatcher(check, match);
 }
 
 /** Checks a list of tests of headers. */
