@@ -30,6 +30,7 @@ import { Silence } from './response-timeouts.ts';
 import type { CompiledDestination } from './routing/compiled-route.ts';
 import { giveSendOptionsBack } from './send-options.ts';
 import { giveUpProbe } from './stuck-attempt.ts';
+import { wantedProtocol } from './wanted-protocol.ts';
 import type { Connection, ConnectionWaiter } from './transport/connection.ts';
 import type { HostConnections } from './transport/host-connections.ts';
 
@@ -193,7 +194,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     const timeoutMs = perTryMs(this);
     if (timeoutMs > 0) this.deadline = context.deadlines.armFromStart(this, timeoutMs);
     try {
-      this.connections = cluster.connectionsOf(host, call.entry!, call.options.allowH2 === false, limits);
+      this.connections = cluster.connectionsOf(host, call.entry!, wantedProtocol(call, cluster.config.protocol), limits);
       const connection = this.connections.take();
       if (connection !== undefined) this.send(connection);
       else this.wait(limits);

@@ -217,7 +217,7 @@ export const clusterFields: FieldTable<ClusterConfig> = {
   subsets: 'honoured',
   subsetFallbacks: 'honoured',
   slowStart: 'honoured',
-  protocol: except('same-as-request', 'as `auto`'),
+  protocol: 'honoured',
   tls,
   tlsMatches: each(tlsMatchFields),
   connectTimeoutMs: 'honoured',

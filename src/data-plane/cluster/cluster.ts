@@ -15,6 +15,7 @@ import { ClusterLimits, type PriorityLimits } from '../resilience/limits.ts';
 import { RouteLatencies } from '../resilience/route-latencies.ts';
 import type { RetryBudget } from '../resilience/retry-budget.ts';
 import type { ClusterSlot } from '../routing/compiled-route.ts';
+import type { WantedProtocol } from '../wanted-protocol.ts';
 import { connectionSettings } from '../transport/connection-settings.ts';
 import type { HostConnections } from '../transport/host-connections.ts';
 import { ClusterHealth } from '../health-checks/cluster-health.ts';
@@ -177,15 +178,15 @@ export class Cluster {
   }
 
   /** The connections over which requests of this origin go to the host. */
-  connectionsOf(host: Host, entry: OriginEntry, isHttp1Only: boolean, limits: PriorityLimits = this.limits): HostConnections {
+  connectionsOf(host: Host, entry: OriginEntry, wanted: WantedProtocol, limits: PriorityLimits = this.limits): HostConnections {
     if (
       host.connections !== undefined &&
       limits === this.limits &&
-      !isHttp1Only &&
+      wanted === 'any' &&
       (entry.scheme === 'http' || this.isSecure(host))
     )
       return host.connections;
-    return this.dependencies.connections.connectionsOf(this, host, entry, isHttp1Only, limits);
+    return this.dependencies.connections.connectionsOf(this, host, entry, wanted, limits);
   }
 
   /** Whether connections to the host are TLS by configuration, whatever the URL says. */

@@ -4,6 +4,7 @@ import { addressOf, type Host } from '../cluster/host.ts';
 import type { ClusterConfig, EndpointConfig } from '../../model/cluster.ts';
 import type { HealthCheckConfig } from '../../model/health.ts';
 import type { UpstreamTls } from '../../model/tls.ts';
+import { http2UseOf, type Http2Use } from '../transport/application-protocols.ts';
 
 /** TLS that is on. */
 export type SecuredTls = Exclude<UpstreamTls, { readonly mode: 'disabled' }>;
@@ -23,7 +24,7 @@ export interface CheckTarget {
   readonly serverName: string | undefined;
   /** Host header, or `:authority`. */
   readonly authority: string;
-  readonly h2: 'never' | 'offer' | 'prior-knowledge';
+  readonly h2: Http2Use;
 }
 
 /** The target of a check of a cluster at one of its hosts; undefined where the endpoint is not to be checked. */
@@ -34,7 +35,7 @@ export function checkTargetOf(check: HealthCheckConfig, host: Host, cluster: Clu
   const tls = tlsOf(check, host, cluster);
   // Source: Envoy, `HttpHealthCheck.host`: "If left empty (default value), the name of the cluster … will be used".
   const authority = own?.hostname ?? check.host ?? cluster.name;
-  const h2 = protocolOf(check, cluster, tls !== undefined);
+  const h2 = protocolOf(check, cluster, tls);
   const endpoint = port === 0 ? host.ip : addressOf(host.ip, port);
   const serverName = tls === undefined ? undefined : serverNameOf(check, host.endpoint, tls, cluster.name);
   const names = `${check.kind === 'tcp' ? '' : authority}\n${serverName ?? ''}`;
@@ -83,10 +84,9 @@ function tlsOf(check: HealthCheckConfig, host: Host, cluster: ClusterConfig): Se
 }
 
 /** An `http` check speaks what requests speak, unless it names a protocol. */
-function protocolOf({ kind, protocol }: HealthCheckConfig, cluster: ClusterConfig, isSecure: boolean): CheckTarget['h2'] {
+function protocolOf({ kind, protocol }: HealthCheckConfig, cluster: ClusterConfig, tls: UpstreamTls | undefined): Http2Use {
   if (kind === 'grpc' || protocol === 'http2') return 'prior-knowledge';
-  if (kind === 'tcp' || protocol === 'http1' || cluster.protocol === 'http1') return 'never';
-  return isSecure ? 'offer' : cluster.protocol === 'http2' ? 'prior-knowledge' : 'never';
+  return kind === 'tcp' || protocol === 'http1' ? 'never' : http2UseOf(cluster.protocol ?? 'auto', tls);
 }
 
 const alpnVariants = new WeakMap<SecuredTls, Map<string, SecuredTls>>();

@@ -22,6 +22,7 @@ import type { UpstreamTls } from '../../model/tls.ts';
 import type { IdentityStore } from '../../security/identity-store.ts';
 import { compilePeerCheck, identityOfPeer, type PeerCheck, type PeerIdentity } from '../../security/peer-identity.ts';
 import { tlsContextOf, type TlsContext } from '../../security/tls-context.ts';
+import { offeredProtocols, speaksHttp2, type Http2Use } from './application-protocols.ts';
 import { ConnectAttempt, watchForRefusal, type ConnectLimits } from './connect-attempt.ts';
 import { ConnectError } from './connect-error.ts';
 import { SessionSlot } from './session-slot.ts';
@@ -35,8 +36,8 @@ export interface ConnectTarget extends ConnectLimits {
   readonly socketPath?: string;
   readonly tls?: UpstreamTls;
   readonly identities: IdentityStore;
-  /** `never` = HTTP/1.1; `offer` = HTTP/2 where the peer takes it by ALPN; `prior-knowledge` = HTTP/2 without asking. Default `never`. */
-  readonly h2?: 'never' | 'offer' | 'prior-knowledge';
+  /** Default `never`. */
+  readonly h2?: Http2Use;
   /** Its sockets never keep the process alive. */
   readonly isBackground?: boolean;
 }
@@ -72,7 +73,8 @@ export function createConnector(target: ConnectTarget): Connector {
   if (!(target.connectTimeoutMs > 0)) throw new RangeError(`connectTimeoutMs must be above 0, not ${target.connectTimeoutMs}`);
   const tls = target.tls?.mode === 'disabled' ? undefined : target.tls;
   const check = tls && compilePeerCheck(tls.peers);
-  const alpn = tls && applicationProtocols(tls.alpn, target.h2 ?? 'never');
+  const h2 = target.h2 ?? 'never';
+  const alpn = tls && offeredProtocols(tls.alpn, h2);
   const endpoint = socketPath ?? (isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`);
   const sessions = new SessionSlot();
   const where: NetConnectOpts =
@@ -84,7 +86,7 @@ export function createConnector(target: ConnectTarget): Connector {
       if (target.isBackground === true) letProcessEnd(socket);
       const attempt = new ConnectAttempt(socket, endpoint, target, callback);
       socket.once('connect', () => {
-        if (target.h2 === 'prior-knowledge') setApplicationProtocol(socket, 'h2');
+        if (h2 === 'prior-knowledge') setApplicationProtocol(socket, 'h2');
         attempt.succeed();
       });
       return;
@@ -130,7 +132,7 @@ export function createConnector(target: ConnectTarget): Connector {
       }
       verified = certificate;
       keepSession();
-      if (target.h2 === 'prior-knowledge' && socket.alpnProtocol !== 'http/1.1') setApplicationProtocol(socket, 'h2');
+      if (speaksHttp2(socket.alpnProtocol, h2)) setApplicationProtocol(socket, 'h2');
       // A server that resumes a session has accepted our certificate before.
       if (socket.getProtocol() === 'TLSv1.3' && !socket.isSessionReused()) {
         watchForRefusal(socket, endpoint, context, clock);
@@ -165,14 +167,6 @@ function peerProblem(
     notAfterMs: ownNotAfterMs > clock.wallNow() ? Math.min(notAfterMs, ownNotAfterMs) : notAfterMs,
   });
   return undefined;
-}
-
-function applicationProtocols(configured: readonly string[] | undefined, h2: 'never' | 'offer' | 'prior-knowledge'): string[] {
-  if (configured !== undefined && configured.length > 0) {
-    const allowed = h2 === 'never' ? configured.filter((protocol) => protocol !== 'h2') : configured;
-    return allowed.length > 0 ? [...allowed] : ['http/1.1'];
-  }
-  return h2 === 'never' ? ['http/1.1'] : h2 === 'offer' ? ['h2', 'http/1.1'] : ['h2'];
 }
 
 /** undici reads the protocol from here, as it does for its own h2c sockets. */

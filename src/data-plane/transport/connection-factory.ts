@@ -12,13 +12,21 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { Host } from '../cluster/host.ts';
 import type { PriorityLimits } from '../resilience/limits.ts';
 import type { OriginEntry } from '../live-config.ts';
+import type { WantedProtocol } from '../wanted-protocol.ts';
+import { http2UseOf } from './application-protocols.ts';
 import { createConnector } from './connect.ts';
 import { HostConnections } from './host-connections.ts';
 
 /** Every connection of a mesh: made, handed out, replaced and closed here. */
 export interface ConnectionFactory {
   /** The stack for requests of this origin; made on first use. */
-  connectionsOf(cluster: Cluster, host: Host, entry: OriginEntry, isHttp1Only: boolean, limits: PriorityLimits): HostConnections;
+  connectionsOf(
+    cluster: Cluster,
+    host: Host,
+    entry: OriginEntry,
+    wanted: WantedProtocol,
+    limits: PriorityLimits,
+  ): HostConnections;
   /** There may be room for more connections of the cluster: requests that wait for one look again. */
   wake(cluster: Cluster): void;
   /** Closes a host's connections as they become idle. */
@@ -56,14 +64,13 @@ export function createConnectionFactory(identities: IdentityStore, clock: Clock,
     cluster: Cluster,
     host: Host,
     entry: OriginEntry,
-    isHttp1Only: boolean,
+    wanted: WantedProtocol,
     tls: UpstreamTls | undefined,
     limits: PriorityLimits,
   ): HostConnections => {
     const { config } = cluster;
     const isSecure = tls !== undefined && tls.mode !== 'disabled';
-    const protocol = isHttp1Only ? 'http1' : (config.protocol ?? 'auto');
-    const h2 = protocol === 'http1' ? 'never' : isSecure ? 'offer' : protocol === 'http2' ? 'prior-knowledge' : 'never';
+    const h2 = wanted === 'http2' ? 'prior-knowledge' : wanted === 'http1' ? 'never' : http2UseOf(config.protocol ?? 'auto', tls);
     const connections = new HostConnections({
       origin: entry.origin,
       connector: createConnector({
@@ -109,16 +116,16 @@ export function createConnectionFactory(identities: IdentityStore, clock: Clock,
   };
 
   return {
-    connectionsOf(cluster, host, entry, isHttp1Only, limits) {
+    connectionsOf(cluster, host, entry, wanted, limits) {
       // Requests of high priority have connections of their own, as in Envoy: they wait for no other's.
       const isHigh = limits === cluster.limits.high;
       const isSecure = cluster.isSecure(host);
       const byName = isSecure && verifiesHost(host.tls);
-      if (!isHigh && !isHttp1Only && !byName && (entry.scheme === 'http' || isSecure))
-        return (host.connections ??= create(cluster, host, entry, false, host.tls, limits));
+      if (!isHigh && wanted === 'any' && !byName && (entry.scheme === 'http' || isSecure))
+        return (host.connections ??= create(cluster, host, entry, 'any', host.tls, limits));
       // https in the URL and a plaintext cluster: TLS to the host that the URL names, verified against the system's roots. Never a downgrade.
       const byUrl = entry.scheme === 'https' && !isSecure;
-      const key = `${isHigh ? 'high' : ''}|${isHttp1Only ? 'http1' : ''}|${byUrl || byName ? entry.authority : ''}`;
+      const key = `${isHigh ? 'high' : ''}|${wanted}|${byUrl || byName ? entry.authority : ''}`;
       host.otherConnections ??= new LRUCache({
         max: maxAuthoritiesPerHost,
         dispose: (unused, _key, reason) => {
@@ -131,7 +138,7 @@ export function createConnectionFactory(identities: IdentityStore, clock: Clock,
           cluster,
           host,
           entry,
-          isHttp1Only,
+          wanted,
           byUrl ? { mode: 'simple', peers: [], sni: entry.host } : host.tls,
           limits,
         );

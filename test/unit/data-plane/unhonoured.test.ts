@@ -563,6 +563,7 @@ const cases: readonly Case[] = [
     'loadBalancing',
     'locality',
     'slowStart',
+    'protocol',
     'subsets',
     'subsetFallbacks',
     'healthChecks',
