@@ -48,6 +48,8 @@ export interface GrpcStreamOptions {
 export interface GrpcStream {
   /** Nothing happens once the stream has ended. */
   send(message: Uint8Array): void;
+  /** Nothing more will be sent: for a method that takes one message. What the server sends still comes. */
+  end(): void;
   /** No further message is asked for. Called in `onMessage`, that message is the last one; else one that is on its way may still come. */
   pause(): void;
   resume(): void;
@@ -94,7 +96,7 @@ export function openGrpc(target: GrpcTarget): GrpcConnection {
   const open = new Set<() => void>();
   let isClosed = false;
 
-  function stream(path: string, options: GrpcStreamOptions, timeoutMs?: number): GrpcStream & { end(): void } {
+  function stream(path: string, options: GrpcStreamOptions, timeoutMs?: number): GrpcStream {
     if (isClosed) throw new TypeError('the connection was closed');
     const metadata = metadataFrom(options.metadata);
     const deadline = timeoutMs === undefined ? Infinity : systemClock.wallNow() + timeoutMs;
