@@ -15,7 +15,7 @@ import { CircuitWindow, defaultWindowMs } from '../resilience/circuit-window.ts'
 import { slowRank } from '../resilience/cusum-alternatives.ts';
 import { EjectionRules, type ClusterCounts } from '../resilience/ejection-rules.ts';
 import type { FailureForecast } from '../resilience/failure-forecast.ts';
-import { hasEnvoyDetector, OutlierDetector, statusOf } from '../resilience/outlier-detection.ts';
+import { hasEnvoyDetector, isServerError, OutlierDetector } from '../resilience/outlier-detection.ts';
 import type { Outcome } from '../resilience/outcome.ts';
 import type { Host } from './host.ts';
 import { HostComparison } from './host-comparison.ts';
@@ -137,7 +137,7 @@ export class HostDetection implements ClusterCounts {
 
   /** Counts an outcome of a host. `isShared`: its peers were in the same trouble, so that it is no matter of comparison. */
   record(host: Host, probe: Probe | undefined, outcome: Outcome, now: number, isShared = false): void {
-    const isFailure = outcome.kind === 'failure' ? !outcome.ours : statusOf(outcome.status, outcome.grpcStatus) >= 500;
+    const isFailure = outcome.kind === 'failure' ? !outcome.ours : isServerError(outcome.status, outcome.grpcStatus);
     if (host.isRemoved) return;
     if (isFailure) host.failures++;
     if (outcome.kind === 'response') host.lastHeardMs = now;

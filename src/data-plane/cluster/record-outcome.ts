@@ -5,7 +5,7 @@
 import type { Attempt } from '../attempt.ts';
 import type { HostObserver } from '../../model/contracts.ts';
 import { loadReportFrom, type ReportHeaders } from '../load-balancing/load-report.ts';
-import { statusOf } from '../resilience/outlier-detection.ts';
+import { isServerError } from '../resilience/outlier-detection.ts';
 import { loadVerdict, type LoadVerdict } from '../resilience/load-verdict.ts';
 import type { Outcome, ResponseOutcome } from '../resilience/outcome.ts';
 import { toleratedFactor, toleratedMs, type PeerLatency } from '../resilience/peer-latency.ts';
@@ -51,11 +51,11 @@ export function recordEnd(attempt: Attempt, trailers: ReportHeaders): void {
   const now = attempt.call.context.clock.now();
   if (host.observer !== undefined) {
     reportLoad(host.observer, trailers, now);
-    if (!attempt.isRecorded && grpcStatus !== undefined) host.observer.onEnd?.(statusOf(attempt.status, grpcStatus) >= 500, now);
+    if (!attempt.isRecorded && grpcStatus !== undefined) host.observer.onEnd?.(isServerError(attempt.status, grpcStatus), now);
   }
   if (attempt.isRecorded) return;
   attempt.isRecorded = true;
-  cluster.breaker?.record(attempt, statusOf(attempt.status, grpcStatus) >= 500 ? 'failure' : 'success', now);
+  cluster.breaker?.record(attempt, isServerError(attempt.status, grpcStatus) ? 'failure' : 'success', now);
   if (grpcStatus !== undefined && grpcStatus !== '0')
     cluster.detection.record(host, probe, { kind: 'response', status: attempt.status, grpcStatus, headers: {} }, now);
   else if (probe === undefined) cluster.detection.recordSuccess(host, now);
@@ -81,7 +81,7 @@ export function recordOutcome(attempt: Attempt, outcome: Outcome): void {
     } else host.requests++;
     if (attempt.inFlight > 0) recordLoad(attempt, loadVerdict(outcome), elapsedMs, now);
     if (host.observer !== undefined)
-      observe(host.observer, elapsedMs, statusOf(outcome.status, outcome.grpcStatus) >= 500, outcome.headers, now);
+      observe(host.observer, elapsedMs, isServerError(outcome.status, outcome.grpcStatus), outcome.headers, now);
     cluster.health?.onResponse(host, outcome.headers);
   } else {
     if (attempt.status === 0) host.requests++;
@@ -108,7 +108,7 @@ function isTimeout(outcome: Outcome): boolean {
 
 function breakerVerdict(outcome: Outcome): 'success' | 'failure' | 'ours' {
   if (outcome.kind === 'failure') return outcome.ours ? 'ours' : 'failure';
-  return statusOf(outcome.status, outcome.grpcStatus) >= 500 ? 'failure' : 'success';
+  return isServerError(outcome.status, outcome.grpcStatus) ? 'failure' : 'success';
 }
 
 /** A head came: the host is alive. Returns how long it took, or less than 0 (`livedMs`). */

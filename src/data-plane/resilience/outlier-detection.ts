@@ -177,7 +177,7 @@ export class OutlierDetector {
       outcome.kind === 'response' &&
       outcome.status !== tooManyRequests &&
       outcome.grpcStatus !== resourceExhausted &&
-      statusOf(outcome.status, outcome.grpcStatus) < 500;
+      !isServerError(outcome.status, outcome.grpcStatus);
     average.record(isSuccess, now, this.decayMs);
     if (isSuccess || !average.isBelow(config.threshold, config.minimumRequests)) return undefined;
     const reason = `its success rate averages ${percent(average.rate)}, less than ${percent(config.threshold)}`;
@@ -204,8 +204,13 @@ function percent(ratio: number): string {
 }
 
 /** The HTTP status that stands for a response: that of its gRPC status, where that means a failure of the server. */
-export function statusOf(status: number, grpcStatus: string | undefined): number {
+function statusOf(status: number, grpcStatus: string | undefined): number {
   return grpcStatus === undefined || status >= 500 ? status : (grpcServerErrors[grpcStatus] ?? status);
+}
+
+/** Whether a response, by its status or that of gRPC, is a failure of the server. */
+export function isServerError(status: number, grpcStatus: string | undefined): boolean {
+  return statusOf(status, grpcStatus) >= 500;
 }
 
 /** Where the default detector is on, those of Envoy are, which are named. */
