@@ -1,0 +1,26 @@
+import { fileURLToPath } from 'node:url';
+import { envoyBinary } from '../envoy-binary.ts';
+import { goBinary } from '../go-build.ts';
+import type { LiveSuite } from '../suite.ts';
+
+/** A mesh against a real istiod, with Envoy as the peer. */
+export const istioSuite: LiveSuite = {
+  name: 'istio',
+  files: ['istio/identity.test.ts'],
+  async prepare(log) {
+    const istiod = await goBinary(
+      {
+        name: 'istiod-1.31-dev-eed52ebb66ad',
+        binary: 'pilot-discovery',
+        recipe: fileURLToPath(new URL('.', import.meta.url)),
+        package: 'istio.io/istio/pilot/cmd/pilot-discovery',
+        takes: 'about ten minutes on two cores',
+      },
+      log,
+    );
+    if ('skip' in istiod) return istiod;
+    const envoy = await envoyBinary(log);
+    if ('skip' in envoy) return envoy;
+    return { environment: { MESHFETCH_LIVE_ISTIOD: istiod.path, MESHFETCH_LIVE_ENVOY: envoy.path } };
+  },
+};
