@@ -55,7 +55,8 @@ function codeOf({ kind, type = '' }: Field, messages: readonly string[], enums: 
   // Messages whose fields are not in the table are opaque: only that they are there is known.
   if (kind === 'message') return wellKnown[type] ?? (messages.includes(type) ? `m${messages.indexOf(type)}` : 'o');
   const code = scalars[kind];
-  if (code === undefined) throw new TypeError(`no field of Envoy was a ${kind} so far: give it a code here and in message-types.ts`);
+  if (code === undefined)
+    throw new TypeError(`no field of Envoy was a ${kind} so far: give it a code here and in message-types.ts`);
   return code;
 }
 

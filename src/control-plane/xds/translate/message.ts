@@ -1,10 +1,12 @@
 /**
- * Reads a protobuf message in its JSON form (https://protobuf.dev/programming-guides/json). What is read is remembered: at the end
- * every field that nobody asked for is reported by its path, so that a field which Envoy knows and the model cannot say (or a
- * misspelt one) is never dropped in silence. Both spellings of a field's name are taken, `path_separated_prefix` and
- * `pathSeparatedPrefix`, and the forms that Envoy's YAML has besides: `{ seconds: 30 }` for a duration, `{ value: true }` for a wrapper.
+ * Reads a protobuf message, which is an object of JSON (json-fields.ts) or bytes (../wire/wire-fields.ts): whoever reads it sees no
+ * difference. What is read is remembered: at the end every field that nobody asked for is reported by its path, so that a field which
+ * Envoy knows and the model cannot say (or a misspelt one) is never dropped in silence. Of JSON the forms are taken that Envoy's YAML
+ * has besides: `{ seconds: 30 }` for a duration, `{ value: true }` for a wrapper.
  */
 import { durationMsFrom } from './duration.ts';
+import { JsonFields } from './json-fields.ts';
+import type { MessageFields } from './message-fields.ts';
 
 /** A place inside a resource and what is to be said about it. */
 export interface Finding {
@@ -24,12 +26,18 @@ export class Findings {
 
   /** The message at `path`, or undefined (reported) when the value is none. */
   message(value: unknown, path: string): Message | undefined {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      this.problem(path, `must be a message (an object), not ${printed(value)}`);
-      return undefined;
-    }
-    const message = new Message(value as Readonly<Record<string, unknown>>, path, this);
+    const fields = JsonFields.of(value);
+    if (fields !== undefined) return this.read(fields, path);
+    this.problem(path, noMessage(value));
+    return undefined;
+  }
+
+  /** The message that has these fields. */
+  read(fields: MessageFields, place: Place): Message {
+    const message = new Message(fields, place, this);
     this.messages.push(message);
+    if (fields instanceof JsonFields)
+      for (const key of fields.twice) message.problem(key, 'is there twice, in both spellings; keep one of them');
     return message;
   }
 
@@ -67,41 +75,39 @@ const maxUint32 = 4_294_967_295;
 
 /** One message. Every reader reports what has the wrong type and gives undefined then, as for a field that is not there. */
 export class Message {
-  readonly path: string;
   readonly findings: Findings;
-  private readonly fields = new Map<string, { readonly key: string; readonly value: unknown }>();
-  private readonly seen = new Set<string>();
-  private readonly parts = new Map<string, Message>();
+  private readonly fields: MessageFields;
+  private readonly place: Place;
+  private parts: Map<string, Message | undefined | readonly Message[]> | undefined;
 
-  constructor(value: Readonly<Record<string, unknown>>, path: string, findings: Findings) {
-    this.path = path;
+  constructor(fields: MessageFields, place: Place, findings: Findings) {
+    this.fields = fields;
+    this.place = place;
     this.findings = findings;
-    for (const [key, field] of Object.entries(value)) {
-      if (field === null || field === undefined) continue;
-      const name = folded(key);
-      const isThere = this.fields.has(name);
-      this.fields.set(name, { key, value: field });
-      if (isThere) this.problem(key, 'is there twice, in both spellings; keep one of them');
-    }
+    this.parts = undefined;
+  }
+
+  /** Where it stands in the resource; made when it is asked for. */
+  get path(): string {
+    return pathOf(this.place);
   }
 
   /** Whether the field is there. */
   has(name: string): boolean {
-    return this.fields.has(folded(name));
+    return this.fields.has(name);
   }
 
-  /** The field as it is written, which counts as read. */
+  /** The field in the form of JSON, as it is written there; it counts as read. */
   raw(name: string): unknown {
-    const key = folded(name);
-    this.seen.add(key);
-    return this.fields.get(key)?.value;
+    return this.fields.value(name);
   }
 
   /** Path of a field of this message. */
   at(name: string): string {
-    const key = this.fields.get(folded(name))?.key ?? name;
-    const step = /^[\w-]+$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
-    return this.path === '' && step.startsWith('.') ? step.slice(1) : `${this.path}${step}`;
+    const key = this.fields.spelled(name);
+    const step = /^(?:[\w-]+|field \d+)$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
+    const { path } = this;
+    return path === '' && step.startsWith('.') ? step.slice(1) : `${path}${step}`;
   }
 
   problem(name: string, reason: string): void {
@@ -110,13 +116,13 @@ export class Message {
 
   /** Reports a field that has no effect; it counts as read. */
   note(name: string, reason: string): void {
-    this.seen.add(folded(name));
+    this.fields.markRead(name);
     this.findings.note(this.at(name), reason);
   }
 
   /** Fields that say nothing about requests (names of statistics, where to subscribe): read, and not reported. */
   skip(...names: readonly string[]): void {
-    for (const name of names) this.seen.add(folded(name));
+    for (const name of names) this.fields.markRead(name);
   }
 
   text(name: string): string | undefined {
@@ -182,22 +188,49 @@ export class Message {
     return undefined;
   }
 
+  /** A field of bytes, which are those of the resource, not a copy; in JSON they are base64. */
+  bytes(name: string): Uint8Array | undefined {
+    const value = this.fields.bytes(name);
+    if (typeof value !== 'string') return value;
+    this.problem(name, value);
+    return undefined;
+  }
+
   /** The same object each time, so that what one reader reads counts for all. */
   message(name: string): Message | undefined {
-    const value = this.raw(name);
-    return value === undefined ? undefined : this.part(value, this.at(name));
+    const known = this.parts?.get(name);
+    if (known instanceof Message) return known;
+    if (!this.fields.has(name)) return undefined;
+    const message = this.part(this.fields.part(name), name, -1);
+    this.keep(name, message);
+    return message;
   }
 
   messages(name: string): readonly Message[] {
-    return this.list(name).flatMap((value, index) => this.part(value, `${this.at(name)}[${index}]`) ?? []);
+    const known = this.parts?.get(name);
+    if (known !== undefined && !(known instanceof Message)) return known;
+    if (!this.fields.has(name)) return none;
+    const parts = this.fields.parts(name);
+    const messages: Message[] = [];
+    if (parts === undefined) this.list(name); // Reports that it is none.
+    for (let index = 0; index < (parts?.length ?? 0); index++) {
+      const message = this.part(parts![index], name, index);
+      if (message !== undefined) messages.push(message);
+    }
+    this.keep(name, messages);
+    return messages;
   }
 
-  private part(value: unknown, path: string): Message | undefined {
-    const known = this.parts.get(path);
-    if (known !== undefined) return known;
-    const message = this.findings.message(value, path);
-    if (message !== undefined) this.parts.set(path, message);
-    return message;
+  private keep(name: string, made: Message | undefined | readonly Message[]): void {
+    this.parts ??= new Map();
+    this.parts.set(name, made);
+  }
+
+  private part(fields: MessageFields | string | undefined, name: string, index: number): Message | undefined {
+    if (typeof fields === 'object') return this.findings.read(fields, { owner: this, name, index });
+    const value = index === -1 ? this.raw(name) : (this.raw(name) as readonly unknown[])[index];
+    this.findings.problem(pathOf({ owner: this, name, index }), fields ?? noMessage(value));
+    return undefined;
   }
 
   texts(name: string): readonly string[] {
@@ -219,15 +252,23 @@ export class Message {
 
   /** The names of the fields that are there, as they are written: for maps. */
   keys(): readonly string[] {
-    return [...this.fields.values()].map(({ key }) => key);
+    return this.fields.names();
   }
 
-  /** Which one of the fields of a `oneof` is there; reported when there are several. */
+  /** Which one of the fields of a `oneof` is there; reported when there are several, which only JSON can have. */
   oneOf<const T extends string>(...names: readonly T[]): T | undefined {
-    const present = names.filter((name) => this.has(name));
-    if (present.length > 1) this.skip(...present);
-    if (present.length > 1) this.problem(present[1]!, `only one of ${present.join(', ')} may be there`);
-    return present[0];
+    let first: T | undefined;
+    for (const name of names) {
+      if (!this.has(name)) continue;
+      if (first === undefined) {
+        first = name;
+        continue;
+      }
+      this.skip(...names.filter((present) => this.has(present)));
+      this.problem(name, `only one of ${names.filter((present) => this.has(present)).join(', ')} may be there`);
+      break;
+    }
+    return first;
   }
 
   /** The message in an `Any` (`@type` with the fields beside it), in a `TypedStruct`, or without either in plain form. */
@@ -238,17 +279,29 @@ export class Message {
 
   /** Counts every field as read: the message as a whole has been reported. */
   markRead(): void {
-    for (const name of this.fields.keys()) this.seen.add(name);
+    this.fields.markAllRead();
   }
 
   /** Reports the fields that nobody read, but for values that are the default. */
   reportUnread(): void {
-    for (const [name, { key, value }] of this.fields) {
-      if (this.seen.has(name) || isDefault(value)) continue;
-      if (name === '@type') continue;
-      this.findings.note(this.at(key), 'is not carried out: unknown, or without effect here');
-    }
+    for (const name of this.fields.unread())
+      this.findings.note(this.at(name), 'is not carried out: unknown, or without effect here');
   }
+}
+
+/** Where a message stands: at a path, or in a field of another message (at an index of its list, or −1). */
+type Place = string | { readonly owner: Message; readonly name: string; readonly index: number };
+
+function pathOf(place: Place): string {
+  if (typeof place === 'string') return place;
+  const path = place.owner.at(place.name);
+  return place.index === -1 ? path : `${path}[${place.index}]`;
+}
+
+const none: readonly Message[] = [];
+
+function noMessage(value: unknown): string {
+  return `must be a message (an object), not ${printed(value)}`;
 }
 
 /** What a message in an `Any` is. */
@@ -270,25 +323,17 @@ function shortType(url: string): string {
   return url.slice(url.lastIndexOf('/') + 1);
 }
 
-/** One key for both spellings; JSON names of protobuf lose their underscores and nothing else. */
-function folded(key: string): string {
-  return key.replaceAll('_', '').toLowerCase();
-}
-
 function unwrapped(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   const keys = Object.keys(value);
   return keys.length === 1 && keys[0] === 'value' ? (value as { readonly value: unknown }).value : value;
 }
 
-function isDefault(value: unknown): boolean {
-  return value === false || value === '' || value === 0 || (Array.isArray(value) && value.length === 0);
-}
-
 /** A value for a message: short and on one line. */
 export function printed(value: unknown): string {
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object' && value !== null) return 'an object';
+  if (typeof value === 'symbol') return value.description!;
   const text = JSON.stringify(value) ?? typeof value;
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }
