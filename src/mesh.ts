@@ -197,7 +197,9 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
   });
   for (const plane of planes) {
     const sink = store.sink(plane.name);
-    const run = started(() => plane.run({ sink, clock, random, defaults, signal: stop.signal }));
+    const run = started(() =>
+      plane.run({ sink, clock, random, defaults, load: () => config.loadOf(plane.name), signal: stop.signal }),
+    );
     run.catch((error: unknown) => {
       if (stop.signal.aborted) return;
       // It will say nothing more: what it delivered stays in force, and nobody waits for the rest.

@@ -169,6 +169,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
       ? limits.admit(this.startMs, context.random, call.inherited?.criticality)
       : limits.tryAcquireRequest();
     if (overflow !== undefined) {
+      cluster.counters?.drop('');
       this.isOver = true;
       this.failed(overflowOf(overflow));
       return;
@@ -191,6 +192,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     }
     const host = this.host!;
     host.inFlight++;
+    if (host.load !== undefined) host.load.begin();
     const timeoutMs = perTryMs(this);
     if (timeoutMs > 0) this.deadline = context.deadlines.armFromStart(this, timeoutMs);
     try {
@@ -408,6 +410,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     this.silence?.stop();
     this.status = status;
     call.answered(this, 200, headers);
+    this.host!.load?.end(false);
     call.deliver(this);
     const edited = call.plan?.editResponse(this, headers);
     call.rawHeaders = edited === undefined ? (controller.rawHeaders ?? null) : rawHeadersOf(edited);
@@ -567,7 +570,11 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   private release(): void {
     if (this.isReleased) return;
     this.isReleased = true;
-    if (this.host !== undefined) this.host.inFlight--;
+    const { host } = this;
+    if (host !== undefined) {
+      host.inFlight--;
+      if (host.load !== undefined) host.load.inProgress--;
+    }
     this.limits.releaseRequest();
   }
 

@@ -2,9 +2,11 @@
  * The clusters that the routes of all sources lead to. A route holds a slot, which is filled anew with each snapshot; a cluster keeps
  * its object while any slot or aggregate needs it, and is closed when none does.
  */
+import type { ClusterLoad } from '../model/contracts.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { Cluster, type ClusterDependencies } from './cluster/cluster.ts';
 import type { ClusterSlot } from './routing/compiled-route.ts';
+import { SourceLoads } from './source-loads.ts';
 
 /** Key of a cluster as a source sees it. */
 export function slotKey(source: string, name: string): string {
@@ -18,6 +20,7 @@ export class LiveClusters {
   /** Of clusters that requests named. Only of those that are there: anybody may make names up. */
   private readonly namedSlots = new Map<string, ClusterSlot>();
   private readonly clusters = new Map<string, Cluster>();
+  private readonly loads = new SourceLoads();
 
   constructor(dependencies: ClusterDependencies) {
     this.dependencies = dependencies;
@@ -29,6 +32,11 @@ export class LiveClusters {
 
   get(source: string, name: string): Cluster | undefined {
     return this.clusters.get(slotKey(source, name));
+  }
+
+  /** What the clusters of a source do, counted from the first time on that this is asked. */
+  loadOf(source: string): readonly ClusterLoad[] {
+    return this.loads.read(source, this.clusters.values());
   }
 
   /** The slot of a cluster that a route of this source names. */
@@ -106,6 +114,7 @@ export class LiveClusters {
     if (isNew) {
       const { discovery } = config;
       cluster.update(config, discovery.kind === 'endpoints' ? source.endpoints.get(discovery.name) : undefined);
+      if (cluster.counters === undefined) this.loads.count(cluster);
       const stand = config.circuitBreaker?.fallback;
       cluster.fallback =
         stand?.kind === 'cluster'

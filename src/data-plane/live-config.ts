@@ -5,7 +5,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import { MeshError } from '../base/errors.ts';
-import type { Demand, Problem } from '../model/contracts.ts';
+import type { ClusterLoad, Demand, Problem } from '../model/contracts.ts';
 import type { Snapshot, SourceSnapshot } from '../model/snapshot.ts';
 import type { Cluster, ClusterDependencies } from './cluster/cluster.ts';
 import { LiveClusters, slotKey } from './live-clusters.ts';
@@ -173,6 +173,11 @@ export class LiveConfig {
   /** The source has no endpoints for the cluster: requests that wait for them stop waiting. */
   endpointsAbsent(source: string, cluster: string): void {
     this.liveClusters.get(source, cluster)?.endpointsAbsent();
+  }
+
+  /** What the clusters of a source do, counted from the first time on that this is asked. */
+  loadOf(source: string): readonly ClusterLoad[] {
+    return this.liveClusters.loadOf(source);
   }
 
   /** How much what was asked for on demand is used. */

@@ -21,6 +21,7 @@ import type { HostConnections } from '../transport/host-connections.ts';
 import { ClusterHealth } from '../health-checks/cluster-health.ts';
 import { flatMembers } from './aggregate-members.ts';
 import type { ClusterDependencies } from './cluster-dependencies.ts';
+import type { ClusterCounters } from './cluster-load.ts';
 import { balancingOf, ClusterGroups, learnerOf } from './cluster-groups.ts';
 import { createDnsEndpoints, type DnsEndpoints } from './dns-endpoints.ts';
 import { EndpointArrival } from './endpoint-arrival.ts';
@@ -50,6 +51,8 @@ export class Cluster {
   private ownBackups: ClusterBackups | undefined = undefined;
   private readonly table = new HostTable();
   private readonly groups: ClusterGroups;
+  /** What it does is counted here, where its source asks for it. */
+  counters: ClusterCounters | undefined = undefined;
   /** Shares of the requests that the control plane wants refused. */
   drops: EndpointsConfig['drops'] = undefined;
   private dns: DnsEndpoints | undefined = undefined;
@@ -77,6 +80,12 @@ export class Cluster {
 
   get detection(): HostDetection {
     return this.ownDetection ?? this.beginDetection();
+  }
+
+  /** Counts what it does from now on. */
+  countLoad(counters: ClusterCounters): void {
+    this.counters = counters;
+    this.table.countLoad(counters);
   }
 
   get hosts(): Iterable<Host> {

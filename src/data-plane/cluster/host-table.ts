@@ -8,6 +8,7 @@
 import type { ClusterConfig, EndpointConfig, LocalityEndpoints } from '../../model/cluster.ts';
 import type { HostObserver, LocalityShare } from '../../model/contracts.ts';
 import type { UpstreamTls } from '../../model/tls.ts';
+import type { ClusterCounters } from './cluster-load.ts';
 import { isSameLocality, span } from './endpoint-span.ts';
 import { hasMetadata } from './has-metadata.ts';
 import { Host, addressOf } from './host.ts';
@@ -48,6 +49,7 @@ type RefusalOf = (address: string) => string | undefined;
 export class HostTable {
   private readonly byKey = new Map<string, Host>();
   private makeObserver: ((host: Host) => HostObserver | undefined) | undefined = undefined;
+  private counters: ClusterCounters | undefined = undefined;
   private config: ClusterConfig | undefined = undefined;
   private sections: readonly Section[] = [];
   /** Every endpoint has a host of its own, so that the difference of two lists is that of their hosts. */
@@ -60,6 +62,12 @@ export class HostTable {
       host.score = -1;
       host.observer = makeObserver?.(host);
     }
+  }
+
+  /** Counts what the hosts do from now on. */
+  countLoad(counters: ClusterCounters): void {
+    this.counters = counters;
+    for (const host of this.byKey.values()) counters.place(host);
   }
 
   all(): Iterable<Host> {
@@ -104,7 +112,7 @@ export class HostTable {
         if (seen.has(key)) return undefined;
         seen.add(key);
         const host = this.byKey.get(key) ?? this.create(key, endpoint, tls, source);
-        place(host, endpoint, source, share);
+        this.place(host, endpoint, source, share);
         return host;
       });
     const sections = localities.map((source, index): Section => ({ source, share: shares?.[index], hosts: [] }));
@@ -165,7 +173,7 @@ export class HostTable {
         host = this.create(key, endpoint, tls, source);
         changes.added.push(host);
       }
-      place(host, endpoint, source, share);
+      this.place(host, endpoint, source, share);
       between.push(host);
     }
     for (const host of leaving.values()) changes.gone.push(host);
@@ -178,6 +186,22 @@ export class HostTable {
     this.byKey.set(key, host);
     return host;
   }
+
+  /** What an endpoint says of its host. */
+  private place(
+    host: Host,
+    endpoint: EndpointConfig,
+    { locality, priority }: LocalityEndpoints,
+    share: LocalityShare | undefined,
+  ): void {
+    host.endpoint = endpoint;
+    host.locality = locality;
+    host.priority = priority;
+    host.share = share;
+    host.weight = endpoint.weight ?? 1;
+    host.isWithdrawn = endpoint.health === 'unhealthy' || endpoint.health === 'draining';
+    this.counters?.place(host);
+  }
 }
 
 /** In place, where the rest stays where it is: a list of 10,000 is not copied for one of them. */
@@ -185,21 +209,6 @@ function apply({ start, count, hosts }: Edit, section: Section): void {
   if (hosts.length === count) for (const [index, host] of hosts.entries()) section.hosts[start + index] = host;
   else if (hosts.length <= 1) section.hosts.splice(start, count, ...hosts);
   else section.hosts = section.hosts.slice(0, start).concat(hosts, section.hosts.slice(start + count));
-}
-
-/** What an endpoint says of its host. */
-function place(
-  host: Host,
-  endpoint: EndpointConfig,
-  { locality, priority }: LocalityEndpoints,
-  share: LocalityShare | undefined,
-): void {
-  host.endpoint = endpoint;
-  host.locality = locality;
-  host.priority = priority;
-  host.share = share;
-  host.weight = endpoint.weight ?? 1;
-  host.isWithdrawn = endpoint.health === 'unhealthy' || endpoint.health === 'draining';
 }
 
 /** The share of each locality in its priority, where localities are weighted; beside those with a weight one without gets nothing (Envoy). */

@@ -3,6 +3,7 @@ import type { EndpointConfig, Locality } from '../../model/cluster.ts';
 import type { UpstreamTls } from '../../model/tls.ts';
 import type { HostObserver, LocalityShare, PickableHost } from '../../model/contracts.ts';
 import type { SlowStart } from './slow-start.ts';
+import type { LocalityCounter } from './cluster-load.ts';
 import type { HostRecord } from './host-record.ts';
 import type { HostConnections } from '../transport/host-connections.ts';
 
@@ -28,6 +29,8 @@ export class Host implements PickableHost {
   /** In a cluster whose localities are weighted. */
   share: LocalityShare | undefined = undefined;
   inFlight = 0;
+  /** Where its requests are counted; undefined while no source asks for that. */
+  load: LocalityCounter | undefined = undefined;
   /** What the policy's observer noted for its picker; −1 = nothing. */
   score = -1;
   /** Finished attempts. */

@@ -61,8 +61,10 @@ export function pickHost(
   const tried = retry === undefined ? noHosts : retry.tried;
   if (cluster.drops !== undefined && retry?.hasAttempts !== true) {
     const category = drawDrop(cluster.drops, random);
-    if (category !== undefined)
+    if (category !== undefined) {
+      cluster.counters?.drop(category);
       return failure('MESH_DROPPED', `the control plane has requests of "${cluster.name}" dropped: "${category}"`);
+    }
   }
   if (wish?.sessionAddress !== undefined && retry?.hasAttempts !== true) {
     if (takeSessionHost(seeker, cluster, group, wish.sessionAddress, wish.isStrict)) return undefined;

@@ -3,7 +3,6 @@
  * shows at the end of a response, and for gRPC in its trailers; an attempt is counted once, whichever comes first.
  */
 import type { Attempt } from '../attempt.ts';
-import type { HostObserver } from '../../model/contracts.ts';
 import { loadReportFrom, type ReportHeaders } from '../load-balancing/load-report.ts';
 import { isServerError } from '../resilience/outlier-detection.ts';
 import { loadVerdict, type LoadVerdict } from '../resilience/load-verdict.ts';
@@ -23,7 +22,8 @@ export function recordHead(attempt: Attempt, headers: ResponseOutcome['headers']
     if (host.record?.cusum !== undefined || latency.isLate(elapsedMs)) compare(attempt, host, latency, elapsedMs, now);
     latency.record(host, elapsedMs, now);
   } else host.requests++;
-  if (host.observer !== undefined) observe(host.observer, elapsedMs, hasStatusToCome(headers) ? undefined : false, headers, now);
+  if (host.observer !== undefined || host.load !== undefined)
+    observe(host, elapsedMs, hasStatusToCome(headers) ? undefined : false, headers, now);
   if (attempt.inFlight > 0) recordLoad(attempt, 'success', elapsedMs, now);
   if (probe !== undefined && !isGrpcResponse(headers)) probe.succeeded();
   attempt.cluster.breaker?.onHead(attempt, isGrpcResponse(headers));
@@ -40,6 +40,7 @@ export function recordEnd(attempt: Attempt, trailers: ReportHeaders): void {
     probe === undefined &&
     attempt.status < 500 &&
     host.observer === undefined &&
+    host.load === undefined &&
     cluster.breaker === undefined
   ) {
     if (attempt.isRecorded) return;
@@ -49,13 +50,13 @@ export function recordEnd(attempt: Attempt, trailers: ReportHeaders): void {
     return;
   }
   const now = attempt.call.context.clock.now();
-  if (host.observer !== undefined) {
-    reportLoad(host.observer, trailers, now);
-    if (!attempt.isRecorded && grpcStatus !== undefined) host.observer.onEnd?.(isServerError(attempt.status, grpcStatus), now);
-  }
+  reportLoad(host, trailers, now);
+  if (!attempt.isRecorded && grpcStatus !== undefined) host.observer?.onEnd?.(isServerError(attempt.status, grpcStatus), now);
   if (attempt.isRecorded) return;
   attempt.isRecorded = true;
-  cluster.breaker?.record(attempt, isServerError(attempt.status, grpcStatus) ? 'failure' : 'success', now);
+  const isFailure = isServerError(attempt.status, grpcStatus);
+  host.load?.end(isFailure);
+  cluster.breaker?.record(attempt, isFailure ? 'failure' : 'success', now);
   if (grpcStatus !== undefined && grpcStatus !== '0')
     cluster.detection.record(host, probe, { kind: 'response', status: attempt.status, grpcStatus, headers: {} }, now);
   else if (probe === undefined) cluster.detection.recordSuccess(host, now);
@@ -80,8 +81,7 @@ export function recordOutcome(attempt: Attempt, outcome: Outcome): void {
       latencyOf(attempt).record(host, elapsedMs, now);
     } else host.requests++;
     if (attempt.inFlight > 0) recordLoad(attempt, loadVerdict(outcome), elapsedMs, now);
-    if (host.observer !== undefined)
-      observe(host.observer, elapsedMs, isServerError(outcome.status, outcome.grpcStatus), outcome.headers, now);
+    observe(host, elapsedMs, isServerError(outcome.status, outcome.grpcStatus), outcome.headers, now);
     cluster.health?.onResponse(host, outcome.headers);
   } else {
     if (attempt.status === 0) host.requests++;
@@ -92,6 +92,7 @@ export function recordOutcome(attempt: Attempt, outcome: Outcome): void {
       host.observer.onResponse?.(attempt.status === 0 && elapsedMs >= 0 ? elapsedMs : 0, true, now);
   }
   attempt.isRecorded = true;
+  host.load?.end(outcome.kind === 'failure' || isServerError(outcome.status, outcome.grpcStatus));
   cluster.breaker?.record(attempt, breakerVerdict(outcome), now);
   cluster.detection.record(
     host,
@@ -142,21 +143,18 @@ function latencyOf({ destination, cluster, call }: Attempt): PeerLatency {
 }
 
 /** What the policy of the cluster learns of a response head, where it learns. */
-function observe(
-  observer: HostObserver,
-  elapsedMs: number,
-  isFailure: boolean | undefined,
-  headers: ReportHeaders,
-  now: number,
-): void {
-  if (elapsedMs >= 0) observer.onResponse?.(elapsedMs, isFailure, now);
-  reportLoad(observer, headers, now);
+function observe(host: Host, elapsedMs: number, isFailure: boolean | undefined, headers: ReportHeaders, now: number): void {
+  if (elapsedMs >= 0) host.observer?.onResponse?.(elapsedMs, isFailure, now);
+  reportLoad(host, headers, now);
 }
 
-function reportLoad(observer: HostObserver, headers: ReportHeaders, now: number): void {
-  if (observer.onLoadReport === undefined) return;
+/** Reads the report of the host, where somebody wants to know. */
+function reportLoad({ observer, load }: Host, headers: ReportHeaders, now: number): void {
+  if (observer?.onLoadReport === undefined && load === undefined) return;
   const report = loadReportFrom(headers);
-  if (report !== undefined) observer.onLoadReport(report, now);
+  if (report === undefined) return;
+  observer?.onLoadReport?.(report, now);
+  load?.report(report);
 }
 
 /** What it says of the cluster's load, where that is watched. */
