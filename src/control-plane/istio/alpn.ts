@@ -10,16 +10,15 @@ import type { UpstreamTls } from '../../model/tls.ts';
 
 const http1 = ['istio-http/1.1', 'istio', 'http/1.1'] as const;
 const http2 = ['istio-h2', 'istio', 'h2'] as const;
+/** For clusters that speak what the request speaks: the connection that is made for it takes its part of the list. */
+const either = [...new Set([...http2, ...http1])];
 
-/** A cluster of istiod as a client of HTTP speaks to it. */
+/** A cluster of istiod as a client of HTTP speaks to it. Which names go with which version of HTTP the connector knows. */
 export function adaptCluster(cluster: ClusterConfig): ClusterConfig {
-  // A port whose protocol nobody named: as the request came, and requests come as HTTP/1.1. Offering both would let the sidecar there
-  // choose HTTP/2, which it would then speak to an app that does not.
-  const adapted: ClusterConfig = cluster.protocol === 'same-as-request' ? { ...cluster, protocol: 'http1' } : cluster;
-  const { protocol, tls, tlsMatches } = adapted;
-  if (overrideIsOff(cluster) || (tls === undefined && tlsMatches === undefined)) return adapted;
+  const { protocol, tls, tlsMatches } = cluster;
+  if (overrideIsOff(cluster) || (tls === undefined && tlsMatches === undefined)) return cluster;
   return {
-    ...adapted,
+    ...cluster,
     ...(tls !== undefined && { tls: withProtocols(tls, protocol) }),
     ...(tlsMatches !== undefined && {
       tlsMatches: tlsMatches.map((match) => ({ ...match, tls: withProtocols(match.tls, protocol) })),
@@ -29,7 +28,7 @@ export function adaptCluster(cluster: ClusterConfig): ClusterConfig {
 
 function withProtocols(tls: UpstreamTls, protocol: UpstreamProtocol | undefined): UpstreamTls {
   if (tls.mode === 'disabled') return tls;
-  return { ...tls, alpn: protocol === 'http2' ? http2 : protocol === 'auto' ? [...http2, ...http1] : http1 };
+  return { ...tls, alpn: protocol === 'http1' ? http1 : protocol === 'http2' ? http2 : either };
 }
 
 /** Clusters outside the mesh (TLS mode SIMPLE or MUTUAL) keep the list they came with. */

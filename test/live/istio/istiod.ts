@@ -145,7 +145,7 @@ export async function startIstiod(options: IstiodOptions = {}): Promise<Istiod> 
       return authority;
     },
     log,
-    token: issuer.token,
+    token: (...of) => issuer.token(...of),
     async podFolder({ namespace, serviceAccount, labels = {}, audience }) {
       const pod = await mkdtemp(join(folder, 'pod-'));
       const files = {
