@@ -15,6 +15,10 @@ export interface CertificateExtensions {
   readonly emails: readonly string[];
   /** basicConstraints: may issue certificates. */
   readonly isAuthority: boolean;
+  /** pathLenConstraint: so many CAs may stand between it and a leaf. Absent = any number. */
+  readonly maxAuthoritiesBelow?: number;
+  /** Names that it may issue certificates for are limited. */
+  readonly hasNameConstraints?: true;
   /** Absent when the certificate has no keyUsage extension. */
   readonly keyUsage?: { readonly digitalSignature: boolean; readonly keyCertSign: boolean; readonly cRLSign: boolean };
 }
@@ -24,9 +28,22 @@ interface Element {
   readonly content: Uint8Array;
 }
 
-const tags = { boolean: 0x01, bitString: 0x03, octetString: 0x04, objectId: 0x06, sequence: 0x30, extensions: 0xa3 } as const;
+const tags = {
+  boolean: 0x01,
+  integer: 0x02,
+  bitString: 0x03,
+  octetString: 0x04,
+  objectId: 0x06,
+  sequence: 0x30,
+  extensions: 0xa3,
+} as const;
 const generalNames = { email: 0x81, dns: 0x82, uri: 0x86, ip: 0x87 } as const;
-const objectIds = { keyUsage: '551d0f', subjectAltName: '551d11', basicConstraints: '551d13' } as const;
+const objectIds = {
+  keyUsage: '551d0f',
+  subjectAltName: '551d11',
+  basicConstraints: '551d13',
+  nameConstraints: '551d1e',
+} as const;
 
 /** Reads a DER certificate. Throws a TypeError when it is not one, or has a name that cannot be trusted to be what it seems. */
 export function readCertificateExtensions(der: Uint8Array): CertificateExtensions {
@@ -46,7 +63,8 @@ export function readCertificateExtensions(der: Uint8Array): CertificateExtension
   const keyUsage = readKeyUsage(values.get(objectIds.keyUsage));
   return {
     ...readNames(values.get(objectIds.subjectAltName)),
-    isAuthority: readIsAuthority(values.get(objectIds.basicConstraints)),
+    ...readBasicConstraints(values.get(objectIds.basicConstraints)),
+    ...(values.has(objectIds.nameConstraints) && { hasNameConstraints: true }),
     ...(keyUsage && { keyUsage }),
   };
 }
@@ -74,10 +92,14 @@ function readKeyUsage(value: Uint8Array | undefined): CertificateExtensions['key
   return { digitalSignature: (first & 0x80) !== 0, keyCertSign: (first & 0x04) !== 0, cRLSign: (first & 0x02) !== 0 };
 }
 
-function readIsAuthority(value: Uint8Array | undefined): boolean {
-  if (value === undefined) return false;
-  const flag = children(only(value, tags.sequence))[0];
-  return flag?.tag === tags.boolean && flag.content[0] !== 0;
+function readBasicConstraints(value: Uint8Array | undefined): Pick<CertificateExtensions, 'isAuthority' | 'maxAuthoritiesBelow'> {
+  if (value === undefined) return { isAuthority: false };
+  const [flag, length] = children(only(value, tags.sequence));
+  if (flag?.tag !== tags.boolean || flag.content[0] === 0) return { isAuthority: false };
+  if (length === undefined) return { isAuthority: true };
+  // Longer or negative ones are not met; such a certificate may have no CA below it.
+  const isPlain = length.tag === tags.integer && length.content.length === 1 && length.content[0]! < 0x80;
+  return { isAuthority: true, maxAuthoritiesBelow: isPlain ? length.content[0]! : 0 };
 }
 
 function text(bytes: Uint8Array): string {

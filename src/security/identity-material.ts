@@ -9,7 +9,7 @@ import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import type { Svid, TrustBundle } from '../model/identity.ts';
 import { readCertificateExtensions, type CertificateExtensions } from './certificate-extensions.ts';
 import { svidLeafProblem } from './peer-identity.ts';
-import { hasSpiffeScheme } from './spiffe-id.ts';
+import { hasSpiffeScheme, isTrustDomain } from './spiffe-id.ts';
 
 /** What `setSvid` and `setTrustBundle` found wrong. */
 export interface MaterialProblem {
@@ -42,6 +42,20 @@ export interface CheckedTrustBundle {
   readonly count: number;
   /** When the last of its certificates expires, milliseconds since 1970. */
   readonly notAfterMs: number;
+  /** Of other trust domains, in the order of their names; those that cannot be used have no certificates. */
+  readonly federated: readonly FederatedBundle[];
+}
+
+/** The roots of a trust domain that is federated with ours. */
+export interface FederatedBundle {
+  readonly trustDomain: string;
+  /** PEM, certificates only; empty = peers of the trust domain are refused. */
+  readonly certificates: string;
+  readonly count: number;
+  /** When the last of its certificates expires, milliseconds since 1970; 0 where there is none. */
+  readonly notAfterMs: number;
+  /** Why it cannot be used. */
+  readonly problem?: string;
 }
 
 const certificateBlock = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
@@ -104,9 +118,36 @@ export function checkSvid(svid: Svid, nowMs: number): Checked<CheckedSvid> {
   return { ok: true, value: { certificateChain, ...(isSvid && { spiffeId: uris[0]! }), dnsNames, notBeforeMs, notAfterMs } };
 }
 
-/** Checks the roots that peers are verified against at the time `nowMs`. Expired roots beside good ones are kept out. */
+/**
+ * Checks the roots that peers are verified against at the time `nowMs`. Expired roots beside good ones are kept out, and a federated
+ * bundle that is no good does not hold up the others.
+ */
 export function checkTrustBundle(bundle: TrustBundle, nowMs: number): Checked<CheckedTrustBundle> {
-  const certificates = readCertificates(bundle.certificates);
+  const { trustDomain, federated = [] } = bundle;
+  if (federated.length > 0 && trustDomain === undefined) {
+    return problem('trust-bundle', 'has federated trust domains and names none of its own; give it its `trustDomain`');
+  }
+  if (trustDomain !== undefined && !isTrustDomain(trustDomain)) {
+    return problem('trust-bundle', `is for ${JSON.stringify(trustDomain)}, which is not the name of a trust domain`);
+  }
+  const own = readRoots(bundle.certificates, nowMs);
+  if (!own.ok) return own;
+  const taken = new Set([trustDomain]);
+  const others = federated
+    .toSorted((a, b) => (a.trustDomain < b.trustDomain ? -1 : 1))
+    .map((other): FederatedBundle => {
+      const unusable = { trustDomain: other.trustDomain, certificates: '', count: 0, notAfterMs: 0 };
+      if (!isTrustDomain(other.trustDomain)) return { ...unusable, problem: 'is not for the name of a trust domain' };
+      if (taken.has(other.trustDomain)) return { ...unusable, problem: 'is the second one for its trust domain' };
+      taken.add(other.trustDomain);
+      const roots = readRoots(other.certificates, nowMs);
+      return roots.ok ? { trustDomain: other.trustDomain, ...roots.value } : { ...unusable, problem: roots.reason };
+    });
+  return { ok: true, value: { ...own.value, federated: others } };
+}
+
+function readRoots(pem: string, nowMs: number): Checked<Omit<CheckedTrustBundle, 'federated'>> {
+  const certificates = readCertificates(pem);
   if (typeof certificates === 'string') return problem('trust-bundle', certificates, true);
   if (certificates.length === 0) {
     return problem('trust-bundle', 'holds no PEM certificate; it must have the BEGIN CERTIFICATE blocks of the roots', true);
@@ -125,6 +166,11 @@ export function checkTrustBundle(bundle: TrustBundle, nowMs: number): Checked<Ch
   }
   const text = current.map((certificate) => certificate.toString()).join('');
   return { ok: true, value: { certificates: text, count: current.length, notAfterMs: last.validToDate.getTime() } };
+}
+
+/** The certificates of a bundle that was found good. */
+export function rootsOf(certificates: string): X509Certificate[] {
+  return (certificates.match(certificateBlock) ?? []).map((block) => new X509Certificate(block));
 }
 
 /** The private keys of a PEM text, without the rest of the file. */

@@ -1,5 +1,6 @@
 import type { ControlPlaneStatus } from '../model/contracts.ts';
 import type { SecretRef } from '../model/tls.ts';
+import type { FederatedBundle } from './identity-material.ts';
 import type { CurrentSvid, CurrentTrustBundle } from './identity-store.ts';
 
 /** What the store keeps under one name. */
@@ -33,6 +34,8 @@ export interface IdentityStatus {
     readonly state: 'valid' | 'expired';
     readonly notAfterMs: number;
     readonly daysLeft: number;
+    /** Trust domains whose peers are trusted beside those of our own; absent where there is none. */
+    readonly federated?: readonly Omit<FederatedBundle, 'certificates'>[];
   };
   /** Why the last offer was refused; absent when the last one was taken. */
   readonly refused?: string;
@@ -73,6 +76,9 @@ export function identityStatus(
         state: nowMs > trustBundle.notAfterMs ? 'expired' : 'valid',
         notAfterMs: trustBundle.notAfterMs,
         daysLeft: Math.floor((trustBundle.notAfterMs - nowMs) / dayMs),
+        ...(trustBundle.federated.length > 0 && {
+          federated: trustBundle.federated.map(({ certificates: _certificates, ...bundle }) => bundle),
+        }),
       },
     }),
     ...(refused.length > 0 && { refused: refused.join('; ') }),

@@ -3,11 +3,12 @@
  * refused with a reason and what was there stays; each accepted change gets the next number (its generation), by which TLS
  * contexts, sessions and connections are tied to exactly the material that they were made with.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../base/runtime.ts';
 import type { ControlPlaneStatus, IdentitySink } from '../model/contracts.ts';
 import type { Svid, TrustBundle } from '../model/identity.ts';
 import type { SecretRef } from '../model/tls.ts';
-import { checkSvid, checkTrustBundle, type Checked } from './identity-material.ts';
+import { checkSvid, checkTrustBundle, type Checked, type FederatedBundle } from './identity-material.ts';
 import { identityStatus, type IdentityEntry, type IdentityStatus } from './identity-status.ts';
 
 export type { IdentityStatus } from './identity-status.ts';
@@ -23,12 +24,13 @@ export interface CurrentSvid extends Svid {
 }
 
 /** A trust bundle in force. */
-export interface CurrentTrustBundle extends TrustBundle {
+export interface CurrentTrustBundle extends Omit<TrustBundle, 'federated'> {
   readonly generation: number;
   /** Certificates that have not expired. */
   readonly count: number;
   /** Milliseconds since 1970. */
   readonly notAfterMs: number;
+  readonly federated: readonly FederatedBundle[];
 }
 
 /** A change of what is in force. */
@@ -123,7 +125,8 @@ export function createIdentityStore(options: {
     setTrustBundle: (bundle) =>
       offer(source, bundle.name, 'trust-bundle', checkTrustBundle(bundle, clock.wallNow()), (entry, checked, generation) => {
         const { trustBundle: old } = entry;
-        if (old?.certificates === checked.certificates && old.trustDomain === bundle.trustDomain) return false;
+        const isSame = old?.certificates === checked.certificates && old.trustDomain === bundle.trustDomain;
+        if (isSame && isDeepStrictEqual(old.federated, checked.federated)) return false;
         entry.trustBundle = { ...bundle, generation, ...checked };
         return true;
       }),

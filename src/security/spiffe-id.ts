@@ -42,6 +42,11 @@ export function spiffeIdProblem(text: string): string | undefined {
   return undefined;
 }
 
+/** Whether a text is the name of a trust domain: `example.org`. */
+export function isTrustDomain(text: string): boolean {
+  return !text.includes('/') && spiffeIdProblem(`${scheme}${text}`) === undefined;
+}
+
 /** Whether a URI claims to be a SPIFFE ID, well-formed or not. */
 export function hasSpiffeScheme(uri: string): boolean {
   return /^spiffe:/i.test(uri);

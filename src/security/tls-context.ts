@@ -10,6 +10,8 @@ import { constants } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
 
 import type { UpstreamTls } from '../model/tls.ts';
+import { createFederationCheck, type FederationCheck } from './federation.ts';
+import { rootsOf } from './identity-material.ts';
 import type { CurrentSvid, CurrentTrustBundle, IdentityStore } from './identity-store.ts';
 
 /** What a connection is secured with. */
@@ -19,8 +21,10 @@ export interface TlsContext {
   readonly generation: number;
   /** The certificate that the peer sees; absent in mode `simple`. */
   readonly svid?: CurrentSvid;
-  /** Trust domain of the bundle: peers of others are refused. */
+  /** Trust domain of the bundle: peers of others are refused. Absent also where other domains are federated with it. */
   readonly trustDomain?: string;
+  /** Asked after the chain of a full handshake was verified: with the roots of several trust domains, each may speak for its own alone. */
+  readonly federation?: FederationCheck;
 }
 
 /** TLS 1.3, and of TLS 1.2 the suites with forward secrecy and AEAD. Source: RFC 9325 section 4.2. */
@@ -75,14 +79,27 @@ export function tlsContextOf(store: IdentityStore, tls: Exclude<UpstreamTls, { m
       // A server that renegotiates could show another certificate after the check.
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
       ...(svid && { cert: svid.certificateChain, key: svid.privateKey.reveal() }),
-      ...(trustBundle && { ca: trustBundle.certificates }),
+      ...(trustBundle && { ca: allRoots(trustBundle) }),
     }),
     generation: Math.max(svidGeneration, trustGeneration),
     ...(svid && { svid }),
-    ...(trustBundle?.trustDomain !== undefined && { trustDomain: trustBundle.trustDomain }),
+    ...trustDomainsOf(trustBundle),
   };
   contexts.set(key, { svidGeneration, trustGeneration, context });
   return context;
+}
+
+function allRoots({ certificates, federated }: CurrentTrustBundle): string {
+  return certificates + federated.map((bundle) => bundle.certificates).join('');
+}
+
+function trustDomainsOf(bundle: CurrentTrustBundle | undefined): Pick<TlsContext, 'trustDomain' | 'federation'> {
+  if (bundle?.trustDomain === undefined) return {};
+  const { trustDomain, certificates, federated } = bundle;
+  const usable = federated.filter(({ count }) => count > 0);
+  if (usable.length === 0) return { trustDomain };
+  const domains = [{ trustDomain, certificates }, ...usable];
+  return { federation: createFederationCheck(domains.map((domain) => ({ ...domain, roots: rootsOf(domain.certificates) }))) };
 }
 
 function missing(what: string, name: string, store: IdentityStore): string {

@@ -159,11 +159,17 @@ function peerProblem(
   }
   const problem = check(certificate, host, context.trustDomain);
   if (problem !== undefined) return { kind: 'identity', text: problem };
+  const identity = identityOfPeer(certificate);
+  // A resumed session is of this context, whose full handshake had passed: the server shows no chain a second time.
+  if (context.federation !== undefined && !socket.isSessionReused()) {
+    const doubt = context.federation(certificate, identity.trustDomain, clock.wallNow());
+    if (doubt !== undefined) return { kind: 'identity', text: doubt };
+  }
   // Ours may have expired already, where the peer does not mind: then each request would make a connection.
   const ownNotAfterMs = context.svid?.notAfterMs ?? Infinity;
   peers.set(socket, {
     generation: context.generation,
-    identity: identityOfPeer(certificate),
+    identity,
     notAfterMs: ownNotAfterMs > clock.wallNow() ? Math.min(notAfterMs, ownNotAfterMs) : notAfterMs,
   });
   return undefined;
