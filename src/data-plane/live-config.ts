@@ -277,6 +277,7 @@ export class LiveConfig {
       const compiled = compileRouteTable(table, listener.policy, {
         source: source.source,
         version: source.version,
+        refused: listener.refused,
         slot: (name) => {
           slots.add(slotKey(source.source, name));
           return this.liveClusters.slotOf(source.source, name);

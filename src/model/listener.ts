@@ -21,6 +21,8 @@ export interface OutboundListenerConfig {
   /** Name of a route table, or the table itself. */
   readonly routes: string | RouteTableConfig;
   readonly policy?: RequestPolicy;
+  /** Set = requests that it serves fail, and why: a filter of its chain that is not carried out, and must not be left out. */
+  readonly refused?: string;
   readonly telemetry?: TelemetryConfig;
 }
 

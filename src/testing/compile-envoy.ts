@@ -27,6 +27,8 @@ export interface EnvoyTable {
   readonly config: RouteTableConfig;
   /** Of the listener that has the table. */
   readonly outer: RequestPolicy | undefined;
+  /** Why requests to it fail, where its listener cannot serve them. */
+  readonly refused?: string | undefined;
 }
 
 /** Compiled resources of Envoy, for `route()`. */
@@ -107,15 +109,15 @@ function byKind(resources: readonly Resource[]): Omit<SourceSnapshot, 'source' |
 
 /** The tables in the order in which they came, each with the policy of the listener that names it. */
 function tablesOf(resources: readonly Resource[]): readonly EnvoyTable[] {
-  const outer = new Map<string, RequestPolicy | undefined>();
+  const outer = new Map<string, Pick<EnvoyTable, 'outer' | 'refused'>>();
   const inline: EnvoyTable[] = [];
   for (const { kind, value } of resources) {
     if (kind !== 'listener' || value.direction !== 'outbound') continue;
-    if (typeof value.routes === 'string') outer.set(value.routes, value.policy);
-    else inline.push({ name: value.routes.name, config: value.routes, outer: value.policy });
+    if (typeof value.routes === 'string') outer.set(value.routes, { outer: value.policy, refused: value.refused });
+    else inline.push({ name: value.routes.name, config: value.routes, outer: value.policy, refused: value.refused });
   }
   const named = resources.flatMap(({ kind, value }) =>
-    kind === 'route-table' ? [{ name: value.name, config: value, outer: outer.get(value.name) }] : [],
+    kind === 'route-table' ? [{ name: value.name, config: value, outer: undefined, ...outer.get(value.name) }] : [],
   );
   return [...named, ...inline];
 }

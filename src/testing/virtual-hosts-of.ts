@@ -27,9 +27,9 @@ export function virtualHostsOf(table: EnvoyTable, runtime: RuntimeLayer = {}): V
   return compiled;
 }
 
-function compile({ config, outer }: EnvoyTable, runtime: RuntimeLayer): VirtualHostTable<CompiledVirtualHost> {
+function compile({ config, outer, refused }: EnvoyTable, runtime: RuntimeLayer): VirtualHostTable<CompiledVirtualHost> {
   const slot = (name: string): ClusterSlot => ({ name, isNamed: false, cluster: undefined });
-  const compilation: RouteCompilation = { source: 'envoy', version: '1', slot, runtime: numeratorsOf(runtime) };
+  const compilation: RouteCompilation = { source: 'envoy', version: '1', slot, refused, runtime: numeratorsOf(runtime) };
   const table = typeof runtime === 'string' ? withRaisedFractions(config) : config;
   return createVirtualHostTable(compileRouteTable(table, outer, compilation));
 }

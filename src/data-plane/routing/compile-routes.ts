@@ -79,7 +79,7 @@ function compileRoute(route: RouteConfig, places: PolicyPlaces, compilation: Rou
     retry,
     retriesSuccess:
       retry !== undefined && (mayRetryResponse(retry, 200) || (retry.statusCodes ?? []).some((status) => status < 400)),
-    unsupported: unservedAction(action) ?? unservedPolicy(policy),
+    unsupported: compilation.refused ?? unservedAction(action) ?? unservedPolicy(policy),
     clusterHeader: action.kind === 'forward-by-header' ? action.header.toLowerCase() : undefined,
     answer: action.kind === 'redirect' || action.kind === 'respond' ? compileAnswer(action, match.path, responseEdit) : undefined,
     mirrors: isForward ? compileMirrors(action.mirror, compilation) : [],

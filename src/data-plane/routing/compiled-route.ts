@@ -105,6 +105,8 @@ export interface RouteCompilation {
   readonly source: string;
   readonly version: string;
   slot(name: string): ClusterSlot;
+  /** Set = requests that reach a route of the table fail, and why. */
+  readonly refused?: string | undefined;
   /** Numerators of fractions that have a `runtimeKey`. Default none: the configured ones hold. */
   readonly runtime?: Runtime;
 }

@@ -180,6 +180,7 @@ export const outboundListenerFields: FieldTable<OutboundListenerConfig> = {
   detectTimeoutMs: { reason: 'nothing is detected on the way out' },
   routes: (routes, path, report) => (typeof routes === 'string' ? undefined : parts(routeTableFields)(routes, path, report)),
   policy: parts(requestPolicyFields),
+  refused: 'honoured',
   telemetry: notYet,
 };
 

@@ -4,7 +4,7 @@
  * program sees it under a loopback address; so do the operators for the address of the caller here. Others are reported, and the
  * header is left out. Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage.
  */
-import type { FilterName } from './http-filters.ts';
+import type { FilterName, InboundFilters } from './http-filters.ts';
 import type { Metadata, MetadataValue } from '../../../model/tls.ts';
 
 /** What is known where a value stands. */
@@ -17,6 +17,8 @@ export interface Surroundings {
   readonly routeMetadata?: Metadata | undefined;
   /** The filters of the connection manager, where they are known. */
   readonly filters?: ReadonlySet<FilterName> | undefined;
+  /** Set on the way in: the filters that mean something there alone. */
+  readonly inbound?: InboundFilters | undefined;
 }
 
 const operator = /%(?:%|([A-Z_0-9]+)(?:\(([^)]*)\))?(?::(\d+))?%)/g;
@@ -49,7 +51,7 @@ function valueOf(name: string, argument: string | undefined, surroundings: Surro
     case 'DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT':
     case 'DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT':
     case 'DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT':
-      return '127.0.0.1';
+      return surroundings.inbound === undefined ? '127.0.0.1' : undefined;
     case 'HOSTNAME':
       return surroundings.hostname;
     case 'ENVIRONMENT':

@@ -2,9 +2,11 @@
  * HTTP filters that are policies of a request here: fault, local rate limit, stateful session, header mutation. The same messages
  * stand in the chain of a connection manager and, for a part of the requests, in `typed_per_filter_config`.
  */
-import type { FaultConfig, HeaderMutation, LocalRateLimitConfig } from '../../../model/policy.ts';
+import type { AuthorizationPolicyConfig } from '../../../model/authorization.ts';
+import type { CorsConfig, FaultConfig, HeaderMutation, LocalRateLimitConfig } from '../../../model/policy.ts';
 import type { SessionAffinity } from '../../../model/affinity.ts';
 import { faultFrom } from './fault.ts';
+import { filterOf, isHarmless, type FilterName } from './filter-kinds.ts';
 import type { Surroundings } from './format.ts';
 import { followedBy, mutationListFrom } from './header-mutation.ts';
 import { rateLimitFrom } from './local-rate-limit.ts';
@@ -20,53 +22,22 @@ export interface FilterPolicy {
   responseHeaders?: HeaderMutation | false;
   /** Of the mutations of several places the nearest has the last word; by default the farthest has. */
   mostSpecificWins?: boolean;
-  /** Set when a check of the chain cannot be carried out: letting requests pass unchecked would be worse than refusing them. */
+  /** Inbound, instead of the policies of the chain. */
+  authorization?: readonly AuthorizationPolicyConfig[];
+  /** Inbound. */
+  cors?: CorsConfig | false;
+  /** Filters of this place that are not carried out: letting requests pass without them would be worse than refusing them. */
+  refused?: readonly { readonly name: string; readonly reason: string }[];
+  /** Names of filters that are switched off at this place, whatever is said farther out. */
+  off?: readonly string[];
+  /** Set by {@link effectivePolicy} where requests are refused: why. */
   unsupported?: string;
 }
 
-/** Filters that are known here. */
-export type FilterName = 'fault' | 'local_ratelimit' | 'stateful_session' | 'header_mutation' | 'router';
+/** Reads filters of the way in at a place below the chain: into `policy`, and true when it was one of them. */
+export type InboundFilters = (name: string, config: TypedMessage, policy: FilterPolicy) => boolean;
 
-const typePackages: readonly (readonly [part: string, filter: FilterName])[] = [
-  ['filters.http.fault.', 'fault'],
-  ['filters.http.local_ratelimit.', 'local_ratelimit'],
-  ['filters.http.stateful_session.', 'stateful_session'],
-  ['filters.http.header_mutation.', 'header_mutation'],
-  ['filters.http.router.', 'router'],
-];
-/** Without these a request would reach what it may not. */
-const checks = /filters\.http\.(rbac|ext_authz|jwt_authn|oauth2|basic_auth|api_key_auth)\b/;
-
-/** Which filter this is, by the type of its configuration, else by its name. */
-function filterOf(type: string, name: string): FilterName | undefined {
-  const found = typePackages.find(([part]) => type.includes(part))?.[1];
-  if (found !== undefined || type !== '') return found;
-  const last = name.slice(name.lastIndexOf('.') + 1);
-  return typePackages.find(([, filter]) => filter === last)?.[1];
-}
-
-/** Reads the `http_filters` of a connection manager. */
-export function filterChainPolicy(filters: readonly Message[], surroundings: Surroundings): FilterPolicy {
-  const policy: FilterPolicy = {};
-  for (const filter of filters) {
-    const name = filter.text('name') ?? '';
-    const config = filter.any('typed_config');
-    if (filter.flag('disabled') === true) {
-      filter.note('disabled', 'the filter is off, here and on routes that would switch it on');
-      config?.message.markRead();
-      continue;
-    }
-    filter.skip('is_optional');
-    readFilter(name, config ?? { type: '', message: filter }, policy, surroundings, false);
-  }
-  return policy;
-}
-
-/** Which filters a chain has: what routes say of others has no effect. */
-export function filtersOf(filters: readonly Message[]): ReadonlySet<FilterName> {
-  const known = filters.map((filter) => filterOf(filter.any('typed_config')?.type ?? '', filter.text('name') ?? ''));
-  return new Set(known.filter((name) => name !== undefined));
-}
+export type { FilterName };
 
 /** Reads `typed_per_filter_config` of a place. */
 export function perFilterPolicy(owner: Message, surroundings: Surroundings): FilterPolicy {
@@ -74,24 +45,37 @@ export function perFilterPolicy(owner: Message, surroundings: Surroundings): Fil
   const policy: FilterPolicy = {};
   for (const name of map?.keys() ?? []) {
     const message = map!.message(name);
-    if (message === undefined) continue;
-    const filter = filterOf(typedMessage(message).type, name) ?? filterOf('', name);
-    if (filter !== undefined && surroundings.filters?.has(filter) === false) {
-      map!.note(name, 'has no effect: the connection manager has no such filter');
-      message.markRead();
-    } else readFilter(name, unwrapped(typedMessage(message), name, policy), policy, surroundings, true);
+    if (message !== undefined) readPlaced(map!, name, message, policy, surroundings);
   }
   return policy;
 }
 
-/** The configuration inside of a `FilterConfig`, which may switch the filter off. */
-function unwrapped(config: TypedMessage, name: string, policy: FilterPolicy): TypedMessage {
-  const isWrapped = config.type === 'envoy.config.route.v3.FilterConfig' || (config.type === '' && config.message.has('config'));
-  const isSwitch = config.type === '' && config.message.has('disabled') && filterOf('', name) !== 'stateful_session';
-  if (!isWrapped && !isSwitch) return config;
-  config.message.skip('is_optional');
-  if (config.message.flag('disabled') === true) switchOff(filterOf('', name), policy);
-  return config.message.any('config') ?? { type: '', message: config.message };
+function readPlaced(map: Message, name: string, message: Message, policy: FilterPolicy, surroundings: Surroundings): void {
+  const written = typedMessage(message);
+  const filter = filterOf(written.type, name) ?? filterOf('', name);
+  if (filter !== undefined && surroundings.filters?.has(filter) === false) {
+    map.note(name, 'has no effect: the connection manager has no such filter');
+    message.markRead();
+    return;
+  }
+  // A `FilterConfig` may switch the filter off, or say that whoever does not know it may leave it out.
+  const isWrapped =
+    written.type === 'envoy.config.route.v3.FilterConfig' || (written.type === '' && written.message.has('config'));
+  const isSwitch = written.type === '' && written.message.has('disabled') && filter !== 'stateful_session';
+  if (!isWrapped && !isSwitch) {
+    readFilter(name, written, policy, surroundings, { isPerRoute: true, isOptional: false });
+    return;
+  }
+  const isOptional = written.message.flag('is_optional') === true;
+  const isOff = written.message.flag('disabled') === true;
+  if (isOff) {
+    policy.off = [...(policy.off ?? []), name];
+    switchOff(filter, policy);
+    surroundings.inbound?.(name, { type: '', message: written.message }, policy);
+  }
+  const config = written.message.any('config');
+  if (isOff) config?.message.markRead();
+  else if (config !== undefined) readFilter(name, config, policy, surroundings, { isPerRoute: true, isOptional });
 }
 
 function switchOff(filter: FilterName | undefined, policy: FilterPolicy): void {
@@ -104,12 +88,20 @@ function switchOff(filter: FilterName | undefined, policy: FilterPolicy): void {
   }
 }
 
-function readFilter(
+/** How a filter is given. */
+export interface FilterPlace {
+  readonly isPerRoute: boolean;
+  /** Whoever does not know the filter may leave it out. */
+  readonly isOptional: boolean;
+}
+
+/** Reads what a filter does into `policy`. One that is not carried out refuses requests, unless it may be left out. */
+export function readFilter(
   name: string,
   { type, message }: TypedMessage,
   policy: FilterPolicy,
   surroundings: Surroundings,
-  isPerRoute: boolean,
+  { isPerRoute, isOptional }: FilterPlace,
 ): void {
   const filter = filterOf(type, name);
   switch (filter) {
@@ -137,12 +129,23 @@ function readFilter(
     case 'router':
       return; // Its fields that are left say what Envoy adds to requests; what is not carried out is reported.
     default: {
-      const what = type === '' ? name : type;
-      message.findings.note(message.path, `the filter ${what} is not carried out`);
+      if (isPerRoute && surroundings.inbound?.(name, { type, message }, policy) === true) return;
+      if (!isHarmless(type, name)) refuse(name, type === '' ? name : type, message, policy, isOptional);
       message.markRead();
-      if (checks.test(`${what} ${name}`)) policy.unsupported = `the check ${name} is not carried out by this version`;
     }
   }
+}
+
+function refuse(name: string, what: string, message: Message, policy: FilterPolicy, isOptional: boolean): void {
+  if (isOptional) {
+    message.findings.note(message.path, `the filter ${what} is not carried out, and is optional: requests go on without it`);
+    return;
+  }
+  message.findings.note(message.path, `the filter ${what} is not carried out, so that the requests of this place fail`);
+  policy.refused = [
+    ...(policy.refused ?? []),
+    { name, reason: `the filter ${name} (${what}) is not carried out by this version` },
+  ];
 }
 
 /**
@@ -152,6 +155,8 @@ function readFilter(
 export function effectivePolicy(places: readonly FilterPolicy[]): FilterPolicy {
   const result: FilterPolicy = {};
   for (const place of places.toReversed()) Object.assign(result, place);
+  const unsupported = refusalOf(places);
+  if (unsupported !== undefined) result.unsupported = unsupported;
   const inner = places.slice(0, -1);
   const order = [...places.slice(-1), ...(result.mostSpecificWins === true ? inner.toReversed() : inner)];
   for (const key of ['requestHeaders', 'responseHeaders'] as const) {
@@ -159,4 +164,14 @@ export function effectivePolicy(places: readonly FilterPolicy[]): FilterPolicy {
     result[key] = order.reduce<HeaderMutation | undefined>((sum, place) => followedBy(sum, place[key] || undefined), undefined)!;
   }
   return result;
+}
+
+/** Why requests fail that these places hold for, the nearest first; undefined where nothing refuses them. */
+export function refusalOf(places: readonly FilterPolicy[]): string | undefined {
+  const off = new Set<string>();
+  for (const place of places) {
+    for (const { name, reason } of place.refused ?? []) if (!off.has(name)) return reason;
+    for (const name of place.off ?? []) off.add(name);
+  }
+  return undefined;
 }

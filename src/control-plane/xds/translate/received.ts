@@ -10,7 +10,8 @@ import { messageFromWire } from '../wire/message-from-wire.ts';
 import { clusterFrom } from './cluster.ts';
 import type { Surroundings } from './format.ts';
 import type { SelectableCluster } from './link-subsets.ts';
-import { listenerFrom } from './listener.ts';
+import { inboundListenersFrom, isInbound } from './inbound/listener.ts';
+import { outboundListenersFrom, type OutboundReading } from './listener.ts';
 import { Findings, type Finding, type Message } from './message.ts';
 import { routeTableFrom } from './route-configuration.ts';
 import { secretFrom } from './secret.ts';
@@ -37,15 +38,18 @@ export interface ReadOptions {
   readonly adaptCluster?: (cluster: ClusterConfig) => ClusterConfig;
 }
 
-/** A listener: ways out, a way in, or neither (one for raw TCP). */
+/** A listener: ways out, ways in, or neither (one for raw TCP). */
 export interface ReadListener {
   readonly findings: ReceivedFindings;
   readonly outbound: readonly OutboundListenerConfig[];
-  readonly inbound?: InboundListenerConfig;
+  /** One for each port of the app that the listener serves. */
+  readonly inbound: readonly InboundListenerConfig[];
   /** Route configurations that it names. */
   readonly routeNames: readonly string[];
   /** Configurations of filters that it names (ECDS). */
   readonly extensionNames: readonly string[];
+  /** Of a listener for all connections that no other one takes (`use_original_dst`): the cluster that these go to. */
+  readonly catchAllCluster?: string;
   readonly secrets: readonly ReceivedSecret[];
   readonly secretNames: readonly SecretRef[];
 }
@@ -54,21 +58,31 @@ export interface ReadListener {
 export function readListener(bytes: Uint8Array, options: ReadOptions): ReadListener {
   const findings = new Findings();
   const message = messageFromWire(bytes, 'envoy.config.listener.v3.Listener', '', findings);
-  const listener =
-    message &&
-    listenerFrom(message, {
-      ...(options.surroundings !== undefined && { surroundings: options.surroundings }),
+  const tls = new TlsSecrets();
+  const { surroundings, extension } = options;
+  let inbound: readonly InboundListenerConfig[] = [];
+  let out: OutboundReading = { listeners: [], extensionNames: [] };
+  if (message !== undefined && isInbound(message)) {
+    inbound = inboundListenersFrom(message, { tls, ...(surroundings && { surroundings }), ...(extension && { extension }) });
+  } else if (message !== undefined) {
+    out = outboundListenersFrom(message, {
       port: options.mode === 'sidecar' ? 'bound' : 'any',
+      ...(surroundings && { surroundings }),
+      ...(extension && { extensions: extension }),
     });
+  }
   findings.reportUnread();
-  const outbound = listener === undefined || findings.problems.length > 0 ? [] : [listener];
+  const isGood = findings.problems.length === 0;
+  const outbound = isGood ? out.listeners : [];
   return {
     findings,
     outbound,
+    inbound: isGood ? inbound : [],
     routeNames: outbound.flatMap(({ routes }) => (typeof routes === 'string' ? [routes] : [])),
-    extensionNames: [],
-    secrets: [],
-    secretNames: [],
+    extensionNames: isGood ? out.extensionNames : [],
+    ...(out.catchAllCluster !== undefined && { catchAllCluster: out.catchAllCluster }),
+    secrets: isGood ? tls.secrets : [],
+    secretNames: isGood ? tls.names : [],
   };
 }
 

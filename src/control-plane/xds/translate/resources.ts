@@ -10,7 +10,7 @@ import type { Resource, ResourceKey, ResourceKind } from '../../../model/snapsho
 import { clusterFrom } from './cluster.ts';
 import { endpointsFrom } from './endpoints.ts';
 import { withFallbacks, withUsedSubsets, type SelectableCluster } from './link-subsets.ts';
-import { listenerFrom, type ListenerOptions } from './listener.ts';
+import { outboundListenersFrom, type ListenerOptions } from './listener.ts';
 import { Findings, type Message } from './message.ts';
 import { routeTableFrom } from './route-configuration.ts';
 import { TlsSecrets } from './tls-secrets.ts';
@@ -129,17 +129,33 @@ class Translation {
 
   private addOne(kind: ResourceKind, message: Message): void {
     const { findings } = message;
+    if (kind === 'listener') {
+      this.addListeners(message);
+      return;
+    }
     const value = read(kind, message, this.options);
     const name = value === undefined ? (message.name('name') ?? message.name('cluster_name') ?? '') : value.name;
-    if (name !== '' && this.names.has(`${kind} ${name}`))
-      message.problem('name', `there is another ${kind} named ${JSON.stringify(name)}`);
-    this.names.add(`${kind} ${name}`);
+    this.claim(kind, name, message);
     this.report(findings, { kind, name });
     if (value === undefined || findings.problems.length > 0) return;
     if (kind === 'cluster') this.clusters.push(value as Named<SelectableCluster>);
     else if (kind === 'endpoints') this.endpoints.push(value as EndpointsConfig);
-    else if (kind === 'listener') this.listeners.push(value as OutboundListenerConfig);
     else this.tables.push(value as RouteTableConfig);
+  }
+
+  /** One listener of Envoy may serve several ports, or none with HTTP. */
+  private addListeners(message: Message): void {
+    const name = message.name('name') ?? 'listener';
+    const { listeners } = outboundListenersFrom(message, this.options);
+    this.claim('listener', name, message);
+    this.report(message.findings, { kind: 'listener', name });
+    if (message.findings.problems.length === 0) this.listeners.push(...listeners);
+  }
+
+  private claim(kind: ResourceKind, name: string, message: Message): void {
+    if (name !== '' && this.names.has(`${kind} ${name}`))
+      message.problem('name', `there is another ${kind} named ${JSON.stringify(name)}`);
+    this.names.add(`${kind} ${name}`);
   }
 
   private report(findings: Findings, key: ResourceKey): void {
@@ -174,13 +190,11 @@ class Translation {
 type Named<T> = T & { readonly name: string };
 
 function read(
-  kind: ResourceKind,
+  kind: Exclude<ResourceKind, 'listener'>,
   message: Message,
   options: ListenerOptions,
-): RouteTableConfig | Named<SelectableCluster> | EndpointsConfig | OutboundListenerConfig | undefined {
+): RouteTableConfig | Named<SelectableCluster> | EndpointsConfig {
   switch (kind) {
-    case 'route-table':
-      return routeTableFrom(message, options);
     case 'cluster': {
       const cluster = clusterFrom(message, new TlsSecrets('name'));
       return { ...cluster, name: cluster.value.name };
@@ -188,6 +202,6 @@ function read(
     case 'endpoints':
       return endpointsFrom(message, '');
     default:
-      return listenerFrom(message, options);
+      return routeTableFrom(message, options.surroundings === undefined ? {} : { surroundings: options.surroundings });
   }
 }
