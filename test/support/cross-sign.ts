@@ -7,12 +7,12 @@ const algorithm = { name: 'ECDSA', namedCurve: 'P-256' } as const;
 
 /**
  * A second certificate, PEM, for the name and the key of one CA, signed by another. `maxAuthoritiesBelow` and `permittedDns` limit what
- * it may be used for.
+ * it may be used for; with `withoutKeyIds` it says who signed it by name alone.
  */
 export async function crossSign(
   authority: CertificateAuthority,
   by: CertificateAuthority,
-  limits: { readonly maxAuthoritiesBelow?: number; readonly permittedDns?: string } = {},
+  limits: { readonly maxAuthoritiesBelow?: number; readonly permittedDns?: string; readonly withoutKeyIds?: true } = {},
 ): Promise<string> {
   const lib = loadX509Library();
   const publicKey = async (pem: string): Promise<webcrypto.CryptoKey> =>
@@ -39,8 +39,12 @@ export async function crossSign(
       new lib.BasicConstraintsExtension(true, limits.maxAuthoritiesBelow, true),
       // oxlint-disable-next-line typescript/no-unsafe-enum-assignment
       new lib.KeyUsagesExtension(lib.KeyUsageFlags.keyCertSign, true),
-      await lib.SubjectKeyIdentifierExtension.create(subjectKey),
-      await lib.AuthorityKeyIdentifierExtension.create(await publicKey(by.certificate)),
+      ...(limits.withoutKeyIds === true
+        ? []
+        : [
+            await lib.SubjectKeyIdentifierExtension.create(subjectKey),
+            await lib.AuthorityKeyIdentifierExtension.create(await publicKey(by.certificate)),
+          ]),
       ...(limits.permittedDns === undefined ? [] : [permits(limits.permittedDns)]),
     ],
   });

@@ -133,6 +133,15 @@ const rows: readonly Row[] = [
     message: notItsRoot,
   },
   {
+    name: 'signed-by-the-federated-root-which-has-the-name-of-ours',
+    certificate: async ({ other }) => {
+      const issuing = await createCertificateAuthority({ commonName: 'issuing' }, validity());
+      return withShown(await leaf(issuing, ownName), await crossSign(issuing, other, { withoutKeyIds: true }));
+    },
+    kind: 'identity',
+    message: notItsRoot,
+  },
+  {
     name: 'certificates-without-end',
     certificate: async ({ own, stranger }) => withShown(await leaf(own, ownName), stranger.certificate.repeat(11)),
     kind: 'identity',
