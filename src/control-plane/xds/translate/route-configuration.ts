@@ -83,7 +83,8 @@ type TableContext = Omit<RouteContext, 'retry' | 'hedge'>;
 
 function virtualHostFrom(message: Message, table: TableContext): VirtualHostConfig {
   const { surroundings } = table;
-  const name = message.text('name') ?? '';
+  // Istio names none for servers of gRPC.
+  const name = message.name('name') ?? (surroundings.inbound === undefined ? '' : 'inbound');
   if (name === '') message.problem('name', 'must not be empty');
   const domains = message.texts('domains');
   if (domains.length === 0) message.problem('domains', 'must name at least one domain; * serves every host');

@@ -64,6 +64,11 @@ function actionFrom(
   context: RouteContext,
 ): RouteAction {
   const kind = message.oneOf('route', 'redirect', 'direct_response', 'filter_action', 'non_forwarding_action');
+  if (kind === 'non_forwarding_action' && surroundings.inbound !== undefined) {
+    // Inbound, to forward is to hand the request to the handler of this process, whatever the cluster is called.
+    message.message(kind);
+    return { kind: 'forward', to: [{ cluster: 'inbound', weight: 1 }] };
+  }
   switch (kind) {
     case 'route':
       return forward === undefined
@@ -144,13 +149,15 @@ export function upgradesOf(configs: readonly Message[]): readonly string[] | und
 
 /** The policy of the filters together with the header mutations of the place: filters come first on the way out, last on the way back. */
 function filterPolicy(filters: FilterPolicy, message: Message, surroundings: Surroundings): RequestPolicy {
-  const { fault, rateLimit, sessionAffinity } = filters;
+  const { fault, rateLimit, sessionAffinity, authorization, cors } = filters;
   const requestHeaders = followedBy(filters.requestHeaders || undefined, headerMutationFrom(message, 'request', surroundings));
   const responseHeaders = followedBy(headerMutationFrom(message, 'response', surroundings), filters.responseHeaders || undefined);
   return {
     ...(fault !== undefined && fault !== false && { fault }),
     ...(rateLimit !== undefined && rateLimit !== false && { rateLimit }),
     ...(sessionAffinity !== undefined && sessionAffinity !== false && { sessionAffinity }),
+    ...(authorization !== undefined && { authorization }),
+    ...(cors !== undefined && cors !== false && { cors }),
     ...headersOf(requestHeaders, responseHeaders),
   };
 }

@@ -147,7 +147,8 @@ export function metadataMatcherFrom(message: Message): Said<MetadataMatcher> {
   return { value: { namespace, path, match: match.value, ...(invert && { invert }) } };
 }
 
-function metadataTest(value: Message): Said<MetadataMatcher['match']> {
+/** Reads a `ValueMatcher` of a single value. */
+export function metadataTest(value: Message): Said<MetadataMatcher['match']> {
   const kind = value.oneOf('null_match', 'double_match', 'string_match', 'bool_match', 'present_match', 'list_match', 'or_match');
   if (kind === 'string_match') return stringMatcherFrom(value.message(kind) ?? value);
   if (kind === 'bool_match') return { value: { kind: 'bool', value: value.flag(kind) ?? false } };

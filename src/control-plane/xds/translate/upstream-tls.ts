@@ -2,12 +2,13 @@
  * TLS to a cluster's endpoints (`UpstreamTlsContext`). The model names certificates and roots and never holds them: secrets of SDS
  * keep their names, certificate providers get `provider:<name>`, and what stands in the configuration itself is handed on beside it.
  */
-import type { UpstreamTlsMatch, TlsVersion, UpstreamTls } from '../../../model/tls.ts';
+import type { UpstreamTlsMatch, UpstreamTls } from '../../../model/tls.ts';
 import type { SecretRef } from '../../../model/tls.ts';
 import { namedFile } from './data-source.ts';
 import type { Message } from './message.ts';
 import { structFrom } from './metadata.ts';
 import { certificateFrom } from './tls-material.ts';
+import { tlsParametersFrom } from './tls-parameters.ts';
 import type { TlsSecrets } from './tls-secrets.ts';
 import { providerName, validationFrom, type Validation } from './validation-context.ts';
 
@@ -46,15 +47,6 @@ function tlsFrom(message: Message, secrets: TlsSecrets): UpstreamTls {
   const validation = common && trustFrom(common, secrets);
   // "Replaces any Subject Alternative Name (SAN) validations with a validation for a DNS SAN matching the SNI value sent."
   const peers = message.flag('auto_sni_san_validation') === true ? [] : (validation?.peers ?? []);
-  const params = common?.message('tls_params');
-  const versions = ['TLS_AUTO', 'TLSv1_0', 'TLSv1_1', 'TLSv1_2', 'TLSv1_3'] as const;
-  const minimum = params?.choice('tls_minimum_protocol_version', versions);
-  const maximum = params?.choice('tls_maximum_protocol_version', versions);
-  const minVersion = tlsVersion(minimum);
-  const maxVersion = tlsVersion(maximum);
-  if (maximum === 'TLSv1_0' || maximum === 'TLSv1_1')
-    params!.problem('tls_maximum_protocol_version', 'older versions than TLS 1.2 are never spoken');
-  const cipherSuites = params?.texts('cipher_suites') ?? [];
   const alpn = common?.texts('alpn_protocols') ?? [];
   return {
     mode: identity === undefined ? 'simple' : 'mutual',
@@ -63,16 +55,8 @@ function tlsFrom(message: Message, secrets: TlsSecrets): UpstreamTls {
     ...(sni !== undefined && { sni }),
     ...(alpn.length > 0 && { alpn }),
     peers,
-    ...(minVersion !== undefined && { minVersion }),
-    ...(maxVersion !== undefined && { maxVersion }),
-    ...(cipherSuites.length > 0 && { cipherSuites }),
+    ...(common && tlsParametersFrom(common)),
   };
-}
-
-function tlsVersion(name: string | undefined): TlsVersion | undefined {
-  if (name === 'TLSv1_3') return 'TLSv1.3';
-  // Older ones are never spoken, so that a lower minimum says nothing.
-  return name === 'TLSv1_2' ? 'TLSv1.2' : undefined;
 }
 
 /** Name of a secret of SDS. */
