@@ -131,6 +131,14 @@ export class ProtobufWriter {
     return this;
   }
 
+  /** A number of 32 bits (`float`). */
+  float(field: number, value: number): this {
+    this.tag(field, wireTypes.fixed32);
+    this.reserve(4);
+    this.length = this.room.writeFloatLE(value, this.length);
+    return this;
+  }
+
   /** Bytes, which are copied. */
   bytes(field: number, value: Uint8Array): this {
     this.tag(field, wireTypes.bytes);

@@ -109,6 +109,7 @@ describe('a writer of protobuf', () => {
     { name: 'varint-of-53-bits', write: (writer) => writer.varint(1, Number.MAX_SAFE_INTEGER), hex: '08ffffffffffffff0f' },
     { name: 'negative-varint', write: (writer) => writer.varint(1, -2), hex: '08feffffffffffffffff01' },
     { name: 'double', write: (writer) => writer.double(3, 1.5), hex: '19000000000000f83f' },
+    { name: 'float', write: (writer) => writer.float(3, 1.5), hex: '1d0000c03f' },
     { name: 'text', write: (writer) => writer.text(2, 'testing'), hex: '120774657374696e67' },
     { name: 'empty-text', write: (writer) => writer.text(2, ''), hex: '1200' },
     { name: 'text-in-utf8', write: (writer) => writer.text(1, 'é'), hex: '0a02c3a9' },

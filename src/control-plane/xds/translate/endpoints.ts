@@ -14,8 +14,11 @@ export function translateEndpoints(json: unknown): Translated<EndpointsConfig> {
   return translated(message && endpointsFrom(message, ''), findings);
 }
 
-/** Reads a `ClusterLoadAssignment`; `name` is for one that has none. */
-export function endpointsFrom(message: Message, name: string): EndpointsConfig {
+/**
+ * Reads a `ClusterLoadAssignment`; `name` is for one that has none. `readLocalities` reads its localities, where that can be done
+ * faster than message by message.
+ */
+export function endpointsFrom(message: Message, name: string, readLocalities = localitiesFrom): EndpointsConfig {
   message.skip('@type');
   const policy = message.message('policy');
   const factor = policy?.whole('overprovisioning_factor', 1);
@@ -32,13 +35,18 @@ export function endpointsFrom(message: Message, name: string): EndpointsConfig {
   if (message.has('named_endpoints')) message.note('named_endpoints', 'endpoints that are named elsewhere are not used');
   return {
     name: message.name('cluster_name') ?? name,
-    localities: message.messages('endpoints').map(localityFrom),
+    localities: readLocalities(message),
     ...(overprovisioningPercent !== undefined && { overprovisioningPercent }),
     ...(drops.length > 0 && { drops }),
   };
 }
 
-function localityFrom(message: Message): LocalityEndpoints {
+function localitiesFrom(message: Message): readonly LocalityEndpoints[] {
+  return message.messages('endpoints').map((locality) => localityFrom(locality));
+}
+
+/** Reads a `LocalityLbEndpoints`; `readEndpoints` as for {@link endpointsFrom}. */
+export function localityFrom(message: Message, readEndpoints = localEndpointsFrom): LocalityEndpoints {
   const place = message.message('locality');
   const region = place?.name('region');
   const zone = place?.name('zone');
@@ -52,12 +60,18 @@ function localityFrom(message: Message): LocalityEndpoints {
     },
     priority: message.whole('priority', 0, 128) ?? 0,
     ...(weight !== undefined && { weight }),
-    endpoints: message.messages('lb_endpoints').flatMap((endpoint) => endpointFrom(endpoint) ?? []),
+    endpoints: readEndpoints(message),
   };
 }
 
-const healths = ['UNKNOWN', 'HEALTHY', 'UNHEALTHY', 'DRAINING', 'TIMEOUT', 'DEGRADED'] as const;
-const verdicts = {
+function localEndpointsFrom(message: Message): readonly EndpointConfig[] {
+  return message.messages('lb_endpoints').flatMap((endpoint) => endpointFrom(endpoint) ?? []);
+}
+
+/** The values of `HealthStatus`, by number. */
+export const healths = ['UNKNOWN', 'HEALTHY', 'UNHEALTHY', 'DRAINING', 'TIMEOUT', 'DEGRADED'] as const;
+/** What they say of an endpoint; undefined = nothing. */
+export const verdicts = {
   UNKNOWN: undefined,
   HEALTHY: 'healthy',
   UNHEALTHY: 'unhealthy',
@@ -66,7 +80,8 @@ const verdicts = {
   DEGRADED: 'degraded',
 } as const;
 
-function endpointFrom(message: Message): EndpointConfig | undefined {
+/** Reads an `LbEndpoint`; undefined, and reported, when it has no address. */
+export function endpointFrom(message: Message): EndpointConfig | undefined {
   const endpoint = message.message('endpoint');
   const weight = message.whole('load_balancing_weight', 1);
   const health = verdicts[message.choice('health_status', healths) ?? 'UNKNOWN'];
