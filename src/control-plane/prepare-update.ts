@@ -38,6 +38,7 @@ export async function prepareUpdate(
   update: ConfigUpdate,
   policies: KnownPolicies,
   clock: Clock,
+  known: KnownVerdicts,
 ): Promise<PreparedUpdate> {
   const draft = new Draft(state.resources);
   const changed = new Map<string, ChangedResource>();
@@ -67,7 +68,7 @@ export async function prepareUpdate(
       continue;
     }
     const before = resourceKinds.includes(resource.kind) ? state.resources[resource.kind].get(resource.name) : undefined;
-    const verdict = await judge(resource, before, state.notes.get(text) ?? [], policies, run);
+    const verdict = await judge(resource, before, state.notes.get(text) ?? [], policies, known, run);
     for (const problem of verdict.problems) rejected.push({ key, ...problem });
     if (verdict.problems.length > 0) continue;
     if (resource.kind === 'route-table') {
@@ -113,7 +114,29 @@ export async function prepareUpdate(
   };
 }
 
+/** Verdicts on values that were checked before they are applied. */
+export type KnownVerdicts = WeakMap<object, Verdict>;
+
+/** Checks a resource beside what is in force, and remembers the verdict on its value. */
+export async function checkBeforehand(
+  resource: Resource,
+  policies: KnownPolicies,
+  clock: Clock,
+  known: KnownVerdicts,
+): Promise<Verdict> {
+  const verdict = await verdictOn(resource, policies, slicer(clock));
+  if (typeof resource.value === 'object') known.set(resource.value, verdict);
+  return verdict;
+}
+
 type Run = <T>(work: Sliced<T>) => Promise<T>;
+
+async function verdictOn(resource: Resource, policies: KnownPolicies, run: Run): Promise<Verdict> {
+  const verdict = await run(checkResource(resource, policies));
+  if (!verdict.hasPatterns || isPatternEngineLoaded()) return verdict;
+  await loadPatternEngine();
+  return run(checkResource(resource, policies));
+}
 
 /** The verdict on a resource; one that equals the version in force needs no check and keeps its object. */
 async function judge(
@@ -121,14 +144,12 @@ async function judge(
   before: ResourceTypes[ResourceKind] | undefined,
   notes: Verdict['notes'],
   policies: KnownPolicies,
+  known: KnownVerdicts,
   run: Run,
 ): Promise<Verdict> {
   if (before !== undefined && (await run(equalData(before, resource.value)))) return { problems: [], notes, value: before };
-  let verdict = await run(checkResource(resource, policies));
-  if (verdict.hasPatterns && !isPatternEngineLoaded()) {
-    await loadPatternEngine();
-    verdict = await run(checkResource(resource, policies));
-  }
+  const isSameName = (resource.value as { readonly name?: unknown } | null)?.name === resource.name;
+  const verdict = (isSameName && known.get(resource.value)) || (await verdictOn(resource, policies, run));
   if (verdict.problems.length > 0) return verdict;
   // Repeated endpoints that were taken out again may leave what is in force.
   if (verdict.value !== resource.value && before !== undefined && (await run(equalData(before, verdict.value)))) {

@@ -16,7 +16,13 @@ import type { Clock } from '../base/runtime.ts';
 import type { LoadBalancingConfig } from '../model/cluster.ts';
 import type { ApplyResult, ConfigSink, ConfigUpdate, ControlPlaneStatus, Demand, Problem } from '../model/contracts.ts';
 import type { ResourceKind, Snapshot } from '../model/snapshot.ts';
-import { prepareUpdate, type ChangedResource, type PreparedUpdate } from './prepare-update.ts';
+import {
+  checkBeforehand,
+  prepareUpdate,
+  type ChangedResource,
+  type KnownVerdicts,
+  type PreparedUpdate,
+} from './prepare-update.ts';
 import { keyText, snapshotOf, SourceState } from './source-state.ts';
 import { danglingReferences } from './validate/dangling.ts';
 import { resourceKinds } from './validate/resource.ts';
@@ -31,6 +37,8 @@ export interface SourceStatus {
   readonly error: string | undefined;
   /** What the source itself says is wrong. */
   readonly problems: readonly Problem[];
+  /** What is in force is not what the source says now, and why. */
+  readonly stale: string | undefined;
   /** Version in force; `''` before the first update. */
   readonly version: string;
   readonly resources: Readonly<Record<ResourceKind, number>>;
@@ -85,6 +93,7 @@ export function createConfigStore(options: ConfigStoreOptions): ConfigStore {
     throw new RangeError(`two control planes have the same name: ${options.sources.join(', ')}`);
   const waiters = new Map<SourceState, PromiseWithResolvers<void>>();
   const policies = { policyNames: options.policyNames, checkPolicyOptions: options.checkPolicyOptions ?? (() => {}) };
+  const knownVerdicts: KnownVerdicts = new WeakMap();
   let current = snapshotFrom(states.values());
 
   function stateOf(source: string): SourceState {
@@ -94,7 +103,7 @@ export function createConfigStore(options: ConfigStoreOptions): ConfigStore {
   }
 
   async function apply(state: SourceState, update: ConfigUpdate): Promise<ApplyResult> {
-    const prepared = await prepareUpdate(state, update, policies, clock);
+    const prepared = await prepareUpdate(state, update, policies, clock, knownVerdicts);
     const { accepted, rejected, changed, unhonoured } = prepared;
     // An update of which nothing was good leaves the version that is in force.
     const isGood = accepted.length > 0 || changed.length > 0 || rejected.length === 0;
@@ -146,6 +155,14 @@ export function createConfigStore(options: ConfigStoreOptions): ConfigStore {
         });
         state.queue = result.catch(() => {}); // the caller has the rejection; the next update goes on
         return result;
+      },
+      async check(resource) {
+        const { problems, notes } = await checkBeforehand(resource, policies, clock, knownVerdicts);
+        const key = { kind: resource.kind, name: resource.name };
+        return {
+          rejected: problems.map((problem) => ({ key, ...problem })),
+          unhonoured: notes.map((note) => ({ key, ...note })),
+        };
       },
       absent(want, reason) {
         state.absences.add(want, reason);
@@ -201,6 +218,7 @@ function statusOf(state: SourceState, snapshot: Snapshot): SourceStatus {
     state: status.state,
     error: status.error,
     problems: status.problems ?? [],
+    stale: status.stale,
     version: state.snapshot.version,
     resources: Object.fromEntries(resourceKinds.map((kind) => [kind, resources[kind].size])) as Record<ResourceKind, number>,
     rejected: [...state.rejected.values()].flat(),

@@ -51,6 +51,8 @@ export interface ControlPlaneStatus {
   readonly refused?: { readonly version?: string; readonly reason: string };
   /** What is in force is not what the source says now: a snapshot from the disk, and how old it is. */
   readonly stale?: string;
+  /** Which of its servers the source is served by, with what that calls itself. */
+  readonly server?: string;
 }
 
 /** What a source received and has not put in force, because nothing has asked for it yet. */
@@ -65,6 +67,11 @@ export interface SourceFindings {
 export interface ConfigSink {
   /** Checks and applies what is good of the update; the next request sees it. Work is sliced, hence the promise. */
   apply(update: ConfigUpdate): Promise<ApplyResult>;
+  /**
+   * Checks a resource as `apply` does and puts nothing in force: for a source that keeps what nobody has asked for yet. A value that
+   * is applied later is not checked again, and must not change in between. Left out by a host of control planes that cannot say.
+   */
+  check?(resource: Resource): Promise<Pick<ApplyResult, 'rejected' | 'unhonoured'>>;
   /** The demanded thing does not exist (after asking): requests for it stop waiting. */
   absent(want: Demand, reason: string): void;
   status(status: ControlPlaneStatus): void;

@@ -1,0 +1,72 @@
+/**
+ * A source of configuration over an xDS stream. Everything that the server says is checked when it comes, in slices of a millisecond,
+ * and kept as bytes; what somebody asks for is found in the bytes, built and delivered, with all that it needs:
+ *
+ *     authority → listener → route table → virtual host ┐
+ *     cluster by name ──────────────────────────────────┴→ cluster → members, endpoints, secrets
+ *
+ * A bad resource is refused by itself and its last good version stays (a NACK with the reason, gRFC A46). What the server takes away
+ * by leaving it out of "this is all there is" goes, as in Envoy; that all of it is gone at once is taken for a mistake of the server
+ * (gRFC A88) unless `failOnDataErrors`. While the stream is down, what was delivered stays in force.
+ */
+import type { ControlPlane, ControlPlaneContext, Demand } from '../../model/contracts.ts';
+import type { ClusterConfig } from '../../model/cluster.ts';
+import type { Surroundings } from './translate/format.ts';
+import type { AdsClient } from './client/contract.ts';
+import { LiveSource } from './source/live-source.ts';
+import { SecretDelivery } from './source/secrets.ts';
+import type { SnapshotSettings } from './source/snapshot-settings.ts';
+import type { Authority } from './source/wanted-routes.ts';
+
+/** What a source is made of. */
+export interface XdsSourceOptions {
+  /** In errors and `status()`. */
+  readonly name: string;
+  /**
+   * `sidecar`: all listeners and clusters are subscribed to, and a listener serves a port (Envoy, Istio). `proxyless`: everything by
+   * name, and a listener serves a service (gRPC).
+   */
+  readonly mode: 'sidecar' | 'proxyless';
+  /** The stream, or how to make it when the mesh runs. */
+  readonly client: AdsClient | ((context: ControlPlaneContext) => AdsClient);
+  /** Names of the listener of an authority, the first one first. Default `host:port`, then `host`. `proxyless` only. */
+  readonly listenerNames?: (authority: Authority) => readonly string[];
+  /** Domains that a short host is completed by to find the route table of a listener that is bound to an address. `sidecar` only. */
+  readonly searchDomains?: readonly string[];
+  /** Secrets that another part delivers under these names: they are not subscribed to. */
+  readonly localSecrets?: ReadonlySet<string>;
+  /** The last word on every cluster. */
+  readonly adaptCluster?: (cluster: ClusterConfig) => ClusterConfig;
+  readonly surroundings?: Surroundings;
+  /** What cannot be used takes the last good version with it (gRFC A88 `fail_on_data_errors`). Default false. */
+  readonly failOnDataErrors?: boolean;
+  /** The last good resources that were in use, on the disk, for a start without the server. */
+  readonly snapshot?: SnapshotSettings;
+  /** Whether endpoints may be on this machine. Default true. */
+  readonly allowLoopback?: boolean;
+}
+
+/** Makes a source. `demand` may be called before `run`. */
+export function createXdsSource(options: XdsSourceOptions): ControlPlane {
+  const secrets = new SecretDelivery();
+  let live: LiveSource | undefined;
+  const early: { readonly want: Demand; readonly until: AbortSignal }[] = [];
+  return {
+    name: options.name,
+    remoteAddresses: { allowLoopback: options.allowLoopback ?? true },
+    identity: secrets.source(options.name),
+    async run(context) {
+      if (live !== undefined) throw new TypeError(`the control plane ${options.name} runs already; make one per mesh`);
+      const source = new LiveSource(options, context, secrets);
+      live = source;
+      for (const { want, until } of early.splice(0)) source.demand(want, until);
+      const client = typeof options.client === 'function' ? options.client(context) : options.client;
+      await source.run(client);
+    },
+    demand(want, until) {
+      if (live === undefined) early.push({ want, until });
+      else live.demand(want, until);
+    },
+    findings: () => live?.findings() ?? { rejected: [], unhonoured: [] },
+  };
+}

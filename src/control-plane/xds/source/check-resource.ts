@@ -1,0 +1,159 @@
+/**
+ * The verdict on bytes, kind by kind: they are translated, and what came of it is checked as if it were to be put in force. The result
+ * is dropped unless somebody wants it. Nothing here keeps anything; a text of a problem never has what a secret holds.
+ */
+import type { ConfigSink } from '../../../model/contracts.ts';
+import type { Resource } from '../../../model/snapshot.ts';
+import type { Finding } from '../translate/message.ts';
+import { readCluster, readListener, readRouteTable, type ReadListener, type ReadOptions } from '../translate/received.ts';
+import { endpointsFromWire, type EndpointsMemo } from './read-endpoints.ts';
+import type { EndpointsConfig } from '../../../model/cluster.ts';
+import type { Judgement } from './kept-resources.ts';
+import type { Pace } from './pace.ts';
+import { namesOfVirtualHost, routeTableParts, tableOfOne, type RouteTableParts } from './route-table-bytes.ts';
+
+/** What checking needs. */
+export interface CheckTools {
+  readonly options: ReadOptions;
+  readonly sink: ConfigSink;
+  readonly pace: Pace;
+}
+
+const none: readonly Finding[] = [];
+const noMessage: Judgement = {
+  problems: [{ path: '', reason: 'the bytes are no message of this kind' }],
+  unhonoured: none,
+  notes: none,
+};
+
+/** Judges a listener. */
+export async function checkListener(
+  name: string,
+  bytes: Uint8Array,
+  tools: CheckTools,
+): Promise<Judgement & { read?: ReadListener }> {
+  const read = readListener(bytes, tools.options);
+  const { problems, unhonoured } = read.findings;
+  if (problems.length > 0) return { problems, unhonoured, notes: none };
+  const verdicts: Judgement[] = [];
+  for (const value of [...read.outbound, ...read.inbound])
+    verdicts.push(await verdictOn({ kind: 'listener', name: value.name, value }, tools.sink));
+  return {
+    problems: verdicts.flatMap((verdict) => verdict.problems),
+    unhonoured,
+    notes: verdicts.flatMap((verdict) => verdict.notes),
+    read,
+  };
+}
+
+/** Judges a cluster. Its name must be that of the resource. */
+export async function checkCluster(name: string, bytes: Uint8Array, { options, sink }: CheckTools): Promise<Judgement> {
+  const { findings, value } = readCluster(bytes, options);
+  const { problems, unhonoured } = findings;
+  if (problems.length > 0 || value === undefined) return { ...noMessage, ...(problems.length > 0 && { problems }), unhonoured };
+  const { problems: faults, notes } = await verdictOn({ kind: 'cluster', name, value: value.value }, sink);
+  return { problems: faults, unhonoured, notes };
+}
+
+/** Judges endpoints. With `memo`, an endpoint that did not change keeps its object. */
+export async function checkEndpoints(
+  name: string,
+  bytes: Uint8Array,
+  { sink }: CheckTools,
+  memo?: EndpointsMemo,
+): Promise<Judgement & { value?: EndpointsConfig; memo?: EndpointsMemo }> {
+  const read = endpointsFromWire(bytes, memo);
+  const { problems, unhonoured, value } = read;
+  if (problems.length > 0 || value === undefined) return { ...noMessage, ...(problems.length > 0 && { problems }), unhonoured };
+  const { problems: faults, notes } = await verdictOn({ kind: 'endpoints', name, value }, sink);
+  return { problems: faults, unhonoured, notes, value, ...(read.memo !== undefined && { memo: read.memo }) };
+}
+
+/** A version of a table that was found good, by which what did not change is known. */
+export interface CheckedTable {
+  readonly parts: RouteTableParts;
+  readonly judgement: Judgement;
+}
+
+/**
+ * Judges a route table, one virtual host after the other. Those whose bytes are as in the last good version are as good as they were.
+ */
+export async function checkRouteTable(
+  name: string,
+  bytes: Uint8Array,
+  tools: CheckTools,
+  last?: { readonly bytes: Uint8Array; readonly parts: Judgement['parts'] },
+): Promise<Judgement> {
+  const { options, sink, pace } = tools;
+  const parts = routeTableParts(bytes);
+  if (parts === undefined) return noMessage;
+  const head = readRouteTable(parts.head, options);
+  const problems: Finding[] = [...head.findings.problems];
+  const { unhonoured } = head.findings;
+  if (problems.length > 0 || head.value === undefined)
+    return { ...noMessage, ...(problems.length > 0 && { problems }), unhonoured };
+  if (head.value.name !== name) problems.push({ path: 'name', reason: 'differs from the name of the resource' });
+
+  const before = last && (await lastHosts(last.bytes, parts.head, pace));
+  const found = new Map<string, readonly Finding[]>();
+  const owners = new Map<string, string>();
+  const names = new Set<string>();
+  for (const host of parts.hosts) {
+    if (pace.isOver) await pace.turn();
+    const words = namesOfVirtualHost(host);
+    if (words === undefined) return noMessage;
+    const place = `virtual_hosts[${JSON.stringify(words.name)}]`;
+    if (names.has(words.name))
+      problems.push({ path: place, reason: 'there are two virtual hosts of this name; names are unique' });
+    names.add(words.name);
+    for (const domain of words.domains) {
+      const folded = domain.toLowerCase();
+      const owner = owners.get(folded);
+      if (owner !== undefined)
+        problems.push({
+          path: `${place}.domains`,
+          reason: `${JSON.stringify(domain)} belongs to the virtual host ${JSON.stringify(owner)} already`,
+        });
+      else owners.set(folded, words.name);
+    }
+    const known = before?.get(words.name);
+    if (known !== undefined && Buffer.compare(known, host) === 0) {
+      const same = last?.parts?.get(words.name);
+      if (same !== undefined) found.set(words.name, same);
+      continue;
+    }
+    const one = readRouteTable(tableOfOne(parts.head, host), options);
+    const here = (findings: readonly Finding[], prefix: RegExp): Finding[] =>
+      findings.flatMap(({ path, reason }) => (prefix.test(path) ? [{ path: path.replace(prefix, ''), reason }] : []));
+    for (const { path, reason } of one.findings.problems)
+      problems.push({ path: path.replace(/^virtual_hosts\[0\]/, place), reason });
+    if (one.value === undefined) continue;
+    const { problems: faults, notes } = await verdictOn({ kind: 'route-table', name, value: { ...one.value, name } }, sink);
+    for (const { path, reason } of faults) problems.push({ path: path.replace(/^virtualHosts\[0\]/, place), reason });
+    const own = [...here(one.findings.unhonoured, /^virtual_hosts\[0\]/), ...here(notes, /^virtualHosts\[0\]/)];
+    if (own.length > 0) found.set(words.name, own);
+  }
+  return { problems: problems.slice(0, maxProblems), unhonoured, notes: none, parts: found };
+}
+
+/** Enough to mend a table by. */
+const maxProblems = 20;
+
+/** Virtual hosts of the last version by name; none where what stands around them is another. */
+async function lastHosts(bytes: Uint8Array, head: Uint8Array, pace: Pace): Promise<ReadonlyMap<string, Uint8Array> | undefined> {
+  const parts = routeTableParts(bytes);
+  if (parts === undefined || Buffer.compare(parts.head, head) !== 0) return undefined;
+  const hosts = new Map<string, Uint8Array>();
+  for (const host of parts.hosts) {
+    if (pace.isOver) await pace.turn();
+    const words = namesOfVirtualHost(host);
+    if (words !== undefined) hosts.set(words.name, host);
+  }
+  return hosts;
+}
+
+async function verdictOn(resource: Resource, sink: ConfigSink): Promise<Judgement> {
+  const { rejected, unhonoured } = (await sink.check?.(resource)) ?? { rejected: none, unhonoured: none };
+  const placed = ({ path, reason }: Finding): Finding => ({ path, reason });
+  return { problems: rejected.map(placed), unhonoured: none, notes: unhonoured.map(placed) };
+}

@@ -1,0 +1,325 @@
+/**
+ * From what is kept to what is in force: finds what the demands need, subscribes to it, builds it and applies what is not in force
+ * yet. One run at a time; what changes meanwhile makes another one follow. Endpoints alone take a short way, since they change most.
+ */
+import type { ControlPlaneContext, Demand, Problem } from '../../../model/contracts.ts';
+import type { Resource, ResourceKey } from '../../../model/snapshot.ts';
+import { typeUrls, type RefusedResource, type TypeUrl } from '../client/contract.ts';
+import { withFallbacks, withUsedSubsets } from '../translate/link-subsets.ts';
+import type { ReadListener, ReadOptions } from '../translate/received.ts';
+import type { XdsSourceOptions } from '../source.ts';
+import type { KeptKind, KeptResources } from './kept-resources.ts';
+import type { Listeners } from './listeners.ts';
+import { Pace } from './pace.ts';
+import { ReadTables } from './read-tables.ts';
+import type { SecretDelivery } from './secrets.ts';
+import type { SourceStatus } from './source-status.ts';
+import type { Subscriptions } from './subscriptions.ts';
+import { ClusterReader, clustersOfTables, type EndpointsReader, type WantedCluster } from './wanted-clusters.ts';
+import {
+  findRoutes,
+  type Answer,
+  type Authority,
+  type RouteFinding,
+  type ServedNow,
+  type WantedRoutes,
+} from './wanted-routes.ts';
+
+/** What delivering needs. */
+export interface DeliveryParts {
+  readonly options: XdsSourceOptions;
+  readonly read: ReadOptions;
+  readonly context: ControlPlaneContext;
+  readonly kept: Readonly<Record<KeptKind, KeptResources>>;
+  readonly absences: Readonly<Record<KeptKind, ReadonlyMap<string, string>>>;
+  readonly subscriptions: Subscriptions;
+  readonly listeners: Listeners;
+  readonly endpoints: EndpointsReader;
+  readonly secrets: SecretDelivery;
+  readonly status: SourceStatus;
+}
+
+/** A resource that the store refused although it had passed the checks. */
+export interface RefusedByStore extends RefusedResource {
+  readonly typeUrl: TypeUrl;
+}
+
+interface Want {
+  readonly want: Demand;
+  readonly authority: Authority | undefined;
+  /** The reason that was given last for its absence. */
+  told: string | undefined;
+}
+
+const noRoutes: WantedRoutes = {
+  listeners: new Map(),
+  answers: new Map(),
+  listenerNames: new Set(),
+  tableNames: new Set(),
+  used: new Set(),
+};
+
+export class Delivery {
+  /** Of the response that is being delivered. */
+  version = '';
+  private readonly parts: DeliveryParts;
+  private readonly finding: RouteFinding;
+  private readonly tables: ReadTables;
+  private readonly clusters: ClusterReader;
+  private readonly wants = new Map<string, Want>();
+  private readonly served: ServedNow = new WeakMap();
+  private routes: WantedRoutes = noRoutes;
+  /** Clusters in force or on the way, with their endpoints' names. */
+  private wanted: ReadonlyMap<string, WantedCluster> = new Map();
+  private missing: ReadonlySet<string> = new Set();
+  /** What is in force, by kind and name. */
+  private readonly inForce = new Map<string, Resource>();
+  private isStarted = false;
+  private isAllDirty = false;
+  private dirtyEndpoints = new Set<string>();
+  private running: Promise<readonly RefusedByStore[]> | undefined = undefined;
+
+  constructor(parts: DeliveryParts) {
+    this.parts = parts;
+    this.tables = new ReadTables(parts.kept['route-table'], parts.read);
+    this.clusters = new ClusterReader(parts.kept.cluster, parts.read);
+    const { options, absences, listeners, kept } = parts;
+    const defaultNames = ({ host, port }: Authority): readonly string[] => [`${host}:${port}`, host];
+    this.finding = {
+      mode: options.mode,
+      listenerNames: options.listenerNames ?? defaultNames,
+      searchDomains: options.searchDomains ?? [],
+      absence: (kind, name) => absences[kind].get(name),
+      isIncomplete: (name) =>
+        (listeners.read(name)?.extensionNames ?? []).some(
+          (extension) => !kept.extension.has(extension) && !absences.extension.has(extension),
+        ),
+    };
+  }
+
+  /** From here on it delivers. */
+  start(): void {
+    this.isStarted = true;
+    void this.flush();
+  }
+
+  demand(want: Demand, until: AbortSignal): void {
+    if (until.aborted) return;
+    const key = want.kind === 'cluster' ? `cluster ${want.name}` : `authority ${want.host}:${want.port}`;
+    const authority = want.kind === 'authority' ? { host: want.host.toLowerCase(), port: want.port } : undefined;
+    const entry: Want = { want, authority, told: undefined };
+    this.wants.set(key, entry);
+    until.addEventListener(
+      'abort',
+      () => {
+        if (this.wants.get(key) !== entry) return;
+        this.wants.delete(key);
+        this.isAllDirty = true;
+        void this.flush();
+      },
+      { once: true },
+    );
+    this.isAllDirty = true;
+    void this.flush();
+  }
+
+  /** What there is of a resource changed. */
+  changed(kind: KeptKind, name: string): void {
+    if (kind === 'endpoints' && this.parts.kept.endpoints.has(name)) this.dirtyEndpoints.add(name);
+    else this.isAllDirty = true;
+  }
+
+  /** Whether the store reports what has no effect in it. */
+  isReported(kind: KeptKind, name: string): boolean {
+    return (kind === 'cluster' || kind === 'endpoints') && this.inForce.has(`${kind}\n${name}`);
+  }
+
+  /** Delivers until nothing is left that changed. Never rejects. */
+  flush(): Promise<readonly RefusedByStore[]> {
+    if (!this.isStarted || this.parts.context.signal.aborted) return Promise.resolve([]);
+    this.running ??= this.deliverAll().finally(() => {
+      this.running = undefined;
+    });
+    return this.running;
+  }
+
+  private async deliverAll(): Promise<readonly RefusedByStore[]> {
+    const refused: RefusedByStore[] = [];
+    // Demands of one turn are delivered together.
+    await Promise.resolve();
+    while (this.isAllDirty || this.dirtyEndpoints.size > 0) {
+      try {
+        refused.push(...(this.isAllDirty ? await this.deliverWanted() : await this.deliverEndpoints()));
+        this.parts.status.note('delivery', undefined);
+      } catch (error) {
+        // Nothing is in force of it; the next change tries again.
+        const reason = `could not be delivered: ${error instanceof Error ? error.message : String(error)}`;
+        this.parts.status.note('delivery', { key: { kind: 'listener', name: '*' }, path: '', reason });
+      }
+    }
+    return refused;
+  }
+
+  private async deliverEndpoints(): Promise<readonly RefusedByStore[]> {
+    const names = this.dirtyEndpoints;
+    this.dirtyEndpoints = new Set();
+    const set: Resource[] = [];
+    const wanted = new Set(Array.from(this.wanted.values(), ({ read }) => read.endpointsName));
+    for (const name of names) {
+      const value = wanted.has(name) ? this.parts.endpoints.read(name) : undefined;
+      if (value !== undefined) set.push({ kind: 'endpoints', name, value });
+    }
+    return this.apply(set, []);
+  }
+
+  private async deliverWanted(): Promise<readonly RefusedByStore[]> {
+    this.isAllDirty = false;
+    this.dirtyEndpoints = new Set();
+    const { context, listeners, options, endpoints, secrets } = this.parts;
+    const pace = new Pace(context.clock);
+    const authorities = [...this.wants.values()].flatMap(({ authority }) => authority ?? []);
+    const { finding, tables, served: now } = this;
+    this.routes = await findRoutes(authorities, { finding, listeners, tables, now }, pace);
+    const inbound = options.mode === 'sidecar' ? listeners.inbound() : [];
+    const used = new Set([...this.routes.used, ...inbound]);
+    listeners.retain(used);
+    const reads = [...used].flatMap((name) => listeners.read(name) ?? []);
+
+    const outbound = [...this.routes.listeners.values()];
+    const named = [...this.wants.values()].flatMap(({ want }) => (want.kind === 'cluster' ? [want.name] : []));
+    const asked = new Set([...named, ...clustersOfTables(outbound.map(({ routes }) => routes))]);
+    const { clusters, missing } = this.clusters.closure(asked);
+    this.clusters.retain(clusters);
+    this.wanted = clusters;
+    this.missing = missing;
+
+    const endpointsNames = new Set([...clusters.values()].flatMap(({ read }) => read.endpointsName ?? []));
+    endpoints.retain(endpointsNames);
+    this.subscribe('route-table', this.routes.tableNames);
+    if (options.mode === 'proxyless') {
+      this.subscribe('listener', this.routes.listenerNames);
+      this.subscribe('cluster', new Set([...clusters.keys(), ...missing]));
+    }
+    this.subscribe('endpoints', endpointsNames);
+    this.subscribe('extension', new Set(reads.flatMap(({ extensionNames }) => extensionNames)));
+    this.subscribe('secret', this.secretNames(clusters, reads));
+    secrets.setOfResources([...[...clusters.values()].map(({ read }) => read), ...reads].flatMap((read) => read.secrets));
+    for (const name of this.endedSecrets) secrets.remove(name);
+    this.endedSecrets = [];
+
+    const selectable = Array.from(clusters.values(), ({ value }) => value);
+    const linked = withFallbacks(
+      outbound.map(({ routes }) => routes),
+      selectable,
+    );
+    const wanted: Resource[] = [
+      ...withUsedSubsets(linked, selectable).map((value): Resource => ({ kind: 'cluster', name: value.name, value })),
+      ...[...endpointsNames].flatMap((name): Resource[] => {
+        const value = endpoints.read(name);
+        return value === undefined ? [] : [{ kind: 'endpoints', name, value }];
+      }),
+      ...outbound.map((listener, index): Resource => {
+        const value = { ...listener, routes: linked[index]! };
+        return { kind: 'listener', name: value.name, value };
+      }),
+      ...reads.flatMap((read) => read.inbound.map((way): Resource => ({ kind: 'listener', name: way.name, value: way }))),
+    ];
+
+    const texts = new Set(wanted.map(textOf));
+    const removed = [...this.inForce].filter(([text]) => !texts.has(text));
+    const set = wanted.filter((resource) => this.inForce.get(textOf(resource))?.value !== resource.value);
+    const refused = await this.apply(
+      set,
+      removed.map(([, { kind, name }]) => ({ kind, name })),
+    );
+    this.answer(new Set(set.map(textOf)));
+    return refused;
+  }
+
+  private endedSecrets: readonly string[] = [];
+
+  private secretNames(clusters: ReadonlyMap<string, WantedCluster>, reads: readonly ReadListener[]): ReadonlySet<string> {
+    const names = new Set<string>();
+    const { localSecrets } = this.parts.options;
+    for (const { secretNames } of [...[...clusters.values()].map(({ read }) => read), ...reads]) {
+      // Certificate providers and files are other parts' business.
+      for (const name of secretNames) if (!name.startsWith('provider:') && localSecrets?.has(name) !== true) names.add(name);
+    }
+    return names;
+  }
+
+  private subscribe(kind: KeptKind, names: ReadonlySet<string>): void {
+    const { subscriptions, kept, absences } = this.parts;
+    const ended = subscriptions.set(kind, names);
+    for (const name of ended) {
+      kept[kind].delete(name);
+      (absences[kind] as Map<string, string>).delete(name);
+    }
+    if (kind === 'secret') this.endedSecrets = ended;
+  }
+
+  private async apply(set: readonly Resource[], remove: readonly ResourceKey[]): Promise<readonly RefusedByStore[]> {
+    if (set.length === 0 && remove.length === 0) return [];
+    const { sink } = this.parts.context;
+    const unhonoured = set.flatMap(({ kind, name }): Problem[] => {
+      const kept = kind === 'cluster' || kind === 'endpoints' ? this.parts.kept[kind].get(name) : undefined;
+      return (kept?.unhonoured ?? []).map((found) => ({ key: { kind, name }, ...found }));
+    });
+    const result = await sink.apply({ version: this.version, set, remove, unhonoured });
+    const rejected = new Set(result.rejected.map(({ key }) => textOf(key)));
+    for (const key of remove) this.inForce.delete(textOf(key));
+    for (const resource of set) if (!rejected.has(textOf(resource))) this.inForce.set(textOf(resource), resource);
+    return result.rejected.map(({ key: { kind, name }, path, reason }) => ({
+      typeUrl: kind === 'cluster' ? typeUrls.cluster : kind === 'endpoints' ? typeUrls.endpoints : typeUrls.listener,
+      name,
+      reason: path === '' ? reason : `${path}: ${reason}`,
+    }));
+  }
+
+  /** Tells of what is asked for and is not there; again of what was set, since the store takes that for an answer. */
+  private answer(justSet: ReadonlySet<string>): void {
+    const { sink } = this.parts.context;
+    for (const entry of this.wants.values()) {
+      const { want, authority } = entry;
+      const reason =
+        authority === undefined
+          ? this.clusterAbsence((want as { name: string }).name)
+          : reasonOf(this.routes.answers.get(authority));
+      const isAgain = want.kind === 'cluster' && justSet.has(`cluster\n${want.name}`);
+      if (reason !== undefined && (reason !== entry.told || isAgain)) sink.absent(want, reason);
+      entry.told = reason;
+    }
+  }
+
+  /** Why there is no such cluster, or nothing to send requests to in it. */
+  private clusterAbsence(name: string): string | undefined {
+    const { kept, absences, subscriptions } = this.parts;
+    const cluster = this.wanted.get(name);
+    if (cluster !== undefined) {
+      const { endpointsName } = cluster.read;
+      if (endpointsName === undefined || kept.endpoints.has(endpointsName)) return undefined;
+      const reason = absences.endpoints.get(endpointsName) ?? refusalOf(kept.endpoints, endpointsName);
+      return reason && `endpoints ${JSON.stringify(endpointsName)}: ${reason}`;
+    }
+    const refusal = refusalOf(kept.cluster, name);
+    if (refusal !== undefined) return refusal;
+    if (subscriptions.isWildcard('cluster'))
+      return kept.cluster.isComplete ? `the server has ${kept.cluster.size} clusters, and none has this name` : undefined;
+    return absences.cluster.get(name);
+  }
+}
+
+function refusalOf(kept: KeptResources, name: string): string | undefined {
+  const problems = kept.get(name)?.refusal?.problems;
+  if (problems === undefined || problems.length === 0) return undefined;
+  const { path, reason } = problems[0]!;
+  return `what came was refused: ${path === '' ? '' : `${path} `}${reason}`;
+}
+
+function reasonOf(answer: Answer | undefined): string | undefined {
+  return answer?.kind === 'absent' ? answer.reason : undefined;
+}
+
+function textOf({ kind, name }: ResourceKey): string {
+  return `${kind}\n${name}`;
+}

@@ -1,0 +1,126 @@
+/** The listeners that are kept: of each, where it is bound and which route tables it names; read anew when somebody needs it. */
+import { readListener, type ReadListener, type ReadOptions } from '../translate/received.ts';
+import type { KeptResources } from './kept-resources.ts';
+import { boundAddresses } from './route-table-bytes.ts';
+
+/** What a listener is found by. */
+interface Digest {
+  readonly bytes: Uint8Array;
+  readonly addresses: readonly string[];
+  readonly ways: readonly { readonly port: number | undefined; readonly table: string | undefined }[];
+  readonly isInbound: boolean;
+  readonly extensionNames: readonly string[];
+}
+
+/** A way out through a listener. */
+export interface BoundWay {
+  /** Name of the resource. */
+  readonly resource: string;
+  /** Which of its ways out. */
+  readonly index: number;
+  /** Where it is bound; empty or unspecified = every address. */
+  readonly addresses: readonly string[];
+  /** Name of its route table; undefined = it brings its own. */
+  readonly table: string | undefined;
+}
+
+export class Listeners {
+  private readonly kept: KeptResources;
+  private readonly options: ReadOptions;
+  private readonly digests = new Map<string, Digest>();
+  private readonly reads = new Map<string, { readonly bytes: Uint8Array; readonly read: ReadListener }>();
+
+  constructor(kept: KeptResources, options: ReadOptions) {
+    this.kept = kept;
+    this.options = options;
+  }
+
+  /** Whether the server has said which there are. */
+  get isComplete(): boolean {
+    return this.kept.isComplete;
+  }
+
+  /** The ways out to a port. */
+  ofPort(port: number): readonly BoundWay[] {
+    const found: BoundWay[] = [];
+    for (const { name, bytes } of this.kept.all()) {
+      if (bytes === undefined) continue;
+      const { ways, addresses } = this.digest(name, bytes);
+      for (const [index, way] of ways.entries())
+        if (way.port === port) found.push({ resource: name, index, addresses, table: way.table });
+    }
+    return found;
+  }
+
+  /** The ways out of one listener. */
+  ofName(name: string): readonly BoundWay[] | undefined {
+    const bytes = this.kept.bytesOf(name);
+    if (bytes === undefined) return undefined;
+    const { ways, addresses } = this.digest(name, bytes);
+    return ways.map(({ table }, index) => ({ resource: name, index, addresses, table }));
+  }
+
+  /** Ports that there are ways out to, in order. */
+  ports(): readonly number[] {
+    const ports = new Set<number>();
+    for (const { name, bytes } of this.kept.all()) {
+      if (bytes === undefined) continue;
+      for (const { port } of this.digest(name, bytes).ways) if (port !== undefined) ports.add(port);
+    }
+    return [...ports].toSorted((a, b) => a - b);
+  }
+
+  /** Names of those that are ways in. */
+  inbound(): readonly string[] {
+    const names: string[] = [];
+    for (const { name, bytes } of this.kept.all())
+      if (bytes !== undefined && this.digest(name, bytes).isInbound) names.push(name);
+    return names;
+  }
+
+  /** The listener itself. What is read stays until {@link retain}. */
+  read(name: string): ReadListener | undefined {
+    const bytes = this.kept.bytesOf(name);
+    if (bytes === undefined) return undefined;
+    const known = this.reads.get(name);
+    if (known?.bytes === bytes) return known.read;
+    const read = readListener(bytes, this.options);
+    this.reads.set(name, { bytes, read });
+    return read;
+  }
+
+  /** Drops what was read of all others. */
+  retain(names: ReadonlySet<string>): void {
+    for (const name of this.reads.keys()) if (!names.has(name)) this.reads.delete(name);
+    for (const name of this.digests.keys()) if (!this.kept.has(name)) this.digests.delete(name);
+  }
+
+  /** A filter that is delivered apart changed: whoever names it is read anew. */
+  extensionChanged(extension: string): void {
+    for (const [name, { extensionNames }] of this.digests) if (extensionNames.includes(extension)) this.reads.delete(name);
+  }
+
+  /** Notes what was read when the bytes were checked, so that it is not read again for its digest. */
+  note(name: string, bytes: Uint8Array, read: ReadListener): void {
+    this.digests.set(name, digestOf(bytes, read));
+  }
+
+  private digest(name: string, bytes: Uint8Array): Digest {
+    let digest = this.digests.get(name);
+    if (digest?.bytes !== bytes) {
+      digest = digestOf(bytes, readListener(bytes, this.options));
+      this.digests.set(name, digest);
+    }
+    return digest;
+  }
+}
+
+function digestOf(bytes: Uint8Array, { outbound, inbound, extensionNames }: ReadListener): Digest {
+  return {
+    bytes,
+    addresses: boundAddresses(bytes),
+    ways: outbound.map(({ port, routes }) => ({ port, table: typeof routes === 'string' ? routes : undefined })),
+    isInbound: inbound.length > 0,
+    extensionNames,
+  };
+}

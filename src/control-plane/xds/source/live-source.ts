@@ -1,0 +1,121 @@
+/** The running source: what is wanted, what is kept, and what of it is in force. */
+import type { ControlPlaneContext, ControlPlaneStatus, Demand, SourceFindings } from '../../../model/contracts.ts';
+import type { AdsClient, AdsListener, AdsResponse, RefusedResource, TypeUrl } from '../client/contract.ts';
+import type { ReadOptions } from '../translate/received.ts';
+import { Findings, type Message } from '../translate/message.ts';
+import { messageFromWire } from '../wire/message-from-wire.ts';
+import type { XdsSourceOptions } from '../source.ts';
+import { Delivery } from './delivery.ts';
+import { FindingsPool, KeptResources, type KeptKind } from './kept-resources.ts';
+import { Listeners } from './listeners.ts';
+import { Pace } from './pace.ts';
+import { Receiver } from './receiver.ts';
+import type { SecretDelivery } from './secrets.ts';
+import { SourceStatus } from './source-status.ts';
+import { keptKinds, kindOf, Subscriptions } from './subscriptions.ts';
+import { EndpointsReader } from './wanted-clusters.ts';
+
+export class LiveSource implements AdsListener {
+  private readonly context: ControlPlaneContext;
+  private readonly kept: Readonly<Record<KeptKind, KeptResources>>;
+  private readonly absences = recordOf(() => new Map<string, string>());
+  private readonly receiver: Receiver;
+  private readonly delivery: Delivery;
+  private readonly subscriptions = new Subscriptions();
+  private readonly status: SourceStatus;
+
+  constructor(options: XdsSourceOptions, context: ControlPlaneContext, secrets: SecretDelivery) {
+    this.context = context;
+    const pool = new FindingsPool();
+    const kept = recordOf((kind) => new KeptResources(kind, pool));
+    this.kept = kept;
+    const read: ReadOptions = {
+      mode: options.mode,
+      extension: (name) => extensionOf(kept.extension, name),
+      ...(options.surroundings !== undefined && { surroundings: options.surroundings }),
+      ...(options.adaptCluster !== undefined && { adaptCluster: options.adaptCluster }),
+    };
+    const { sink } = context;
+    const { absences, subscriptions } = this;
+    const listeners = new Listeners(kept.listener, read);
+    const endpoints = new EndpointsReader(kept.endpoints);
+    this.status = new SourceStatus(sink);
+    this.delivery = new Delivery({
+      options,
+      read,
+      context,
+      kept,
+      absences,
+      subscriptions,
+      listeners,
+      endpoints,
+      secrets,
+      status: this.status,
+    });
+    this.receiver = new Receiver({
+      sink,
+      options: read,
+      kept,
+      absences,
+      subscriptions,
+      listeners,
+      endpoints,
+      secrets,
+      status: this.status,
+      failOnDataErrors: options.failOnDataErrors === true,
+      onChange: (kind, name) => this.delivery.changed(kind, name),
+    });
+    if (options.mode === 'sidecar') {
+      // In the order in which Envoy asks: what is referred to comes first.
+      subscriptions.set('cluster', new Set(['*']));
+      subscriptions.set('listener', new Set(['*']));
+    }
+  }
+
+  /** Resolves when the signal of the context aborts. */
+  async run(client: AdsClient): Promise<void> {
+    this.subscriptions.attach(client);
+    this.delivery.start();
+    await client.run(this, this.context.signal);
+  }
+
+  demand(want: Demand, until: AbortSignal): void {
+    this.delivery.demand(want, until);
+  }
+
+  async onResponse(response: AdsResponse): Promise<readonly RefusedResource[]> {
+    const refused = await this.receiver.take(response, new Pace(this.context.clock));
+    this.delivery.version = response.version;
+    const rejected = await this.delivery.flush();
+    return [...refused, ...rejected.filter(({ typeUrl }) => typeUrl === response.typeUrl)];
+  }
+
+  onAbsent(typeUrl: TypeUrl, name: string, reason: string): void {
+    const kind = kindOf(typeUrl);
+    if (kind === undefined || !this.subscriptions.has(kind, name)) return;
+    this.receiver.takeAbsence(kind, name, reason);
+    void this.delivery.flush();
+  }
+
+  onStatus(status: ControlPlaneStatus): void {
+    this.status.setStream(status);
+  }
+
+  findings(): SourceFindings {
+    const all = Object.values(this.kept);
+    return {
+      rejected: all.flatMap((resources) => [...resources.rejected()]),
+      unhonoured: all.flatMap((resources) => [...resources.unhonoured((name) => this.delivery.isReported(resources.kind, name))]),
+    };
+  }
+}
+
+function recordOf<T>(make: (kind: KeptKind) => T): Record<KeptKind, T> {
+  return Object.fromEntries(keptKinds.map((kind) => [kind, make(kind)])) as Record<KeptKind, T>;
+}
+
+/** The configuration of a filter that is delivered apart, as a `TypedExtensionConfig`. */
+function extensionOf(kept: KeptResources, name: string): Message | undefined {
+  const bytes = kept.bytesOf(name);
+  return bytes && messageFromWire(bytes, 'envoy.config.core.v3.TypedExtensionConfig', `extension ${name}`, new Findings());
+}

@@ -1,0 +1,235 @@
+/**
+ * Responses of the server on their way into what is kept. A resource is taken or refused by itself; a version that was refused once is
+ * known again by its hash, so that a server that repeats it costs a hash and is told of once.
+ */
+import type { ConfigSink } from '../../../model/contracts.ts';
+import type { AdsResponse, ReceivedResource, RefusedResource } from '../client/contract.ts';
+import { readSecret, type ReadOptions } from '../translate/received.ts';
+import { messageFromWire } from '../wire/message-from-wire.ts';
+import { Findings, type Finding } from '../translate/message.ts';
+import { checkCluster, checkEndpoints, checkListener, checkRouteTable, type CheckTools } from './check-resource.ts';
+import { hashOf, keyOf, type Judgement, type Kept, type KeptKind, type KeptResources } from './kept-resources.ts';
+import type { Listeners } from './listeners.ts';
+import type { Pace } from './pace.ts';
+import type { SecretDelivery } from './secrets.ts';
+import type { SourceStatus } from './source-status.ts';
+import { kindOf, type Subscriptions } from './subscriptions.ts';
+import type { EndpointsReader } from './wanted-clusters.ts';
+
+/** What a receiver fills and asks. */
+export interface ReceiverParts {
+  readonly sink: ConfigSink;
+  readonly options: ReadOptions;
+  readonly kept: Readonly<Record<KeptKind, KeptResources>>;
+  readonly absences: Readonly<Record<KeptKind, Map<string, string>>>;
+  readonly subscriptions: Subscriptions;
+  readonly listeners: Listeners;
+  readonly endpoints: EndpointsReader;
+  readonly secrets: SecretDelivery;
+  readonly status: SourceStatus;
+  readonly failOnDataErrors: boolean;
+  /** What there is of this resource changed. */
+  readonly onChange: (kind: KeptKind, name: string) => void;
+}
+
+/** Enough to see what is wrong; the rest is in the status. */
+const maxReasons = 5;
+
+export class Receiver {
+  private readonly parts: ReceiverParts;
+
+  constructor(parts: ReceiverParts) {
+    this.parts = parts;
+  }
+
+  /** Takes what is good of a response; gives what is refused. */
+  async take(response: AdsResponse, pace: Pace): Promise<readonly RefusedResource[]> {
+    const kind = kindOf(response.typeUrl);
+    if (kind === undefined) return [];
+    const { kept, subscriptions, status } = this.parts;
+    const refused: RefusedResource[] = [...response.broken];
+    const news: RefusedResource[] = [...response.broken];
+    for (const resource of response.resources) {
+      if (pace.isOver) await pace.turn();
+      if (!subscriptions.has(kind, resource.name)) continue;
+      const verdict = await this.takeOne(kind, resource, pace);
+      if (verdict === undefined) continue;
+      const refusal = { name: resource.name, reason: reasonOf(verdict.problems) };
+      refused.push(refusal);
+      if (verdict.isNews) news.push(refusal);
+    }
+    for (const name of response.removed) this.takeAway(kind, name, 'the server removed it');
+    if (response.isWhole) this.takeWhole(kind, response);
+    status.setRefused(Object.values(kept).flatMap((resources) => [...resources.rejected()]));
+    if (news.length > 0) {
+      const problems = news.map(({ name, reason }) => ({ key: keyOf(kind, name), path: '', reason }));
+      status.tell(response.version, news.length === 1 ? 'a mistake' : `${news.length} mistakes`, problems);
+    }
+    return refused;
+  }
+
+  /** The server says that it has no such resource. */
+  takeAbsence(kind: KeptKind, name: string, reason: string): void {
+    const { kept, absences, failOnDataErrors } = this.parts;
+    absences[kind].set(name, reason);
+    const entry = kept[kind].get(name);
+    if (entry?.bytes !== undefined) {
+      if (failOnDataErrors) kept[kind].delete(name);
+      else this.goneButKept(kind, entry, reason);
+    }
+    this.parts.onChange(kind, name);
+  }
+
+  /** Undefined when it was taken. */
+  private async takeOne(
+    kind: KeptKind,
+    { name, version, bytes }: ReceivedResource,
+    pace: Pace,
+  ): Promise<{ readonly problems: readonly Finding[]; readonly isNews: boolean } | undefined> {
+    const { kept, absences, failOnDataErrors } = this.parts;
+    const entry = kept[kind].get(name);
+    absences[kind].delete(name);
+    // Of a secret only the hash is kept.
+    const identity = kind === 'secret' ? Buffer.from(hashOf(bytes)) : bytes;
+    if (entry?.bytes !== undefined && Buffer.compare(entry.bytes, identity) === 0) {
+      entry.version = version;
+      entry.refusal = undefined;
+      if (entry.isStale) this.parts.onChange(kind, name);
+      entry.isStale = false;
+      this.back(kind, entry);
+      return undefined;
+    }
+    const hash = hashOf(bytes);
+    if (entry?.refusal?.hash === hash) return { problems: entry.refusal.problems, isNews: false };
+    const judgement = await this.judge(kind, name, bytes, entry, pace);
+    if (judgement.problems.length > 0) {
+      const { refusal } = kept[kind].refuse(name, { version, problems: judgement.problems, hash });
+      if (failOnDataErrors && entry?.bytes !== undefined) {
+        entry.bytes = undefined;
+        this.parts.onChange(kind, name);
+      }
+      return { problems: refusal?.problems ?? judgement.problems, isNews: true };
+    }
+    this.keep(kind, name, version, identity, judgement);
+    return undefined;
+  }
+
+  /** Keeps what a check found good; also what comes from the disk. */
+  keep(kind: KeptKind, name: string, version: string, bytes: Uint8Array, judgement: Good): Kept {
+    const entry = this.parts.kept[kind].keep(name, version, bytes, judgement);
+    this.back(kind, entry);
+    if (judgement.listener !== undefined) this.parts.listeners.note(name, entry.bytes!, judgement.listener);
+    if (judgement.endpoints !== undefined)
+      this.parts.endpoints.note(name, entry.bytes!, judgement.endpoints, judgement.endpointsMemo);
+    if (kind === 'extension') this.parts.listeners.extensionChanged(name);
+    this.parts.onChange(kind, name);
+    return entry;
+  }
+
+  /** The verdict on bytes of a kind. `entry` is the last good version. */
+  async judge(kind: KeptKind, name: string, bytes: Uint8Array, entry: Kept | undefined, pace: Pace): Promise<Good> {
+    const { sink, options, endpoints, secrets } = this.parts;
+    const tools: CheckTools = { options, sink, pace };
+    switch (kind) {
+      case 'listener': {
+        const { read, ...judgement } = await checkListener(name, bytes, tools);
+        return { ...judgement, ...(read !== undefined && { listener: read }) };
+      }
+      case 'cluster':
+        return checkCluster(name, bytes, tools);
+      case 'endpoints': {
+        const { value, memo, ...judgement } = await checkEndpoints(name, bytes, tools, endpoints.memoOf(name));
+        return {
+          ...judgement,
+          ...(value !== undefined && { endpoints: value }),
+          ...(memo !== undefined && { endpointsMemo: memo }),
+        };
+      }
+      case 'route-table': {
+        const last = entry?.bytes === undefined ? undefined : { bytes: entry.bytes, parts: entry.parts };
+        return checkRouteTable(name, bytes, tools, last);
+      }
+      case 'extension': {
+        const findings = new Findings();
+        const message = messageFromWire(bytes, 'envoy.config.core.v3.TypedExtensionConfig', '', findings);
+        if (message !== undefined && message.text('name') !== name)
+          message.problem('name', 'differs from the name of the resource');
+        return { problems: findings.problems, unhonoured: [], notes: [] };
+      }
+      case 'secret': {
+        const { findings, value } = readSecret(bytes);
+        const reason = value === undefined ? undefined : secrets.set(value);
+        const problems = reason === undefined ? findings.problems : [{ path: '', reason }];
+        return { problems, unhonoured: findings.unhonoured, notes: [] };
+      }
+    }
+  }
+
+  /** What a whole response does not name is gone; that all is gone is taken for a mistake. */
+  private takeWhole(kind: KeptKind, { resources, broken }: AdsResponse): void {
+    const { kept, subscriptions, status, failOnDataErrors } = this.parts;
+    const present = kept[kind];
+    const wasEmpty = present.size === 0;
+    const saysNothing = resources.length === 0 && broken.length === 0;
+    const about = `empty ${kind}`;
+    if (saysNothing && !wasEmpty && !failOnDataErrors) {
+      const reason = `the server says that nothing is left; all ${present.size} stay in force until others come`;
+      status.note(about, { key: { kind: kind as 'listener' | 'cluster', name: '*' }, path: '', reason });
+      return;
+    }
+    status.note(about, undefined);
+    present.isComplete = subscriptions.isWildcard(kind);
+    const named = new Set(resources.map(({ name }) => name));
+    for (const { name } of broken) named.add(name);
+    for (const { name } of [...present.all()]) if (!named.has(name)) this.takeAway(kind, name, 'the server has it no longer');
+    this.parts.onChange(kind, '*');
+  }
+
+  /**
+   * Listeners and clusters that a sidecar has all of are gone when the server says so, as in Envoy. What was asked for by name stays
+   * (gRFC A88), and so do route tables and endpoints, which Envoy does not let go either: their listener or cluster goes instead.
+   */
+  private takeAway(kind: KeptKind, name: string, reason: string): void {
+    const { kept, subscriptions, failOnDataErrors } = this.parts;
+    const entry = kept[kind].get(name);
+    if (entry === undefined) return;
+    if (entry.bytes !== undefined && !failOnDataErrors && !subscriptions.isWildcard(kind)) {
+      this.goneButKept(kind, entry, reason);
+      return;
+    }
+    kept[kind].delete(name);
+    if (!subscriptions.isWildcard(kind)) this.parts.absences[kind].set(name, reason);
+    if (kind === 'secret') this.parts.secrets.remove(name);
+    this.parts.onChange(kind, name);
+  }
+
+  private goneButKept(kind: KeptKind, entry: Kept, reason: string): void {
+    if (entry.gone === reason) return;
+    entry.gone = reason;
+    const key = keyOf(kind, entry.name);
+    this.parts.status.note(`gone ${kind} ${entry.name}`, {
+      key,
+      path: '',
+      reason: `${reason}; the last good version stays in force`,
+    });
+  }
+
+  private back(kind: KeptKind, entry: Kept): void {
+    if (entry.gone === undefined) return;
+    entry.gone = undefined;
+    this.parts.status.note(`gone ${kind} ${entry.name}`, undefined);
+  }
+}
+
+/** A verdict, with what was read on the way. */
+export interface Good extends Judgement {
+  readonly listener?: Parameters<Listeners['note']>[2];
+  readonly endpoints?: Parameters<EndpointsReader['note']>[2];
+  readonly endpointsMemo?: Parameters<EndpointsReader['note']>[3];
+}
+
+function reasonOf(problems: readonly Finding[]): string {
+  const words = problems.slice(0, maxReasons).map(({ path, reason }) => (path === '' ? reason : `${path}: ${reason}`));
+  if (problems.length > maxReasons) words.push(`and ${problems.length - maxReasons} more`);
+  return words.join('; ');
+}

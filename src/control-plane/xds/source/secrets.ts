@@ -1,0 +1,72 @@
+/**
+ * Certificates, keys and roots on their way to the identities of the mesh: those of SDS, and those that stand in a resource itself.
+ * Nothing of them is kept here but what has not been taken yet; they are in no status, no finding, no snapshot and no error.
+ */
+import type { ControlPlaneStatus, IdentitySink, IdentitySource } from '../../../model/contracts.ts';
+import type { SecretRef } from '../../../model/tls.ts';
+import type { ReceivedSecret } from '../translate/received.ts';
+
+/** Where secrets go. */
+export class SecretDelivery {
+  private sink: IdentitySink | undefined = undefined;
+  /** Those that came before there was anybody to take them. */
+  private early = new Map<SecretRef, readonly ReceivedSecret[]>();
+  private readonly delivered = new Set<SecretRef>();
+  private ofResources = new Map<SecretRef, readonly ReceivedSecret[]>();
+
+  /** The source for `ControlPlane.identity`. */
+  source(name: string): IdentitySource {
+    return {
+      name,
+      run: (sink, signal) => {
+        this.sink = sink;
+        for (const secrets of this.early.values()) for (const secret of secrets) this.set(secret);
+        this.early.clear();
+        sink.status({ state: 'connected' });
+        return new Promise((resolve) => {
+          if (signal.aborted) resolve();
+          else signal.addEventListener('abort', () => resolve(), { once: true });
+        });
+      },
+    };
+  }
+
+  /** Hands a secret on. The reason why it was refused, if it was; the last good one stays then. */
+  set(secret: ReceivedSecret): string | undefined {
+    const name = nameOf(secret);
+    if (this.sink === undefined) {
+      const kind = 'svid' in secret ? 'svid' : 'trustBundle';
+      const others = (this.early.get(name) ?? []).filter((other) => !(kind in other));
+      this.early.set(name, [...others, secret]);
+      return undefined;
+    }
+    this.delivered.add(name);
+    const verdict = 'svid' in secret ? this.sink.setSvid(secret.svid) : this.sink.setTrustBundle(secret.trustBundle);
+    return verdict.ok ? undefined : verdict.reason;
+  }
+
+  remove(name: SecretRef): void {
+    this.early.delete(name);
+    if (this.delivered.delete(name)) this.sink?.remove(name);
+  }
+
+  /** All secrets that stand in resources that are in use; those that stood in others are taken back. */
+  setOfResources(secrets: Iterable<ReceivedSecret>): void {
+    const next = new Map<SecretRef, readonly ReceivedSecret[]>();
+    for (const secret of secrets) next.set(nameOf(secret), [...(next.get(nameOf(secret)) ?? []), secret]);
+    for (const name of this.ofResources.keys()) if (!next.has(name)) this.remove(name);
+    for (const [name, list] of next) {
+      // Their names are made from what they are, so that one that is there is the same.
+      if (!this.ofResources.has(name)) for (const secret of list) this.set(secret);
+    }
+    this.ofResources = next;
+  }
+
+  status(status: ControlPlaneStatus): void {
+    this.sink?.status(status);
+  }
+}
+
+function nameOf(secret: ReceivedSecret): SecretRef {
+  return 'svid' in secret ? secret.svid.name : secret.trustBundle.name;
+}

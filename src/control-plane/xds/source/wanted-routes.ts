@@ -1,0 +1,251 @@
+/**
+ * From the authorities that are asked for to what serves them. A sidecar has a listener for each port, whose route table names all
+ * hosts of the mesh; without a proxy there is a listener for each service. Either way each authority gets exactly the virtual host
+ * that Envoy would choose, under its own name alone: a virtual host for `*` that was delivered for one host must not take what a host
+ * that nobody has asked for yet would find further up in the table.
+ *
+ * In a sidecar connections are intercepted and the listener is found by the address that was dialled: one bound to the very address
+ * before one that is bound to all. Here names are dialled, so that a listener bound to an address (a service whose protocol is
+ * sniffed) is found by the host in the name of its route table, `orders.shop.svc.cluster.local:8080`, as Istio makes them.
+ */
+import type { OutboundListenerConfig } from '../../../model/listener.ts';
+import type { RouteTableConfig, VirtualHostConfig } from '../../../model/route.ts';
+import { ListenerDraft } from './listener-draft.ts';
+import type { BoundWay, Listeners } from './listeners.ts';
+import type { Pace } from './pace.ts';
+import { pickVirtualHosts, virtualHostsOf, type Choice } from './pick-virtual-hosts.ts';
+import type { ReadTables } from './read-tables.ts';
+
+/** An authority that is asked for; the host is in lower case. */
+export interface Authority {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What is known of an authority. */
+export type Answer = { readonly kind: 'served' | 'awaited' } | { readonly kind: 'absent'; readonly reason: string };
+
+/** What the authorities need. */
+export interface WantedRoutes {
+  /** By the name under which they are delivered; each with its own table, of those virtual hosts that somebody needs. */
+  readonly listeners: ReadonlyMap<string, OutboundListenerConfig & { readonly routes: RouteTableConfig }>;
+  readonly answers: ReadonlyMap<Authority, Answer>;
+  /** Names of listeners to subscribe to. Without a proxy only. */
+  readonly listenerNames: ReadonlySet<string>;
+  readonly tableNames: ReadonlySet<string>;
+  /** Names of the listeners that serve somebody. */
+  readonly used: ReadonlySet<string>;
+}
+
+/** How listeners are found. */
+export interface RouteFinding {
+  readonly mode: 'sidecar' | 'proxyless';
+  /** Names of the listener of an authority, the first one first. Without a proxy. */
+  listenerNames(authority: Authority): readonly string[];
+  /** Domains that a short host is completed by, as a resolver does: `shop.svc.cluster.local`, `svc.cluster.local` … */
+  readonly searchDomains: readonly string[];
+  /** Why the server has not what is subscribed to by name, if it said so. */
+  absence(kind: 'listener' | 'route-table', name: string): string | undefined;
+  /** Whether a listener lacks filters that are delivered apart. */
+  isIncomplete(listener: string): boolean;
+}
+
+/** What an authority was given last: it stays in force while what follows it has not arrived (Envoy warms a listener so). */
+interface Served {
+  readonly resource: string;
+  readonly name: string;
+  readonly listener: OutboundListenerConfig;
+  readonly head: RouteTableConfig;
+  readonly host: VirtualHostConfig;
+  /** The authority as it is sent. */
+  readonly forms: readonly string[];
+}
+
+/** What the authorities have now, by the authority. */
+export type ServedNow = WeakMap<Authority, Served>;
+
+type Ways = { readonly kind: 'ways'; readonly ways: readonly BoundWay[] } | Answer;
+
+/** Finds what serves these authorities, by what is kept now. */
+export async function findRoutes(
+  authorities: readonly Authority[],
+  parts: { readonly finding: RouteFinding; readonly listeners: Listeners; readonly tables: ReadTables; readonly now: ServedNow },
+  pace: Pace,
+): Promise<WantedRoutes> {
+  const { finding, listeners, tables, now } = parts;
+  const listenerNames = new Set<string>();
+  const tableNames = new Set<string>();
+  const texts = new Map<string, Set<string>>();
+  const waysOf = new Map<Authority, Ways>();
+  for (const authority of authorities) {
+    if (pace.isOver) await pace.turn();
+    if (finding.mode === 'proxyless') for (const name of finding.listenerNames(authority)) listenerNames.add(name);
+    const ways =
+      finding.mode === 'sidecar' ? waysBySidecar(authority, finding, listeners) : waysByName(authority, finding, listeners);
+    waysOf.set(authority, ways);
+    if (ways.kind !== 'ways') continue;
+    for (const { table } of ways.ways) {
+      if (table === undefined) continue;
+      tableNames.add(table);
+      const asked = texts.get(table) ?? new Set<string>();
+      for (const form of sentForms(authority)) asked.add(form);
+      texts.set(table, asked);
+    }
+  }
+  // All authorities of a table are looked up in one pass over its domains.
+  const picked = new Map<string, ReadonlyMap<string, Choice<Uint8Array>>>();
+  for (const [name, asked] of texts) {
+    const table = tables.get(name);
+    if (table === undefined) continue;
+    const ignoresPort = table.head.ignorePortInHost === true;
+    const forms = ignoresPort ? new Set([...asked].map(withoutPort)) : asked;
+    picked.set(name, await pickVirtualHosts(table.hosts, forms, ignoresPort, pace));
+  }
+
+  const answers = new Map<Authority, Answer>();
+  const drafts = new Map<string, ListenerDraft>();
+  const used = new Set<string>();
+  const hosts = new Map<string, Set<VirtualHostConfig>>([...picked.keys()].map((name) => [name, new Set()]));
+  for (const [authority, ways] of waysOf) {
+    if (pace.isOver) await pace.turn();
+    const answer = ways.kind === 'ways' ? serve(authority, ways.ways) : ways;
+    const last = answer.kind === 'awaited' ? now.get(authority) : undefined;
+    if (last === undefined) answers.set(authority, answer);
+    else {
+      give(last);
+      answers.set(authority, { kind: 'served' });
+    }
+    if (answer.kind === 'absent') now.delete(authority);
+  }
+  tables.retain(hosts);
+  return {
+    listeners: new Map([...drafts].map(([name, draft]) => [name, draft.listener()])),
+    answers,
+    listenerNames,
+    tableNames,
+    used,
+  };
+
+  /** Gives the authority to the first way that has a virtual host for it. */
+  function serve(authority: Authority, ways: readonly BoundWay[]): Answer {
+    const looked: string[] = [];
+    for (const way of ways) {
+      const listener = listeners.read(way.resource)?.outbound[way.index];
+      if (listener === undefined) continue;
+      if (finding.isIncomplete(way.resource)) {
+        used.add(way.resource);
+        return { kind: 'awaited' };
+      }
+      if (way.table !== undefined && !picked.has(way.table)) {
+        const reason = finding.absence('route-table', way.table);
+        if (reason === undefined) return { kind: 'awaited' };
+        looked.push(`route table ${JSON.stringify(way.table)} of listener ${way.resource}: ${reason}`);
+        continue;
+      }
+      const found = hostOf(way, listener, sentForms(authority));
+      if (found !== undefined) {
+        const served = { ...deliveredAs(way, listener, authority), ...found, forms: sentForms(authority) };
+        give(served);
+        now.set(authority, served);
+        return { kind: 'served' };
+      }
+      const table = way.table ?? (typeof listener.routes === 'string' ? listener.routes : listener.routes.name);
+      looked.push(
+        `no virtual host of route table ${JSON.stringify(table)} (listener ${way.resource}) serves ${authority.host}:${authority.port}`,
+      );
+    }
+    return { kind: 'absent', reason: looked.join('; ') };
+  }
+
+  /** What serves the authority. Where it is sent without its port by default, a domain with the port means it as well. */
+  function hostOf(
+    { table: name }: BoundWay,
+    { routes }: OutboundListenerConfig,
+    forms: readonly string[],
+  ): { readonly head: RouteTableConfig; readonly host: VirtualHostConfig } | undefined {
+    const table = name === undefined ? undefined : tables.get(name);
+    const head = table?.head ?? (typeof routes === 'string' ? undefined : routes);
+    if (head === undefined) return undefined;
+    const texts = head.ignorePortInHost === true ? forms.map(withoutPort) : forms;
+    if (table === undefined) {
+      const host = bestOf(texts, virtualHostsOf(head, new Set(texts)));
+      return host && { head, host };
+    }
+    const bytes = bestOf(texts, picked.get(name!));
+    const host = bytes && tables.virtualHost(table, bytes);
+    if (host === undefined) return undefined;
+    hosts.get(name!)?.add(host);
+    return { head, host };
+  }
+
+  /** Without a proxy one listener may serve several ports, and is delivered for each. */
+  function deliveredAs({ resource }: BoundWay, listener: OutboundListenerConfig, { port }: Authority) {
+    const isShared = finding.mode === 'proxyless' && !resource.endsWith(`:${port}`);
+    return { resource, name: isShared ? `${listener.name}:${port}` : listener.name, listener: { ...listener, port } };
+  }
+
+  function give({ resource, name, listener, head, host, forms }: Served): void {
+    used.add(resource);
+    let draft = drafts.get(name);
+    if (draft === undefined) {
+      draft = new ListenerDraft(name, listener, head);
+      drafts.set(name, draft);
+    }
+    for (const form of forms) draft.add(form, host);
+  }
+}
+
+function waysBySidecar({ host, port }: Authority, finding: RouteFinding, listeners: Listeners): Ways {
+  const exact: BoundWay[] = [];
+  const named: BoundWay[] = [];
+  const all: BoundWay[] = [];
+  const address = host.replace(/^\[|\]$/g, '');
+  for (const way of listeners.ofPort(port)) {
+    if (way.addresses.length === 0 || way.addresses.some((bound) => bound === '0.0.0.0' || bound === '::')) all.push(way);
+    else if (way.addresses.includes(address)) exact.push(way);
+    else if (way.table !== undefined && isNamedAfter(way.table, host, finding.searchDomains)) named.push(way);
+  }
+  const ways = [...exact, ...named, ...all];
+  if (ways.length > 0) return { kind: 'ways', ways };
+  if (!listeners.isComplete) return { kind: 'awaited' };
+  const ports = listeners.ports();
+  const known = ports.length === 0 ? 'for no port' : `for ${ports.slice(0, 20).join(', ')}${ports.length > 20 ? ' …' : ''}`;
+  return { kind: 'absent', reason: `no HTTP listener for port ${port} serves ${host}; there are listeners ${known}` };
+}
+
+/** Whether the name of a route table, `host:port`, is that of this host or of what a resolver would make of it. */
+function isNamedAfter(table: string, host: string, searchDomains: readonly string[]): boolean {
+  const name = withoutPort(table).toLowerCase();
+  return name === host || searchDomains.some((domain) => name === `${host}.${domain}`);
+}
+
+function waysByName(authority: Authority, finding: RouteFinding, listeners: Listeners): Ways {
+  const names = finding.listenerNames(authority);
+  const reasons: string[] = [];
+  for (const name of names) {
+    const ways = listeners.ofName(name);
+    if (ways !== undefined) return { kind: 'ways', ways };
+    const reason = finding.absence('listener', name);
+    if (reason !== undefined) reasons.push(`listener ${JSON.stringify(name)}: ${reason}`);
+  }
+  return reasons.length === names.length ? { kind: 'absent', reason: reasons.join('; ') } : { kind: 'awaited' };
+}
+
+/** What fits one of these texts best; at the same fit the first text counts. */
+function bestOf<H>(texts: readonly string[], choices: ReadonlyMap<string, Choice<H>> | undefined): H | undefined {
+  let best: Choice<H> | undefined;
+  for (const text of texts) {
+    const choice = choices?.get(text);
+    if (choice !== undefined && choice.rank > (best?.rank ?? -1)) best = choice;
+  }
+  return best?.host;
+}
+
+/** The host as a request may name it: without the port where that is the default of its scheme, which an authority does not say. */
+function sentForms({ host, port }: Authority): readonly string[] {
+  return port === 80 || port === 443 ? [host, `${host}:${port}`] : [`${host}:${port}`];
+}
+
+function withoutPort(text: string): string {
+  return text.replace(/:\d+$/, '');
+}
