@@ -95,10 +95,15 @@ export type Discovery =
       readonly family?: 'both' | 'ipv4' | 'ipv6';
       /** Resolve again this often, whatever the TTL; absent = by the TTL. */
       readonly refreshMs?: number;
+      /** Of every address: for labels, subsets and TLS matches. */
+      readonly metadata?: Metadata;
     }
   /** The first of these clusters that has healthy endpoints. */
   | { readonly kind: 'aggregate'; readonly clusters: readonly string[] }
-  /** The address that the caller dialled (Envoy ORIGINAL_DST): accepted, never rejected; requests go to the URL's own host. */
+  /**
+   * The address that the caller dialled (Envoy ORIGINAL_DST), which in this process is the URL's own host: a request that leads here goes
+   * on to the next source that knows the host, under its policy. With TLS of its own it fails: nobody else would secure it alike.
+   */
   | { readonly kind: 'original-destination' };
 
 /** A load balancing policy by name, with its own options (see the table in `data-plane/load-balancing`). */

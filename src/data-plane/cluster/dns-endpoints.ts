@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
 import type { Discovery, LocalityEndpoints } from '../../model/cluster.ts';
 import type { DnsAnswer, DnsQuestion, DnsResolver } from '../../wire/dns.ts';
 
@@ -25,6 +27,8 @@ export function createDnsEndpoints(
     hostname: discovery.hostname,
     ...(discovery.port === undefined ? {} : { port: discovery.port }),
   };
+  const family = discovery.family === 'ipv6' ? 6 : 4;
+  const isOfFamily = ({ address }: { readonly address: string }): boolean => isIP(address) === family;
   let answer: DnsAnswer | undefined;
   let version = -1;
   let freshUntilMs = -1;
@@ -33,7 +37,9 @@ export function createDnsEndpoints(
     freshUntilMs = next.freshUntilMs;
     if (next.version === version) return;
     version = next.version;
-    const addresses = discovery.use === 'one' ? next.addresses.slice(0, 1) : next.addresses;
+    const wanted =
+      discovery.family === undefined || discovery.family === 'both' ? next.addresses : next.addresses.filter(isOfFamily);
+    const addresses = discovery.use === 'one' ? wanted.slice(0, 1) : wanted;
     const lowest = Math.min(...addresses.map(({ priority }) => priority ?? 0));
     deliver([
       {
@@ -46,6 +52,7 @@ export function createDnsEndpoints(
             address,
             port,
             ...(weight === undefined ? {} : { weight: Math.max(1, weight) }),
+            ...(discovery.metadata === undefined ? {} : { metadata: discovery.metadata }),
           })),
       },
     ]);
@@ -55,7 +62,12 @@ export function createDnsEndpoints(
     else answer = undefined;
   });
   return {
-    isFor: ({ hostname, port, use }) => hostname === discovery.hostname && port === discovery.port && use === discovery.use,
+    isFor: (other) =>
+      other.hostname === discovery.hostname &&
+      other.port === discovery.port &&
+      other.use === discovery.use &&
+      other.family === discovery.family &&
+      isDeepStrictEqual(other.metadata, discovery.metadata),
     isKnown(nowMs) {
       if (answer !== undefined && nowMs < freshUntilMs) return true;
       const known = resolver.peek(question);

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { translateResources } from '../../../src/control-plane/xds/translate/resources.ts';
-import { parseResources } from '../../../src/testing/parse-resources.ts';
+import { parseResources } from '../../../src/control-plane/xds/parse-resources.ts';
 
 const folder = new URL('./', import.meta.url);
 const update = process.env['UPDATE_GOLDEN'] === '1';

@@ -422,9 +422,10 @@ const cases: readonly Case[] = [
       detectTimeoutMs: 5,
       routes: table,
       policy,
+      refused: 'a filter',
       telemetry: {},
     },
-    ['direction', 'name', 'port'],
+    ['direction', 'name', 'port', 'refused'],
   ),
   forType('tls', tlsFields, tls, ['mode', 'identity', 'trust', 'sni', 'alpn', 'peers', 'minVersion']),
   forType<UpstreamTlsMatch>('tls match', tlsMatchFields, { name: 'x', metadata: {}, tls }, ['name', 'metadata']),
@@ -469,8 +470,8 @@ const cases: readonly Case[] = [
   forType<Extract<Discovery, { kind: 'dns' }>>(
     'dns discovery',
     discoveryFields.dns,
-    { kind: 'dns', hostname: 'a', port: 1, use: 'one', family: 'ipv4', refreshMs: 5 },
-    ['kind', 'hostname', 'port', 'use'],
+    { kind: 'dns', hostname: 'a', port: 1, use: 'one', family: 'ipv4', refreshMs: 5, metadata: {} },
+    ['kind', 'hostname', 'port', 'use', 'family', 'metadata'],
   ),
   forType<Extract<Discovery, { kind: 'aggregate' }>>(
     'aggregate discovery',

@@ -1,27 +1,20 @@
 /** Envoy's `config.cluster.v3.Cluster` in the words of the model. */
-import { isIP } from 'node:net';
-import type {
-  ClusterConfig,
-  Discovery,
-  EndpointConfig,
-  EndpointsConfig,
-  LocalityConfig,
-  LocalityEndpoints,
-} from '../../../model/cluster.ts';
+import type { ClusterConfig, LocalityConfig } from '../../../model/cluster.ts';
+import type { UpstreamTls } from '../../../model/tls.ts';
 import { outlierDetectionFrom, thresholdsFrom } from './cluster-policies.ts';
+import { discoveryFrom } from './discovery.ts';
 import { endpointsFrom } from './endpoints.ts';
 import { healthCheckFrom } from './health-check.ts';
 import { httpProtocolFrom } from './http-protocol.ts';
 import { balancingFrom, type Balancing } from './load-balancing.ts';
 import type { SelectableCluster } from './link-subsets.ts';
-import { Findings, type Message, type TypedMessage } from './message.ts';
+import { Findings, type Message } from './message.ts';
 import { metadataFrom } from './metadata.ts';
 import { subsetsOf } from './subset-selectors.ts';
 import { translated, type Translated } from './translated.ts';
 import { TlsSecrets } from './tls-secrets.ts';
 import { tlsMatchesFrom, transportSocketFrom } from './upstream-tls.ts';
 
-const types = ['STATIC', 'STRICT_DNS', 'LOGICAL_DNS', 'EDS', 'ORIGINAL_DST'] as const;
 /** Envoy's own value. */
 const defaultConnectTimeoutMs = 5000;
 
@@ -35,9 +28,39 @@ export function translateCluster(json: unknown): Translated<ClusterConfig> {
   return translated(message && clusterFrom(message).value, findings);
 }
 
+/** Names of statistics, when a cluster counts as ready, and bounds of the buffers of a proxy. */
+const silentFields = [
+  '@type',
+  'alt_stat_name',
+  'observability_name',
+  'track_timeout_budgets',
+  'track_cluster_stats',
+  'wait_for_warm_on_init',
+  'per_connection_buffer_limit_bytes',
+  'lrs_server', // received.ts says whether it is there
+  'lrs_report_endpoint_metrics',
+] as const;
+
+/** Reports what is said of connections and cannot be done here. To the host that was asked for this cluster makes none. */
+function noteConnections(message: Message, isOriginal: boolean): void {
+  if (message.has('upstream_bind_config')) {
+    message.message('upstream_bind_config')?.markRead();
+    if (isOriginal) message.skip('upstream_bind_config');
+    else message.note('upstream_bind_config', 'connections leave from the address that the system picks');
+  }
+  for (const filter of message.messages('filters')) {
+    const name = filter.text('name') ?? '';
+    const config = filter.any('typed_config');
+    config?.message.markRead();
+    // Istio's preface for raw TCP, which HTTP connections never negotiate.
+    if (config?.type.endsWith('MetadataExchange') === true || name === 'istio.metadata_exchange') continue;
+    filter.findings.note(filter.path, `the filter ${name} of connections is not carried out`);
+  }
+}
+
 /** Reads a `Cluster`. What its TLS contexts name and bring along is noted in `secrets`. */
 export function clusterFrom(message: Message, secrets = new TlsSecrets()): SelectableCluster {
-  message.skip('@type', 'alt_stat_name', 'observability_name', 'respect_dns_ttl');
+  message.skip(...silentFields);
   const name = message.text('name') ?? '';
   if (name === '') message.problem('name', 'must not be empty');
   const assignment = message.message('load_assignment');
@@ -49,9 +72,17 @@ export function clusterFrom(message: Message, secrets = new TlsSecrets()): Selec
   const tlsMatches = tlsMatchesFrom(message.messages('transport_socket_matches'), secrets);
   const metadata = metadataFrom(message.message('metadata'));
   const subsets = balancing.subsets && subsetsOf(balancing.subsets, endpoints.localities);
+  const discovery = discoveryFrom(message, name, endpoints);
+  const isOriginal = discovery.kind === 'original-destination';
+  noteConnections(message, isOriginal);
+  if (isOriginal && (isSecured(tls) || tlsMatches.some((match) => isSecured(match.tls))))
+    message.note(
+      tls === undefined ? 'transport_socket_matches' : 'transport_socket',
+      'is not carried out for the host that was asked for, so that requests to it fail',
+    );
   const value: ClusterConfig = {
     name,
-    discovery: discoveryFrom(message, name, endpoints),
+    discovery,
     loadBalancing: balancing.loadBalancing,
     locality: localityOf(balancing),
     ...(subsets !== undefined && { subsets }),
@@ -68,103 +99,11 @@ export function clusterFrom(message: Message, secrets = new TlsSecrets()): Selec
   return { value, selectors: balancing.subsets };
 }
 
+function isSecured(tls: UpstreamTls | undefined): boolean {
+  return tls !== undefined && tls.mode !== 'disabled';
+}
+
 /** Envoy panics below half of the hosts unless it is told otherwise. */
 function localityOf({ locality }: Balancing): LocalityConfig {
   return { mode: 'none', panicThresholdPercent: 50, ...locality };
-}
-
-/** What stands in the `load_assignment` of the cluster itself. */
-type OwnEndpoints = Omit<EndpointsConfig, 'name'>;
-
-function discoveryFrom(message: Message, name: string, endpoints: OwnEndpoints): Discovery {
-  const { localities } = endpoints;
-  const kind = message.oneOf('type', 'cluster_type');
-  if (kind === 'cluster_type') {
-    const custom = message.message(kind);
-    const typeName = custom?.text('name') ?? '';
-    return customDiscovery(message, typeName, custom?.any('typed_config'), endpoints);
-  }
-  switch (message.choice('type', types) ?? 'STATIC') {
-    case 'STATIC':
-      for (const { address } of localities.flatMap(({ endpoints }) => endpoints)) {
-        if (isIP(address) === 0 && !address.startsWith('/'))
-          message.problem(
-            'load_assignment',
-            `${JSON.stringify(address)} is no IP address; a STATIC cluster has no names, a STRICT_DNS one has`,
-          );
-      }
-      return { kind: 'static', ...endpoints };
-    case 'STRICT_DNS':
-      return namesFrom(message, endpoints, 'all', message);
-    case 'LOGICAL_DNS':
-      return namesFrom(message, endpoints, 'one', message);
-    case 'EDS': {
-      const eds = message.message('eds_cluster_config');
-      eds?.skip('eds_config');
-      if (localities.length > 0) message.note('load_assignment', 'an EDS cluster gets its endpoints from the control plane');
-      return { kind: 'endpoints', name: eds?.name('service_name') ?? name };
-    }
-    default:
-      return { kind: 'original-destination' };
-  }
-}
-
-function customDiscovery(message: Message, name: string, config: TypedMessage | undefined, endpoints: OwnEndpoints): Discovery {
-  const what = `${name} ${config?.type ?? ''}`;
-  if (/aggregate/.test(what)) return { kind: 'aggregate', clusters: config?.message.texts('clusters') ?? [] };
-  if (/clusters?\.dns/.test(what) && config !== undefined) {
-    const asOne = config.message.flag('all_addresses_in_single_endpoint') === true;
-    return namesFrom(message, endpoints, asOne ? 'one' : 'all', config.message);
-  }
-  if (/strict_dns/.test(what)) return namesFrom(message, endpoints, 'all', message);
-  if (/logical_dns/.test(what)) return namesFrom(message, endpoints, 'one', message);
-  if (/original_dst/.test(what)) return { kind: 'original-destination' };
-  if (/clusters?\.static/.test(what)) return { kind: 'static', ...endpoints };
-  if (/clusters?\.eds/.test(what))
-    return { kind: 'endpoints', name: message.message('eds_cluster_config')?.name('service_name') ?? message.text('name') ?? '' };
-  message.problem('cluster_type', `there are no clusters of the kind ${name} here`);
-  config?.message.markRead();
-  return { kind: 'static', localities: [] };
-}
-
-const families = ['AUTO', 'V4_ONLY', 'V6_ONLY', 'V4_PREFERRED', 'ALL'] as const;
-const familyNames: Readonly<Record<string, 'ipv4' | 'ipv6'>> = { V4_ONLY: 'ipv4', V6_ONLY: 'ipv6' };
-
-/** Names that are resolved. `options` is where the DNS settings stand: the cluster, or the configuration of its type. */
-function namesFrom(message: Message, own: OwnEndpoints, use: 'all' | 'one', options: Message): Discovery {
-  const { localities, drops } = own;
-  const endpoints = localities.flatMap((locality) => locality.endpoints);
-  const family = familyNames[options.choice('dns_lookup_family', families) ?? 'AUTO'];
-  const byTtl = options.flag('respect_dns_ttl') === true;
-  // With the TTL it is for answers that have none.
-  const writtenMs = options.durationMs('dns_refresh_rate');
-  const refreshMs = byTtl ? undefined : writtenMs;
-  const [only] = endpoints;
-  if (use === 'one' && endpoints.length !== 1)
-    message.problem('load_assignment', 'a LOGICAL_DNS cluster has exactly one endpoint');
-  // One endpoint leaves nothing to provision over.
-  if (only !== undefined && endpoints.length === 1 && isPlain(only, localities[0]!)) {
-    if (drops !== undefined)
-      message.note('load_assignment', 'drop_overloads: nothing is dropped of what goes to the addresses of one name');
-    return {
-      kind: 'dns',
-      hostname: only.address,
-      port: only.port,
-      use,
-      ...(family !== undefined && { family }),
-      ...(refreshMs !== undefined && { refreshMs }),
-    };
-  }
-  // Several names, or names with weights: each endpoint stands for all addresses of its name.
-  if (family !== undefined)
-    options.note('dns_lookup_family', 'addresses of both families are used where a cluster has several names');
-  if (refreshMs !== undefined)
-    options.note('dns_refresh_rate', 'names are resolved anew by their TTL where a cluster has several');
-  return { kind: 'static', ...own };
-}
-
-/** Whether nothing is said of the endpoint but its name. */
-function isPlain(endpoint: EndpointConfig, { locality, priority }: LocalityEndpoints): boolean {
-  const { address: _address, port: _port, ...more } = endpoint;
-  return Object.keys(more).length === 0 && Object.keys(locality).length === 0 && priority === 0;
 }

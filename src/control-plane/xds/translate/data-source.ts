@@ -10,7 +10,7 @@ export function dataSourceText(source: Message | undefined): string | undefined 
   if (source === undefined) return undefined;
   const kind = source.oneOf('inline_string', 'inline_bytes', 'filename', 'environment_variable');
   if (kind === 'inline_string') return source.text(kind);
-  if (kind === 'inline_bytes') return Buffer.from(source.text(kind) ?? '', 'base64').toString('utf8');
+  if (kind === 'inline_bytes') return Buffer.from(source.bytes(kind) ?? '').toString('utf8');
   if (kind === undefined) {
     source.findings.problem(source.path, 'must have an inline_string or inline_bytes');
     return undefined;

@@ -15,8 +15,15 @@ export function httpProtocolFrom(message: Message): Protocol {
   const options = extensions?.any(extensionName)?.message;
   const common = options?.message('common_http_protocol_options') ?? message.message('common_http_protocol_options');
   const upstream = options?.message('upstream_http_protocol_options') ?? message.message('upstream_http_protocol_options');
+  if (upstream?.name('override_auto_sni_header') !== undefined)
+    upstream.note('override_auto_sni_header', 'the server name is the host that was asked for');
   upstream?.flag('auto_sni'); // the host that the caller asked for is the server name, unless the cluster names one
   upstream?.flag('auto_san_validation'); // and the certificate has to name it
+  common?.skip('max_headers_count', 'max_response_headers_kb'); // the runtime has bounds of its own
+  if (common?.has('max_stream_duration') === true)
+    common.note('max_stream_duration', 'is not carried out for a cluster; for routes and listeners it is');
+  options?.skip('header_validation_config', 'outlier_detection');
+  for (const filter of options?.messages('http_filters') ?? []) noteFilter(filter);
   const { protocol, http2 } = versionOf(message, options);
   const idleTimeoutMs = common?.durationMs('idle_timeout');
   const maxConnectionAgeMs = common?.durationMs('max_connection_duration');
@@ -31,6 +38,16 @@ export function httpProtocolFrom(message: Message): Protocol {
     ...(http2 !== undefined && { http2 }),
     ...(tcpKeepAlive !== undefined && { tcpKeepAlive }),
   };
+}
+
+/** Filters between the router and the endpoints; the last one writes the bytes. */
+function noteFilter(filter: Message): void {
+  const name = filter.text('name') ?? '';
+  const config = filter.any('typed_config');
+  filter.skip('is_optional', 'disabled', 'config_discovery');
+  config?.message.markRead();
+  if (/UpstreamCodec$|upstream_codec$/.test(config === undefined || config.type === '' ? name : config.type)) return;
+  filter.findings.note(filter.path, `the filter ${name} in front of the endpoints is not carried out`);
 }
 
 function versionOf(
@@ -49,6 +66,11 @@ function versionOf(
   const http2 = http2From(config?.message('http2_protocol_options'));
   const isHttp2 = config?.has('http2_protocol_options') === true;
   config?.message('http_protocol_options');
+  if (config?.has('http3_protocol_options') === true) {
+    config.message('http3_protocol_options')?.markRead();
+    config.note('http3_protocol_options', 'HTTP/3 is not spoken');
+  }
+  config?.skip('alternate_protocols_cache_options');
   if (kind === 'auto_config') return { protocol: 'auto', http2 };
   if (kind === 'use_downstream_protocol_config') return { protocol: 'same-as-request', http2 };
   return { protocol: isHttp2 ? 'http2' : 'http1', http2 };

@@ -118,6 +118,8 @@ export interface ReadCluster {
   readonly value?: SelectableCluster;
   /** The resource that has its endpoints (EDS). */
   readonly endpointsName?: string;
+  /** The server wants to know what it did (`lrs_server`). */
+  readonly reportsLoad: boolean;
   readonly secrets: readonly ReceivedSecret[];
   readonly secretNames: readonly SecretRef[];
 }
@@ -129,13 +131,15 @@ export function readCluster(bytes: Uint8Array, options: ReadOptions): ReadCluste
   const tls = new TlsSecrets();
   const cluster = message && clusterFrom(message, tls);
   findings.reportUnread();
-  if (cluster === undefined || findings.problems.length > 0) return { findings, secrets: [], secretNames: [] };
+  if (cluster === undefined || findings.problems.length > 0)
+    return { findings, reportsLoad: false, secrets: [], secretNames: [] };
   const value = options.adaptCluster?.(cluster.value) ?? cluster.value;
   const { discovery } = value;
   return {
     findings,
     value: { ...cluster, value },
     ...(discovery.kind === 'endpoints' && { endpointsName: discovery.name }),
+    reportsLoad: message?.has('lrs_server') === true,
     secrets: tls.secrets,
     secretNames: tls.names,
   };

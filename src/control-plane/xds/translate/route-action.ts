@@ -1,5 +1,6 @@
 /** What a route does: forwards (`config.route.v3.RouteAction`), redirects, or answers by itself. */
-import type { MirrorConfig, RespondAction, RouteAction, WeightedDestination } from '../../../model/route.ts';
+import type { MirrorConfig, RouteAction, WeightedDestination } from '../../../model/route.ts';
+import { dataSourceText } from './data-source.ts';
 import type { Surroundings } from './format.ts';
 import { hashPoliciesFrom } from './hash-policy.ts';
 import { followedBy, headerMutationFrom } from './header-mutation.ts';
@@ -146,14 +147,19 @@ export function mirrorsFrom(policies: readonly Message[]): readonly MirrorConfig
 }
 
 /** Reads a `DirectResponseAction`. */
-export function respondFrom(message: Message): RespondAction {
+export function respondFrom(message: Message): RouteAction {
   const status = message.whole('status', 200, 599);
   if (status === undefined && !message.has('status')) message.problem('status', 'must be a status from 200 to 599');
   const body = message.message('body');
-  const kind = body?.oneOf('inline_string', 'inline_bytes', 'filename', 'environment_variable');
-  let text: string | undefined;
-  if (kind === 'inline_string') text = body!.text(kind);
-  else if (kind === 'inline_bytes') text = Buffer.from(body!.text(kind) ?? '', 'base64').toString('utf8');
-  else if (kind !== undefined) body!.problem(kind, 'is not read here; give the text itself in inline_string');
+  const isElsewhere = body?.has('filename') === true || body?.has('environment_variable') === true;
+  if (isElsewhere) {
+    body.markRead();
+    message.note(
+      'body',
+      'is a file or variable of this machine, which is not shown to whoever asks: requests that reach the route fail',
+    );
+    return { kind: 'unsupported', reason: 'the body of its answer is a file or variable of this machine' };
+  }
+  const text = dataSourceText(body);
   return { kind: 'respond', status: status ?? 200, ...(text !== undefined && text !== '' && { body: text }) };
 }

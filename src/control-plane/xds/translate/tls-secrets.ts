@@ -8,6 +8,13 @@ import type { SecretRef } from '../../../model/tls.ts';
 /** One certificate with its key, or a set of roots. */
 export type ReceivedSecret = { readonly svid: Svid } | { readonly trustBundle: TrustBundle };
 
+const refusedPrefix = 'not carried out: ';
+
+/** Whether the name is that of something which cannot be carried out. */
+export function isRefusedName(name: SecretRef | undefined): boolean {
+  return name?.startsWith(refusedPrefix) === true;
+}
+
 /** What the TLS contexts of a resource need. */
 export class TlsSecrets {
   /**
@@ -28,6 +35,11 @@ export class TlsSecrets {
   refer(name: SecretRef): SecretRef {
     this.references.add(name);
     return name;
+  }
+
+  /** A name that nobody delivers, for what cannot be carried out: connections fail, and the error says why. */
+  refuse(what: string): SecretRef {
+    return `${refusedPrefix}${what}`;
   }
 
   /** Notes a secret that stood in the resource. */

@@ -2,29 +2,38 @@
  * TLS to a cluster's endpoints (`UpstreamTlsContext`). The model names certificates and roots and never holds them: secrets of SDS
  * keep their names, certificate providers get `provider:<name>`, and what stands in the configuration itself is handed on beside it.
  */
-import type { UpstreamTlsMatch, UpstreamTls } from '../../../model/tls.ts';
-import type { SecretRef } from '../../../model/tls.ts';
+import type { SecretRef, UpstreamTls, UpstreamTlsMatch } from '../../../model/tls.ts';
 import { namedFile } from './data-source.ts';
 import type { Message } from './message.ts';
 import { structFrom } from './metadata.ts';
 import { certificateFrom } from './tls-material.ts';
 import { tlsParametersFrom } from './tls-parameters.ts';
-import type { TlsSecrets } from './tls-secrets.ts';
+import { isRefusedName, type TlsSecrets } from './tls-secrets.ts';
 import { providerName, validationFrom, type Validation } from './validation-context.ts';
 
-/** Reads a `TransportSocket`; undefined = plaintext, because there is none. */
+/**
+ * Reads a `TransportSocket`; undefined = plaintext, because there is none. Through a socket that is not known here no connection is made:
+ * plaintext, or other TLS, would be weaker than what was asked for.
+ */
 export function transportSocketFrom(socket: Message | undefined, secrets: TlsSecrets): UpstreamTls | undefined {
   if (socket === undefined) return undefined;
   const name = socket.text('name') ?? '';
   const config = socket.any('typed_config');
-  const type = config?.type ?? '';
-  if (/raw_buffer/.test(type === '' ? name : type)) return { mode: 'disabled' };
-  if (config !== undefined && (type.endsWith('UpstreamTlsContext') || (type === '' && name.endsWith('tls'))))
+  const type = config === undefined || config.type === '' ? name : config.type;
+  if (/raw_buffer/.test(type)) return { mode: 'disabled' };
+  if (config !== undefined && (type.endsWith('UpstreamTlsContext') || (config.type === '' && name.endsWith('tls'))))
     return tlsFrom(config.message, secrets);
-  const reason = `the transport socket ${type === '' ? name : type} is not known here; tls and raw_buffer are`;
-  socket.findings.problem(socket.path, reason);
+  // It counts, and hands the bytes on to the socket inside.
+  if (config !== undefined && /TcpStatsConfig$|\.tcp_stats$/.test(type))
+    return transportSocketFrom(config.message.message('transport_socket'), secrets) ?? { mode: 'disabled' };
   config?.message.markRead();
-  return undefined;
+  socket.findings.note(socket.path, `the transport socket ${type} is not carried out, so that every connection fails`);
+  return refusedTls(type, secrets);
+}
+
+/** TLS under which no connection comes about: its roots are never delivered. */
+function refusedTls(what: string, secrets: TlsSecrets): UpstreamTls {
+  return { mode: 'simple', trust: secrets.refuse(what), peers: [] };
 }
 
 /** Reads `transport_socket_matches`. */
@@ -40,13 +49,27 @@ function tlsFrom(message: Message, secrets: TlsSecrets): UpstreamTls {
   const common = message.message('common_tls_context');
   const sni = message.name('sni');
   message.skip('max_session_keys', 'enforce_rsa_key_usage');
+  common?.skip('key_log', 'read_ahead_buffer_size');
+  for (const name of ['custom_handshaker', 'custom_tls_certificate_selector']) {
+    if (common?.has(name) !== true) continue;
+    message.markRead();
+    common.markRead();
+    common.note(name, 'is not carried out, so that every connection fails');
+    return refusedTls(name, secrets);
+  }
   if (message.flag('allow_renegotiation') === true) message.note('allow_renegotiation', 'nothing is renegotiated');
   if (message.flag('auto_host_sni') === true)
     message.note('auto_host_sni', 'the server name is the one in sni, else the host that was asked for');
   const identity = common && identityFrom(common, secrets);
   const validation = common && trustFrom(common, secrets);
   // "Replaces any Subject Alternative Name (SAN) validations with a validation for a DNS SAN matching the SNI value sent."
-  const peers = message.flag('auto_sni_san_validation') === true ? [] : (validation?.peers ?? []);
+  const namesServer = message.flag('auto_sni_san_validation') === true;
+  const peers = namesServer ? [] : (validation?.peers ?? []);
+  if (peers.length === 0 && !namesServer)
+    message.findings.note(
+      `${message.path}.common_tls_context`,
+      `asks for no name of the peer${validation === undefined ? ' and for no roots' : ''}: its certificate must name the server and be trusted, all the same`,
+    );
   const alpn = common?.texts('alpn_protocols') ?? [];
   return {
     mode: identity === undefined ? 'simple' : 'mutual',
@@ -104,6 +127,7 @@ export function trustFrom(common: Message, secrets: TlsSecrets): Validation | un
     (provider && providerName(provider, secrets));
   if (validation === undefined && named === undefined) return undefined;
   // A test that cannot be carried out stays where it is; else what is delivered apart wins over what stands here.
-  const trust = validation?.trust?.startsWith('not carried out: ') === true ? validation.trust : (named ?? validation?.trust);
+  const own = validation?.trust;
+  const trust = isRefusedName(own) ? own : (named ?? own);
   return { ...(trust !== undefined && { trust }), peers: validation?.peers ?? [] };
 }

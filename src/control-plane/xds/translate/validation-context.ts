@@ -46,7 +46,7 @@ export function validationFrom(context: Message, secrets: TlsSecrets): Validatio
   }
   const roots = secretOf(context, secrets);
   const broken = missing[0] ?? sans.broken;
-  const trust = broken === undefined ? roots : secrets.refer(`not carried out: ${broken}`);
+  const trust = broken === undefined ? roots : secrets.refuse(broken);
   return { ...(trust !== undefined && { trust }), peers: sans.peers };
 }
 
@@ -81,7 +81,7 @@ function validatorRoots(custom: Message, secrets: TlsSecrets): SecretRef {
   if (bundle !== undefined) return secrets.add({ trustBundle: bundle });
   config?.message.markRead();
   custom.findings.note(custom.path, `the validator ${name} is not carried out, so that every connection fails`);
-  return secrets.refer(`not carried out: ${name}`);
+  return secrets.refuse(name);
 }
 
 function spiffeRoots(config: Message): TrustBundle | undefined {
