@@ -39,6 +39,8 @@ export interface GrpcUnaryOptions {
 /** Who hears what a stream brings. */
 export interface GrpcStreamOptions {
   readonly metadata?: GrpcMetadata;
+  /** The connection stands, and the first message was written to it. */
+  onOpen?(): void;
   onMessage(bytes: Uint8Array): void;
   /** Exactly once, also after {@link GrpcStream.cancel} (CANCELLED); undefined = the server ended the stream with OK. */
   onEnd(error: GrpcError | undefined): void;
@@ -119,6 +121,7 @@ export function openGrpc(target: GrpcTarget): GrpcConnection {
     // The library has room for one message that was not written yet: the others wait here.
     const unsent: Buffer[] = [];
     let isWriting = false;
+    let isOpen = false;
     let isEnding = false;
     const write = (): void => {
       if (isWriting || isOver) return;
@@ -130,6 +133,8 @@ export function openGrpc(target: GrpcTarget): GrpcConnection {
       isWriting = true;
       const callback = (): void => {
         isWriting = false;
+        if (!isOpen && !isOver) options.onOpen?.();
+        isOpen = true;
         write();
       };
       call.sendMessageWithContext({ callback }, message);
