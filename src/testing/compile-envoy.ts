@@ -1,17 +1,16 @@
 /**
- * Route tables and clusters of Envoy for policy tests: no sockets, no clock, no mesh. They go the way that a control plane's go
+ * Listeners, route tables and clusters of Envoy for policy tests: no sockets, no clock, no mesh. They go the way that a control plane's go
  * (translation, the checks of the store, compilation), so that a test of a policy tests what requests will meet.
  */
+import { examineEnvoy } from '../admin/examine-envoy.ts';
 import { usePatternEngine } from '../base/pattern-engine.ts';
-import { checkResource } from '../control-plane/validate/resource.ts';
-import { translateResources } from '../control-plane/xds/translate/resources.ts';
-import { loadBalancingPolicies } from '../data-plane/load-balancing/index.ts';
-import { unhonouredOf } from '../data-plane/unhonoured.ts';
 import type { ClusterConfig } from '../model/cluster.ts';
 import type { Problem } from '../model/contracts.ts';
+import type { ListenerConfig } from '../model/listener.ts';
 import type { RequestPolicy, RouteTableConfig } from '../model/route.ts';
-import type { Resource, ResourceTypes, SourceSnapshot } from '../model/snapshot.ts';
-import { parseResources } from './parse-resources.ts';
+import type { Resource } from '../model/snapshot.ts';
+import { parseResources } from '../control-plane/xds/parse-resources.ts';
+import type { ReceivedSecret } from '../control-plane/xds/translate/tls-secrets.ts';
 
 /** How resources are compiled. */
 export interface CompileEnvoyOptions {
@@ -37,6 +36,10 @@ export interface CompiledEnvoy {
   readonly problems: readonly Problem[];
   /** The route tables in their order; those that stand inside of a listener have its name when they have none. */
   readonly tables: readonly EnvoyTable[];
+  /** The ways out and in. One listener of Envoy that serves several ports is one for each of them. */
+  readonly listeners: readonly ListenerConfig[];
+  /** Certificates and roots: secrets, and what stands in the TLS contexts of listeners and clusters. */
+  readonly secrets: readonly ReceivedSecret[];
   /** The clusters by name. */
   readonly clusters: ReadonlyMap<string, ClusterConfig>;
   /** Everything as meshfetch has it: what a control plane would deliver. */
@@ -44,9 +47,10 @@ export interface CompiledEnvoy {
 }
 
 /**
- * Compiles Envoy v3 resources: `RouteConfiguration`, `Cluster`, `ClusterLoadAssignment`, `Listener` (with its routes inside or
- * beside it), or a bootstrap with `static_resources`. They may be YAML or JSON text, objects, or a list of these; fields in
- * snake_case or camelCase, with `@type` or without (it is then told from the fields).
+ * Compiles Envoy v3 resources: `RouteConfiguration`, `Cluster`, `ClusterLoadAssignment`, `Listener` (of the way out, or of the way in
+ * with `traffic_direction: INBOUND`; with its routes inside or beside it), `Secret`, `TypedExtensionConfig` (filters of ECDS), a
+ * bootstrap with `static_resources`, or the `/config_dump` of a proxy. They may be YAML or JSON text, objects, or a list of these;
+ * fields in snake_case or camelCase, with `@type` or without (it is then told from the fields).
  *
  * Throws a TypeError that names everything that is wrong, by path. What is understood and has no effect is in `problems`.
  *
@@ -60,15 +64,17 @@ export function compileEnvoy(
   options: CompileEnvoyOptions = {},
 ): CompiledEnvoy {
   usePatternEngine();
-  const translated = translateResources(parseResources(resources), { surroundings: options });
-  const problems = [...translated.problems, ...translated.resources.flatMap(checked)];
+  const translated = examineEnvoy(parseResources(resources), { surroundings: options });
+  const problems = [...translated.problems, ...translated.refused];
   // A misspelt field is often why another one is missing.
   if (problems.length > 0)
     throw new TypeError(
       `the resources of Envoy cannot be used:\n${[...problems, ...translated.unhonoured].map(lineOf).join('\n')}`,
     );
   return {
-    problems: [...translated.unhonoured, ...withoutEffect(translated.resources)],
+    problems: [...translated.unhonoured, ...translated.withoutEffect],
+    listeners: translated.resources.flatMap((each) => (each.kind === 'listener' ? [each.value] : [])),
+    secrets: translated.secrets,
     tables: tablesOf(translated.resources),
     clusters: new Map(
       translated.resources.flatMap((each) => (each.kind === 'cluster' ? [[each.name, each.value] as const] : [])),
@@ -79,32 +85,6 @@ export function compileEnvoy(
 
 function lineOf({ key, path, reason }: Problem): string {
   return `  ${key.kind} "${key.name}"${path === '' ? '' : ` ${path}`}: ${reason}`;
-}
-
-/** What the store would refuse. */
-function checked(resource: Resource): readonly Problem[] {
-  const check = checkResource(resource, {
-    policyNames: [...loadBalancingPolicies.keys()],
-    checkPolicyOptions: ({ policy, options }, path) => loadBalancingPolicies.get(policy)!.options.parse(options, path),
-  });
-  let step = check.next();
-  while (step.done !== true) step = check.next();
-  const key = { kind: resource.kind, name: resource.name };
-  // These paths are those of `resources`: what Envoy's fields have become.
-  return step.value.problems.map(({ path, reason }) => ({ key, path: `(as meshfetch has it) ${path}`, reason }));
-}
-
-/** What the data plane would report. */
-function withoutEffect(resources: readonly Resource[]): readonly Problem[] {
-  const found = unhonouredOf({ source: 'envoy', version: '1', ...byKind(resources) });
-  // Plugins have been reported where they were read, by the path that Envoy has for them.
-  return [...found].filter(({ reason }) => !reason.includes('cluster_specifier_plugin'));
-}
-
-function byKind(resources: readonly Resource[]): Omit<SourceSnapshot, 'source' | 'version'> {
-  const of = <K extends Resource['kind']>(kind: K): ReadonlyMap<string, ResourceTypes[K]> =>
-    new Map(resources.filter((each) => each.kind === kind).map(({ name, value }) => [name, value as ResourceTypes[K]]));
-  return { listeners: of('listener'), routeTables: of('route-table'), clusters: of('cluster'), endpoints: of('endpoints') };
 }
 
 /** The tables in the order in which they came, each with the policy of the listener that names it. */

@@ -10,7 +10,7 @@ import { compileValue } from '../data-plane/routing/match-value.ts';
 import { headerValuesOf } from '../data-plane/routing/request-view.ts';
 import type { Metadata, MetadataValue } from '../model/tls.ts';
 import type { CompiledEnvoy } from './compile-envoy.ts';
-import { parseResources } from './parse-resources.ts';
+import { parseResources } from '../control-plane/xds/parse-resources.ts';
 import { route } from './route.ts';
 import type { RouteRequest } from './route-request.ts';
 import type { RouteResult } from './route-result.ts';

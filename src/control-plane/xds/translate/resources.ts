@@ -4,16 +4,18 @@
  */
 import type { ClusterConfig, EndpointsConfig } from '../../../model/cluster.ts';
 import type { Problem } from '../../../model/contracts.ts';
-import type { OutboundListenerConfig } from '../../../model/listener.ts';
+import type { InboundListenerConfig, OutboundListenerConfig } from '../../../model/listener.ts';
 import type { RouteTableConfig } from '../../../model/route.ts';
 import type { Resource, ResourceKey, ResourceKind } from '../../../model/snapshot.ts';
 import { clusterFrom } from './cluster.ts';
 import { endpointsFrom } from './endpoints.ts';
 import { withFallbacks, withUsedSubsets, type SelectableCluster } from './link-subsets.ts';
 import { outboundListenersFrom, type ListenerOptions } from './listener.ts';
-import { Findings, type Message } from './message.ts';
+import { inboundListenersFrom, isInbound } from './inbound/listener.ts';
+import { Findings, type Finding, type Message } from './message.ts';
 import { routeTableFrom } from './route-configuration.ts';
-import { TlsSecrets } from './tls-secrets.ts';
+import { secretFrom } from './secret.ts';
+import { TlsSecrets, type ReceivedSecret } from './tls-secrets.ts';
 
 /** What became of resources of Envoy. */
 export interface TranslatedResources {
@@ -23,6 +25,21 @@ export interface TranslatedResources {
   readonly problems: readonly Problem[];
   /** Fields that were received and have no effect. */
   readonly unhonoured: readonly Problem[];
+  /** Each resource that was read, good or not, in the order in which they stand. */
+  readonly readings: readonly ResourceReading[];
+  /** Certificates and roots: secrets, and what stood in TLS contexts. */
+  readonly secrets: readonly ReceivedSecret[];
+}
+
+/** What was found in one resource. */
+export interface ResourceReading {
+  /** By the name of its type: `Listener`, `Secret`. */
+  readonly type: string;
+  readonly name: string;
+  /** Where it stands in what was given. */
+  readonly path: string;
+  readonly problems: readonly Finding[];
+  readonly unhonoured: readonly Finding[];
 }
 
 /** Translates the `static_resources` of a bootstrap, or a bootstrap with them. */
@@ -33,11 +50,14 @@ export function translateBootstrap(bootstrap: unknown, options: ListenerOptions 
 /** Translates resources of any kind. */
 export function translateResources(list: readonly unknown[], options: ListenerOptions = {}): TranslatedResources {
   const translation = new Translation(options);
-  for (const [index, resource] of list.entries()) translation.add(resource, list.length === 1 ? '' : `[${index}]`);
+  const place = (index: number): string => (list.length === 1 ? '' : `[${index}]`);
+  // Listeners may name them, wherever they stand.
+  for (const [index, resource] of list.entries()) translation.addExtension(resource, place(index));
+  for (const [index, resource] of list.entries()) translation.add(resource, place(index));
   return translation.result();
 }
 
-type Kind = ResourceKind | 'bootstrap';
+type Kind = ResourceKind | 'bootstrap' | 'secret' | 'extension';
 
 const kindsByType: readonly (readonly [type: RegExp, kind: Kind])[] = [
   [/\.RouteConfiguration$/, 'route-table'],
@@ -45,7 +65,19 @@ const kindsByType: readonly (readonly [type: RegExp, kind: Kind])[] = [
   [/\.ClusterLoadAssignment$/, 'endpoints'],
   [/\.Listener$/, 'listener'],
   [/\.Bootstrap$/, 'bootstrap'],
+  [/\.tls\.v3\.Secret$/, 'secret'],
+  [/\.TypedExtensionConfig$/, 'extension'],
 ];
+
+const typeNames = {
+  'route-table': 'RouteConfiguration',
+  cluster: 'Cluster',
+  endpoints: 'ClusterLoadAssignment',
+  listener: 'Listener',
+  bootstrap: 'Bootstrap',
+  secret: 'Secret',
+  extension: 'TypedExtensionConfig',
+} as const;
 
 function kindOf(message: Message): Kind | undefined {
   const type = message.text('@type') ?? '';
@@ -64,6 +96,8 @@ function kindOf(message: Message): Kind | undefined {
     'load_balancing_policy',
   ];
   if (ofClusters.some((name) => message.has(name))) return 'cluster';
+  if (['tls_certificate', 'validation_context'].some((name) => message.has(name))) return 'secret';
+  if (message.has('name') && message.has('typed_config')) return 'extension';
   return undefined;
 }
 
@@ -83,28 +117,46 @@ class Translation {
   private readonly tables: RouteTableConfig[] = [];
   private readonly clusters: SelectableCluster[] = [];
   private readonly listeners: OutboundListenerConfig[] = [];
+  private readonly inbound: InboundListenerConfig[] = [];
   private readonly endpoints: EndpointsConfig[] = [];
   private readonly problems: Problem[] = [];
   private readonly unhonoured: Problem[] = [];
   private readonly names = new Set<string>();
+  private readonly readings: ResourceReading[] = [];
+  private readonly secrets: ReceivedSecret[] = [];
+  private readonly extensions = new Map<string, Message>();
+  /** Of files that somebody wrote here: what they name is named. */
+  private readonly tls = new TlsSecrets('name');
   private readonly options: ListenerOptions;
 
   constructor(options: ListenerOptions) {
     this.options = options;
   }
 
+  /** Takes a configuration of a filter that is delivered apart (ECDS), and nothing else. */
+  addExtension(resource: unknown, path: string): void {
+    if (typeof resource !== 'object' || resource === null || Array.isArray(resource)) return;
+    const message = new Findings().message(resource, path);
+    if (message === undefined || kindOf(message) !== 'extension') return;
+    message.skip('@type', 'name');
+    this.extensions.set(message.text('name') ?? '', message);
+  }
+
   add(resource: unknown, path: string): void {
     const findings = new Findings();
     const message = findings.message(resource, path);
     if (message === undefined) {
-      this.report(findings, { kind: 'route-table', name: '' });
+      this.report(findings, 'Resource', '', path);
       return;
     }
     const kind = kindOf(message);
     if (kind === 'bootstrap') this.addBootstrap(message);
     else if (kind === undefined) {
-      this.problems.push({ key: { kind: 'route-table', name: message.text('name') ?? '' }, path, reason: strangeKind(message) });
-    } else this.addOne(kind, message);
+      const name = message.text('name') ?? '';
+      message.markRead();
+      findings.problem(path, strangeKind(message));
+      this.report(findings, 'Resource', name, path);
+    } else if (kind !== 'extension') this.addOne(kind, message);
   }
 
   /** `static_resources` by itself, or what has it. */
@@ -116,28 +168,32 @@ class Translation {
       ['clusters', 'cluster'],
       ['listeners', 'listener'],
       ['route_configs', 'route-table'],
+      ['secrets', 'secret'],
     ] as const) {
       for (const [index, value] of inner.list(name).entries()) {
         const own = new Findings();
         const resource = own.message(value, `${inner.at(name)}[${index}]`);
-        if (resource === undefined) this.report(own, { kind, name: '' });
+        if (resource === undefined) this.report(own, typeNames[kind], '', `${inner.at(name)}[${index}]`);
         else this.addOne(kind, resource);
       }
     }
-    this.report(findings, { kind: 'route-table', name: '' });
+    this.report(findings, 'Bootstrap', '', message.path);
   }
 
-  private addOne(kind: ResourceKind, message: Message): void {
+  private addOne(kind: ResourceKind | 'secret', message: Message): void {
     const { findings } = message;
     if (kind === 'listener') {
       this.addListeners(message);
       return;
     }
-    const value = read(kind, message, this.options);
+    const value = kind === 'secret' ? undefined : read(kind, message, this.tls, this.options);
+    const secret = kind === 'secret' ? secretFrom(message) : undefined;
     const name = value === undefined ? (message.name('name') ?? message.name('cluster_name') ?? '') : value.name;
     this.claim(kind, name, message);
-    this.report(findings, { kind, name });
-    if (value === undefined || findings.problems.length > 0) return;
+    this.report(findings, typeNames[kind], name, message.path);
+    if (findings.problems.length > 0) return;
+    if (secret !== undefined) this.secrets.push(secret);
+    if (value === undefined) return;
     if (kind === 'cluster') this.clusters.push(value as Named<SelectableCluster>);
     else if (kind === 'endpoints') this.endpoints.push(value as EndpointsConfig);
     else this.tables.push(value as RouteTableConfig);
@@ -146,25 +202,37 @@ class Translation {
   /** One listener of Envoy may serve several ports, or none with HTTP. */
   private addListeners(message: Message): void {
     const name = message.name('name') ?? 'listener';
-    const { listeners } = outboundListenersFrom(message, this.options);
+    const isIn = isInbound(message);
+    const { surroundings } = this.options;
+    const extension = (wanted: string): Message | undefined => this.extensions.get(wanted);
+    const inbound = isIn
+      ? inboundListenersFrom(message, { tls: this.tls, extension, ...(surroundings && { surroundings }) })
+      : [];
+    const outbound = isIn ? [] : outboundListenersFrom(message, { extensions: extension, ...this.options }).listeners;
     this.claim('listener', name, message);
-    this.report(message.findings, { kind: 'listener', name });
-    if (message.findings.problems.length === 0) this.listeners.push(...listeners);
+    this.report(message.findings, 'Listener', name, message.path);
+    if (message.findings.problems.length > 0) return;
+    this.listeners.push(...outbound);
+    this.inbound.push(...inbound);
   }
 
-  private claim(kind: ResourceKind, name: string, message: Message): void {
+  private claim(kind: ResourceKind | 'secret', name: string, message: Message): void {
     if (name !== '' && this.names.has(`${kind} ${name}`))
       message.problem('name', `there is another ${kind} named ${JSON.stringify(name)}`);
     this.names.add(`${kind} ${name}`);
   }
 
-  private report(findings: Findings, key: ResourceKey): void {
+  private report(findings: Findings, type: string, name: string, path: string): void {
     findings.reportUnread();
-    for (const { path, reason } of findings.problems) this.problems.push({ key, path, reason });
-    for (const { path, reason } of findings.unhonoured) this.unhonoured.push({ key, path, reason });
+    const { problems, unhonoured } = findings;
+    this.readings.push({ type, name, path, problems, unhonoured });
+    const key: ResourceKey = { kind: kindByTypeName.get(type) ?? 'route-table', name };
+    for (const each of problems) this.problems.push({ key, path: each.path, reason: each.reason });
+    for (const each of unhonoured) this.unhonoured.push({ key, path: each.path, reason: each.reason });
   }
 
   result(): TranslatedResources {
+    for (const [name, message] of this.extensions) this.report(message.findings, typeNames.extension, name, message.path);
     const inline = this.listeners.flatMap(({ routes }) => (typeof routes === 'string' ? [] : [routes]));
     const linked = withFallbacks([...this.tables, ...inline], this.clusters);
     const tables = linked.slice(0, this.tables.length);
@@ -177,26 +245,36 @@ class Translation {
     return {
       resources: [
         ...tables.map((value): Resource => ({ kind: 'route-table', name: value.name, value })),
-        ...listeners.map((value): Resource => ({ kind: 'listener', name: value.name, value })),
+        ...[...listeners, ...this.inbound].map((value): Resource => ({ kind: 'listener', name: value.name, value })),
         ...clusters.map((value): Resource => ({ kind: 'cluster', name: value.name, value })),
         ...this.endpoints.map((value): Resource => ({ kind: 'endpoints', name: value.name, value })),
       ],
       problems: this.problems,
       unhonoured: this.unhonoured,
+      readings: this.readings,
+      secrets: [...this.secrets, ...this.tls.secrets],
     };
   }
 }
+
+/** Secrets and configurations of filters belong to the listeners and clusters that name them. */
+const kindByTypeName = new Map<string, ResourceKind>([
+  ...(['route-table', 'cluster', 'endpoints', 'listener'] as const).map((kind) => [typeNames[kind], kind] as const),
+  [typeNames.secret, 'cluster'],
+  [typeNames.extension, 'listener'],
+]);
 
 type Named<T> = T & { readonly name: string };
 
 function read(
   kind: Exclude<ResourceKind, 'listener'>,
   message: Message,
+  tls: TlsSecrets,
   options: ListenerOptions,
 ): RouteTableConfig | Named<SelectableCluster> | EndpointsConfig {
   switch (kind) {
     case 'cluster': {
-      const cluster = clusterFrom(message, new TlsSecrets('name'));
+      const cluster = clusterFrom(message, tls);
       return { ...cluster, name: cluster.value.name };
     }
     case 'endpoints':

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { seededRandom } from '../../../../src/base/runtime.ts';
 import { translateResources } from '../../../../src/control-plane/xds/translate/resources.ts';
 import { compileEnvoy } from '../../../../src/testing/index.ts';
-import { parseResources } from '../../../../src/testing/parse-resources.ts';
+import { parseResources } from '../../../../src/control-plane/xds/parse-resources.ts';
 
 const folder = new URL('../../../golden/xds/', import.meta.url);
 const resources = readdirSync(folder)
