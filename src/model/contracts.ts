@@ -153,6 +153,13 @@ export interface WorkloadConfig {
   readonly clusterId?: string;
   readonly meshId?: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Of the xDS node, which peers know it by. Without it nothing is told to them. */
+  readonly nodeId?: string;
+  /** Name of this one instance: of its pod. */
+  readonly instance?: string;
+  /** What made it, as a URL: `kubernetes://apis/apps/v1/namespaces/shop/deployments/orders`. */
+  readonly owner?: string;
+  readonly locality?: Locality;
 }
 
 /**
