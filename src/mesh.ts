@@ -251,7 +251,16 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     fetch: createFetch(dispatcher),
     dispatcher,
     explain: (url, init) => explain(config, url, init ?? {}, { clock, fallback, forbidsNonIdempotentRetries }),
-    status: () => meshStatus({ name, config, store, identities, clock, unusedSource: unusedSource() }),
+    status: () =>
+      meshStatus({
+        name,
+        config,
+        store,
+        identities,
+        clock,
+        unusedSource: unusedSource(),
+        findingsOf: (source) => planes.find((plane) => plane.name === source)?.findings?.(),
+      }),
     async ready() {
       const delivering = planes.filter((plane) => plane.demand === undefined);
       const { promise: late, reject } = Promise.withResolvers<never>();

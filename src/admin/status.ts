@@ -1,5 +1,6 @@
 import type { Clock } from '../base/runtime.ts';
 import type { ConfigStore, SourceStatus } from '../control-plane/store.ts';
+import type { SourceFindings } from '../model/contracts.ts';
 import type { PriorityStatus } from '../data-plane/cluster/host-group.ts';
 import type { LiveConfig } from '../data-plane/live-config.ts';
 import type { BreakerView } from '../data-plane/resilience/cluster-breaker.ts';
@@ -71,13 +72,18 @@ export function meshStatus(mesh: {
   clock: Clock;
   /** A source that is there and that nobody asks. */
   unusedSource: string | undefined;
+  /** What a source knows and has not put in force. */
+  findingsOf: (source: string) => SourceFindings | undefined;
 }): MeshStatus {
-  const { name, config, store, identities, clock, unusedSource } = mesh;
+  const { name, config, store, identities, clock, unusedSource, findingsOf } = mesh;
   const now = clock.now();
   return {
     name,
     version: config.version,
-    controlPlanes: store.status().map((status) => (status.source === unusedSource ? { ...status, state: 'not-used' } : status)),
+    controlPlanes: store
+      .status()
+      .map((status) => withFindings(status, findingsOf(status.source)))
+      .map((status) => (status.source === unusedSource ? { ...status, state: 'not-used' } : status)),
     virtualHosts: config.virtualHosts(),
     clusters: [...config.clusters()].map((cluster) => ({
       name: cluster.name,
@@ -101,6 +107,15 @@ export function meshStatus(mesh: {
     })),
     identities: identities.statuses(),
     unhonoured: config.unhonoured(),
+  };
+}
+
+function withFindings(status: SourceStatus, findings: SourceFindings | undefined): SourceStatus {
+  if (findings === undefined) return status;
+  return {
+    ...status,
+    rejected: [...status.rejected, ...findings.rejected],
+    unhonoured: [...status.unhonoured, ...findings.unhonoured],
   };
 }
 

@@ -18,6 +18,27 @@ export const schemes: Readonly<Record<string, Scheme>> = {
       return (url) => consulControlPlane(consulOptionsFromUrl(url));
     },
   },
+  xds: {
+    example: 'xds://127.0.0.1:18000',
+    load: async () => {
+      const { xdsControlPlane, xdsOptionsFromUrl } = await import('./xds/index.ts');
+      return (url) => xdsControlPlane(xdsOptionsFromUrl(url));
+    },
+  },
+  spiffe: {
+    example: 'spiffe:',
+    load: async () => {
+      const { spiffeControlPlane, spiffeOptionsFromUrl } = await import('./spiffe/index.ts');
+      return (url) => spiffeControlPlane(spiffeOptionsFromUrl(url));
+    },
+  },
+  istio: {
+    example: 'istio:',
+    load: async () => {
+      const { istioControlPlane, istioOptionsFromUrl } = await import('./istio/index.ts');
+      return (url) => istioControlPlane(istioOptionsFromUrl(url));
+    },
+  },
 };
 
 /** A control plane, and whether its configuration is there at once: a file or an object. */

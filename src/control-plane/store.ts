@@ -39,6 +39,8 @@ export interface SourceStatus {
   readonly problems: readonly Problem[];
   /** What is in force is not what the source says now, and why. */
   readonly stale: string | undefined;
+  /** Which of its servers serves it, where it has several. */
+  readonly server: string | undefined;
   /** Version in force; `''` before the first update. */
   readonly version: string;
   readonly resources: Readonly<Record<ResourceKind, number>>;
@@ -219,6 +221,7 @@ function statusOf(state: SourceState, snapshot: Snapshot): SourceStatus {
     error: status.error,
     problems: status.problems ?? [],
     stale: status.stale,
+    server: status.server,
     version: state.snapshot.version,
     resources: Object.fromEntries(resourceKinds.map((kind) => [kind, resources[kind].size])) as Record<ResourceKind, number>,
     rejected: [...state.rejected.values()].flat(),

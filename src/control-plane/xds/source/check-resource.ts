@@ -6,7 +6,7 @@ import type { ConfigSink } from '../../../model/contracts.ts';
 import type { Resource } from '../../../model/snapshot.ts';
 import type { Finding } from '../translate/message.ts';
 import { readCluster, readListener, readRouteTable, type ReadListener, type ReadOptions } from '../translate/received.ts';
-import { endpointsFromWire, type EndpointsMemo } from './read-endpoints.ts';
+import { endpointsFromWire, type EndpointsMemo } from '../wire/endpoints-from-wire.ts';
 import type { EndpointsConfig } from '../../../model/cluster.ts';
 import type { Judgement } from './kept-resources.ts';
 import type { Pace } from './pace.ts';

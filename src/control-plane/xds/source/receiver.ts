@@ -47,7 +47,8 @@ export class Receiver {
     const kind = kindOf(response.typeUrl);
     if (kind === undefined) return [];
     const { kept, subscriptions, status } = this.parts;
-    const refused: RefusedResource[] = [...response.broken];
+    const refused: RefusedResource[] = [];
+    // The stream has refused what is no resource; that is told of here.
     const news: RefusedResource[] = [...response.broken];
     for (const resource of response.resources) {
       if (pace.isOver) await pace.turn();
@@ -58,8 +59,8 @@ export class Receiver {
       refused.push(refusal);
       if (verdict.isNews) news.push(refusal);
     }
-    for (const name of response.removed) this.takeAway(kind, name, 'the server removed it');
     if (response.isWhole) this.takeWhole(kind, response);
+    else this.takeRemovals(kind, response);
     status.setRefused(Object.values(kept).flatMap((resources) => [...resources.rejected()]));
     if (news.length > 0) {
       const problems = news.map(({ name, reason }) => ({ key: keyOf(kind, name), path: '', reason }));
@@ -165,24 +166,49 @@ export class Receiver {
     }
   }
 
-  /** What a whole response does not name is gone; that all is gone is taken for a mistake. */
+  /** What a whole response does not name is gone. */
   private takeWhole(kind: KeptKind, { resources, broken }: AdsResponse): void {
-    const { kept, subscriptions, status, failOnDataErrors } = this.parts;
-    const present = kept[kind];
-    const wasEmpty = present.size === 0;
-    const saysNothing = resources.length === 0 && broken.length === 0;
-    const about = `empty ${kind}`;
-    if (saysNothing && !wasEmpty && !failOnDataErrors) {
-      const reason = `the server says that nothing is left; all ${present.size} stay in force until others come`;
-      status.note(about, { key: { kind: kind as 'listener' | 'cluster', name: '*' }, path: '', reason });
+    const present = this.parts.kept[kind];
+    const named = new Set([...resources, ...broken].map(({ name }) => name));
+    const gone = Array.from(present.all(), ({ name }) => name).filter((name) => !named.has(name));
+    if (named.size === 0 && this.isMistake(kind, gone)) return;
+    this.end(kind, gone, 'the server has it no longer');
+  }
+
+  /** What an incremental response takes away by name; its first one about all of a kind has all that there is. */
+  private takeRemovals(kind: KeptKind, { resources, removed }: AdsResponse): void {
+    const withheld = this.withheld.get(kind) ?? [];
+    if (resources.length === 0 && this.isMistake(kind, [...withheld, ...removed])) {
+      this.withheld.set(kind, [...withheld, ...removed]);
       return;
     }
-    status.note(about, undefined);
-    present.isComplete = subscriptions.isWildcard(kind);
+    this.withheld.delete(kind);
     const named = new Set(resources.map(({ name }) => name));
-    for (const { name } of broken) named.add(name);
-    for (const { name } of [...present.all()]) if (!named.has(name)) this.takeAway(kind, name, 'the server has it no longer');
-    this.parts.onChange(kind, '*');
+    this.end(kind, [...withheld.filter((name) => !named.has(name)), ...removed], 'the server removed it');
+  }
+
+  /** Names that the server took away all at once, until it says something else of their kind. */
+  private readonly withheld = new Map<KeptKind, readonly string[]>();
+
+  /** That all of a kind is gone at once is taken for a mistake (gRFC A88), and nothing of it goes. */
+  private isMistake(kind: KeptKind, gone: readonly string[]): boolean {
+    const { kept, subscriptions, status, failOnDataErrors } = this.parts;
+    const { size } = kept[kind];
+    if (failOnDataErrors || size === 0 || !subscriptions.isWildcard(kind)) return false;
+    const good = new Set(gone.filter((name) => kept[kind].has(name)));
+    if (good.size < size) return false;
+    const reason = `the server says that nothing is left; all ${size} stay in force until others come`;
+    status.note(`empty ${kind}`, { key: keyOf(kind, '*'), path: '', reason });
+    return true;
+  }
+
+  private end(kind: KeptKind, gone: readonly string[], reason: string): void {
+    const { kept, subscriptions, status, onChange } = this.parts;
+    status.note(`empty ${kind}`, undefined);
+    for (const name of gone) this.takeAway(kind, name, reason);
+    if (!subscriptions.isWildcard(kind) || kept[kind].isComplete) return;
+    kept[kind].isComplete = true;
+    onChange(kind, '*');
   }
 
   /**

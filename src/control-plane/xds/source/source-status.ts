@@ -63,6 +63,7 @@ export class SourceStatus {
       ...(errors.length > 0 && { error: errors.join('; ') }),
       ...(problems.length > 0 && { problems }),
       ...(this.stale !== undefined && { stale: this.stale }),
+      ...(this.stream.server !== undefined && { server: this.stream.server }),
     };
   }
 

@@ -3,7 +3,7 @@ import type { EndpointsConfig } from '../../../model/cluster.ts';
 import type { RouteTableConfig } from '../../../model/route.ts';
 import type { SelectableCluster } from '../translate/link-subsets.ts';
 import { readCluster, type ReadCluster, type ReadOptions } from '../translate/received.ts';
-import { endpointsFromWire, type EndpointsMemo } from './read-endpoints.ts';
+import { endpointsFromWire, type EndpointsMemo } from '../wire/endpoints-from-wire.ts';
 import type { KeptResources } from './kept-resources.ts';
 
 /** Clusters that these tables lead to, mirrors included. */

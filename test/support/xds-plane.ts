@@ -1,0 +1,44 @@
+/** A scripted xDS server that is told resources in JSON, by kind. */
+import { typeUrls } from '../../src/control-plane/xds/client/contract.ts';
+import { startAdsServer, type AdsServer, type AdsServerOptions } from './ads-server.ts';
+import { envoyBytes } from './envoy-bytes.ts';
+
+type Kind = keyof typeof typeUrls;
+type Named = object & { readonly name?: string; readonly cluster_name?: string };
+
+/** The server, and its resources as they are told. */
+export interface XdsPlane extends AsyncDisposable {
+  readonly server: AdsServer;
+  readonly address: string;
+  /** Sets these resources, all in one push. */
+  set(kind: Kind, ...resources: readonly Named[]): void;
+  remove(kind: Kind, ...names: readonly string[]): void;
+  /** Sets a resource to bytes of any kind. */
+  garble(kind: Kind, name: string, bytes: Uint8Array): void;
+}
+
+export async function startXdsPlane(options: AdsServerOptions = {}): Promise<XdsPlane> {
+  const server = await startAdsServer(options);
+  return {
+    server,
+    address: server.address,
+    set(kind, ...resources) {
+      const type = typeUrls[kind].slice(typeUrls[kind].indexOf('/') + 1);
+      server.push(
+        typeUrls[kind],
+        Object.fromEntries(
+          resources.map((resource) => [resource.name ?? resource.cluster_name ?? '', envoyBytes(resource, type)]),
+        ),
+      );
+    },
+    remove(kind, ...names) {
+      server.push(typeUrls[kind], Object.fromEntries(names.map((name) => [name, undefined])));
+    },
+    garble(kind, name, bytes) {
+      server.push(typeUrls[kind], { [name]: bytes });
+    },
+    async [Symbol.asyncDispose]() {
+      server.close();
+    },
+  };
+}
