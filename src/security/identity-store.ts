@@ -62,6 +62,17 @@ export interface IdentityStore extends IdentitySink {
   /** Calls back after each change. The returned function stops it. */
   watch(listener: (change: IdentityChange) => void): () => void;
   statuses(): readonly IdentityStatus[];
+  /** Sources that try to deliver and have not delivered anything yet, with their state. */
+  awaited(): readonly AwaitedSource[];
+  /** Calls back once, when something was delivered or a source has another state. The returned function stops it. */
+  onNext(listener: () => void): () => void;
+}
+
+/** A source that may still bring what is missing: `connecting` = at its first attempt, `disconnected` = that failed. */
+export interface AwaitedSource {
+  readonly source: string;
+  readonly state: 'connecting' | 'disconnected';
+  readonly error?: string;
 }
 
 type Verdict = ReturnType<IdentitySink['setSvid']>;
@@ -75,11 +86,19 @@ export function createIdentityStore(options: {
   const entries = new Map<SecretRef, IdentityEntry>();
   const sourceStatuses = new Map<string, ControlPlaneStatus>();
   const listeners = new Set<(change: IdentityChange) => void>();
+  const nextListeners = new Set<() => void>();
+  const delivered = new Set<string>();
   let lastGeneration = 0;
 
+  const wakeNext = (): void => {
+    const woken = [...nextListeners];
+    nextListeners.clear();
+    for (const listener of woken) listener();
+  };
   const announce = (source: string, change: IdentityChange): void => {
     onEvent?.({ type: 'identity-changed', source, ...change });
     for (const listener of listeners) listener(change);
+    wakeNext();
   };
   /** `put` keeps it, and says false when it is what is there already. */
   const offer = <T>(
@@ -103,6 +122,7 @@ export function createIdentityStore(options: {
       return refuse(checked.reason);
     }
     delete entry.refused[kind];
+    delivered.add(source);
     if (put(entry, checked.value, lastGeneration + 1)) {
       lastGeneration += 1;
       announce(source, { name, kind, change: 'set', generation: lastGeneration });
@@ -143,6 +163,7 @@ export function createIdentityStore(options: {
     status(status) {
       sourceStatuses.set(source, status);
       onEvent?.({ type: 'identity-source', source, ...status });
+      wakeNext();
     },
   });
 
@@ -154,6 +175,16 @@ export function createIdentityStore(options: {
     watch(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
+    },
+    awaited: () =>
+      [...sourceStatuses].flatMap(([source, { state, error }]) =>
+        delivered.has(source) || (state !== 'connecting' && state !== 'disconnected')
+          ? []
+          : [{ source, state, ...(error !== undefined && { error }) }],
+      ),
+    onNext(listener) {
+      nextListeners.add(listener);
+      return () => nextListeners.delete(listener);
     },
     statuses: () =>
       [...entries].map(([name, entry]) => identityStatus(name, entry, sourceStatuses.get(entry.source), clock.wallNow())),

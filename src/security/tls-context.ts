@@ -104,6 +104,9 @@ function trustDomainsOf(bundle: CurrentTrustBundle | undefined): Pick<TlsContext
 
 function missing(what: string, name: string, store: IdentityStore): string {
   const status = store.statuses().find((entry) => entry.name === name);
-  const why = status?.refused ?? status?.sourceStatus?.error;
+  const awaited = store
+    .awaited()
+    .map(({ source, state, error }) => `${source} is ${state}${error === undefined ? '' : `: ${error}`}`);
+  const why = status?.refused ?? status?.sourceStatus?.error ?? (awaited.length === 0 ? undefined : awaited.join(', '));
   return `no ${what} ${JSON.stringify(name)} is in force${why === undefined ? '; configure `identity`' : `: ${why}`}`;
 }

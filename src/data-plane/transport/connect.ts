@@ -23,6 +23,7 @@ import type { IdentityStore } from '../../security/identity-store.ts';
 import { compilePeerCheck, identityOfPeer, type PeerCheck, type PeerIdentity } from '../../security/peer-identity.ts';
 import { tlsContextOf, type TlsContext } from '../../security/tls-context.ts';
 import { offeredProtocols, speaksHttp2, type Http2Use } from './application-protocols.ts';
+import { awaitIdentity } from './await-identity.ts';
 import { ConnectAttempt, watchForRefusal, type ConnectLimits } from './connect-attempt.ts';
 import { ConnectError } from './connect-error.ts';
 import { SessionSlot } from './session-slot.ts';
@@ -50,6 +51,8 @@ export interface ConnectedPeer {
   /** Number of the identity and trust bundle it was made with. */
   readonly generation: number;
   readonly identity: PeerIdentity;
+  /** SPIFFE ID that we showed; undefined = none. */
+  readonly ownId: string | undefined;
   /** When the peer's certificate or ours expires, milliseconds since 1970: no request begins on the connection after that. */
   readonly notAfterMs: number;
 }
@@ -72,16 +75,13 @@ export function createConnector(target: ConnectTarget): Connector {
   }
   if (!(target.connectTimeoutMs > 0)) throw new RangeError(`connectTimeoutMs must be above 0, not ${target.connectTimeoutMs}`);
   const tls = target.tls?.mode === 'disabled' ? undefined : target.tls;
-  const check = tls && compilePeerCheck(tls.peers);
   const h2 = target.h2 ?? 'never';
-  const alpn = tls && offeredProtocols(tls.alpn, h2);
   const endpoint = socketPath ?? (isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`);
-  const sessions = new SessionSlot();
   const where: NetConnectOpts =
     socketPath === undefined ? { host, port, ...(isIP(host) !== 0 && { autoSelectFamily: false }) } : { path: socketPath };
 
-  return (options, callback) => {
-    if (tls === undefined || check === undefined || alpn === undefined) {
+  if (tls === undefined) {
+    return (_options, callback) => {
       const socket = netConnect({ ...where, ...streamOptions });
       if (target.isBackground === true) letProcessEnd(socket);
       const attempt = new ConnectAttempt(socket, endpoint, target, callback);
@@ -89,15 +89,15 @@ export function createConnector(target: ConnectTarget): Connector {
         if (h2 === 'prior-knowledge') setApplicationProtocol(socket, 'h2');
         attempt.succeed();
       });
-      return;
-    }
-    const context = tlsContextOf(identities, tls);
-    if (typeof context === 'string') {
-      const error = new ConnectError('no-identity', `${endpoint} was not asked: ${context}`);
-      // undici must not be answered before the connector has returned.
-      queueMicrotask(() => callback(error, null));
-      return;
-    }
+    };
+  }
+
+  const check = compilePeerCheck(tls.peers);
+  const alpn = offeredProtocols(tls.alpn, h2);
+  const sessions = new SessionSlot();
+  const contextNow = (): TlsContext | string => tlsContextOf(identities, tls);
+
+  const secure = (context: TlsContext, options: buildConnector.Options, callback: buildConnector.Callback): void => {
     const name = tls.sni ?? options.servername ?? options.hostname;
     const resumable = sessions.take(context, name, clock.wallNow());
     const socket = tlsConnect({
@@ -140,6 +140,22 @@ export function createConnector(target: ConnectTarget): Connector {
       attempt.succeed();
     });
   };
+
+  return (options, callback) => {
+    const context = contextNow();
+    if (typeof context !== 'string') {
+      secure(context, options, callback);
+      return;
+    }
+    const refuse = (reason: string): void =>
+      callback(new ConnectError('no-identity', `${endpoint} was not asked: ${reason}`), null);
+    const limits = { clock, timeoutMs: target.connectTimeoutMs };
+    const isAwaited = awaitIdentity(identities, contextNow, limits, (late) =>
+      typeof late === 'string' ? refuse(late) : secure(late, options, callback),
+    );
+    // undici must not be answered before the connector has returned.
+    if (!isAwaited) queueMicrotask(() => refuse(context));
+  };
 }
 
 function peerProblem(
@@ -170,6 +186,7 @@ function peerProblem(
   peers.set(socket, {
     generation: context.generation,
     identity,
+    ownId: context.svid?.spiffeId,
     notAfterMs: ownNotAfterMs > clock.wallNow() ? Math.min(notAfterMs, ownNotAfterMs) : notAfterMs,
   });
   return undefined;
