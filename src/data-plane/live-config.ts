@@ -16,6 +16,7 @@ import { createVirtualHostTable, type VirtualHostTable } from './routing/virtual
 import { ClusterWaiters } from './cluster-waiters.ts';
 import { absenceIn, type DemandBook } from './demand-book.ts';
 import { parseOrigin, writtenHost, type OriginEntry } from './origin.ts';
+import { isPassedOn } from './passed-on.ts';
 import { isSameRouting, outboundListeners, tableOf } from './source-routing.ts';
 import { unhonouredOf, zonesUnknown } from './unhonoured.ts';
 import { unnamedChecks } from './health-checks/unnamed-checks.ts';
@@ -70,6 +71,8 @@ export class LiveConfig {
       const virtualHost =
         source.tables.get(port)?.find(host, port, authority) ?? source.tables.get(0)?.find(host, port, authority);
       if (virtualHost !== undefined) {
+        const only = virtualHost.onlySlot?.cluster?.config;
+        if (only !== undefined && isPassedOn(only)) continue;
         const entry: OriginEntry = { ...url, virtualHost, isLastResort };
         this.origins.set(origin, entry);
         return entry;

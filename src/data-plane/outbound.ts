@@ -39,6 +39,7 @@ import type { OriginEntry } from './live-config.ts';
 import { respondLocally } from './local-response.ts';
 import type { CallContext } from './outbound-context.ts';
 import { PassThrough } from './pass-through.ts';
+import { isPassedOn } from './passed-on.ts';
 import type { Outcome, ResponseOutcome } from './resilience/outcome.ts';
 import type { RetryBudget } from './resilience/retry-budget.ts';
 import { isBudgetSuccess, mayRetryResponse } from './resilience/retry.ts';
@@ -171,7 +172,7 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
     if (entry !== undefined) this.chooseRoute(entry);
     else {
       this.entry = config.unresolved(origin);
-      this.span = this.context.telemetry.startRequest(this, this.startMs);
+      this.span ??= this.context.telemetry.startRequest(this, this.startMs);
       if (!limitTime(this, 0)) return;
       this.after(
         (signal) => config.whenKnown(origin, configTimeoutMs, signal),
@@ -281,7 +282,10 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
         () => {
           // What a request named has a slot from the moment on at which it is there.
           if (destination.slot.isNamed) this.destination = destinationOf(this, this.route!);
-          this.chooseCluster();
+          const { cluster } = destination.slot;
+          const isOnly = this.entry!.virtualHost!.onlySlot === destination.slot;
+          if (isOnly && cluster !== undefined && isPassedOn(cluster.config)) this.passOn();
+          else this.chooseCluster();
         },
       );
       return;
@@ -302,6 +306,17 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
         () => this.prepare(this.checkedMember(cluster)),
         (error) => this.failOver(cluster, error),
       );
+  }
+
+  /** The cluster that was waited for is the host that was asked for: whoever else knows it serves the request. */
+  private passOn(): void {
+    this.plan?.end();
+    this.plan = undefined;
+    this.deadline?.cancel();
+    this.deadline = undefined;
+    this.route = undefined;
+    this.destination = undefined;
+    this.resolve(this.entry!.origin);
   }
 
   /** Where the first health checks found nobody well, an aggregate may have another member. */

@@ -152,7 +152,9 @@ export const discoveryFields: { readonly [K in Discovery['kind']]: FieldTable<Ex
     metadata: 'honoured',
   },
   aggregate: { kind: 'honoured', clusters: 'honoured' },
-  'original-destination': { kind: { reason: 'the cluster has no endpoints in this version, so its requests fail' } },
+  'original-destination': {
+    kind: { reason: 'what leads to it alone goes on to the next source that knows the host, under its policy, or to DNS' },
+  },
 };
 
 /** Fields of `LocalityConfig`. */

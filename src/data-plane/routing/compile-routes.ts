@@ -10,6 +10,7 @@ import { sumOfWeights } from './decide-route.ts';
 import { compileRequestEdit, compileResponseEdit, type PolicyPlaces } from './compile-edits.ts';
 import type { CompiledRoute, CompiledVirtualHost, RouteCompilation } from './compiled-route.ts';
 import { compileMatch } from './match-route.ts';
+import { onlySlotOf } from './only-slot.ts';
 import { isPlainRoute } from './plain-route.ts';
 import { createRouteIndex } from './route-index.ts';
 import { unservedAction, unservedPolicy } from './route-fields.ts';
@@ -31,6 +32,7 @@ export function compileVirtualHost(
     routes,
     index: createRouteIndex(routes),
     requireTls: host.requireTls,
+    onlySlot: onlySlotOf(routes),
     hasFractions: host.routes.some(({ match }) => match.fraction !== undefined),
     virtualClusterOf: compileVirtualClusters(host.virtualClusters),
   };

@@ -94,6 +94,8 @@ export interface CompiledVirtualHost {
   readonly index: RouteIndex<CompiledRoute> | undefined;
   /** Set = requests over plain HTTP are redirected to https before any route is asked. */
   readonly requireTls: 'all' | 'external' | undefined;
+  /** The cluster that all routes send to. Undefined where they send to several, or one of them does something else. */
+  readonly onlySlot: ClusterSlot | undefined;
   /** Whether a route takes a random share, so that a number has to be drawn for each request. */
   readonly hasFractions: boolean;
   /** Names the class of a request, for telemetry. Undefined where the host has no virtual clusters. */

@@ -84,6 +84,7 @@ describe('the route of a request', () => {
       version: '1',
       requireTls: undefined,
       virtualClusterOf: undefined,
+      onlySlot: undefined,
       hasFractions: false,
       index: undefined,
       routes: compile([
