@@ -11,6 +11,7 @@ import type { LiveSuite } from './suite.ts';
 const suites: Readonly<Record<string, () => Promise<LiveSuite>>> = {
   consul: async () => (await import('./consul/suite.ts')).consulSuite,
   envoy: async () => (await import('./envoy/suite.ts')).envoySuite,
+  istio: async () => (await import('./istio/suite.ts')).istioSuite,
 };
 
 interface Counts {

@@ -46,6 +46,8 @@ export interface CertificateSource {
   current(): CurrentCertificate | undefined;
   /** Calls back after the first certificate and after each renewal. */
   onChange(listener: () => void): void;
+  /** There is reason to believe that the certificate is not taken any more. */
+  renewNow(): void;
 }
 
 /** What a source is made of. */
@@ -66,6 +68,7 @@ export function createCertificateSource(options: CertificateSourceOptions): Cert
   const sign = options.sign ?? createCertificate;
   const listeners = new Set<() => void>();
   let certificate: CurrentCertificate | undefined;
+  let changes: Changes | undefined;
 
   const current = (): CurrentCertificate | undefined =>
     certificate !== undefined && certificate.notAfterMs > clock.wallNow() ? certificate : undefined;
@@ -91,29 +94,35 @@ export function createCertificateSource(options: CertificateSourceOptions): Cert
 
   async function run(sink: IdentitySink, signal: AbortSignal): Promise<void> {
     const report = reporterOf(sink);
-    const changes = new Changes(clock, signal, ca);
+    const wait = new Changes(clock, signal, ca);
+    changes = wait;
     let failures = 0;
     report({ state: 'connecting' });
     while (!signal.aborted) {
-      changes.forget();
+      wait.forget();
       try {
         await renew(sink, signal);
         failures = 0;
         report({ state: 'connected' });
         const lifetimeMs = (certificate?.notAfterMs ?? 0) - clock.wallNow();
         const jitterRatio = renewalJitterRatio * (2 * random() - 1);
-        await changes.next('roots', clock.wallNow() + lifetimeMs * (renewalRatio + jitterRatio));
+        await wait.next('roots', clock.wallNow() + lifetimeMs * (renewalRatio + jitterRatio));
       } catch (error) {
         if (signal.aborted) break;
         failures++;
         report(statusOf(error, certificate, clock.wallNow()));
-        await changes.next('any', clock.wallNow() + reconnectBackoff(failures, random, backoffBaseMs, backoffMaxMs));
+        await wait.next('any', clock.wallNow() + reconnectBackoff(failures, random, backoffBaseMs, backoffMaxMs));
       }
     }
-    changes.stop();
+    wait.stop();
   }
 
-  return { run, current, onChange: (listener) => void listeners.add(listener) };
+  return {
+    run,
+    current,
+    onChange: (listener) => void listeners.add(listener),
+    renewNow: () => changes?.note(true),
+  };
 }
 
 function statusOf(error: unknown, certificate: CurrentCertificate | undefined, nowMs: number): ControlPlaneStatus {
@@ -159,15 +168,18 @@ class Changes {
     const paths = [tokenFile, ...(rootCertificateFile === undefined ? [] : [rootCertificateFile])];
     this.unwatch = watchFiles(
       paths,
-      (changed) => {
-        this.hasAny = true;
-        // Kubernetes writes the token anew every hour, which says nothing about the certificate.
-        if (rootCertificateFile !== undefined && changed.includes(rootCertificateFile)) this.hasRoots = true;
-        this.wake?.();
-      },
+      // Kubernetes writes the token anew every hour, which says nothing about the certificate.
+      (changed) => this.note(rootCertificateFile !== undefined && changed.includes(rootCertificateFile)),
       clock,
     );
     signal.addEventListener('abort', this.wakeUp);
+  }
+
+  /** Something changed; `isRoots` = the certificate is one of other roots now. */
+  note(isRoots: boolean): void {
+    this.hasAny = true;
+    this.hasRoots ||= isRoots;
+    this.wake?.();
   }
 
   /** Called before the files are read: what changes from now on counts. */
