@@ -139,9 +139,10 @@ function isAlike(a: unknown, b: unknown): boolean {
 }
 
 function* tlsProblems({ file }: Services, path: FilePath, tls: ServiceFile['tls']): Generator<FileProblem> {
-  if (tls?.mode !== 'mutual' || file.identity?.certificate !== undefined) return;
+  if (tls?.mode !== 'mutual' || tls.identity !== undefined || file.identity?.certificate !== undefined) return;
   yield {
     path: [...path, 'mode'],
-    reason: '`mutual` needs a certificate to show; add `identity: { certificate, privateKey, trustBundle }`, or use `simple`',
+    reason:
+      '`mutual` needs a certificate to show; add `identity: { certificate, privateKey, trustBundle }`, name one by `tls.identity`, or use `simple`',
   };
 }

@@ -11,6 +11,8 @@ function isPeerName(value: string): boolean {
 const peerName =
   'a SPIFFE ID such as spiffe://example.org/orders (lower-case trust domain, with a path) or a DNS name, without wildcards';
 
+const identityName = 'the name of an identity, such as spiffe';
+
 /** `tls`. */
 export const tls = v.pipe(
   mapping({
@@ -26,6 +28,12 @@ export const tls = v.pipe(
         'SPIFFE IDs and DNS names, one of which the certificate of the endpoint must hold. Without them it must name the `sni` host (RFC 9525).',
       ),
     ),
+    identity: v.pipe(
+      v.exactOptional(v.pipe(v.string(identityName), v.nonEmpty(identityName))),
+      v.description(
+        'Identity of another source: its certificate is the one that we show with `mutual`, its trust bundle the one that the endpoint is verified with. `spiffe` is that of the SPIFFE Workload API; each of its SVIDs has its SPIFFE ID as a name too. By default the `identity` of this file.',
+      ),
+    ),
     sni: v.pipe(
       v.exactOptional(hostName()),
       v.description('Server name sent in the handshake. By default the name under `dns`, else the host of the URL.'),
@@ -37,6 +45,13 @@ export const tls = v.pipe(
       'it has no effect with `mode: disabled`: remove it, or use `simple` or `mutual`',
     ),
     ['peers'],
+  ),
+  v.forward(
+    v.check(
+      ({ mode, identity }) => mode !== 'disabled' || identity === undefined,
+      'it has no effect with `mode: disabled`: remove it, or use `simple` or `mutual`',
+    ),
+    ['identity'],
   ),
   v.forward(
     v.check(

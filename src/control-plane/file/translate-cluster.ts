@@ -161,7 +161,7 @@ function endpointFrom({ address, weight, metadata, health, hostname }: EndpointF
 }
 
 function upstreamTls(
-  { mode, peers = [], sni }: TlsFile,
+  { mode, identity: named, peers = [], sni }: TlsFile,
   { identity }: MeshFile,
   discovery: Discovery,
   identityName: string,
@@ -173,8 +173,8 @@ function upstreamTls(
     sni ?? (discovery.kind === 'dns' && isHostName(discovery.hostname) ? discovery.hostname.replace(/\.$/, '') : undefined);
   return {
     mode,
-    ...(mode === 'mutual' && { identity: identityName }),
-    ...(identity?.trustBundle !== undefined && { trust: identityName }),
+    ...(mode === 'mutual' && { identity: named ?? identityName }),
+    ...((named !== undefined || identity?.trustBundle !== undefined) && { trust: named ?? identityName }),
     ...(serverName !== undefined && { sni: serverName }),
     peers: peers.map(sanMatcher),
   };

@@ -395,6 +395,16 @@ const rows: readonly Row[] = [
     problems: [/tls\.peers .* no effect with `mode: disabled`/],
   },
   {
+    name: 'identity-in-plaintext',
+    text: service('tls: { mode: disabled, identity: spiffe }'),
+    problems: [/tls\.identity .* no effect with `mode: disabled`/],
+  },
+  {
+    name: 'identity-without-a-name',
+    text: service("tls: { mode: simple, identity: '' }"),
+    problems: [/tls\.identity .*the name of an identity, such as spiffe/],
+  },
+  {
     name: 'mutual-tls-without-identity',
     text: service('tls: { mode: mutual }'),
     problems: [/^services\.a\.tls\.mode 4:18 `mutual` needs a certificate to show; add `identity/],
