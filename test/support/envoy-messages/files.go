@@ -5,6 +5,7 @@ import (
 	_ "github.com/cncf/xds/go/xds/data/orca/v3"
 	_ "github.com/cncf/xds/go/xds/type/matcher/v3"
 	_ "github.com/cncf/xds/go/xds/type/v3"
+	_ "github.com/envoyproxy/go-control-plane/contrib/envoy/extensions/load_balancing_policies/peak_ewma/v3alpha"
 	_ "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
@@ -202,6 +203,7 @@ var files = []string{
 	"envoy/extensions/load_balancing_policies/least_request/v3/least_request.proto",
 	"envoy/extensions/load_balancing_policies/load_aware_locality/v3/load_aware_locality.proto",
 	"envoy/extensions/load_balancing_policies/maglev/v3/maglev.proto",
+	"contrib/envoy/extensions/load_balancing_policies/peak_ewma/v3alpha/peak_ewma.proto",
 	"envoy/extensions/load_balancing_policies/override_host/v3/override_host.proto",
 	"envoy/extensions/load_balancing_policies/pick_first/v3/pick_first.proto",
 	"envoy/extensions/load_balancing_policies/random/v3/random.proto",

@@ -14,7 +14,10 @@ export interface Finding {
   readonly reason: string;
 }
 
-/** What was found while one resource was read. */
+/** More findings of a kind in one resource help nobody, and a hostile one could have millions. */
+const maxFindings = 1000;
+
+/** What was found while one resource was read: of each kind the first thousand. */
 export class Findings {
   /** Reasons to refuse the resource. Empty = it is good. */
   readonly problems: Finding[] = [];
@@ -42,24 +45,24 @@ export class Findings {
   }
 
   problem(path: string, reason: string): void {
-    if (this.isNew(path, reason)) this.problems.push({ path, reason });
+    this.add(this.problems, path, reason);
   }
 
   /** Reports a part that has no effect. */
   note(path: string, reason: string): void {
-    if (this.isNew(path, reason)) this.unhonoured.push({ path, reason });
+    this.add(this.unhonoured, path, reason);
   }
 
-  private isNew(path: string, reason: string): boolean {
+  private add(findings: Finding[], path: string, reason: string): void {
     const text = `${path}\n${reason}`;
-    if (this.said.has(text)) return false;
+    if (findings.length > maxFindings || this.said.has(text)) return;
     this.said.add(text);
-    return true;
+    findings.push(findings.length === maxFindings ? { path: '', reason: 'there is more of this kind' } : { path, reason });
   }
 
   /** Reports the fields that nobody read. Call it once, when everything has been read. */
   reportUnread(): void {
-    for (const message of this.messages) message.reportUnread();
+    for (const message of this.messages) if (this.unhonoured.length <= maxFindings) message.reportUnread();
     this.messages.length = 0;
   }
 }
@@ -315,7 +318,7 @@ export function typedMessage(message: Message): TypedMessage {
 /** Which extension it is, such as `previous_hosts`: by the type of its configuration, as in Envoy, else by the end of its name. */
 export function extensionOf(message: Message, config: TypedMessage | undefined): string {
   const name = message.text('name') ?? '';
-  const ofType = /\.(\w+)\.v\d+\.\w+$/.exec(config?.type ?? '')?.[1];
+  const ofType = /\.(\w+)\.v\d+(?:alpha|beta)?\d*\.\w+$/.exec(config?.type ?? '')?.[1];
   return ofType ?? name.slice(name.lastIndexOf('.') + 1);
 }
 

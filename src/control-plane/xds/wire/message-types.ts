@@ -29,6 +29,9 @@ export interface MessageType {
   readonly fields: readonly FieldType[];
   readonly byName: ReadonlyMap<string, FieldType>;
   readonly byNumber: readonly (FieldType | undefined)[];
+  /** Two undefined cells for each field, and a word of zeros for each 32 of them: to be copied (see scan-message.ts). */
+  readonly emptyCells: readonly undefined[];
+  readonly noneSeen: readonly number[];
 }
 
 /** A message by its full name; undefined for one that is not in the table. */
@@ -94,7 +97,14 @@ export function typeFrom(line: string): MessageType {
 
 /** A type of fields that are known by name alone when `byNumber` is left out: those of a map. */
 export function typeOf(name: string, fields: readonly FieldType[], byNumber: MessageType['byNumber'] = []): MessageType {
-  return { name, fields, byName: new Map(fields.map((field) => [field.name, field])), byNumber };
+  return {
+    name,
+    fields,
+    byName: new Map(fields.map((field) => [field.name, field])),
+    byNumber,
+    emptyCells: fields.flatMap(() => [undefined, undefined]),
+    noneSeen: fields.filter((_, slot) => slot % 32 === 0).map(() => 0),
+  };
 }
 
 function fieldFrom(name: string, slot: number, code: string, oneOf: readonly number[] | undefined): FieldType {

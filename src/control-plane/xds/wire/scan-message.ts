@@ -27,7 +27,7 @@ const maxUnknown = 16;
 /** The fields of a message; undefined where the bytes are no message. */
 export function scanMessage(bytes: Buffer, start: number, end: number, type: MessageType): Scan | undefined {
   const { byNumber } = type;
-  const cells: Cells = Array.from({ length: type.fields.length * 2 });
+  const cells: Cells = type.emptyCells.slice();
   let unknown: number[] | undefined;
   cursor.at = start;
   while (cursor.at < end) {

@@ -28,7 +28,7 @@ export class WireFields implements MessageFields {
     this.unknown = unknown;
     this.depth = depth;
     this.typeUrl = typeUrl;
-    this.seen = Array.from({ length: (type.fields.length + 31) >> 5 }, () => 0);
+    this.seen = type.noneSeen.slice();
   }
 
   /** The fields of a message, which lies in so many others; a text says why there are none. `typeUrl` is of one in an `Any`. */

@@ -158,7 +158,7 @@ describe('endpoints from their bytes', () => {
       zones = zones.map((zone) => zone.filter(() => random() > 0.1));
       for (let add = pick(4); add > 0; add--) {
         const zone = zones[pick(3)]!;
-        const endpoint = { ...endpointAt(`192.0.2.${pick(250)}`), ...(rows[pick(rows.length * 2)]?.endpoint ?? {}) };
+        const endpoint = { ...endpointAt(`192.0.2.${pick(250)}`), ...rows[pick(rows.length * 2)]?.endpoint };
         zone.splice(pick(zone.length + 1), 0, endpoint);
       }
       if (random() < 0.1) zones.reverse();
