@@ -44,11 +44,7 @@ export function adsClock(): AdsClock {
     ...virtual,
     afterReading: (callback) => systemClock.afterReading!(callback),
     async untilOpen(server, streams) {
-      let isOpen = false;
-      void server.streamsOpened(streams).then(() => {
-        isOpen = true;
-      });
-      while (!isOpen) {
+      while (server.metadata.length < streams) {
         await virtual.advance(100);
         await new Promise((resolve) => setTimeout(resolve, 2));
       }

@@ -4,7 +4,7 @@
  * that is wanted was never received; it is left as soon as an earlier one answers again. What is in force stays until the server that
  * serves sends something else.
  */
-import { afterReading, type Clock, type Random, type Timer } from '../../../base/runtime.ts';
+import { afterReading, type Clock, type Random } from '../../../base/runtime.ts';
 import { grpcCodes } from '../../../wire/grpc-client.ts';
 import type { AdsClient, AdsListener, AdsResponse, RefusedResource, TypeUrl } from './contract.ts';
 import type { XdsServer } from './credentials.ts';
@@ -51,7 +51,7 @@ export function createAdsClient(options: AdsOptions): AdsClient {
   const expiries = createNamedTimers(clock);
   const changed = new Set<TypeUrl>();
   const dropped = new Map<TypeUrl, Set<string>>();
-  let flushing: Timer | undefined;
+  let isFlushing = false;
   let listener: AdsListener | undefined;
   let lastStatus = '';
   /** Settles when the listener has taken the last response. */
@@ -182,7 +182,7 @@ export function createAdsClient(options: AdsOptions): AdsClient {
   };
 
   const flush = (): void => {
-    flushing = undefined;
+    isFlushing = false;
     for (const [typeUrl, names] of dropped)
       forget(typeUrl, names.has(everything) ? [...names, ...subscriptions.of(typeUrl).inForce] : names);
     dropped.clear();
@@ -193,7 +193,9 @@ export function createAdsClient(options: AdsOptions): AdsClient {
 
   const change = (typeUrl: TypeUrl): void => {
     changed.add(typeUrl);
-    flushing ??= afterReading(clock, flush);
+    if (isFlushing) return;
+    isFlushing = true;
+    afterReading(clock, flush);
   };
 
   const host: LinkHost = {
@@ -233,7 +235,7 @@ export function createAdsClient(options: AdsOptions): AdsClient {
       change(typeUrl);
     },
     async run(to, signal) {
-      if (listener !== undefined) throw new TypeError('an xDS client is run once');
+      if (listener !== undefined) throw new TypeError('the xDS client runs already');
       if (signal.aborted) return;
       listener = to;
       links[0]!.start();
@@ -241,7 +243,6 @@ export function createAdsClient(options: AdsOptions): AdsClient {
       await new Promise<void>((resolve) => {
         signal.addEventListener('abort', () => resolve(), { once: true });
       });
-      flushing?.cancel();
       expiries.clear();
       for (const link of links) link.stop();
       listener = undefined;

@@ -61,7 +61,7 @@ function remedyFor(error: GrpcError, variant: XdsVariant): string | undefined {
 
 function troubleOf(report: LinkReport): string | undefined {
   const { address, failure, failures, nextTryMs } = report;
-  if (failure === undefined) return undefined;
+  if (failure === undefined) return report.warning;
   const tries = failures > 1 ? `, tried ${failures} times` : '';
   const next = nextTryMs === undefined ? '' : `, next try at ${time(nextTryMs)}`;
   return `${address}: ${failure}; not connected since ${time(report.sinceMs)}${tries}${next}`;

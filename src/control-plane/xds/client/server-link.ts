@@ -126,6 +126,15 @@ export class ServerLink {
     this.abort?.abort();
     this.abort = undefined;
     this.hasFailed = false;
+    this.leave();
+  }
+
+  /** Nothing that was asked on the stream is awaited any more. */
+  private leave(): void {
+    for (const held of this.current?.held.values() ?? []) held.timer.cancel();
+    this.current = undefined;
+    this.awaited.clear();
+    this.warnings.clear();
   }
 
   /** Tells the server what is wanted of the kind, unless it knows. */
@@ -210,10 +219,7 @@ export class ServerLink {
         },
         onEnd: (error) => {
           signal.removeEventListener('abort', onAbort);
-          for (const held of current.held.values()) held.timer.cancel();
-          if (this.current === current) this.current = undefined;
-          this.awaited.clear();
-          this.warnings.clear();
+          if (this.current === current) this.leave();
           if (signal.aborted) resolve();
           else if (broken !== undefined) reject(broken);
           else if (error === undefined) resolve();
