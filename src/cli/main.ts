@@ -15,7 +15,7 @@ const commands: Readonly<Record<string, Command>> = {
     load: async () => (await import('./demo/demo.ts')).demo,
   },
   validate: {
-    doc: 'checks mesh.yaml files and prints every mistake with its place, and what has no effect',
+    doc: 'checks mesh.yaml files and resources of Envoy and Istio: every mistake with its place, and what has no effect',
     load: async () => (await import('./validate.ts')).validate,
   },
   explain: {

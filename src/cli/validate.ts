@@ -5,14 +5,25 @@ import { systemClock } from '../base/runtime.ts';
 import { readConfigFile } from '../control-plane/file/client.ts';
 import { checkIdentityFiles, parseMeshFile, translateMeshFile } from '../control-plane/file/index.ts';
 import type { CommandIo } from './command.ts';
+import { examineResources } from './examine-resources.ts';
+import { reportText, type ReportStyle, type ResourceReport } from './field-report.ts';
+import { fileContent } from './file-kind.ts';
+import { examineIstio } from './istio/examine-istio.ts';
 
-const help = `Usage: meshfetch validate [FILE…] [--json] [--no-identity]
+const help = `Usage: meshfetch validate [FILE…] [--json] [--all] [--no-identity]
 
-Checks each mesh.yaml (default: mesh.yaml) and opens the PEM files of its identity, without starting anything. What is written
-and has no effect, or another one than it seems to have, is a warning.
+Checks files without starting anything. What a file is, is told by its content:
+
+  mesh.yaml (default)   its mistakes; what is written and has no effect, or another one than it seems to have, is a warning;
+                        the PEM files of its identity are opened
+  resources of Envoy    a bootstrap, single resources, a /config_dump, or what istioctl proxy-config … -o json prints
+  resources of Istio    VirtualService, DestinationRule, AuthorizationPolicy and the others, also several in one file
+
+Of resources each field is reported: carried out, without effect (and why), or refused.
 Exit status 0: all are good, 1: one has mistakes, 2: one cannot be read.
 
   --json          one line of JSON for each file
+  --all           lists the fields that are carried out too
   --no-identity   leaves the PEM files alone, for a machine that does not have them
 `;
 
@@ -29,15 +40,21 @@ export async function validate(args: readonly string[], io: CommandIo): Promise<
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: { json: { type: 'boolean' }, 'no-identity': { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+    options: {
+      json: { type: 'boolean' },
+      all: { type: 'boolean' },
+      'no-identity': { type: 'boolean' },
+      help: { type: 'boolean', short: 'h' },
+    },
   });
   if (values.help) {
     io.stdout.write(help);
     return 0;
   }
+  const style = { all: values.all === true, colours: io.stdout.isTTY === true && process.env['NO_COLOR'] === undefined };
   let worst = 0;
   for (const file of positionals.length === 0 ? ['mesh.yaml'] : positionals) {
-    const { status, facts, text } = await report(file, values['no-identity'] !== true);
+    const { status, facts, text } = await report(file, values['no-identity'] !== true, style);
     if (values.json) io.stdout.write(`${JSON.stringify({ file, ok: status === 0, ...facts })}\n`);
     else if (status === 2) io.stderr.write(`meshfetch validate: ${text}\n`);
     else io.stdout.write(`${text}\n`);
@@ -46,30 +63,23 @@ export async function validate(args: readonly string[], io: CommandIo): Promise<
   return worst;
 }
 
-async function report(file: string, opensIdentity: boolean): Promise<Report> {
+/** Dumps of a proxy are larger than what is written by hand. */
+const maxResourceBytes = 64 * 1_048_576;
+
+async function report(file: string, opensIdentity: boolean, style: ReportStyle): Promise<Report> {
   try {
-    const { text } = await readConfigFile(file);
-    const parsed = await parseMeshFile(text, file);
-    const { identity } = parsed;
-    const { error, warning } =
-      identity === undefined || !opensIdentity ? {} : await checkIdentityFiles(identity, dirname(file), systemClock);
-    if (error !== undefined)
+    const { text } = await readConfigFile(file, maxResourceBytes);
+    const content = fileContent(text);
+    if (content.kind === 'mesh') return await meshReport(file, opensIdentity);
+    if (content.kind === 'broken')
       return {
         status: 1,
-        facts: { error, problems: [{ path: 'identity', reason: error }] },
-        text: `${file} has a mistake:\n  ${error}`,
+        facts: { error: content.reason, problems: [{ path: '', reason: content.reason }] },
+        text: `${file} has a mistake:\n  ${content.reason}`,
       };
-    const services = Object.keys(parsed.services);
-    const warnings = translateMeshFile(parsed).unhonoured.map(({ path, reason }) => ({ path, reason }));
-    return {
-      status: 0,
-      facts: { services, ...(warning !== undefined && { warning }), ...(warnings.length > 0 && { warnings }) },
-      text: [
-        `${file}: good, ${services.length} service${services.length === 1 ? '' : 's'}: ${services.join(', ')}`,
-        ...(warning === undefined ? [] : [`  ${warning}`]),
-        ...warnings.map(({ path, reason }) => `  warning: ${path}: ${reason}`),
-      ].join('\n'),
-    };
+    return content.kind === 'istio'
+      ? resourcesReport(file, 'Istio', content.resources.map(examineIstio), style)
+      : resourcesReport(file, 'Envoy', await examineResources(content.resources), style);
   } catch (error) {
     if (!isMeshError(error)) throw error;
     const { message, code, details } = error;
@@ -79,4 +89,41 @@ async function report(file: string, opensIdentity: boolean): Promise<Report> {
       text: message,
     };
   }
+}
+
+function resourcesReport(file: string, what: string, resources: readonly ResourceReport[], style: ReportStyle): Report {
+  const listed = resources.map(({ carriedOut, ...rest }) => ({
+    ...rest,
+    carriedOut: style.all ? carriedOut : carriedOut.length,
+  }));
+  return {
+    status: resources.some(({ refused }) => refused.length > 0) ? 1 : 0,
+    facts: { kind: what.toLowerCase(), resources: listed },
+    text: reportText(file, what, resources, style),
+  };
+}
+
+async function meshReport(file: string, opensIdentity: boolean): Promise<Report> {
+  const { text } = await readConfigFile(file);
+  const parsed = await parseMeshFile(text, file);
+  const { identity } = parsed;
+  const { error, warning } =
+    identity === undefined || !opensIdentity ? {} : await checkIdentityFiles(identity, dirname(file), systemClock);
+  if (error !== undefined)
+    return {
+      status: 1,
+      facts: { error, problems: [{ path: 'identity', reason: error }] },
+      text: `${file} has a mistake:\n  ${error}`,
+    };
+  const services = Object.keys(parsed.services);
+  const warnings = translateMeshFile(parsed).unhonoured.map(({ path, reason }) => ({ path, reason }));
+  return {
+    status: 0,
+    facts: { services, ...(warning !== undefined && { warning }), ...(warnings.length > 0 && { warnings }) },
+    text: [
+      `${file}: good, ${services.length} service${services.length === 1 ? '' : 's'}: ${services.join(', ')}`,
+      ...(warning === undefined ? [] : [`  ${warning}`]),
+      ...warnings.map(({ path, reason }) => `  warning: ${path}: ${reason}`),
+    ].join('\n'),
+  };
 }

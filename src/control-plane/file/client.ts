@@ -14,8 +14,8 @@ export interface ConfigText {
 }
 
 /** Reads a file of UTF-8. Throws `MESH_CONFIG_UNREADABLE` with the reason and the remedy. */
-export async function readConfigFile(path: string): Promise<ConfigText> {
-  const bytes = await readBytes(path);
+export async function readConfigFile(path: string, maxBytes: number = maxFileBytes): Promise<ConfigText> {
+  const bytes = await readBytes(path, maxBytes);
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
@@ -30,7 +30,7 @@ export function versionOf(content: string | Uint8Array): string {
   return createHash('sha256').update(content).digest('hex').slice(0, 12);
 }
 
-async function readBytes(path: string): Promise<Uint8Array> {
+async function readBytes(path: string, maxBytes: number): Promise<Uint8Array> {
   try {
     // Before it is opened: to open a named pipe waits for a writer.
     const before = await stat(path);
@@ -38,8 +38,8 @@ async function readBytes(path: string): Promise<Uint8Array> {
     if (!before.isFile()) throw unreadable(path, 'it is no regular file');
     await using file = await open(path, 'r');
     const { size } = await file.stat();
-    if (size > maxFileBytes)
-      throw unreadable(path, `it has ${size} bytes, ${maxFileBytes} are allowed; split the services into several meshes`);
+    if (size > maxBytes)
+      throw unreadable(path, `it has ${size} bytes, ${maxBytes} are allowed; split the services into several meshes`);
     // One byte more than it had, so that a file that grows meanwhile is seen to have grown.
     const buffer = new Uint8Array(size + 1);
     let length = 0;

@@ -101,6 +101,12 @@ function kindOf(message: Message): Kind | undefined {
   return undefined;
 }
 
+/** Whether an object is a resource of Envoy, or has some. */
+export function isEnvoyResource(value: object): boolean {
+  const message = new Findings().message(value, '');
+  return message !== undefined && kindOf(message) !== undefined;
+}
+
 /** What a resource is that is none of Envoy's. */
 function strangeKind(message: Message): string {
   const kind = message.has('apiVersion') ? message.text('kind') : undefined;

@@ -1,0 +1,99 @@
+/**
+ * What of Istio's resources is not carried out in a process, and why. Everything else is: istiod turns it into configuration of Envoy,
+ * and that is read. A path names a field and all that is below it; `[]` stands for the elements of lists, `<>` for the keys of maps.
+ */
+
+/** Why a field has no effect; `when` = only where it holds one of these values (`!` before one: any other). */
+export interface Verdict {
+  readonly path: string;
+  readonly reason: string;
+  readonly when?: readonly string[];
+}
+
+const wayIn = 'the way in is not carried out by this version';
+const sockets = 'is about raw connections, which no HTTP client of a program opens through the mesh';
+const gateways = 'is for gateways, which are proxies of their own';
+const files = 'names files of a proxy, which are not read here; connections fail until such a secret is delivered';
+const telemetry = 'is not taken over: what is told goes to the OpenTelemetry SDK of the process';
+
+const trafficPolicy = (at: string): readonly Verdict[] => [
+  { path: `${at}.tunnel`, reason: sockets },
+  { path: `${at}.proxyProtocol`, reason: 'the PROXY protocol is not spoken' },
+  ...connection(at),
+  ...connection(`${at}.portLevelSettings[]`),
+];
+
+const connection = (at: string): readonly Verdict[] => [
+  { path: `${at}.connectionPool.http.h2UpgradePolicy`, reason: 'the protocol is the one of the request' },
+  { path: `${at}.connectionPool.http.useClientProtocol`, reason: 'the protocol is the one of the request' },
+  { path: `${at}.connectionPool.http.maxConcurrentStreams`, reason: 'the bound of the peer holds' },
+  { path: `${at}.connectionPool.http.http2KeepAlive`, reason: 'the runtime has its own' },
+  { path: `${at}.connectionPool.tcp.tcpKeepalive`, reason: 'the runtime has its own' },
+  { path: `${at}.connectionPool.tcp.idleTimeout`, reason: sockets },
+  { path: `${at}.tls.clientCertificate`, reason: files },
+  { path: `${at}.tls.privateKey`, reason: files },
+  { path: `${at}.tls.caCertificates`, reason: files },
+  { path: `${at}.tls.caCrl`, reason: files },
+  { path: `${at}.tls.credentialName`, reason: gateways },
+  {
+    path: `${at}.tls.insecureSkipVerify`,
+    when: ['true'],
+    reason: 'a peer whose certificate is not verified is never accepted',
+  },
+];
+
+/** By kind. The path `''` is the whole resource. */
+export const verdicts: Readonly<Record<string, readonly Verdict[]>> = {
+  AuthorizationPolicy: [{ path: '', reason: wayIn }],
+  PeerAuthentication: [{ path: '', reason: wayIn }],
+  RequestAuthentication: [{ path: '', reason: wayIn }],
+  Gateway: [{ path: '', reason: gateways }],
+  WorkloadGroup: [{ path: '', reason: 'a process does not register itself; write a WorkloadEntry' }],
+  ProxyConfig: [{ path: '', reason: 'is about the process of a proxy, of which there is none' }],
+  WasmPlugin: [
+    { path: '', reason: 'WebAssembly is not run in a process; requests through such a filter fail unless it may fail open' },
+  ],
+  TrafficExtension: [
+    {
+      path: '',
+      reason: 'neither WebAssembly nor Lua is run in a process; requests through such a filter fail unless it may fail open',
+    },
+  ],
+  EnvoyFilter: [
+    {
+      path: 'configPatches',
+      reason:
+        'is applied by istiod; what becomes of it is seen in the result: istioctl proxy-config all POD -o json, and validate that file',
+    },
+  ],
+  Telemetry: [
+    { path: 'tracing', reason: telemetry },
+    { path: 'accessLogging', reason: telemetry },
+    { path: 'metrics', reason: 'names and labels of the metrics are those that Istio has by default' },
+  ],
+  VirtualService: [
+    { path: 'tcp', reason: sockets },
+    { path: 'tls', reason: sockets },
+    { path: 'gateways[]', when: ['!mesh'], reason: gateways },
+    { path: 'http[].match[].gateways[]', when: ['!mesh'], reason: gateways },
+    { path: 'http[].corsPolicy', reason: 'is for browsers, which do not call through a client of a program' },
+    { path: 'http[].match[].statPrefix', reason: 'metrics go by service and route' },
+  ],
+  DestinationRule: [...trafficPolicy('trafficPolicy'), ...trafficPolicy('subsets[].trafficPolicy')],
+  ServiceEntry: [
+    {
+      path: 'ports[].protocol',
+      when: ['TCP', 'TLS', 'MONGO', 'MYSQL', 'REDIS', 'UDP'],
+      reason: sockets,
+    },
+    { path: 'resolution', when: ['NONE'], reason: 'requests go to the address that was asked for, without balancing' },
+  ],
+  Sidecar: [
+    { path: 'ingress', reason: wayIn },
+    { path: 'inboundConnectionPool', reason: wayIn },
+    { path: 'egress[].captureMode', reason: 'nothing is captured: requests go through the mesh by their client' },
+    { path: 'egress[].bind', reason: 'nothing is listened on' },
+    { path: 'outboundTrafficPolicy', reason: 'hosts that the mesh does not know are the business of the option `unknownHosts`' },
+  ],
+  WorkloadEntry: [],
+};
