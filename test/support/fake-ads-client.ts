@@ -71,7 +71,7 @@ export class FakeAdsClient implements AdsClient {
 }
 
 function received(kind: FakeKind, resource: FakeResource): { readonly name: string; readonly bytes: Uint8Array } {
-  if ('bytes' in resource && resource.bytes instanceof Uint8Array) return resource as { name: string; bytes: Uint8Array };
+  if ('bytes' in resource && resource.bytes instanceof Uint8Array) return { name: resource.name, bytes: resource.bytes };
   const { name, cluster_name: clusterName } = resource as { readonly name?: string; readonly cluster_name?: string };
   return { name: name ?? clusterName ?? '', bytes: envoyBytes(resource, typeUrls[kind].slice(typeUrls[kind].indexOf('/') + 1)) };
 }

@@ -3,7 +3,9 @@
  * change. Services are built when they are first asked for, however many the server knows.
  */
 import type { ControlPlane } from '../../model/contracts.ts';
+import { certificateProviders } from './certificate-providers.ts';
 import { createAdsClient } from './client/ads-client.ts';
+import { bootstrapFromEnvironment, readBootstrap, type Bootstrap } from './client/bootstrap.ts';
 import type { XdsServer } from './client/credentials.ts';
 import type { NodeConfig } from './client/node.ts';
 import { checkXdsOptions, serversFrom, type XdsOptions } from './options.ts';
@@ -22,12 +24,18 @@ const defaultWaitMs = 1000;
  * A control plane that asks an xDS server. Throws a TypeError for a wrong option and a MeshError for a bootstrap that cannot be used;
  * whether the server can be reached shows in the status, since that may mend itself.
  */
-export function xdsControlPlane(options: XdsOptions = {}): ControlPlane {
+export function xdsControlPlane(
+  options: XdsOptions = {},
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): ControlPlane {
   checkXdsOptions(options);
-  const servers = serversFrom(options.servers!);
-  const node: NodeConfig = options.node ?? { id: 'meshfetch' };
+  const bootstrap = bootstrapOf(options, environment);
+  const servers = options.servers === undefined ? bootstrap!.servers : serversFrom(options.servers);
+  const node: NodeConfig = options.node ?? bootstrap?.node ?? { id: 'meshfetch' };
   const mode = options.mode ?? (node.id.startsWith('sidecar~') ? 'sidecar' : 'proxyless');
-  const { listenerName, protocol, resourceTimeoutMs, maxMessageBytes } = options;
+  const { protocol, resourceTimeoutMs, maxMessageBytes } = options;
+  const listenerName = options.listenerName ?? bootstrap?.clientListenerTemplate;
+  const failOnDataErrors = options.failOnDataErrors ?? servers[0]?.features?.has('fail_on_data_errors');
   return createXdsSource({
     name: options.name ?? 'xds',
     mode,
@@ -45,10 +53,21 @@ export function xdsControlPlane(options: XdsOptions = {}): ControlPlane {
       listenerNames: ({ host, port }) => [listenerName.replaceAll('%s', () => `${host}:${port}`)],
     }),
     ...(mode === 'sidecar' && { searchDomains: searchDomainsOf(node.id) }),
-    ...(options.failOnDataErrors !== undefined && { failOnDataErrors: options.failOnDataErrors }),
+    ...(failOnDataErrors !== undefined && { failOnDataErrors }),
     ...(options.snapshot !== undefined && { snapshot: snapshotFrom(options.snapshot, servers, node) }),
+    identities: ({ clock }) => certificateProviders(bootstrap?.certificateProviders ?? [], clock),
+    unhonoured: bootstrap?.unhonoured ?? [],
     allowLoopback: options.allowLoopback ?? servers.some(({ address }) => isLoopback(address)),
   });
+}
+
+/** The bootstrap, where the options name no servers: the one that is given, else that of the environment. */
+function bootstrapOf(
+  { servers, bootstrap }: XdsOptions,
+  environment: Readonly<Record<string, string | undefined>>,
+): Bootstrap | undefined {
+  if (bootstrap !== undefined) return readBootstrap(bootstrap);
+  return servers === undefined ? bootstrapFromEnvironment(environment) : undefined;
 }
 
 function snapshotFrom(

@@ -9,7 +9,7 @@
  * by leaving it out of "this is all there is" goes, as in Envoy; that all of it is gone at once is taken for a mistake of the server
  * (gRFC A88) unless `failOnDataErrors`. While the stream is down, what was delivered stays in force.
  */
-import type { ControlPlane, ControlPlaneContext, Demand } from '../../model/contracts.ts';
+import type { ControlPlane, ControlPlaneContext, Demand, IdentitySource } from '../../model/contracts.ts';
 import type { ClusterConfig } from '../../model/cluster.ts';
 import type { Surroundings } from './translate/format.ts';
 import type { AdsClient } from './client/contract.ts';
@@ -42,6 +42,10 @@ export interface XdsSourceOptions {
   readonly failOnDataErrors?: boolean;
   /** The last good resources that were in use, on the disk, for a start without the server. */
   readonly snapshot?: SnapshotSettings;
+  /** Identities from elsewhere that its resources name, such as certificate providers. */
+  readonly identities?: (context: ControlPlaneContext) => readonly IdentitySource[];
+  /** What of the set-up has no effect, by path: in the status as long as the source runs. */
+  readonly unhonoured?: readonly { readonly path: string; readonly reason: string }[];
   /** Whether endpoints may be on this machine. Default true. */
   readonly allowLoopback?: boolean;
 }
@@ -61,7 +65,7 @@ export function createXdsSource(options: XdsSourceOptions): ControlPlane {
       live = source;
       for (const { want, until } of early.splice(0)) source.demand(want, until);
       const client = typeof options.client === 'function' ? options.client(context) : options.client;
-      await source.run(client);
+      await Promise.all([source.run(client), secrets.runAlso(options.identities?.(context) ?? [], context.signal)]);
     },
     demand(want, until) {
       if (live === undefined) early.push({ want, until });

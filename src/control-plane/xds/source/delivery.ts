@@ -5,14 +5,16 @@
 import type { ControlPlaneContext, Demand, Problem } from '../../../model/contracts.ts';
 import type { Resource, ResourceKey } from '../../../model/snapshot.ts';
 import { typeUrls, type RefusedResource, type TypeUrl } from '../client/contract.ts';
+import { isRefusedName } from '../translate/tls-secrets.ts';
 import { withFallbacks, withUsedSubsets } from '../translate/link-subsets.ts';
 import type { ReadListener, ReadOptions } from '../translate/received.ts';
 import type { XdsSourceOptions } from '../source.ts';
-import type { KeptKind, KeptResources } from './kept-resources.ts';
+import type { Kept, KeptKind, KeptResources } from './kept-resources.ts';
 import type { Listeners } from './listeners.ts';
 import { Pace } from './pace.ts';
 import { ReadTables } from './read-tables.ts';
 import type { SecretDelivery } from './secrets.ts';
+import type { SavedResource } from './snapshot-file.ts';
 import type { SourceStatus } from './source-status.ts';
 import type { Subscriptions } from './subscriptions.ts';
 import { ClusterReader, clustersOfTables, type EndpointsReader, type WantedCluster } from './wanted-clusters.ts';
@@ -74,6 +76,7 @@ export class Delivery {
   private missing: ReadonlySet<string> = new Set();
   /** What is in force, by kind and name. */
   private readonly inForce = new Map<string, Resource>();
+  private listenersInUse: ReadonlySet<string> = new Set();
   private isStarted = false;
   private isAllDirty = false;
   private dirtyEndpoints = new Set<string>();
@@ -134,6 +137,44 @@ export class Delivery {
     return (kind === 'cluster' || kind === 'endpoints') && this.inForce.has(`${kind}\n${name}`);
   }
 
+  /** What is in use and may be written to the disk; undefined while it is itself from there. */
+  saved(): readonly SavedResource[] | undefined {
+    if (this.staleness().stale > 0) return undefined;
+    return Array.from(this.inUse(), ({ kind, kept: { name, version, bytes } }) => ({ kind, name, version, bytes: bytes! }));
+  }
+
+  /** How many of the resources in use the server has not confirmed. */
+  staleness(): { readonly stale: number; readonly all: number } {
+    let stale = 0;
+    let all = 0;
+    for (const { kept } of this.inUse()) {
+      all++;
+      if (kept.isStale) stale++;
+    }
+    return { stale, all };
+  }
+
+  /** The resources that what is in force was made of, without those that a secret stands in. */
+  private *inUse(): Generator<{ readonly kind: KeptKind; readonly kept: Kept }> {
+    const { kept, listeners } = this.parts;
+    const named: [KeptKind, Iterable<string>][] = [
+      ['listener', this.listenersInUse],
+      ['route-table', this.routes.tableNames],
+      ['cluster', this.wanted.keys()],
+      ['endpoints', new Set(Array.from(this.wanted.values(), ({ read }) => read.endpointsName ?? ''))],
+      ['extension', new Set([...this.listenersInUse].flatMap((name) => listeners.read(name)?.extensionNames ?? []))],
+    ];
+    for (const [kind, names] of named) {
+      for (const name of names) {
+        const entry = kept[kind].get(name);
+        const secrets =
+          kind === 'cluster' ? this.wanted.get(name)?.read.secrets : kind === 'listener' ? listeners.read(name)?.secrets : [];
+        const hasKey = (secrets ?? []).some((secret) => 'svid' in secret);
+        if (entry?.bytes !== undefined && !hasKey) yield { kind, kept: entry };
+      }
+    }
+  }
+
   /** Delivers until nothing is left that changed. Never rejects. */
   flush(): Promise<readonly RefusedByStore[]> {
     if (!this.isStarted || this.parts.context.signal.aborted) return Promise.resolve([]);
@@ -183,6 +224,7 @@ export class Delivery {
     const inbound = options.mode === 'sidecar' ? listeners.inbound() : [];
     const used = new Set([...this.routes.used, ...inbound]);
     listeners.retain(used);
+    this.listenersInUse = used;
     const reads = [...used].flatMap((name) => listeners.read(name) ?? []);
 
     const outbound = [...this.routes.listeners.values()];
@@ -242,8 +284,10 @@ export class Delivery {
     const names = new Set<string>();
     const { localSecrets } = this.parts.options;
     for (const { secretNames } of [...[...clusters.values()].map(({ read }) => read), ...reads]) {
-      // Certificate providers and files are other parts' business.
-      for (const name of secretNames) if (!name.startsWith('provider:') && localSecrets?.has(name) !== true) names.add(name);
+      for (const name of secretNames) {
+        // Certificate providers are other parts' business, and some names stand for what nobody delivers.
+        if (!name.startsWith('provider:') && !isRefusedName(name) && localSecrets?.has(name) !== true) names.add(name);
+      }
     }
     return names;
   }

@@ -11,11 +11,17 @@ import { Listeners } from './listeners.ts';
 import { Pace } from './pace.ts';
 import { Receiver } from './receiver.ts';
 import type { SecretDelivery } from './secrets.ts';
+import type { SavedResource } from './snapshot-file.ts';
+import { Snapshots } from './snapshots.ts';
 import { SourceStatus } from './source-status.ts';
 import { keptKinds, kindOf, Subscriptions } from './subscriptions.ts';
 import { EndpointsReader } from './wanted-clusters.ts';
 
+/** Kinds that a snapshot may have. Secrets never. */
+const restorable: ReadonlySet<string> = new Set<KeptKind>(['listener', 'route-table', 'cluster', 'endpoints', 'extension']);
+
 export class LiveSource implements AdsListener {
+  private readonly options: XdsSourceOptions;
   private readonly context: ControlPlaneContext;
   private readonly kept: Readonly<Record<KeptKind, KeptResources>>;
   private readonly absences = recordOf(() => new Map<string, string>());
@@ -23,8 +29,10 @@ export class LiveSource implements AdsListener {
   private readonly delivery: Delivery;
   private readonly subscriptions = new Subscriptions();
   private readonly status: SourceStatus;
+  private readonly snapshots: Snapshots | undefined;
 
   constructor(options: XdsSourceOptions, context: ControlPlaneContext, secrets: SecretDelivery) {
+    this.options = options;
     this.context = context;
     const pool = new FindingsPool();
     const kept = recordOf((kind) => new KeptResources(kind, pool));
@@ -65,6 +73,16 @@ export class LiveSource implements AdsListener {
       failOnDataErrors: options.failOnDataErrors === true,
       onChange: (kind, name) => this.delivery.changed(kind, name),
     });
+    const { snapshot } = options;
+    this.snapshots =
+      snapshot &&
+      new Snapshots({
+        settings: snapshot,
+        clock: context.clock,
+        status: this.status,
+        current: () => this.delivery.saved(),
+        restore: (resources) => this.restore(resources),
+      });
     if (options.mode === 'sidecar') {
       // In the order in which Envoy asks: what is referred to comes first.
       subscriptions.set('cluster', new Set(['*']));
@@ -76,7 +94,9 @@ export class LiveSource implements AdsListener {
   async run(client: AdsClient): Promise<void> {
     this.subscriptions.attach(client);
     this.delivery.start();
+    this.snapshots?.start();
     await client.run(this, this.context.signal);
+    await this.snapshots?.close();
   }
 
   demand(want: Demand, until: AbortSignal): void {
@@ -84,9 +104,12 @@ export class LiveSource implements AdsListener {
   }
 
   async onResponse(response: AdsResponse): Promise<readonly RefusedResource[]> {
+    this.snapshots?.spoken();
     const refused = await this.receiver.take(response, new Pace(this.context.clock));
     this.delivery.version = response.version;
     const rejected = await this.delivery.flush();
+    this.reportStale();
+    this.snapshots?.changed();
     return [...refused, ...rejected.filter(({ typeUrl }) => typeUrl === response.typeUrl)];
   }
 
@@ -101,13 +124,50 @@ export class LiveSource implements AdsListener {
     this.status.setStream(status);
   }
 
+  /** Takes what the disk has, each as if the server had sent it; what is bad of it is left. */
+  private async restore(resources: readonly SavedResource[]): Promise<void> {
+    const pace = new Pace(this.context.clock);
+    for (const { kind, name, version, bytes } of resources) {
+      if (pace.isOver) await pace.turn();
+      if (!restorable.has(kind) || this.kept[kind].has(name)) continue;
+      const judgement = await this.receiver.judge(kind, name, bytes, undefined, pace);
+      if (judgement.problems.length > 0 || this.kept[kind].has(name)) continue;
+      this.receiver.keep(kind, name, version, bytes, judgement).isStale = true;
+      this.delivery.version ||= version;
+    }
+    await this.delivery.flush();
+    this.reportStale();
+  }
+
+  /** Says what in force is from the disk, as long as anything is. */
+  private reportStale(): void {
+    const writtenMs = this.snapshots?.writtenMs;
+    if (writtenMs === undefined) return;
+    const { stale, all } = this.delivery.staleness();
+    const age = ageOf(writtenMs, this.context.clock.wallNow());
+    this.status.setStale(
+      stale === 0
+        ? undefined
+        : `${stale} of ${all} resources in use are from the disk, written ${age} ago; the server has not sent them yet`,
+    );
+  }
+
   findings(): SourceFindings {
     const all = Object.values(this.kept);
+    const ofSetup = (this.options.unhonoured ?? []).map((found) => ({ key: { kind: 'listener' as const, name: '*' }, ...found }));
     return {
       rejected: all.flatMap((resources) => [...resources.rejected()]),
-      unhonoured: all.flatMap((resources) => [...resources.unhonoured((name) => this.delivery.isReported(resources.kind, name))]),
+      unhonoured: [
+        ...ofSetup,
+        ...all.flatMap((resources) => [...resources.unhonoured((name) => this.delivery.isReported(resources.kind, name))]),
+      ],
     };
   }
+}
+
+function ageOf(writtenMs: number, nowMs: number): string {
+  const seconds = Math.max(0, Math.round((nowMs - writtenMs) / 1000));
+  return seconds < 120 ? `${seconds} s` : seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
 }
 
 function recordOf<T>(make: (kind: KeptKind) => T): Record<KeptKind, T> {

@@ -157,7 +157,7 @@ export class Receiver {
           message.problem('name', 'differs from the name of the resource');
         return { problems: findings.problems, unhonoured: [], notes: [] };
       }
-      case 'secret': {
+      default: {
         const { findings, value } = readSecret(bytes);
         const reason = value === undefined ? undefined : secrets.set(value);
         const problems = reason === undefined ? findings.problems : [{ path: '', reason }];

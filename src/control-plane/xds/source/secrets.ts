@@ -2,13 +2,14 @@
  * Certificates, keys and roots on their way to the identities of the mesh: those of SDS, and those that stand in a resource itself.
  * Nothing of them is kept here but what has not been taken yet; they are in no status, no finding, no snapshot and no error.
  */
-import type { ControlPlaneStatus, IdentitySink, IdentitySource } from '../../../model/contracts.ts';
+import type { IdentitySink, IdentitySource } from '../../../model/contracts.ts';
 import type { SecretRef } from '../../../model/tls.ts';
 import type { ReceivedSecret } from '../translate/received.ts';
 
 /** Where secrets go. */
 export class SecretDelivery {
   private sink: IdentitySink | undefined = undefined;
+  private readonly taken = Promise.withResolvers<IdentitySink>();
   /** Those that came before there was anybody to take them. */
   private early = new Map<SecretRef, readonly ReceivedSecret[]>();
   private readonly delivered = new Set<SecretRef>();
@@ -18,17 +19,22 @@ export class SecretDelivery {
   source(name: string): IdentitySource {
     return {
       name,
-      run: (sink, signal) => {
+      run: async (sink, signal) => {
         this.sink = sink;
+        this.taken.resolve(sink);
         for (const secrets of this.early.values()) for (const secret of secrets) this.set(secret);
         this.early.clear();
         sink.status({ state: 'connected' });
-        return new Promise((resolve) => {
-          if (signal.aborted) resolve();
-          else signal.addEventListener('abort', () => resolve(), { once: true });
-        });
+        await aborted(signal);
       },
     };
+  }
+
+  /** Runs other sources into the same identities, as soon as somebody takes them; resolves when the signal aborts. */
+  async runAlso(sources: readonly IdentitySource[], signal: AbortSignal): Promise<void> {
+    if (sources.length === 0) return;
+    const sink = await Promise.race([this.taken.promise, aborted(signal)]);
+    if (sink !== undefined) await Promise.all(sources.map((source) => source.run(sink, signal)));
   }
 
   /** Hands a secret on. The reason why it was refused, if it was; the last good one stays then. */
@@ -61,10 +67,13 @@ export class SecretDelivery {
     }
     this.ofResources = next;
   }
+}
 
-  status(status: ControlPlaneStatus): void {
-    this.sink?.status(status);
-  }
+function aborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
 }
 
 function nameOf(secret: ReceivedSecret): SecretRef {
