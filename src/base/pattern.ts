@@ -11,7 +11,11 @@ import type { RE2JS } from 're2js';
 /** A compiled pattern. `testExact` says whether the whole text matches. */
 export type Pattern = RE2JS;
 
-const maxPatternBytes = 1024;
+/** A pattern beyond its bounds of size, which other engines would take. */
+export class PatternSizeError extends SyntaxError {}
+
+/** Longer ones are refused without being compiled. */
+export const maxPatternBytes = 1024;
 const maxProgramSize = 1000;
 
 /** Configurations repeat their patterns, and come again with every update. */
@@ -47,8 +51,9 @@ export function compilePattern(pattern: string): Pattern {
 }
 
 function compileAnew(pattern: string): Pattern {
+  if (Buffer.byteLength(pattern) > maxPatternBytes)
+    throw new PatternSizeError(`the pattern is longer than ${maxPatternBytes} bytes`);
   if (engine === undefined) throw new TypeError('the pattern engine is not loaded; await loadPatternEngine() before');
-  if (Buffer.byteLength(pattern) > maxPatternBytes) throw new SyntaxError(`the pattern is longer than ${maxPatternBytes} bytes`);
   let compiled: Pattern;
   try {
     compiled = engine.compile(pattern);
@@ -58,7 +63,9 @@ function compileAnew(pattern: string): Pattern {
   }
   const size = compiled.programSize();
   if (size > maxProgramSize) {
-    throw new SyntaxError(`${JSON.stringify(pattern)} compiles to ${size} instructions; at most ${maxProgramSize} are allowed`);
+    throw new PatternSizeError(
+      `${JSON.stringify(pattern)} compiles to ${size} instructions; at most ${maxProgramSize} are allowed`,
+    );
   }
   return compiled;
 }

@@ -19,13 +19,15 @@ describe('resources of Envoy, in the words of the model', () => {
   for (const name of cases) {
     it(name, () => {
       const input = parseResources(readFileSync(new URL(`${name}.in.yaml`, folder), 'utf8'));
-      const { resources, problems, unhonoured } = translateResources(input, { surroundings });
+      const options = { surroundings, port: name.startsWith('sidecar-') ? 'bound' : 'any' } as const;
+      const { resources, problems, unhonoured, secrets } = translateResources(input, options);
       const told = (list: typeof problems) => list.map(({ key, path, reason }) => `${key.kind} ${key.name} ${path}: ${reason}`);
       const result: unknown = JSON.parse(
         JSON.stringify({
           resources: resources.map(({ kind, value }) => ({ kind, value })),
           problems: told(problems),
           unhonoured: told(unhonoured),
+          ...(secrets.length > 0 && { secrets }),
         }),
       );
       const golden = new URL(`${name}.out.json`, folder);

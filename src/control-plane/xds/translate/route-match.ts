@@ -6,7 +6,7 @@ import {
   headerMatcherFrom,
   metadataMatcherFrom,
   queryMatcherFrom,
-  regexFrom,
+  regexMatcherFrom,
   runtimeFractionFrom,
   type Said,
 } from './string-matcher.ts';
@@ -69,7 +69,7 @@ function pathFrom(message: Message, unsupported: string[]): PathMatcher | undefi
       return { kind: 'segment-prefix', value, ...ignoreCase };
     }
     case 'safe_regex':
-      return { kind: 'regex', value: regexFrom(message.message(kind)) ?? '' };
+      return regexPath(message.message(kind), unsupported);
     case 'path_match_policy':
       return templateFrom(message, unsupported);
     default:
@@ -77,6 +77,13 @@ function pathFrom(message: Message, unsupported: string[]): PathMatcher | undefi
       unsupported.push(`the condition ${message.at(kind)}: requests of a program are no CONNECT requests`);
       return undefined;
   }
+}
+
+function regexPath(message: Message | undefined, unsupported: string[]): PathMatcher | undefined {
+  const said = message && regexMatcherFrom(message);
+  if (said === undefined || 'value' in said) return said?.value;
+  unsupported.push(said.unsupported);
+  return undefined;
 }
 
 function templateFrom(message: Message, unsupported: string[]): PathMatcher | undefined {

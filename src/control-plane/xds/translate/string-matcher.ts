@@ -1,5 +1,5 @@
 /** Tests of strings, headers, query parameters, cookies and metadata (`envoy.type.matcher.v3`, `config.route.v3.HeaderMatcher`). */
-import { compilePattern, isPatternEngineLoaded } from '../../../base/pattern.ts';
+import { compilePattern, isPatternEngineLoaded, maxPatternBytes, PatternSizeError } from '../../../base/pattern.ts';
 import type { Fraction, MetadataMatcher, StringMatcher, ValueMatcher } from '../../../model/match.ts';
 import type { Message } from './message.ts';
 
@@ -13,25 +13,33 @@ export function valueOrNote<T>(said: Said<T>, at: Message): T | undefined {
   return undefined;
 }
 
-/** Reads a `RegexMatcher`. */
+/** Reads a `RegexMatcher` of a rewrite, which has to be one that can be carried out. */
 export function regexFrom(message: Message | undefined): string | undefined {
-  if (message === undefined) return undefined;
-  message.skip('google_re2'); // bounds of the engine; ours has its own
-  const regex = message.text('regex') ?? '';
-  // Envoy requires it (min_len 1), since an empty pattern matches nothing but the empty text.
-  if (regex === '') message.problem('regex', 'must be a regular expression in RE2 syntax');
-  else checkRegex(message, regex);
-  return regex;
+  const said = message && regexMatcherFrom(message);
+  if (said === undefined) return undefined;
+  if ('value' in said) return said.value.value;
+  message!.problem('regex', said.unsupported);
+  return '';
 }
 
-/** Where the engine is there the mistake is told here, by the path that was written; else the store finds it. */
-function checkRegex(message: Message, regex: string): void {
-  if (!isPatternEngineLoaded()) return;
-  try {
-    compilePattern(regex);
-  } catch (error) {
-    message.problem('regex', (error as Error).message);
+/**
+ * Reads a `RegexMatcher`. A pattern beyond our bounds is a good one that cannot be tested here: what needs it never matches. Where the
+ * engine is there, mistakes are told here, by the path that was written; else the store finds them.
+ */
+export function regexMatcherFrom(message: Message): Said<{ readonly kind: 'regex'; readonly value: string }> {
+  message.skip('google_re2'); // bounds of the engine; ours has its own
+  const value = message.text('regex') ?? '';
+  // Envoy requires it (min_len 1), since an empty pattern matches nothing but the empty text.
+  if (value === '') message.problem('regex', 'must be a regular expression in RE2 syntax');
+  else if (isPatternEngineLoaded() || Buffer.byteLength(value) > maxPatternBytes) {
+    try {
+      compilePattern(value);
+    } catch (error) {
+      if (error instanceof PatternSizeError) return { unsupported: `the pattern at ${message.at('regex')} (${error.message})` };
+      message.problem('regex', (error as Error).message);
+    }
   }
+  return { value: { kind: 'regex', value } };
 }
 
 /** Reads a `StringMatcher`. */
@@ -39,7 +47,7 @@ export function stringMatcherFrom(message: Message): Said<StringMatcher> {
   const kind = message.oneOf('exact', 'prefix', 'suffix', 'contains', 'safe_regex', 'custom');
   if (kind === 'safe_regex') {
     if (message.flag('ignore_case') === true) message.problem('ignore_case', 'has no effect on a regex; write (?i) into it');
-    return { value: { kind: 'regex', value: regexFrom(message.message('safe_regex')) ?? '' } };
+    return regexMatcherFrom(message.message('safe_regex') ?? message);
   }
   if (kind === 'custom') {
     message.skip('custom');
@@ -81,9 +89,12 @@ export function headerMatcherFrom(message: Message): Said<ValueMatcher> {
       else unsupported = said.unsupported;
       break;
     }
-    case 'safe_regex_match':
-      match = { kind: 'regex', value: regexFrom(message.message(kind)) ?? '' };
+    case 'safe_regex_match': {
+      const said = regexMatcherFrom(message.message(kind) ?? message);
+      if ('value' in said) match = said.value;
+      else unsupported = said.unsupported;
       break;
+    }
     case 'range_match':
       match = rangeFrom(message.message(kind)) ?? match;
       break;

@@ -65,7 +65,7 @@ function tlsFrom(message: Message, secrets: TlsSecrets): UpstreamTls {
   // "Replaces any Subject Alternative Name (SAN) validations with a validation for a DNS SAN matching the SNI value sent."
   const namesServer = message.flag('auto_sni_san_validation') === true;
   const peers = namesServer ? [] : (validation?.peers ?? []);
-  if (peers.length === 0 && !namesServer)
+  if (peers.length === 0 && !namesServer && !isRefusedName(validation?.trust))
     message.findings.note(
       `${message.path}.common_tls_context`,
       `asks for no name of the peer${validation === undefined ? ' and for no roots' : ''}: its certificate must name the server and be trusted, all the same`,
