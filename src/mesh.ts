@@ -24,6 +24,7 @@ import { OutboundDispatcher } from './data-plane/dispatcher.ts';
 import { HealthChecks } from './data-plane/health-checks/health-checks.ts';
 import { chosenDispatcher, fallbackDispatcher } from './data-plane/fallback-dispatcher.ts';
 import { createConnectionFactory } from './data-plane/transport/connection-factory.ts';
+import { WorkloadPeers } from './data-plane/workload/workload-peers.ts';
 import { createFetch } from './fetch/create-fetch.ts';
 import type { ControlPlane } from './model/contracts.ts';
 import { checkOptions, type MeshOptions } from './options.ts';
@@ -42,7 +43,7 @@ export interface Mesh extends AsyncDisposable {
   explain(url: string | URL, init?: { method?: string; headers?: Record<string, string> }): Explanation;
   /** What the mesh knows now: control planes, services, endpoints with their state, identities, problems. No secrets. */
   status(): MeshStatus;
-  /** Resolves when every control plane has delivered once or answers on demand. Rejects with what is wrong after `configTimeoutMs`. */
+  /** Resolves when every control plane has delivered once or answers on demand, and identities are there. Rejects with what is wrong after `configTimeoutMs`. */
   ready(): Promise<void>;
   /** Refuses new requests, lets those under way finish for `drainTimeoutMs`, closes every connection and stops watching. */
   close(): Promise<void>;
@@ -90,7 +91,8 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
   }
   const planes: ControlPlane[] = [...loaded.map(({ plane }) => plane), dns];
 
-  const telemetry = createTelemetry({ meshName: name, clock });
+  const named = planes.find(({ workload }) => workload !== undefined);
+  const telemetry = createTelemetry({ meshName: name, clock, workload: named?.workload });
   const resolver = createDnsResolver({ clock, random });
   const identities: IdentityStore = createIdentityStore({
     clock,
@@ -168,6 +170,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     loop: new LoopWatch(),
     telemetry,
     rateLimits: config.rateLimits,
+    peers: named === undefined ? undefined : new WorkloadPeers(named.name, named.workload!),
     configTimeoutMs,
     forbidsNonIdempotentRetries,
     fallback,
@@ -222,6 +225,11 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     telemetry.close();
   }
 
+  /** Resolves when no source of identities is still at its first one. */
+  async function identified(): Promise<void> {
+    while (identities.awaited().length > 0) await new Promise<void>((resolve) => identities.onNext(resolve));
+  }
+
   let closing: Promise<void> | undefined;
   async function close(): Promise<void> {
     const drained = dispatcher.close();
@@ -269,7 +277,8 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
         reject(new MeshError('MESH_CONFIG_TIMEOUT', `no good first update came within ${configTimeoutMs} ms: ${states}`));
       }, configTimeoutMs);
       try {
-        await holdingProcess(Promise.race([Promise.all(delivering.map((plane) => store.firstUpdate(plane.name))), late]));
+        const updates = delivering.map((plane) => store.firstUpdate(plane.name));
+        await holdingProcess(Promise.race([Promise.all([...updates, identified()]), late]));
       } finally {
         timer.cancel();
       }

@@ -22,7 +22,10 @@ export function optionsOf(attempt: Attempt, connections: HostConnections, traceH
   const attemptCount = attempt.number - 1 + (inherited?.attempt ?? 1);
   const countsAttempts = isPeer && (call.route!.policy.includeAttemptCount ?? attemptCount > 1);
   const handsOn = isPeer && inherited !== undefined;
-  const isUnchanged = hasOwnName && timeoutMs === 0 && plan === undefined && replay === undefined && !handsOn;
+  const { peers } = call.context;
+  const own = peers === undefined ? undefined : peers.headersFor(attempt.cluster);
+  const isUnchanged =
+    hasOwnName && timeoutMs === 0 && plan === undefined && replay === undefined && !handsOn && own === undefined;
   if (isUnchanged && !countsAttempts && traceHeaders.length === 0 && !isHttps) return options;
   const send = takeSendOptions();
   if (plan === undefined) send.load(options, options.path, options.headers);
@@ -35,6 +38,7 @@ export function optionsOf(attempt: Attempt, connections: HostConnections, traceH
   if (countsAttempts) send.setHeader(attemptHeader, String(attemptCount));
   if (timeoutMs > 0) send.setHeader(expectedTimeoutHeader, textOf(timeoutMs));
   if (handsOn) handOn(inherited, send, timeoutMs);
+  if (own !== undefined) peers!.tell(own, send);
   for (let index = 0; index + 1 < traceHeaders.length; index += 2) send.addHeader(traceHeaders[index]!, traceHeaders[index + 1]!);
   return send.ready();
 }

@@ -31,6 +31,7 @@ import type { CompiledDestination } from './routing/compiled-route.ts';
 import { giveSendOptionsBack } from './send-options.ts';
 import { giveUpProbe } from './stuck-attempt.ts';
 import { wantedProtocol } from './wanted-protocol.ts';
+import type { ConnectedPeer } from './transport/connect.ts';
 import type { Connection, ConnectionWaiter } from './transport/connection.ts';
 import type { HostConnections } from './transport/host-connections.ts';
 
@@ -122,6 +123,11 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   /** Whether it is the host that it waits for: to be connected, or to answer. */
   get awaitsHost(): boolean {
     return this.awaitsHead || (this.connection !== undefined && this.controller === undefined);
+  }
+
+  /** Who is at the other end of its connection; undefined for plaintext. */
+  get peer(): ConnectedPeer | undefined {
+    return this.connection?.peer;
   }
 
   /** When it could leave: what came before, a wait for a connection, is not the host's silence. For what was sent. */
@@ -270,11 +276,17 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
       connection.client.dispatch(options, this);
       if (options !== call.options) giveSendOptionsBack(options);
     } else {
-      const { ip, port, address } = this.host!;
+      const { ip, port, address, endpoint } = this.host!;
+      const { name, config } = this.cluster;
       this.span = call.span.startAttempt(
-        { number: this.number, address: ip, port, endpoint: address, cluster: this.cluster.name },
+        { number: this.number, address: ip, port, endpoint: address, cluster: name },
         this.startMs,
       );
+      call.span.exchange?.sent(this.number, {
+        cluster: name,
+        clusterMetadata: config.metadata,
+        endpointMetadata: endpoint.metadata,
+      });
       const options = optionsOf(this, this.connections!, this.span.headers);
       this.span.dispatch(connection.client, options, this);
       if (options !== call.options) giveSendOptionsBack(options);
@@ -311,8 +323,10 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
 
   onBodySent(chunk: Buffer): void {
     if (!this.isHeard) return;
-    this.call.plan?.timers?.touch();
-    this.call.handler.onBodySent?.(chunk);
+    const { plan, span, handler } = this.call;
+    plan?.timers?.touch();
+    span?.exchange?.requestPart(this.number, chunk);
+    handler.onBodySent?.(chunk);
   }
 
   onRequestSent(): void {
@@ -347,9 +361,16 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
       return;
     }
     call.deliver(this);
-    const edited = call.plan?.editResponse(this, headers);
+    const edited = this.shown(headers);
     if (edited === undefined) this.toHandler(controller, status, headers, message);
     else this.toHandler(controller, status, edited, message, rawHeadersOf(edited));
+  }
+
+  /** The headers that the caller gets; undefined = as they are. */
+  private shown(headers: Headers): Headers | undefined {
+    const { plan, context } = this.call;
+    const edited = plan?.editResponse(this, headers);
+    return context.peers === undefined ? edited : (context.peers.hear(this, edited ?? headers) ?? edited);
   }
 
   /** Reads an unwanted response to its end, for the sake of its connection. */
@@ -371,6 +392,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
       if (call.isSettled) return;
       call.plan?.timers?.touch();
       this.silence?.touch();
+      call.span?.exchange?.responsePart(chunk);
       try {
         call.handler.onResponseData?.(call, chunk);
       } catch (error) {
@@ -394,6 +416,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     this.end(true);
     if (call.winner !== this || call.isSettled) return;
     call.rawTrailers = controller.rawTrailers ?? null;
+    call.span?.exchange?.ended(trailers['grpc-status']);
     this.report('delivered', undefined);
     call.succeed({ status: this.status });
     call.handler.onResponseEnd?.(call, trailers);
@@ -412,7 +435,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     call.answered(this, 200, headers);
     this.host!.load?.end(false);
     call.deliver(this);
-    const edited = call.plan?.editResponse(this, headers);
+    const edited = this.shown(headers);
     call.rawHeaders = edited === undefined ? (controller.rawHeaders ?? null) : rawHeadersOf(edited);
     // The socket belongs to the caller now; the host carries it until it closes.
     socket.once('close', () => this.end(false));

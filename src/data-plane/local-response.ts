@@ -28,6 +28,7 @@ export function respondLocally(call: Call, answer: LocalAnswer, reason: LocalRea
   const headers = answer.headers as Headers;
   discardBody(call.options.body);
   call.rawHeaders = rawHeadersOf(headers);
+  call.span?.exchange?.ended(headers['grpc-status']);
   try {
     handler.onResponseStart?.(call, answer.status, headers, STATUS_CODES[answer.status] ?? '');
     if (call.isSettled) return;

@@ -7,6 +7,7 @@ import type { CallList } from './call-list.ts';
 import type { LiveConfig } from './live-config.ts';
 import type { RateLimits } from './resilience/rate-limit.ts';
 import type { SilenceWatch } from './resilience/silence.ts';
+import type { WorkloadPeers } from './workload/workload-peers.ts';
 
 /** What a call needs of the mesh. */
 export interface OutboundContext {
@@ -18,6 +19,8 @@ export interface OutboundContext {
   readonly loop: LoopWatch;
   readonly telemetry: Telemetry;
   readonly rateLimits: RateLimits;
+  /** Set in a mesh whose workloads tell each other who they are. */
+  readonly peers?: WorkloadPeers | undefined;
   /** Longest wait for the configuration of a service that is asked for the first time. */
   readonly configTimeoutMs: number;
   /** No request that may have been acted on is sent again unless it is idempotent, whatever a policy says. */

@@ -47,6 +47,7 @@ import { isRetriedCall } from './inherit.ts';
 import { unreadable } from './request-shape.ts';
 import { currentCluster, destinationOf, idempotentOnly } from './route-again.ts';
 import type { CompiledDestination, CompiledRoute } from './routing/compiled-route.ts';
+import { isGrpcRequest } from './routing/grpc-request.ts';
 import { findRoute, tlsAnswer } from './routing/decide-route.ts';
 import type { DispatchOptions } from './send-options.ts';
 import { discardBody, isReplayable, isStream, ReplayBody } from './transport/replay-body.ts';
@@ -172,13 +173,19 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
     if (entry !== undefined) this.chooseRoute(entry);
     else {
       this.entry = config.unresolved(origin);
-      this.span ??= this.context.telemetry.startRequest(this, this.startMs);
+      if (this.span === undefined) this.startSpan();
       if (!limitTime(this, 0)) return;
       this.after(
         (signal) => config.whenKnown(origin, configTimeoutMs, signal),
         (known) => this.chooseRoute(known),
       );
     }
+  }
+
+  private startSpan(): void {
+    this.span = this.context.telemetry.startRequest(this, this.startMs);
+    const exchange = this.span?.exchange;
+    if (exchange !== undefined) exchange.isGrpc = isGrpcRequest(this);
   }
 
   /** Goes on when the work is done, unless the call is over by then. */
@@ -220,7 +227,7 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
       else if (limitTime(this, 0)) new PassThrough(this).dispatch(fallback);
       return;
     }
-    this.span ??= context.telemetry.startRequest(this, this.startMs);
+    if (this.span === undefined) this.startSpan();
     const redirect = virtualHost.requireTls === undefined ? undefined : tlsAnswer(virtualHost, this);
     if (redirect !== undefined) {
       respondLocally(this, redirect, { flags: '-', details: 'direct_response' });

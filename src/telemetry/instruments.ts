@@ -15,6 +15,7 @@ import type {
   ObservableUpDownCounter,
   UpDownCounter,
 } from '@opentelemetry/api';
+import { destinationLabelNames, sourceLabelNames } from './workload-labels.ts';
 
 interface InstrumentTypes {
   readonly counter: Counter;
@@ -36,6 +37,21 @@ interface MetricRow {
 
 /** Those of the semantic conventions for `http.client.request.duration`. */
 const durationBuckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+
+/** Envoy's own, which Istio's proxies have. */
+const istioBuckets = [
+  0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 600_000, 1_800_000, 3_600_000,
+];
+/** Who called whom, in Istio's words. */
+const istioPartyLabels = ['reporter', ...sourceLabelNames, ...destinationLabelNames];
+const istioLabels = [
+  ...istioPartyLabels,
+  'request_protocol',
+  'response_code',
+  'grpc_response_status',
+  'response_flags',
+  'connection_security_policy',
+];
 
 /** One row for each metric. Names, units and labels of `http.client.*` are those of the semantic conventions. */
 export const metricTable = {
@@ -136,6 +152,45 @@ export const metricTable = {
     doc: 'Time until the certificate expires; negative once it has.',
     labels: ['meshfetch.identity.name', 'meshfetch.mesh.name'],
   },
+  istio_requests_total: {
+    kind: 'counter',
+    unit: '{request}',
+    doc: 'Requests as the caller saw them, retries included.',
+    labels: istioLabels,
+  },
+  istio_request_duration_milliseconds: {
+    kind: 'histogram',
+    unit: 'ms',
+    doc: 'One request, to the end of the response body.',
+    labels: istioLabels,
+    buckets: istioBuckets,
+  },
+  istio_request_bytes: {
+    kind: 'histogram',
+    unit: 'By',
+    doc: 'Body of the request.',
+    labels: istioLabels,
+    buckets: istioBuckets,
+  },
+  istio_response_bytes: {
+    kind: 'histogram',
+    unit: 'By',
+    doc: 'Body of the response.',
+    labels: istioLabels,
+    buckets: istioBuckets,
+  },
+  istio_request_messages_total: {
+    kind: 'counter',
+    unit: '{message}',
+    doc: 'gRPC messages that were sent, counted when their call is over.',
+    labels: istioPartyLabels,
+  },
+  istio_response_messages_total: {
+    kind: 'counter',
+    unit: '{message}',
+    doc: 'gRPC messages that came, counted when their call is over.',
+    labels: istioPartyLabels,
+  },
 } as const satisfies Record<string, MetricRow>;
 
 /** Names of the metrics. */
@@ -173,7 +228,7 @@ function createInstrument(meter: Meter, name: MetricName, row: MetricRow): Instr
   const options: MetricOptions = {
     description: row.doc,
     unit: row.unit,
-    valueType: row.unit === 's' ? ValueType.DOUBLE : ValueType.INT,
+    valueType: row.unit === 's' || row.unit === 'ms' ? ValueType.DOUBLE : ValueType.INT,
     ...(row.buckets !== undefined && { advice: { explicitBucketBoundaries: [...row.buckets] } }),
   };
   return create[row.kind](meter, name, options);

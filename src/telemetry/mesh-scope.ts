@@ -1,6 +1,7 @@
 import { BoundedNames } from './bounded-names.ts';
 import { createKnownMethods } from './http-method.ts';
 import type { Registration } from './registration.ts';
+import type { WorkloadScope } from './workload-exchange.ts';
 
 /**
  * Distinct services, clusters, and virtual clusters, that metrics name: 128 of them with four methods and a few statuses each stay below the 2,000
@@ -16,9 +17,17 @@ export class MeshScope {
   readonly services = new BoundedNames(maxNames);
   readonly clusters = new BoundedNames(maxNames);
   readonly virtualClusters = new BoundedNames(maxNames);
-  constructor(meshName: string, registration: Registration, knownMethods: string | undefined) {
+  /** Set in a mesh that counts requests by workloads too. */
+  readonly workload: WorkloadScope | undefined;
+  constructor(
+    meshName: string,
+    registration: Registration,
+    knownMethods: string | undefined,
+    workload: WorkloadScope | undefined,
+  ) {
     this.meshName = meshName;
     this.registration = registration;
+    this.workload = workload;
     this.knownMethods = createKnownMethods(knownMethods);
   }
 }

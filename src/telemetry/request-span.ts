@@ -15,6 +15,7 @@ import type { MeshScope } from './mesh-scope.ts';
 import type { RequestHeaders } from './propagation.ts';
 import { fullUrl } from './redact-url.ts';
 import { spanEventAttributes, spanEventName } from './span-event.ts';
+import { WorkloadExchange } from './workload-exchange.ts';
 
 /**
  * A request that begins, as the URL names it: before routing and rewriting. An interface, so that what the caller has already
@@ -59,6 +60,7 @@ export interface RetryFacts {
   readonly error?: FailureType | undefined;
 }
 
+const defaultPorts: Readonly<Record<string, number>> = { http: 80, https: 443 };
 const requestEnd = channels['request:end'];
 const retryScheduled = channels['retry:scheduled'];
 const retryDenied = channels['retry:denied'];
@@ -78,6 +80,8 @@ export class RequestSpan {
   readonly methodName: string;
   /** @internal Labels that all http.client metrics of this request have. */
   readonly metricLabels: Attributes;
+  /** What metrics by workloads need to know; undefined where there are none. */
+  readonly exchange: WorkloadExchange | undefined;
 
   private readonly number: number;
   private readonly startMs: number;
@@ -111,6 +115,10 @@ export class RequestSpan {
     const { tracer, instruments } = scope.registration;
     this.tracer = tracer;
     this.instruments = instruments;
+    this.exchange =
+      scope.workload === undefined || instruments === undefined
+        ? undefined
+        : new WorkloadExchange(scope.workload, port === defaultPorts[scheme] ? host : `${host}:${port}`);
     const known = methodLabel(scope.knownMethods, method);
     this.methodName = known === '_OTHER' ? 'HTTP' : known;
     const service = scope.services.labelWithPort(host, port);
@@ -199,6 +207,7 @@ export class RequestSpan {
     const flags = outcome.flags ?? flagsOf(outcome.error);
     const details = outcome.details ?? detailsOf(outcome.error);
     this.measure(outcome, failure, durationMs);
+    this.exchange?.measure(this.instruments!, { status: outcome.status, error: outcome.error, flags, durationMs });
     if (this.span !== undefined) this.endSpan(this.span, outcome, failure, flags, details);
     if (!requestEnd.hasSubscribers) return;
     const event: EventPayloads['request:end'] = {

@@ -6,6 +6,7 @@
  * than 30 ns and allocates nothing; all else of that request is skipped by `?.`.
  */
 import type { Clock } from '../base/runtime.ts';
+import type { ControlPlane } from '../model/contracts.ts';
 import { channels } from './channels.ts';
 import { startDebug } from './debug.ts';
 import { eventMetrics } from './event-metrics.ts';
@@ -17,12 +18,15 @@ import type { TelemetrySource } from './readings.ts';
 import { Registration } from './registration.ts';
 import { RequestSpan } from './request-span.ts';
 import type { RequestFacts } from './request-span.ts';
+import { WorkloadScope } from './workload-exchange.ts';
 
 /** Whose telemetry it is, and by what clock. */
 export interface TelemetryOptions {
   /** On every event and every meshfetch metric; several meshes may live in one process. */
   readonly meshName: string;
   readonly clock: Clock;
+  /** Who this process is, in a mesh whose metrics name workloads. */
+  readonly workload?: ControlPlane['workload'] | undefined;
 }
 
 const requestEnd = channels['request:end'];
@@ -40,7 +44,12 @@ export class Telemetry {
   /** @internal See {@link createTelemetry}. */
   constructor(options: TelemetryOptions) {
     this.registration = new Registration((instruments) => this.readings.attach(instruments));
-    this.scope = new MeshScope(options.meshName, this.registration, process.env['OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS']);
+    this.scope = new MeshScope(
+      options.meshName,
+      this.registration,
+      process.env['OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS'],
+      options.workload === undefined ? undefined : new WorkloadScope(options.workload),
+    );
     this.readings = new Readings(this.scope, options.clock);
     this.registration.check();
   }

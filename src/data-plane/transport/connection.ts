@@ -1,6 +1,7 @@
 import type { AsyncResource } from 'node:async_hooks';
 import type { Client, buildConnector } from 'undici';
 import type { Clock } from '../../base/runtime.ts';
+import type { ConnectedPeer } from './connect.ts';
 
 /** What the connections of one origin on one host have in common. */
 export interface HostConnectionsOptions {
@@ -52,6 +53,8 @@ export class Connection {
   isDistrusted = false;
   isH2 = false;
   isConnected = false;
+  /** Who is at its other end; undefined for plaintext. */
+  peer: ConnectedPeer | undefined = undefined;
   /** When a certificate that it was made with expires, milliseconds since 1970. */
   notAfterMs = Number.POSITIVE_INFINITY;
   /** What its socket failed with. */

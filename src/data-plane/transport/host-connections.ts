@@ -205,7 +205,8 @@ export class HostConnections {
             if (socket !== null && 'alpnProtocol' in socket && socket.alpnProtocol === 'h2') connection.isH2 = true;
             connected = socket;
             connection.brokeOff = undefined;
-            connection.notAfterMs = (socket === null ? undefined : peerOf(socket)?.notAfterMs) ?? Number.POSITIVE_INFINITY;
+            connection.peer = socket === null ? undefined : peerOf(socket);
+            connection.notAfterMs = connection.peer?.notAfterMs ?? Number.POSITIVE_INFINITY;
             socket?.once('error', (error) => {
               connection.brokeOff = error;
             });

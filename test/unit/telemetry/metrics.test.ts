@@ -10,7 +10,11 @@ import { registerMetrics, registerTracing, unregister } from './open-telemetry.t
 import { someAttempt, someRequest } from './some-request.ts';
 
 const clock = createVirtualClock();
-const createSome = (): Telemetry => createTelemetry({ meshName: 'web', clock });
+const workload = {
+  dialect: 'istio' as const,
+  current: () => ({ name: 'web', namespace: 'shop', canonicalName: 'web', canonicalRevision: 'v1', labels: {} }),
+};
+const createSome = (): Telemetry => createTelemetry({ meshName: 'web', clock, workload });
 const http = { 'http.request.method': 'GET', 'server.address': 'orders', 'server.port': 80, 'url.scheme': 'http' };
 
 /** Makes every metric move once. */
@@ -20,6 +24,7 @@ function doEverything(telemetry: Telemetry): void {
     identities: () => [{ name: 'default', expiresMs: clock.wallNow() + 3_600_000 }],
   });
   const request = telemetry.startRequest(someRequest(), 0)!;
+  request.exchange!.isGrpc = true;
   request.matched(undefined, 'reads');
   request.routed('v2', 'orders/v2', '7');
   request.startAttempt(someAttempt(1), 0).end({ kind: 'retried', error: 'MESH_RESET' }, 10);

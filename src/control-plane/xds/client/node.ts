@@ -3,6 +3,8 @@ import type { Locality } from '../../../model/cluster.ts';
 import { ProtobufWriter } from '../../../wire/protobuf.ts';
 import { structMessage, type StructFields } from '../../../wire/protobuf-struct.ts';
 
+export type { StructValue } from '../../../wire/protobuf-struct.ts';
+
 /** The node of this process. */
 export interface NodeConfig {
   readonly id: string;
