@@ -62,7 +62,7 @@ export interface IdentityStore extends IdentitySink {
   /** Calls back after each change. The returned function stops it. */
   watch(listener: (change: IdentityChange) => void): () => void;
   statuses(): readonly IdentityStatus[];
-  /** Sources that try to deliver and have not delivered anything yet, with their state. */
+  /** Sources that have not been connected yet, with their state. */
   awaited(): readonly AwaitedSource[];
   /** Calls back once, when something was delivered or a source has another state. The returned function stops it. */
   onNext(listener: () => void): () => void;
@@ -87,7 +87,8 @@ export function createIdentityStore(options: {
   const sourceStatuses = new Map<string, ControlPlaneStatus>();
   const listeners = new Set<(change: IdentityChange) => void>();
   const nextListeners = new Set<() => void>();
-  const delivered = new Set<string>();
+  /** Sources that were connected once: what they have not brought by then is not on its way. */
+  const wasConnected = new Set<string>();
   let lastGeneration = 0;
 
   const wakeNext = (): void => {
@@ -122,7 +123,6 @@ export function createIdentityStore(options: {
       return refuse(checked.reason);
     }
     delete entry.refused[kind];
-    delivered.add(source);
     if (put(entry, checked.value, lastGeneration + 1)) {
       lastGeneration += 1;
       announce(source, { name, kind, change: 'set', generation: lastGeneration });
@@ -162,6 +162,7 @@ export function createIdentityStore(options: {
     },
     status(status) {
       sourceStatuses.set(source, status);
+      if (status.state === 'connected') wasConnected.add(source);
       onEvent?.({ type: 'identity-source', source, ...status });
       wakeNext();
     },
@@ -178,7 +179,7 @@ export function createIdentityStore(options: {
     },
     awaited: () =>
       [...sourceStatuses].flatMap(([source, { state, error }]) =>
-        delivered.has(source) || (state !== 'connecting' && state !== 'disconnected')
+        wasConnected.has(source) || (state !== 'connecting' && state !== 'disconnected')
           ? []
           : [{ source, state, ...(error !== undefined && { error }) }],
       ),
