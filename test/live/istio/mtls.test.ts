@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { connect } from 'node:tls';
 import { after, before, describe, it } from 'node:test';
 import type { Mesh } from '../../../src/index.ts';
 import { hostOf, serviceOf } from './documents.ts';
 import { startIstiod, type Istiod } from './istiod.ts';
-import { meshIn } from './mesh-in-pod.ts';
+import { isTold, meshIn } from './mesh-in-pod.ts';
 import { startPeer } from './peer.ts';
 
 type Peer = Awaited<ReturnType<typeof startPeer>>;
@@ -28,6 +27,7 @@ describe('mutual TLS with the sidecars of an Istio mesh', { timeout: 120_000 }, 
       // The certificate of the peer says `strict`.
       serviceOf('impostor', [{ port: strict.port, isInMesh: true }]),
     ]);
+    await isTold(istiod, 'permissive');
     ({ mesh } = await meshIn(istiod));
   });
   after(async () => {
@@ -87,11 +87,11 @@ describe('mutual TLS with the sidecars of an Istio mesh', { timeout: 120_000 }, 
 
   it('could not reach a PERMISSIVE peer without the protocols of the mesh: plain TLS has no filter chain there', async () => {
     const socket = connect({ host: '127.0.0.1', port: permissive.port, ALPNProtocols: ['http/1.1'], rejectUnauthorized: false });
-    const [outcome] = (await Promise.race([
-      once(socket, 'secureConnect').then(() => ['connected']),
-      once(socket, 'close').then(() => ['closed']),
-      once(socket, 'error').then(() => ['closed']),
-    ])) as [string];
+    const outcome = await new Promise<string>((resolve) => {
+      socket.once('secureConnect', () => resolve('connected'));
+      socket.once('error', () => resolve('closed'));
+      socket.once('close', () => resolve('closed'));
+    });
     socket.destroy();
     assert.equal(outcome, 'closed');
   });

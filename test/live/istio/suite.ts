@@ -6,7 +6,13 @@ import type { LiveSuite } from '../suite.ts';
 /** A mesh against a real istiod, with Envoy as the peer. */
 export const istioSuite: LiveSuite = {
   name: 'istio',
-  files: ['istio/identity.test.ts'],
+  files: [
+    'istio/identity.test.ts',
+    'istio/mtls.test.ts',
+    'istio/discovery.test.ts',
+    'istio/routing.test.ts',
+    'istio/resilience.test.ts',
+  ],
   async prepare(log) {
     const istiod = await goBinary(
       {
