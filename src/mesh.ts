@@ -230,11 +230,6 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     while (identities.awaited().length > 0) await new Promise<void>((resolve) => identities.onNext(resolve));
   }
 
-  /** Resolves when no source of identities is still at its first one. */
-  async function identified(): Promise<void> {
-    while (identities.awaited().length > 0) await new Promise<void>((resolve) => identities.onNext(resolve));
-  }
-
   let closing: Promise<void> | undefined;
   async function close(): Promise<void> {
     const drained = dispatcher.close();
