@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { RouteTableConfig } from '../../../../../src/model/route.ts';
+import { assignment, edsCluster, routeTable, sidecarListener, virtualHost } from '../../../../support/envoy-samples.ts';
+import { sourceOnStore, type SourceOnStore } from '../../../../support/xds-source.ts';
+
+/** Domains in force of a listener, with the clusters of their routes. */
+function served(source: SourceOnStore, listener: string): Record<string, string[]> {
+  const value = source.value('listener', listener);
+  if (value?.direction !== 'outbound') return {};
+  const { virtualHosts } = value.routes as RouteTableConfig;
+  return Object.fromEntries(
+    virtualHosts.flatMap(({ domains, routes }) =>
+      domains.map((domain) => [
+        domain,
+        routes.flatMap(({ action }) => (action.kind === 'forward' ? action.to.map(({ cluster }) => cluster) : [])),
+      ]),
+    ),
+  );
+}
+
+describe('a source as a sidecar', () => {
+  it('subscribes to all clusters and listeners, and to the rest when it is needed', async () => {
+    await using source = await sourceOnStore();
+    const { client } = source;
+    assert.deepEqual(client.history, ['+cluster *', '+listener *']);
+    await client.push('cluster', [edsCluster('orders'), edsCluster('cart')]);
+    await client.push('listener', [sidecarListener(80), sidecarListener(9080)]);
+    await source.settled();
+    assert.deepEqual(client.history, ['+cluster *', '+listener *'], 'nobody has asked for anything');
+
+    source.ask('orders:80');
+    await source.settled();
+    assert.deepEqual(client.history.slice(2), ['+routeConfiguration 80']);
+    await client.push('routeConfiguration', [routeTable('80', { orders: 'orders', cart: 'cart' })]);
+    await source.settled();
+    assert.deepEqual(client.history.slice(3), ['+endpoints orders']);
+  });
+
+  it('builds and delivers what is asked for and nothing else', async () => {
+    await using source = await sourceOnStore();
+    const { client } = source;
+    source.ask('orders:80');
+    await client.push('cluster', [edsCluster('orders'), edsCluster('cart')]);
+    await client.push('listener', [sidecarListener(80), sidecarListener(9080)]);
+    await client.push('routeConfiguration', [routeTable('80', { orders: 'orders', cart: 'cart' })]);
+    await client.push('endpoints', [assignment('orders', 8001)]);
+
+    const { listeners, clusters, endpoints } = source.snapshot();
+    assert.deepEqual([...listeners.keys()], ['0.0.0.0_80']);
+    assert.deepEqual([...clusters.keys()], ['orders']);
+    assert.deepEqual([...endpoints.keys()], ['orders']);
+    assert.deepEqual(Object.keys(served(source, '0.0.0.0_80')), ['orders', 'orders:80']);
+  });
+
+  it('ends the subscriptions of a demand that ended, and takes what it needed out of force', async () => {
+    await using source = await sourceOnStore();
+    const { client } = source;
+    await client.push('cluster', [edsCluster('orders'), edsCluster('cart')]);
+    await client.push('listener', [sidecarListener(80)]);
+    const end = source.ask('orders:80');
+    source.ask('cart:80');
+    await source.settled();
+    await client.push('routeConfiguration', [routeTable('80', { orders: 'orders', cart: 'cart' })]);
+    await client.push('endpoints', [assignment('orders', 8001), assignment('cart', 8002)]);
+    end();
+    await source.settled();
+
+    assert.deepEqual([...source.snapshot().clusters.keys()], ['cart']);
+    assert.deepEqual([...source.snapshot().endpoints.keys()], ['cart']);
+    assert.deepEqual(Object.keys(served(source, '0.0.0.0_80')), ['cart', 'cart:80']);
+    assert.equal(client.subscribed.has('endpoints orders'), false);
+    assert.equal(client.subscribed.has('routeConfiguration 80'), true);
+  });
+
+  it('asks for the members of an aggregate, and for endpoints under the name that the cluster gives them', async () => {
+    await using source = await sourceOnStore();
+    const { client } = source;
+    source.ask('all|');
+    await client.push('cluster', [
+      {
+        name: 'all|',
+        connect_timeout: '1s',
+        lb_policy: 'CLUSTER_PROVIDED',
+        cluster_type: {
+          name: 'envoy.clusters.aggregate',
+          typed_config: {
+            '@type': 'type.googleapis.com/envoy.extensions.clusters.aggregate.v3.ClusterConfig',
+            clusters: ['near', 'far'],
+          },
+        },
+      },
+      edsCluster('near'),
+      edsCluster('far', { eds_cluster_config: { eds_config: { ads: {} }, service_name: 'far-endpoints' } }),
+      edsCluster('other'),
+    ]);
+
+    assert.deepEqual([...source.snapshot().clusters.keys()].toSorted(), ['all|', 'far', 'near']);
+    assert.equal(client.subscribed.has('endpoints near'), true);
+    assert.equal(client.subscribed.has('endpoints far-endpoints'), true);
+  });
+
+  it('says what it looked at when nothing serves an authority', async () => {
+    await using source = await sourceOnStore();
+    const { client } = source;
+    await client.push('listener', [sidecarListener(80), sidecarListener(9080)]);
+    source.ask('orders:81');
+    source.ask('orders:80');
+    await source.settled();
+    await client.push('routeConfiguration', [routeTable('80', { cart: 'cart' })]);
+    source.absences.sort((a, b) => a.reason.localeCompare(b.reason));
+
+    assert.deepEqual(
+      source.absences.map(({ reason }) => reason),
+      [
+        'no HTTP listener for port 81 serves orders; there are listeners for 80, 9080',
+        'no virtual host of route table "80" (listener 0.0.0.0_80) serves orders:80',
+      ],
+    );
+  });
+
+  it('hears of a host that a later version of a table serves', async () => {
+    await using source = await sourceOnStore();
+    const { client } = source;
+    const want = { kind: 'authority', host: 'orders', port: 80 } as const;
+    await client.push('listener', [sidecarListener(80)]);
+    source.ask('orders:80');
+    await source.settled();
+    await client.push('routeConfiguration', [routeTable('80', { cart: 'cart' })]);
+    assert.equal(source.store.isAbsent('xds', want), true);
+
+    await client.push('routeConfiguration', [routeTable('80', { cart: 'cart', orders: 'orders' })]);
+
+    assert.equal(source.store.isAbsent('xds', want), false);
+    assert.deepEqual(served(source, '0.0.0.0_80')['orders'], ['orders']);
+
+    await client.push('routeConfiguration', [routeTable('80', { cart: 'cart' })]);
+    assert.equal(source.store.isAbsent('xds', want), true, 'and when it serves it no longer');
+    assert.equal(source.value('listener', '0.0.0.0_80'), undefined);
+  });
+
+  it('says why a cluster that is asked for by name is not there', async () => {
+    await using source = await sourceOnStore();
+    source.ask('nobody|');
+    await source.settled();
+    assert.deepEqual(source.absences, [], 'the server has not said which there are');
+    await source.client.push('cluster', [edsCluster('orders')]);
+
+    assert.match(source.absences[0]!.reason, /has 1 clusters, and none has this name/);
+  });
+
+  it('takes the listener that is bound to the address of the authority before one for all addresses', async () => {
+    await using source = await sourceOnStore();
+    const { client } = source;
+    await client.push('listener', [
+      sidecarListener(80),
+      sidecarListener(80, { address: '10.1.2.3', routes: 'orders.shop.svc.cluster.local:80' }),
+    ]);
+    source.ask('10.1.2.3:80');
+    await source.settled();
+    await client.push('routeConfiguration', [
+      routeTable('80', { '*': 'anything' }),
+      routeTable('orders.shop.svc.cluster.local:80', { '*': 'orders' }),
+    ]);
+
+    assert.deepEqual(served(source, '10.1.2.3_80'), { '10.1.2.3': ['orders'], '10.1.2.3:80': ['orders'] });
+    assert.equal(source.value('listener', '0.0.0.0_80'), undefined);
+  });
+
+  for (const { name, host } of [
+    { name: 'the full name', host: 'orders.shop.svc.cluster.local' },
+    { name: 'a name that its resolver completes', host: 'orders' },
+    { name: 'a name with its namespace', host: 'orders.shop' },
+  ]) {
+    it(`finds a listener that is bound to an address by ${name}`, async () => {
+      await using source = await sourceOnStore({
+        searchDomains: ['shop.svc.cluster.local', 'svc.cluster.local', 'cluster.local'],
+      });
+      const { client } = source;
+      await client.push('listener', [
+        sidecarListener(8080, { address: '10.1.2.4', routes: 'cart.shop.svc.cluster.local:8080' }),
+        sidecarListener(8080, { address: '10.1.2.3', routes: 'orders.shop.svc.cluster.local:8080' }),
+      ]);
+      source.ask(`${host}:8080`);
+      await source.settled();
+      assert.deepEqual(client.history.slice(2), ['+routeConfiguration orders.shop.svc.cluster.local:8080']);
+      await client.push('routeConfiguration', [routeTable('orders.shop.svc.cluster.local:8080', { '*': 'orders' })]);
+
+      assert.deepEqual(served(source, '10.1.2.3_8080'), { [`${host}:8080`]: ['orders'] });
+    });
+  }
+
+  it('keeps the routes of a listener in force until those of its next version have come', async () => {
+    await using source = await sourceOnStore();
+    const { client } = source;
+    await client.push('listener', [sidecarListener(80)]);
+    source.ask('orders:80');
+    await source.settled();
+    await client.push('routeConfiguration', [routeTable('80', { orders: 'old' })]);
+    await client.push('listener', [sidecarListener(80, { routes: 'next' })]);
+    await source.settled();
+    assert.deepEqual(served(source, '0.0.0.0_80')['orders'], ['old']);
+    assert.equal(client.subscribed.has('routeConfiguration next'), true);
+
+    await client.push('routeConfiguration', [routeTable('next', { orders: 'new' })]);
+
+    assert.deepEqual(served(source, '0.0.0.0_80')['orders'], ['new']);
+  });
+
+  it('keeps the object of what did not change', async () => {
+    await using source = await sourceOnStore();
+    const { client } = source;
+    source.ask('orders:80');
+    source.ask('cart:80');
+    await client.push('cluster', [edsCluster('orders'), edsCluster('cart')]);
+    await client.push('listener', [sidecarListener(80)]);
+    await client.push('routeConfiguration', [routeTable('80', { orders: 'orders', cart: 'cart' })]);
+    const hosts = (): RouteTableConfig['virtualHosts'] => {
+      const listener = source.value('listener', '0.0.0.0_80');
+      return listener?.direction === 'outbound' ? (listener.routes as RouteTableConfig).virtualHosts : [];
+    };
+    const [orders, cart] = hosts();
+    const cluster = source.value('cluster', 'orders');
+    await client.push('cluster', [edsCluster('orders'), edsCluster('cart', { connect_timeout: '2s' })]);
+    await client.push('routeConfiguration', [
+      { name: '80', virtual_hosts: [virtualHost('orders', 'orders'), virtualHost('cart', 'cart-v2')] },
+    ]);
+
+    assert.equal(source.value('cluster', 'orders'), cluster);
+    assert.equal(hosts()[0]!.routes, orders!.routes);
+    assert.notEqual(hosts()[1]!.routes, cart!.routes);
+  });
+});
