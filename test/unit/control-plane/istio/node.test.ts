@@ -91,4 +91,12 @@ describe('workloadOf', () => {
       assert.deepEqual([workload.canonicalName, workload.canonicalRevision], canonical);
     });
   }
+
+  it('says what peers are told beside: the node, the pod, who made it and where it runs', () => {
+    const { nodeId, instance, owner, locality } = workloadOf(settings);
+    assert.deepEqual(
+      { nodeId, instance, owner, locality },
+      { nodeId: istioNode(settings).id, instance: 'web-1', owner: 'kubernetes://deployments/web', locality: settings.locality },
+    );
+  });
 });
