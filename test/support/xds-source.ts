@@ -3,7 +3,14 @@ import { createConfigStore, type ConfigStore } from '../../src/control-plane/sto
 import { createXdsSource, type XdsSourceOptions } from '../../src/control-plane/xds/source.ts';
 import { loadBalancingPolicies } from '../../src/data-plane/load-balancing/index.ts';
 import { seededRandom, systemClock, yieldToLoop, type Clock } from '../../src/base/runtime.ts';
-import type { ApplyResult, ControlPlane, ControlPlaneStatus, Demand, IdentitySink, SourceFindings } from '../../src/model/contracts.ts';
+import type {
+  ApplyResult,
+  ControlPlane,
+  ControlPlaneStatus,
+  Demand,
+  IdentitySink,
+  SourceFindings,
+} from '../../src/model/contracts.ts';
 import type { ResourceKind, ResourceTypes, SourceSnapshot } from '../../src/model/snapshot.ts';
 import type { Svid, TrustBundle } from '../../src/model/identity.ts';
 import { FakeAdsClient } from './fake-ads-client.ts';

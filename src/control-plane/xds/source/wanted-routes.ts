@@ -33,7 +33,7 @@ export interface WantedRoutes {
   /** Names of listeners to subscribe to. Without a proxy only. */
   readonly listenerNames: ReadonlySet<string>;
   readonly tableNames: ReadonlySet<string>;
-  /** Names of the listeners that serve somebody. */
+  /** Names of the listeners that serve somebody, or will when what they need has come. */
   readonly used: ReadonlySet<string>;
 }
 
@@ -110,7 +110,7 @@ export async function findRoutes(
     if (pace.isOver) await pace.turn();
     const answer = ways.kind === 'ways' ? serve(authority, ways.ways) : ways;
     const last = answer.kind === 'awaited' ? now.get(authority) : undefined;
-    if (last === undefined) answers.set(authority, answer);
+    if (last === undefined || listeners.ofName(last.resource) === undefined) answers.set(authority, answer);
     else {
       give(last);
       answers.set(authority, { kind: 'served' });
@@ -138,7 +138,10 @@ export async function findRoutes(
       }
       if (way.table !== undefined && !picked.has(way.table)) {
         const reason = finding.absence('route-table', way.table);
-        if (reason === undefined) return { kind: 'awaited' };
+        if (reason === undefined) {
+          used.add(way.resource);
+          return { kind: 'awaited' };
+        }
         looked.push(`route table ${JSON.stringify(way.table)} of listener ${way.resource}: ${reason}`);
         continue;
       }
