@@ -1,6 +1,7 @@
 /**
- * Golden pairs: `<case>.in.yaml` are resources of Envoy, `<case>.out.json` what they are in the words of the model, what cannot be
- * used, and what has no effect. `UPDATE_GOLDEN=1` writes the `.out.json` anew and deletes those without an input; read the difference
+ * Golden pairs: `<case>.in.yaml` (or `.json`) are resources of Envoy, `<case>.out.json` what they are in the words of the model, what
+ * cannot be used, and what has no effect. Cases whose name begins with `sidecar-` are read as a sidecar's: `sidecar-of-istiod` is what
+ * a real istiod (1.31) sends for a ServiceEntry each of its kinds. `UPDATE_GOLDEN=1` writes the `.out.json` anew and deletes those without an input; read the difference
  * before you commit it.
  */
 import assert from 'node:assert/strict';
@@ -12,13 +13,14 @@ import { parseResources } from '../../../src/control-plane/xds/parse-resources.t
 const folder = new URL('./', import.meta.url);
 const update = process.env['UPDATE_GOLDEN'] === '1';
 const files = readdirSync(folder);
-const cases = files.filter((file) => file.endsWith('.in.yaml')).map((file) => file.slice(0, -'.in.yaml'.length));
+const inputs = files.filter((file) => /\.in\.(?:yaml|json)$/.test(file));
+const cases = inputs.map((file) => file.replace(/\.in\.\w+$/, ''));
 const surroundings = { hostname: 'pod-1', environment: { ZONE: 'eu-1' } };
 
 describe('resources of Envoy, in the words of the model', () => {
-  for (const name of cases) {
+  for (const [index, name] of cases.entries()) {
     it(name, () => {
-      const input = parseResources(readFileSync(new URL(`${name}.in.yaml`, folder), 'utf8'));
+      const input = parseResources(readFileSync(new URL(inputs[index]!, folder), 'utf8'));
       const options = { surroundings, port: name.startsWith('sidecar-') ? 'bound' : 'any' } as const;
       const { resources, problems, unhonoured, secrets } = translateResources(input, options);
       const told = (list: typeof problems) => list.map(({ key, path, reason }) => `${key.kind} ${key.name} ${path}: ${reason}`);

@@ -132,14 +132,14 @@ function maxStreamDuration(message: Message): Pick<RequestPolicy, 'maxStreamDura
 
 /** One line for both: every listener of a mesh may have them. */
 function noteTelemetry(message: Message): void {
-  const isLogged = message.messages('access_log').length > 0;
-  const isTraced = message.message('tracing');
-  for (const log of message.messages('access_log')) log.markRead();
-  isTraced?.markRead();
-  if (!isLogged && isTraced === undefined) return;
-  const what = [...(isLogged ? ['access_log'] : []), ...(isTraced === undefined ? [] : ['tracing'])].join(', ');
+  const logs = message.messages('access_log');
+  const tracing = message.message('tracing');
+  for (const log of logs) log.markRead();
+  tracing?.markRead();
+  const fields = [...(logs.length > 0 ? ['access_log'] : []), ...(tracing === undefined ? [] : ['tracing'])];
+  if (fields.length === 0) return;
   message.findings.note(
-    `${message.path}.${what}`,
+    fields.map((field, index) => (index === 0 ? message.at(field) : field)).join(', '),
     'is not carried out: spans and their sampling are those of the OpenTelemetry SDK, and requests are told of by events',
   );
 }

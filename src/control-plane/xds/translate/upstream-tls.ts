@@ -67,7 +67,7 @@ function tlsFrom(message: Message, secrets: TlsSecrets): UpstreamTls {
   const peers = namesServer ? [] : (validation?.peers ?? []);
   if (peers.length === 0 && !namesServer && !isRefusedName(validation?.trust))
     message.findings.note(
-      `${message.path}.common_tls_context`,
+      message.at('common_tls_context'),
       `asks for no name of the peer${validation === undefined ? ' and for no roots' : ''}: its certificate must name the server and be trusted, all the same`,
     );
   const alpn = common?.texts('alpn_protocols') ?? [];
