@@ -25,7 +25,7 @@ export class Findings {
   readonly unhonoured: Finding[] = [];
   private readonly messages: Message[] = [];
   /** A policy of a virtual host is read once for each of its routes, and reported once. */
-  private readonly said = new Set<string>();
+  private said: Set<string> | undefined;
 
   /** The message at `path`, or undefined (reported) when the value is none. */
   message(value: unknown, path: string): Message | undefined {
@@ -55,7 +55,8 @@ export class Findings {
 
   private add(findings: Finding[], path: string, reason: string): void {
     const text = `${path}\n${reason}`;
-    if (findings.length > maxFindings || this.said.has(text)) return;
+    if (findings.length > maxFindings || this.said?.has(text) === true) return;
+    this.said ??= new Set();
     this.said.add(text);
     findings.push(findings.length === maxFindings ? { path: '', reason: 'there is more of this kind' } : { path, reason });
   }

@@ -12,7 +12,7 @@ import { metadataFrom } from '../translate/metadata.ts';
 import { translated, type Translated } from '../translate/translated.ts';
 import { matchPrevious, type KeptEndpoints } from './kept-endpoints.ts';
 import { messageTypeOf } from './message-types.ts';
-import { plainEndpoint, type MetadataReader } from './plain-endpoint.ts';
+import { noMetadata, plainEndpoint, type MetadataReader } from './plain-endpoint.ts';
 import { WireFields } from './wire-fields.ts';
 
 /** A locality as it was read, and where it stands. */
@@ -67,7 +67,11 @@ class Reading {
   readonly unhonoured: Finding[] = [];
   private readonly source: Buffer;
   private readonly previous: EndpointsMemo | undefined;
-  private readonly metadata = new Map<string, Metadata | undefined>();
+  /** By their bytes. */
+  private metadata: Map<string, Metadata | undefined> | undefined;
+  private lastMetadata: Metadata | undefined;
+  private lastStart = 0;
+  private lastEnd = -1;
 
   constructor(source: Buffer, previous: EndpointsMemo | undefined) {
     this.source = source;
@@ -75,15 +79,8 @@ class Reading {
   }
 
   localities(owner: Message, ranges: readonly number[]): readonly LocalityEndpoints[] {
-    const left = new Set(this.previous?.localities);
     const same = new Map<number, KeptLocality>();
-    for (let index = 0; index < ranges.length; index += 2) {
-      const found = this.sameLocality(left, ranges[index]!, ranges[index + 1]!);
-      if (found === undefined) continue;
-      left.delete(found);
-      same.set(index, found);
-    }
-    const others = together([...left].map(({ endpoints }) => endpoints));
+    const others = this.previous === undefined ? noEndpoints : this.findSame(ranges, same);
     const values: LocalityEndpoints[] = [];
     for (let index = 0; index < ranges.length; index += 2) {
       const start = ranges[index]!;
@@ -95,6 +92,18 @@ class Reading {
       values.push(locality.value);
     }
     return values;
+  }
+
+  /** Puts the localities that have the same bytes as before into `same`; the endpoints of the others of before are left over. */
+  private findSame(ranges: readonly number[], same: Map<number, KeptLocality>): KeptEndpoints {
+    const left = new Set(this.previous!.localities);
+    for (let index = 0; index < ranges.length; index += 2) {
+      const found = this.sameLocality(left, ranges[index]!, ranges[index + 1]!);
+      if (found === undefined) continue;
+      left.delete(found);
+      same.set(index, found);
+    }
+    return together([...left].map(({ endpoints }) => endpoints));
   }
 
   private sameLocality(candidates: ReadonlySet<KeptLocality>, start: number, end: number): KeptLocality | undefined {
@@ -163,20 +172,18 @@ class Reading {
     return value;
   }
 
-  /** Endpoints of one workload have the same metadata: it is read once, and one object. */
+  /** Endpoints of one workload, and mostly all of a cluster, have the same metadata: it is read once, and one object. */
   private readonly readMetadata: MetadataReader = (start, end) => {
-    const key = this.source.toString('latin1', start, end);
-    const known = this.metadata.get(key);
-    if (known !== undefined || this.metadata.has(key)) return known;
-    const findings = new Findings();
-    const fields = WireFields.of(this.source, start, end, messageTypeOf('envoy.config.core.v3.Metadata')!, 3);
-    const { value, unhonoured } = translated(
-      typeof fields === 'string' ? undefined : (metadataFrom(findings.read(fields, '')) ?? {}),
-      findings,
-    );
-    const metadata = unhonoured.length === 0 ? value : undefined;
-    this.metadata.set(key, metadata);
-    return metadata;
+    const { source, lastStart, lastEnd } = this;
+    const isLast = end - start === lastEnd - lastStart && source.compare(source, lastStart, lastEnd, start, end) === 0;
+    if (isLast) return this.lastMetadata;
+    this.metadata ??= new Map();
+    const key = source.toString('latin1', start, end);
+    if (!this.metadata.has(key)) this.metadata.set(key, metadataAt(source, start, end));
+    this.lastStart = start;
+    this.lastEnd = end;
+    this.lastMetadata = this.metadata.get(key);
+    return this.lastMetadata;
   };
 
   /** Whether there was nothing to report. */
@@ -186,6 +193,16 @@ class Reading {
     this.unhonoured.push(...findings.unhonoured);
     return findings.problems.length + findings.unhonoured.length === 0;
   }
+}
+
+/** Undefined for what is to be reported. */
+function metadataAt(source: Buffer, start: number, end: number): Metadata | undefined {
+  const findings = new Findings();
+  const fields = WireFields.of(source, start, end, messageTypeOf('envoy.config.core.v3.Metadata')!, 3);
+  if (typeof fields === 'string') return undefined;
+  const { value, unhonoured } = translated(metadataFrom(findings.read(fields, '')) ?? noMetadata, findings);
+  if (value === undefined || unhonoured.length > 0) return undefined;
+  return Object.keys(value).length === 0 ? noMetadata : value;
 }
 
 function moved(locality: KeptLocality, start: number): KeptLocality {

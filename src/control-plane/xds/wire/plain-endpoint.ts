@@ -8,8 +8,13 @@ import type { Metadata } from '../../../model/tls.ts';
 import { healths, verdicts } from '../translate/endpoints.ts';
 import { cursor, readLength, readVarint } from './cursor.ts';
 
-/** Metadata by its bytes: undefined for what is to be reported. */
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+/** Metadata by its bytes: undefined for what is to be reported, {@link noMetadata} for what says nothing. */
 export type MetadataReader = (start: number, end: number) => Metadata | undefined;
+
+/** Metadata without values, which an endpoint does without. */
+export const noMetadata: Metadata = {};
 
 /** Fields: number × 8 + wire type. */
 const lbEndpoint = { endpoint: 10, health: 16, metadata: 26, weight: 34 } as const;
@@ -50,15 +55,13 @@ export function plainEndpoint(bytes: Buffer, start: number, end: number, metadat
   const metadata = metadataStart === -1 ? undefined : metadataOf(metadataStart, metadataEnd);
   if (metadata === undefined && metadataStart !== -1) return undefined;
   const verdict = health === -1 ? undefined : verdicts[healths[health]!];
-  const { hostname } = found;
-  return {
-    address: found.address,
-    port: found.port,
-    ...(weight !== -1 && { weight }),
-    ...(metadata !== undefined && Object.keys(metadata).length > 0 && { metadata }),
-    ...(verdict !== undefined && { health: verdict }),
-    ...(hostname !== undefined && { hostname }),
-  };
+  // In the order of translate/endpoints.ts. Field by field: spreads cost more than all the rest.
+  const value: Writable<EndpointConfig> = { address: found.address, port: found.port };
+  if (weight !== -1) value.weight = weight;
+  if (metadata !== undefined && metadata !== noMetadata) value.metadata = metadata;
+  if (verdict !== undefined) value.health = verdict;
+  if (found.hostname !== undefined) value.hostname = found.hostname;
+  return value;
 }
 
 /** The number in a wrapper that ends there; −1 when there is something else. */
