@@ -18,7 +18,9 @@ export const variants = ['state-of-the-world', 'delta'] as const;
 /** Virtual time over real sockets. */
 export interface AdsClock extends Clock {
   advance(ms: number): Promise<void>;
-  /** Goes on, second by second, until the server has seen so many streams. */
+  /** Lets sockets and promises come to rest without time going on. */
+  rest(): Promise<void>;
+  /** Goes on, by 100 ms, until the server has seen so many streams. */
   untilOpen(server: AdsServer, streams: number): Promise<void>;
 }
 
@@ -42,6 +44,10 @@ export function adsClock(): AdsClock {
   const virtual = createVirtualClock();
   return {
     ...virtual,
+    // Sockets of this process need a few turns from one end to the other.
+    rest: async () => {
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
+    },
     afterReading: (callback) => systemClock.afterReading!(callback),
     async untilOpen(server, streams) {
       while (server.metadata.length < streams) {
