@@ -12,6 +12,8 @@ const suites: Readonly<Record<string, () => Promise<LiveSuite>>> = {
   consul: async () => (await import('./consul/suite.ts')).consulSuite,
   envoy: async () => (await import('./envoy/suite.ts')).envoySuite,
   istio: async () => (await import('./istio/suite.ts')).istioSuite,
+  spiffe: async () => (await import('./spiffe/suite.ts')).spiffeSuite,
+  xds: async () => (await import('./xds/suite.ts')).xdsSuite,
 };
 
 interface Counts {

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, describe, it } from 'node:test';
+import { createMesh, type Mesh } from '../../../src/index.ts';
+import { xdsControlPlane, type XdsTlsOptions } from '../../../src/control-plane/xds/index.ts';
+import { testAuthority, validity, workloadCertificate, writeIdentityFiles } from '../../support/certificates.ts';
+import { temporaryFolder } from '../../support/secured.ts';
+import { startControlPlane, type MutualTlsFiles, type SnapshotJson } from './control-plane.ts';
+
+const router = {
+  name: 'envoy.filters.http.router',
+  typed_config: { '@type': 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router' },
+};
+const endpointsType = 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment';
+const ads = { ads: {}, resource_api_version: 'V3' };
+
+/** The service `orders` at these ports, as gRPC clients have it: a listener for it, routes, cluster and endpoints by name. */
+function ordersAt(version: string, ...ports: readonly number[]): SnapshotJson {
+  return {
+    version,
+    listeners: [
+      {
+        name: 'orders',
+        api_listener: {
+          api_listener: {
+            '@type': 'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
+            rds: { config_source: ads, route_config_name: 'orders-routes' },
+            http_filters: [router],
+          },
+        },
+      },
+    ],
+    routes: [
+      {
+        name: 'orders-routes',
+        virtual_hosts: [
+          { name: 'orders', domains: ['*'], routes: [{ match: { prefix: '/' }, route: { cluster: 'orders', timeout: '5s' } }] },
+        ],
+      },
+    ],
+    clusters: [{ name: 'orders', type: 'EDS', eds_cluster_config: { eds_config: ads }, connect_timeout: '1s' }],
+    endpoints: [
+      {
+        cluster_name: 'orders',
+        endpoints: [
+          {
+            locality: { region: 'here' },
+            load_balancing_weight: 1,
+            lb_endpoints: ports.map((port) => ({
+              endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: port } } },
+            })),
+          },
+        ],
+      },
+    ],
+  };
+}
+
+/** A server that says its port. */
+async function startBackend(): Promise<number> {
+  const server = createServer((_request, response) => response.end(String((server.address() as AddressInfo).port)));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+/** Certificates of the control plane and of a client, of one CA, in files. */
+async function mutualTlsFiles(): Promise<{ readonly server: MutualTlsFiles; readonly client: XdsTlsOptions }> {
+  const folder = await temporaryFolder();
+  const authority = await testAuthority();
+  const names = { dnsNames: ['localhost'], ipAddresses: ['127.0.0.1'] };
+  const server = await writeIdentityFiles(folder, 'control-plane', await authority.issue(names, validity()), authority);
+  const client = await writeIdentityFiles(folder, 'web', await workloadCertificate(authority, 'web'), authority);
+  return {
+    server: { certificate: server.certificate, privateKey: server.privateKey, ca: server.trustBundle },
+    client: {
+      rootsFile: client.trustBundle,
+      certificateFile: client.certificate,
+      privateKeyFile: client.privateKey,
+    },
+  };
+}
+
+/** Resolves once an answer comes from the port: a push is on its way. */
+async function answeredBy(mesh: Mesh, port: number): Promise<void> {
+  while ((await (await mesh.fetch('http://orders/')).text()) !== String(port));
+}
+
+const connections: readonly {
+  readonly name: string;
+  readonly protocol: 'state-of-the-world' | 'delta';
+  readonly isSecured: boolean;
+}[] = [
+  { name: 'state-of-the-world', protocol: 'state-of-the-world', isSecured: false },
+  { name: 'delta', protocol: 'delta', isSecured: false },
+  { name: 'state-of-the-world-over-mutual-tls', protocol: 'state-of-the-world', isSecured: true },
+  { name: 'delta-over-mutual-tls', protocol: 'delta', isSecured: true },
+];
+
+describe('a mesh on a go-control-plane server', () => {
+  for (const { name, protocol, isSecured } of connections)
+    it(`answers, follows a change, and is there again after its stream was dropped: ${name}`, async () => {
+      const files = isSecured ? await mutualTlsFiles() : undefined;
+      await using plane = await startControlPlane(files && { mtls: files.server });
+      const [first, second, third] = [await startBackend(), await startBackend(), await startBackend()];
+      await plane.setSnapshot(ordersAt('1', first));
+      await using mesh = await createMesh({
+        controlPlane: xdsControlPlane({
+          node: { id: 'web-1', cluster: 'web' },
+          protocol,
+          servers: files ? { address: plane.mtlsAddress!, tls: files.client } : plane.address,
+        }),
+      });
+      assert.equal(await (await mesh.fetch('http://orders/')).text(), String(first));
+
+      await plane.setSnapshot(ordersAt('2', second));
+      await answeredBy(mesh, second);
+      const { number } = await plane.waitFor(({ kind, typeUrl, version }) =>
+        protocol === 'delta'
+          ? kind === 'ack' && typeUrl === endpointsType
+          : kind === 'ack' && typeUrl === endpointsType && version === '2',
+      );
+      assert.equal(await plane.drop({ code: 'UNAVAILABLE', message: 'restarting' }), 1);
+      assert.equal(await (await mesh.fetch('http://orders/')).text(), String(second), 'the last good configuration serves');
+      const again = await plane.waitFor(
+        ({ kind, stream, typeUrl }) => kind === 'request' && stream === 2 && typeUrl === endpointsType,
+        number,
+      );
+      assert.deepEqual(again.names, ['orders']);
+      assert.equal(again.node, 'web-1');
+      await plane.setSnapshot(ordersAt('3', third));
+      await answeredBy(mesh, third);
+      assert.deepEqual(
+        (await plane.events()).filter(({ kind }) => kind === 'nack'),
+        [],
+      );
+    });
+
+  it('is refused a connection without a certificate where the server wants one', async () => {
+    const files = await mutualTlsFiles();
+    await using plane = await startControlPlane({ mtls: files.server });
+    await plane.setSnapshot(ordersAt('1', await startBackend()));
+    await using mesh = await createMesh({
+      configTimeoutMs: 1000,
+      controlPlane: xdsControlPlane({ servers: { address: plane.mtlsAddress!, tls: { rootsFile: files.client.rootsFile! } } }),
+    });
+    await assert.rejects(mesh.fetch('http://orders/'));
+    assert.deepEqual(
+      mesh.status().controlPlanes.map(({ source, state }) => `${source} ${state}`),
+      ['xds disconnected', 'dns connected'],
+    );
+    assert.deepEqual(await plane.events(), []);
+  });
+});
