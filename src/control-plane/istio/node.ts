@@ -25,7 +25,7 @@ const refused = ['GENERATOR', 'ENABLE_HBONE', 'ENABLE_SELF_DISCOVERY'];
  */
 export function istioNode(settings: IstioSettings): IstioNode {
   const { podName, namespace, serviceAccount, addresses, labels, annotations, clusterDomain, network, proxyConfig } = settings;
-  const { 'pod-template-hash': _hash, ...workloadLabels } = labels;
+  const workloadLabels = labelsFor(labels);
   const metadata: Record<string, NodeMetadataValue> = {
     ISTIO_VERSION: istioVersion,
     INTERCEPTION_MODE: 'REDIRECT',
@@ -49,6 +49,17 @@ export function istioNode(settings: IstioSettings): IstioNode {
     locality: settings.locality,
     metadata,
   };
+}
+
+/** Without the hash of the pod's template; a locality with the slashes that istiod takes it apart by, which no label may have. */
+function labelsFor(all: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const labels = { ...all };
+  delete labels['pod-template-hash'];
+  for (const name of ['topology.istio.io/locality', 'istio-locality']) {
+    const label = labels[name];
+    if (label !== undefined && !label.includes('/')) labels[name] = label.replaceAll('.', '/');
+  }
+  return labels;
 }
 
 /** What was asked for in the metadata and is not done here. */

@@ -60,6 +60,11 @@ describe('istioNode', () => {
     });
   });
 
+  it('writes a locality as istiod takes it apart', () => {
+    const { metadata } = istioNode({ ...settings, labels: { 'topology.istio.io/locality': 'eu.eu-1' } });
+    assert.deepEqual(metadata['LABELS'], { 'topology.istio.io/locality': 'eu/eu-1' });
+  });
+
   it('never asks for what it could not use, and says so', () => {
     const asking = { ...settings, metadata: { GENERATOR: 'grpc', ENABLE_HBONE: 'true', ISTIO_VERSION: '1.29.1' } };
     const { metadata } = istioNode(asking);
