@@ -11,6 +11,7 @@ import type { ReadListener, ReadOptions } from '../translate/received.ts';
 import type { XdsSourceOptions } from '../source.ts';
 import type { Kept, KeptKind, KeptResources } from './kept-resources.ts';
 import type { Listeners } from './listeners.ts';
+import { LoadWatch } from './load-watch.ts';
 import { Pace } from './pace.ts';
 import { ReadTables } from './read-tables.ts';
 import type { SecretDelivery } from './secrets.ts';
@@ -68,6 +69,7 @@ export class Delivery {
   private readonly finding: RouteFinding;
   private readonly tables: ReadTables;
   private readonly clusters: ClusterReader;
+  private readonly loads: LoadWatch;
   private readonly wants = new Map<string, Want>();
   private readonly served: ServedNow = new WeakMap();
   private routes: WantedRoutes = noRoutes;
@@ -87,6 +89,7 @@ export class Delivery {
     this.tables = new ReadTables(parts.kept['route-table'], parts.read);
     this.clusters = new ClusterReader(parts.kept.cluster, parts.read);
     const { options, absences, listeners, kept } = parts;
+    this.loads = new LoadWatch(options.loadReports, parts.context, parts.status);
     const defaultNames = ({ host, port }: Authority): readonly string[] => [`${host}:${port}`, host];
     this.finding = {
       mode: options.mode,
@@ -233,6 +236,7 @@ export class Delivery {
     const { clusters, missing } = this.clusters.closure(asked);
     this.clusters.retain(clusters);
     this.wanted = clusters;
+    this.loads.wanted(clusters);
     this.missing = missing;
 
     const endpointsNames = new Set([...clusters.values()].flatMap(({ read }) => read.endpointsName ?? []));
