@@ -12,6 +12,8 @@ export interface XdsPlane extends AsyncDisposable {
   readonly address: string;
   /** Sets these resources, all in one push. */
   set(kind: Kind, ...resources: readonly Named[]): void;
+  /** The same with a version of their own. */
+  setVersion(kind: Kind, version: string, ...resources: readonly Named[]): void;
   remove(kind: Kind, ...names: readonly string[]): void;
   /** Sets a resource to bytes of any kind. */
   garble(kind: Kind, name: string, bytes: Uint8Array): void;
@@ -19,18 +21,16 @@ export interface XdsPlane extends AsyncDisposable {
 
 export async function startXdsPlane(options: AdsServerOptions = {}): Promise<XdsPlane> {
   const server = await startAdsServer(options);
+  const push = (kind: Kind, resources: readonly Named[], version?: string): void => {
+    const type = typeUrls[kind].slice(typeUrls[kind].indexOf('/') + 1);
+    const named = resources.map((resource) => [resource.name ?? resource.cluster_name ?? '', envoyBytes(resource, type)]);
+    server.push(typeUrls[kind], Object.fromEntries(named) as Record<string, Uint8Array>, version);
+  };
   return {
     server,
     address: server.address,
-    set(kind, ...resources) {
-      const type = typeUrls[kind].slice(typeUrls[kind].indexOf('/') + 1);
-      server.push(
-        typeUrls[kind],
-        Object.fromEntries(
-          resources.map((resource) => [resource.name ?? resource.cluster_name ?? '', envoyBytes(resource, type)]),
-        ),
-      );
-    },
+    set: (kind, ...resources) => push(kind, resources),
+    setVersion: (kind, version, ...resources) => push(kind, resources, version),
     remove(kind, ...names) {
       server.push(typeUrls[kind], Object.fromEntries(names.map((name) => [name, undefined])));
     },
