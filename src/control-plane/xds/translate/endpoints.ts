@@ -91,6 +91,16 @@ export function endpointFrom(message: Message): EndpointConfig | undefined {
     else message.problem('endpoint', 'must have an address');
     return undefined;
   }
+  const internal = endpoint.message('address')?.message('envoy_internal_address');
+  if (internal !== undefined) {
+    // The way into a tunnel of the proxy: the other endpoints are good all the same.
+    endpoint.message('address')?.markRead();
+    internal.markRead();
+    endpoint.message('health_check_config')?.markRead();
+    endpoint.skip('hostname', 'health_check_config', 'additional_addresses');
+    endpoint.note('address', 'is one inside of a proxy (envoy_internal_address): the endpoint is not used');
+    return undefined;
+  }
   const address = addressFrom(endpoint.message('address'), endpoint);
   const hostname = endpoint.name('hostname');
   const healthCheck = endpointHealthCheckFrom(endpoint.message('health_check_config'));

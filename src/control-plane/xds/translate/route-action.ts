@@ -4,7 +4,7 @@ import { dataSourceText } from './data-source.ts';
 import type { Surroundings } from './format.ts';
 import { hashPoliciesFrom } from './hash-policy.ts';
 import { followedBy, headerMutationFrom } from './header-mutation.ts';
-import { perFilterPolicy } from './http-filters.ts';
+import { perFilterPolicy, refusalOf } from './http-filters.ts';
 import type { Message } from './message.ts';
 import { metadataOf } from './metadata.ts';
 import { hostRewriteFrom, pathRewriteFrom } from './rewrite.ts';
@@ -56,6 +56,8 @@ export function forwardFrom(message: Message, surroundings: Surroundings, outerM
     }
     case 'weighted_clusters': {
       const clusters = message.message(kind);
+      const refused = clusters && refusalAmong(clusters, surroundings);
+      if (refused !== undefined) return { kind: 'unsupported', reason: refused };
       return { kind: 'forward', to: clusters === undefined ? [] : destinationsFrom(clusters, match, surroundings), ...options };
     }
     case undefined:
@@ -65,6 +67,20 @@ export function forwardFrom(message: Message, surroundings: Surroundings, outerM
       message.note(kind, 'a plugin that chooses the cluster is not carried out: requests that reach the route fail');
       return { kind: 'unsupported', reason: `${kind} is not carried out by this version` };
   }
+}
+
+/** What one of several clusters asks for that cannot be done: then the route cannot be served as it is meant. */
+function refusalAmong(message: Message, surroundings: Surroundings): string | undefined {
+  const clusters = message.messages('clusters');
+  let reason: string | undefined;
+  for (const cluster of clusters) {
+    reason ??= refusalOf([perFilterPolicy(cluster, surroundings)]);
+    if (cluster.name('name') !== undefined || cluster.name('cluster_header') === undefined) continue;
+    cluster.note('cluster_header', 'a header cannot name one of several clusters: requests that reach the route fail');
+    reason ??= 'a header names one of its clusters (weighted_clusters.cluster_header), which is not carried out by this version';
+  }
+  if (reason !== undefined) for (const part of [message, ...clusters]) part.markRead();
+  return reason;
 }
 
 function destinationsFrom(
@@ -89,13 +105,7 @@ function destinationFrom(
   surroundings: Surroundings,
 ): WeightedDestination {
   const name = message.text('name') ?? '';
-  if (name === '')
-    message.problem(
-      'name',
-      message.has('cluster_header')
-        ? 'is missing; a header cannot name one of several clusters here'
-        : 'must be the name of a cluster',
-    );
+  if (name === '') message.problem('name', 'must be the name of a cluster');
   message.skip('cluster_header');
   const own = metadataOf(message.message('metadata_match'), 'envoy.lb');
   const filters = perFilterPolicy(message, surroundings);

@@ -19,9 +19,9 @@ import { ProtobufWriter } from '../../../../src/wire/protobuf.ts';
 usePatternEngine();
 
 const folder = new URL('../../../golden/xds/', import.meta.url);
-const read = <T>(name: string): T => JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as T;
-const received = read<readonly { type: string; name: string; bytes: string }[]>('sidecar-of-istiod.wire.json');
-const inJson = read<readonly object[]>('sidecar-of-istiod.in.json');
+const read = (name: string): unknown => JSON.parse(readFileSync(new URL(name, folder), 'utf8'));
+const received = read('sidecar-of-istiod.wire.json') as readonly { type: string; name: string; bytes: string }[];
+const inJson = read('sidecar-of-istiod.in.json') as readonly object[];
 const options: ReadOptions = { mode: 'sidecar', surroundings: { hostname: 'web-1' } };
 
 function bytesOf(name: string, type: string): Uint8Array {
