@@ -96,3 +96,29 @@ describe('a resource in bytes', () => {
     assert.ok(encoded > 3 * skipped.length, `${encoded} against ${skipped.length}: ${skipped.join('\n')}`);
   });
 });
+
+/** Resources as a real istiod (1.31) sent them to a sidecar, and as its debug interface shows them. */
+interface Captured {
+  readonly type: string;
+  readonly name: string;
+  readonly base64: string;
+  readonly json: Json;
+}
+
+describe('a resource of a real istiod', () => {
+  const lines = readFileSync(new URL('istiod.resources.jsonl', import.meta.url), 'utf8')
+    .trim()
+    .split('\n');
+  for (const { type, name, base64, json } of lines.map((line) => JSON.parse(line) as Captured)) {
+    it(`is what istiod says that it is: ${type.slice(type.lastIndexOf('.') + 1)} ${name}`, () => {
+      const { read } = kinds.find((kind) => kind.type === type)!;
+      const ofJson = new Findings();
+      const fromJson = translated(read(ofJson.message(inSnakeCase(json), '')!), ofJson);
+      const ofBytes = new Findings();
+      const fromBytes = translated(read(messageFromWire(Buffer.from(base64, 'base64'), type, '', ofBytes)!), ofBytes);
+      assert.deepEqual(told(fromBytes), told(fromJson));
+      assert.deepEqual(inSnakeCase(fromBytes.value), inSnakeCase(fromJson.value));
+      assert.deepEqual(fromBytes.problems, []);
+    });
+  }
+});
