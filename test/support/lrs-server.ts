@@ -1,6 +1,6 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { ProtobufReader, ProtobufWriter } from '../../src/wire/protobuf.ts';
-import { endWith, startGrpcServer, type GrpcServer } from './grpc-server.ts';
+import { endWith, startGrpcServer, type GrpcMethods, type GrpcServer } from './grpc-server.ts';
 
 /** What a client reported of a locality. */
 export interface ReportedLocality {
@@ -55,8 +55,19 @@ export interface LrsServer extends GrpcServer {
 
 const path = '/envoy.service.load_stats.v3.LoadReportingService/StreamLoadStats';
 
+/** The service alone, for a server that has others too. */
+export interface LrsService extends Omit<LrsServer, keyof GrpcServer> {
+  readonly methods: NonNullable<GrpcMethods['stream']>;
+}
+
 /** Starts it on loopback; `port` 0 = any. */
 export async function startLrsServer(port = 0): Promise<LrsServer> {
+  const { methods, ...service } = lrsService();
+  return { ...(await startGrpcServer({ stream: methods }, undefined, port)), ...service };
+}
+
+/** What a load reporting server does. */
+export function lrsService(): LrsService {
   const requests: LrsRequest[] = [];
   const open = new Set<ServerDuplexStream<Buffer, Uint8Array>>();
   let latest: ServerDuplexStream<Buffer, Uint8Array> | undefined;
@@ -71,9 +82,8 @@ export async function startLrsServer(port = 0): Promise<LrsServer> {
     call.on('close', () => open.delete(call));
     call.on('end', () => call.end());
   };
-  const server = await startGrpcServer({ stream: { [path]: handle } }, undefined, port);
   return {
-    ...server,
+    methods: { [path]: handle },
     requests,
     streams: () => open.size,
     respond: (response) => void latest!.write(response instanceof Uint8Array ? response : responseMessage(response)),

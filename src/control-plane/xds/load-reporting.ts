@@ -15,12 +15,19 @@ import { nodeMessage, type NodeConfig } from './client/node.ts';
 import { LoadDifferences } from './lrs/load-differences.ts';
 import { loadStatsRequest, readLoadStatsResponse } from './lrs/load-stats-message.ts';
 
+/** A connection for one stream. */
+export interface LoadConnection {
+  readonly connection: GrpcConnection;
+  readonly metadata?: GrpcMetadata;
+}
+
 /** What load reporting needs. */
 export interface LoadReporting {
-  /** A connection of its own to the server, for each attempt; closed when the stream is over. */
-  readonly open: () => GrpcConnection;
-  /** Credentials of the call, asked for with each stream. */
-  readonly metadata?: () => GrpcMetadata | Promise<GrpcMetadata>;
+  /**
+   * A connection of its own to the server, for each attempt, with the metadata of its call; closed when the stream is over. `failures`
+   * is how many attempts in a row had no answer.
+   */
+  readonly connect: (failures: number) => LoadConnection | Promise<LoadConnection>;
   readonly node: NodeConfig;
   /** `ControlPlaneContext.load`. */
   readonly load: () => readonly ClusterLoad[];
@@ -47,8 +54,7 @@ export function reportLoad(options: LoadReporting): Promise<void> {
     signal,
     onStatus,
     async connect(session) {
-      const metadata = await options.metadata?.();
-      const connection = options.open();
+      const { connection, metadata } = await options.connect(session.failures);
       try {
         await streamOf(connection, metadata, nodeBytes, differences, clock, session);
       } finally {

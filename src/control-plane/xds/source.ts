@@ -14,6 +14,7 @@ import type { ClusterConfig } from '../../model/cluster.ts';
 import type { Surroundings } from './translate/format.ts';
 import type { AdsClient } from './client/contract.ts';
 import { LiveSource } from './source/live-source.ts';
+import type { LoadReportSettings } from './source/load-watch.ts';
 import { SecretDelivery } from './source/secrets.ts';
 import type { SnapshotSettings } from './source/snapshot-settings.ts';
 import type { Authority } from './source/wanted-routes.ts';
@@ -44,6 +45,8 @@ export interface XdsSourceOptions {
   readonly snapshot?: SnapshotSettings;
   /** Identities from elsewhere that its resources name, such as certificate providers. */
   readonly identities?: (context: ControlPlaneContext) => readonly IdentitySource[];
+  /** Where the load of clusters goes whose `lrs_server` wants it. Left out: nowhere. */
+  readonly loadReports?: LoadReportSettings;
   /** What of the set-up has no effect, by path: in the status as long as the source runs. */
   readonly unhonoured?: readonly { readonly path: string; readonly reason: string }[];
   /** Whether endpoints may be on this machine. Default true. */

@@ -61,7 +61,7 @@ async function reporting(more: Partial<LoadReporting> = {}, loads = new Loads())
   const stop = new AbortController();
   const statuses: ControlPlaneStatus[] = [];
   const done = reportLoad({
-    open: () => openGrpc({ address: server.address }),
+    connect: () => ({ connection: openGrpc({ address: server.address }), metadata: { authorization: 'Bearer t' } }),
     node: { id: 'web-1', features: ['a-feature'] },
     load: loads.read,
     clock,
@@ -222,7 +222,7 @@ describe('load reporting', () => {
       close() {},
     };
     const { signal } = new AbortController();
-    void reportLoad({ open: () => connection, node: { id: 'web-1' }, load: () => [], clock, random: () => 0.5, signal });
+    void reportLoad({ connect: () => ({ connection }), node: { id: 'web-1' }, load: () => [], clock, random: () => 0.5, signal });
     await clock.advance(8000);
     // 1000 and 1600 ms; the third was answered, so 1000, 1600 and 2560 again.
     assert.deepEqual(startsMs, [0, 1000, 2600, 3600, 5200, 7760]);
@@ -262,7 +262,7 @@ describe('load reporting', () => {
   });
 
   it('sends its credentials with each stream, and ends with its signal', async () => {
-    const report = await reporting({ metadata: () => ({ authorization: 'Bearer t' }) });
+    const report = await reporting();
     assert.equal(report.server.requests[0]!.authorization, 'Bearer t');
     report.stop.abort();
     await report.done;
