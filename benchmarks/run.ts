@@ -18,14 +18,23 @@ import { importBenchmark } from './import.ts';
 import { loadBenchmarks } from './load/index.ts';
 import { describeMachine } from './machine.ts';
 import { microBenchmarks } from './micro/index.ts';
+import { xdsDecodeBenchmark } from './micro/xds-decode.ts';
 import { keepResults, type Result } from './results.ts';
 import { stallsBenchmark } from './stalls/index.ts';
 import { judge } from './targets.ts';
+import { xdsBenchmark } from './xds/index.ts';
 
 const benchmarks: ReadonlyMap<string, Benchmark> = new Map(
-  [...microBenchmarks, stallsBenchmark, importBenchmark, ...loadBenchmarks, faultsBenchmark, detectionBenchmark].map(
-    (benchmark) => [benchmark.name, benchmark],
-  ),
+  [
+    ...microBenchmarks,
+    xdsDecodeBenchmark,
+    stallsBenchmark,
+    importBenchmark,
+    ...loadBenchmarks,
+    faultsBenchmark,
+    detectionBenchmark,
+    xdsBenchmark,
+  ].map((benchmark) => [benchmark.name, benchmark]),
 );
 
 /** What runs when no names are given. */

@@ -13,6 +13,7 @@ import { formatNanos } from './format.ts';
 import { heapKey, nanosKey } from './micro/index.ts';
 import { pickTargets } from './micro/pick-targets.ts';
 import { stallTargets } from './stalls/targets.ts';
+import { xdsTargets } from './xds/targets.ts';
 import { busyMoment } from './micro/open-breakers.ts';
 
 export interface Verdict {
@@ -138,6 +139,7 @@ export const targets: readonly Target[] = [
   ...pickTargets,
   ...stallTargets,
   ...detectionTargets,
+  ...xdsTargets,
 ];
 
 /** The verdicts that this run allows. */
