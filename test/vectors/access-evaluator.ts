@@ -57,9 +57,7 @@ function test(condition: Permission | Principal, request: AccessRequest): boolea
 }
 
 function pathTest(match: PathMatcher | StringMatcher): (path: string) => boolean {
-  return match.kind === 'template' || match.kind === 'segment-prefix'
-    ? compilePath(match)
-    : compileString(match as StringMatcher);
+  return match.kind === 'template' || match.kind === 'segment-prefix' ? compilePath(match) : compileString(match);
 }
 
 function headerOf(request: AccessRequest, name: string): string | readonly string[] | undefined {

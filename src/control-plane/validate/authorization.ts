@@ -11,6 +11,7 @@ import type {
 } from '../../model/authorization.ts';
 import type { PathMatcher, StringMatcher } from '../../model/match.ts';
 import { printed, type Check } from './check.ts';
+import { checkHeaderMutation } from './headers.ts';
 import { checkMetadataTest, checkPathMatcher, checkRouteMatch, checkStringMatcher, checkValueMatcher } from './matchers.ts';
 
 /** Checks a set of rules. */
@@ -18,6 +19,7 @@ export function checkAuthorizationPolicy(check: Check, policy: AuthorizationPoli
   check.name('name', policy.name);
   check.oneOf('action', policy.action ?? 'nothing', ['allow', 'deny', 'audit', 'custom']);
   if (policy.action === 'custom') check.name('provider', policy.provider);
+  check.flag('dryRun', policy.dryRun);
   check.whole('stage', policy.stage, 0);
   check.each('rules', policy.rules, (inner, rule) => {
     inner.name('name', rule.name);
@@ -130,13 +132,17 @@ export function checkJwtProvider(check: Check, provider: JwtProviderConfig): voi
       inner.durationMs('cacheMs', jwks.cacheMs);
     }
   });
-  check.each('fromHeaders', provider.fromHeaders, (inner, header) => inner.headerName('name', header.name, 'any-case'));
+  check.each('fromHeaders', provider.fromHeaders, (inner, { name, prefix }) => {
+    inner.headerName('name', name, 'any-case');
+    if (prefix !== undefined) inner.text('prefix', prefix);
+  });
   check.each('fromQuery', provider.fromQuery, (inner, name) => inner.name('', name));
   check.each('fromCookies', provider.fromCookies, (inner, name) => inner.name('', name));
   check.within('subjects', provider.subjects, checkStringMatcher);
   check.each('listClaims', provider.listClaims, (inner, name) => inner.name('', name));
   check.durationMs('maxLifetimeMs', provider.maxLifetimeMs);
   check.durationMs('clockSkewMs', provider.clockSkewMs);
+  for (const key of ['forward', 'allowPreflight', 'allowMissing'] as const) check.flag(key, provider[key]);
   if (provider.payloadHeader !== undefined) check.headerName('payloadHeader', provider.payloadHeader, 'any-case');
   check.each('claimHeaders', provider.claimHeaders, (inner, { header, claim }) => {
     inner.headerName('header', header, 'any-case');
@@ -180,7 +186,10 @@ export function checkExternalAuthorizer(check: Check, authorizer: ExternalAuthor
   check.name('name', authorizer.name);
   check.name('cluster', authorizer.cluster);
   check.oneOf('protocol', authorizer.protocol ?? 'nothing', ['grpc', 'http']);
+  if (authorizer.pathPrefix !== undefined) check.text('pathPrefix', authorizer.pathPrefix);
   check.durationMs('timeoutMs', authorizer.timeoutMs ?? null);
+  check.flag('failOpen', authorizer.failOpen);
+  check.within('checkHeaders', authorizer.checkHeaders, checkHeaderMutation);
   check.whole('statusOnError', authorizer.statusOnError, 200, 599);
   check.each('requestHeaders', authorizer.requestHeaders, checkStringMatcher);
   check.each('takenHeaders', authorizer.takenHeaders, checkStringMatcher);

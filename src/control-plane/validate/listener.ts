@@ -1,7 +1,7 @@
 /** Checks of listeners, out and in. */
 import { isIP } from 'node:net';
 import type { FilterChainConfig, ListenerConfig } from '../../model/listener.ts';
-import type { TelemetryConfig } from '../../model/telemetry.ts';
+import type { LabelValue, TelemetryConfig } from '../../model/telemetry.ts';
 import { checkAuthorizationPolicy, checkExternalAuthorizer, checkJwtProvider, checkJwtRule } from './authorization.ts';
 import { printed, type Check } from './check.ts';
 import { checkFraction } from './matchers.ts';
@@ -53,18 +53,23 @@ function* checkFilterChain(check: Check, chain: FilterChainConfig): Sliced<void>
   });
   check.within('tls', chain.tls, (inner, tls) => {
     inner.name('identity', tls.identity);
+    inner.flag('requireClientCertificate', tls.requireClientCertificate ?? null);
+    inner.each('cipherSuites', tls.cipherSuites, (each, suite) => each.name('', suite));
     if (tls.trust !== undefined) inner.name('trust', tls.trust);
     checkPeers(inner, tls.peers);
     checkAlpn(inner, tls.alpn);
     checkVersions(inner, tls);
   });
   check.oneOf('protocol', chain.protocol, protocols);
-  check.within('pathNormalization', chain.pathNormalization, (inner, { escapedSlashes }) =>
-    inner.oneOf('escapedSlashes', escapedSlashes ?? 'nothing', ['keep', 'reject', 'unescape', 'redirect']),
-  );
-  check.within('forwardClientCertificate', chain.forwardClientCertificate, (inner, { mode }) =>
-    inner.oneOf('mode', mode ?? 'nothing', ['sanitize', 'forward-only', 'append-forward', 'sanitize-set', 'always-forward-only']),
-  );
+  check.within('pathNormalization', chain.pathNormalization, (inner, { normalize, mergeSlashes, escapedSlashes }) => {
+    inner.flag('normalize', normalize ?? null);
+    inner.flag('mergeSlashes', mergeSlashes ?? null);
+    inner.oneOf('escapedSlashes', escapedSlashes ?? 'nothing', ['keep', 'reject', 'unescape', 'redirect']);
+  });
+  check.within('forwardClientCertificate', chain.forwardClientCertificate, (inner, { mode, fields }) => {
+    inner.oneOf('mode', mode ?? 'nothing', ['sanitize', 'forward-only', 'append-forward', 'sanitize-set', 'always-forward-only']);
+    inner.each('fields', fields, (each, field) => each.oneOf('', field, ['subject', 'cert', 'chain', 'dns', 'uri']));
+  });
   check.whole('trustedHops', chain.trustedHops, 0);
   if (chain.serverHeader !== undefined) check.headerValue('serverHeader', chain.serverHeader);
   check.each('jwt', chain.jwt, checkJwtProvider);
@@ -93,9 +98,35 @@ function checkTelemetry(check: Check, telemetry: TelemetryConfig): void {
     inner.within('client', client, checkFraction);
     inner.within('overall', overall, checkFraction);
   });
-  check.each('accessLogs', telemetry.accessLogs, (inner, { format, to }) => {
+  check.within('traceTags', telemetry.traceTags, (inner, tags) => {
+    for (const [name, value] of Object.entries(tags)) checkLabel(inner, name, value);
+  });
+  check.each('accessLogs', telemetry.accessLogs, (inner, { format, to, template, errorsOnly }) => {
     inner.oneOf('format', format ?? 'nothing', ['text', 'json']);
     inner.oneOf('to', to, ['stdout', 'stderr', 'events']);
+    inner.flag('errorsOnly', errorsOnly);
+    if (typeof template === 'object')
+      inner.within('template', template, (each, texts) => Object.entries(texts).forEach(([key, text]) => each.text(key, text)));
+    else if (template !== undefined) inner.text('template', template);
   });
-  check.each('metrics', telemetry.metrics, (inner, { name }) => inner.name('name', name));
+  check.each('metrics', telemetry.metrics, (inner, { name, labels, disabled }) => {
+    inner.name('name', name);
+    inner.flag('disabled', disabled);
+    inner.within('labels', labels, (each, values) => {
+      for (const [label, value] of Object.entries(values)) if (value !== null) checkLabel(each, label, value);
+    });
+  });
+  check.within('peerMetadata', telemetry.peerMetadata, (inner, { discover, propagate }) => {
+    inner.each('discover', discover, (each, way) => each.oneOf('', way, ['headers', 'workloads']));
+    inner.flag('propagate', propagate ?? null);
+  });
+}
+
+/** A text, or the header that has it. */
+function checkLabel(check: Check, key: string, value: LabelValue): void {
+  if (typeof value === 'string') return;
+  check.within(key, value, (inner, { header, default: fallback }) => {
+    inner.headerName('header', header, 'any-case');
+    if (fallback !== undefined) inner.text('default', fallback);
+  });
 }

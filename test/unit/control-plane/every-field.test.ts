@@ -31,6 +31,7 @@ import type {
   WeightedDestination,
 } from '../../../src/model/route.ts';
 import type { ResourceKind } from '../../../src/model/snapshot.ts';
+import { leaves, withOther } from './leaves.ts';
 import { verdictOn } from './verdict-on.ts';
 
 /** All fields, those that may be absent included. */
@@ -381,22 +382,6 @@ const endpoints = {
   overprovisioningPercent: 140,
   drops: [{ category: 'c', ratio: 0.5 }],
 };
-
-type Steps = readonly (string | number)[];
-
-/** Every value that is no list and no mapping, with the way to it. */
-function* leaves(value: unknown, steps: Steps = []): Generator<Steps> {
-  if (typeof value !== 'object' || value === null) yield steps;
-  else for (const [key, item] of Object.entries(value)) yield* leaves(item, [...steps, Array.isArray(value) ? Number(key) : key]);
-}
-
-/** A copy with another value at the end of the steps. */
-function withOther(value: unknown, [step, ...rest]: Steps): unknown {
-  if (step === undefined) return typeof value === 'object' ? 7 : typeof value === 'string' ? { other: 1 } : 'other';
-  const copy = (Array.isArray(value) ? [...(value as unknown[])] : { ...(value as object) }) as Record<string | number, unknown>;
-  copy[step] = withOther(copy[step], rest);
-  return copy;
-}
 
 const wholes: readonly { readonly kind: ResourceKind; readonly value: unknown }[] = [
   { kind: 'route-table', value: table },
