@@ -20,21 +20,33 @@ export interface Instance {
   readonly locality?: string;
 }
 
-/** A service in the namespace `shop` with a port 80 of HTTP, and its instances with the service account of its name. */
-export function serviceOf(service: string, instances: readonly Instance[], protocol = 'HTTP'): IstioDocument {
+/** Of the port of a service; `unnamed` leaves it to be found out. */
+export type PortProtocol = 'HTTP' | 'HTTP2' | 'unnamed';
+
+/** A service in the namespace `shop` with a port 80, and its instances with the service account of its name. */
+export function serviceOf(service: string, instances: readonly Instance[], protocol: PortProtocol = 'HTTP'): IstioDocument {
+  const port = protocol.toLowerCase();
   return {
     apiVersion: networking,
     kind: 'ServiceEntry',
     metadata: { name: service, namespace },
     spec: {
       hosts: [hostOf(service)],
-      ports: [{ number: 80, name: protocol.toLowerCase(), protocol }],
+      ports: [{ number: 80, name: port, ...(protocol !== 'unnamed' && { protocol }) }],
       location: 'MESH_INTERNAL',
       resolution: 'STATIC',
       endpoints: instances.map(
-        ({ port, address = '127.0.0.1', version, isInMesh = false, serviceAccount = service, weight, locality }) => ({
+        ({
+          port: instancePort,
+          address = '127.0.0.1',
+          version,
+          isInMesh = false,
+          serviceAccount = service,
+          weight,
+          locality,
+        }) => ({
           address,
-          ports: { [protocol.toLowerCase()]: port },
+          ports: { [port]: instancePort },
           labels: {
             app: service,
             ...(version !== undefined && { version }),

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:tls';
 import { after, before, describe, it } from 'node:test';
-import type { Mesh } from '../../../src/index.ts';
+import { istioControlPlane } from '../../../src/control-plane/istio/index.ts';
+import { createMesh, type Mesh } from '../../../src/index.ts';
 import { hostOf, serviceOf } from './documents.ts';
 import { startIstiod, type Istiod } from './istiod.ts';
-import { isTold, meshIn } from './mesh-in-pod.ts';
+import { isTold, meshIn, troubleOf, until, web } from './mesh-in-pod.ts';
+import { surroundingsOf } from './pod.ts';
 import { startPeer } from './peer.ts';
 
 type Peer = Awaited<ReturnType<typeof startPeer>>;
@@ -21,6 +23,7 @@ describe('mutual TLS with the sidecars of an Istio mesh', { timeout: 120_000 }, 
     await istiod.configure('services', [
       serviceOf('permissive', [{ port: permissive.port, isInMesh: true }]),
       serviceOf('permissive-h2', [{ port: permissive.port, isInMesh: true, serviceAccount: 'permissive' }], 'HTTP2'),
+      serviceOf('permissive-unnamed', [{ port: permissive.port, isInMesh: true, serviceAccount: 'permissive' }], 'unnamed'),
       serviceOf('unlabelled', [{ port: permissive.port }]),
       serviceOf('strict', [{ port: strict.port, isInMesh: true }]),
       serviceOf('strict-unlabelled', [{ port: strict.port }]),
@@ -59,6 +62,12 @@ describe('mutual TLS with the sidecars of an Istio mesh', { timeout: 120_000 }, 
     assert.equal(seen['x-peer'], own);
   });
 
+  it('speaks HTTP/1.1 over it where nobody named the protocol of the port: the app there may know nothing else', async () => {
+    const seen = await ask('permissive-unnamed');
+    assert.equal(seen['x-chain'], 'mutual-tls');
+    assert.equal(seen['x-protocol'], 'HTTP/1.1');
+  });
+
   it('speaks plaintext to an endpoint that is not labelled as one of the mesh', async () => {
     const seen = await ask('unlabelled');
     assert.equal(seen['x-chain'], 'plaintext');
@@ -94,5 +103,22 @@ describe('mutual TLS with the sidecars of an Istio mesh', { timeout: 120_000 }, 
     });
     socket.destroy();
     assert.equal(outcome, 'closed');
+  });
+
+  it('stands down in a pod that has a real Envoy', async () => {
+    const root = await istiod.podFolder(web);
+    const surroundings = surroundingsOf(root, istiod);
+    const plane = istioControlPlane(
+      {},
+      { ...surroundings, residentPorts: { ...surroundings.residentPorts, admin: permissive.adminPort } },
+    );
+    await using standing = await createMesh({ controlPlane: plane });
+    const words = await until(() => troubleOf(standing));
+    assert.match(words, /^stands down, because this pod has an Envoy sidecar \(its admin interface is at 127\.0\.0\.1:\d+\)/);
+    assert.equal((await standing.fetch(`http://localhost:${permissive.port}/`)).headers.get('x-chain'), 'plaintext');
+    assert.deepEqual(
+      standing.status().identities.filter(({ source }) => source === 'istio'),
+      [],
+    );
   });
 });

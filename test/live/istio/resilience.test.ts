@@ -120,7 +120,7 @@ describe('policies of a real istiod', { timeout: 120_000 }, () => {
     const { length } = b.requests;
     assert.deepEqual(await tally(mesh.fetch, urlOf('mirrored'), 10), { a: 10 });
     await until(() => (b.requests.length >= length + 10 ? true : undefined));
-    // istiod asks for no suffix since 1.25 (DISABLE_SHADOW_HOST_SUFFIX).
+    // istiod asks for no suffix (DISABLE_SHADOW_HOST_SUFFIX is on).
     assert.equal(b.requests.at(-1)?.host, hostOf('mirrored'));
   });
 
