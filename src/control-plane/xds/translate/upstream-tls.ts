@@ -92,8 +92,10 @@ export function secretName(config: Message | undefined, secrets: TlsSecrets): Se
 
 /** Name of the certificate that a `CommonTlsContext` shows. */
 export function identityFrom(common: Message, secrets: TlsSecrets): SecretRef | undefined {
-  const provider =
-    common.message('tls_certificate_provider_instance') ?? common.message('tls_certificate_certificate_provider_instance');
+  const older = common.message('tls_certificate_certificate_provider_instance');
+  // Servers send both, for clients of all ages.
+  older?.markRead();
+  const provider = common.message('tls_certificate_provider_instance') ?? older;
   const inline = common.messages('tls_certificates');
   const named = common.messages('tls_certificate_sds_secret_configs');
   if (provider !== undefined) return providerName(provider, secrets);
@@ -118,9 +120,9 @@ export function trustFrom(common: Message, secrets: TlsSecrets): Validation | un
   const combined = common.message('combined_validation_context');
   const context = common.message('validation_context') ?? combined?.message('default_validation_context');
   const validation = context && validationFrom(context, secrets);
-  const provider =
-    common.message('validation_context_certificate_provider_instance') ??
-    combined?.message('validation_context_certificate_provider_instance');
+  const olders = [common, combined].flatMap((place) => place?.message('validation_context_certificate_provider_instance') ?? []);
+  for (const older of olders) older.markRead();
+  const [provider] = olders;
   const named =
     secretName(common.message('validation_context_sds_secret_config'), secrets) ??
     secretName(combined?.message('validation_context_sds_secret_config'), secrets) ??

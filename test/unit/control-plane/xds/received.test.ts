@@ -106,6 +106,17 @@ describe('what a real istiod sends', () => {
   });
 });
 
+describe('a cluster that does not say which HTTP is spoken', () => {
+  const bytes = new ProtobufWriter().text(1, 'c').finish();
+  for (const [mode, protocol] of [
+    ['sidecar', 'http1'], // Envoy's default
+    ['proxyless', 'same-as-request'], // it is for clients of gRPC, which is HTTP/2
+  ] as const)
+    it(`gets ${protocol} from a server for a ${mode}`, () => {
+      assert.equal(readCluster(bytes, { mode }).value?.value.protocol, protocol);
+    });
+});
+
 describe('bytes that are no resource', () => {
   const cases: readonly { name: string; bytes: Uint8Array }[] = [
     { name: 'garbage', bytes: Buffer.from('ffffffffffffffffffff', 'hex') },
