@@ -1,4 +1,6 @@
 import type { Random } from '../../base/runtime.ts';
+import type { HostSetChange } from '../../model/contracts.ts';
+import { changedWeights } from './host-weights.ts';
 
 /** Children of a node: with four, a heap of 10,000 has seven levels, and the children of a node stand in one cache line. */
 const arity = 4;
@@ -43,8 +45,20 @@ export class EdfSchedule {
     this.sink(0, this.deadlines[0]! + 1 / weight, this.hosts[0]!);
   }
 
+  /**
+   * Takes a change of the hosts over, whose weights were these. Returns their weights afterwards; undefined where a schedule has to be
+   * made anew.
+   */
+  follow(weights: Float64Array, change: HostSetChange): Float64Array | undefined {
+    const changed = changedWeights(weights, change);
+    if (changed === undefined || changed.length === 0) return undefined;
+    if (change.kind === 'left') this.remove(change.index);
+    else if (change.kind === 'joined') this.insert(change.index, changed[change.index]!);
+    return changed;
+  }
+
   /** The host of this index is gone; those after it move up by one. */
-  remove(index: number): void {
+  private remove(index: number): void {
     const { deadlines, hosts } = this;
     const last = --this.count;
     let place = 0;
@@ -60,7 +74,7 @@ export class EdfSchedule {
   }
 
   /** There is a host of this index; those from it on move down by one. Its first turn is drawn, counted from now. */
-  insert(index: number, weight: number): void {
+  private insert(index: number, weight: number): void {
     if (this.count === this.hosts.length) this.grow();
     const { deadlines, hosts, count } = this;
     for (let each = 0; each < count; each++) if (hosts[each]! >= index) hosts[each]!++;

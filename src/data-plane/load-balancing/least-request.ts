@@ -19,7 +19,7 @@ import type {
   Picker,
 } from '../../model/contracts.ts';
 import { EdfSchedule } from './edf-schedule.ts';
-import { changedWeights, hasEqualWeights, weightsOf } from './host-weights.ts';
+import { hasEqualWeights, weightsOf } from './host-weights.ts';
 import { booleanOption, numberOption, refuseUnknownOptions } from './policy-options.ts';
 import { isTried, nextUntried, redraws } from './tried-hosts.ts';
 
@@ -237,10 +237,8 @@ class WeightedPicker implements Picker {
   }
 
   follow(change: HostSetChange): boolean {
-    const weights = changedWeights(this.weights, change);
-    if (weights === undefined || weights.length === 0) return false;
-    if (change.kind === 'left') this.schedule.remove(change.index);
-    else if (change.kind === 'joined') this.schedule.insert(change.index, weights[change.index]!);
+    const weights = this.schedule.follow(this.weights, change);
+    if (weights === undefined) return false;
     this.weights = weights;
     this.hosts = change.hosts;
     return true;

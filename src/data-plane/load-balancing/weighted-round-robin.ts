@@ -1,7 +1,7 @@
 import type { Random } from '../../base/runtime.ts';
 import type { HostSet, HostSetChange, LoadBalancingPolicy, PickableHost, PickContext, Picker } from '../../model/contracts.ts';
 import { EdfSchedule } from './edf-schedule.ts';
-import { changedWeights, weightsOf } from './host-weights.ts';
+import { weightsOf } from './host-weights.ts';
 import { noOptions } from './policy-options.ts';
 import { createStrideSchedule, type StrideSchedule } from './stride-schedule.ts';
 import { isTried, nextUntried, redraws } from './tried-hosts.ts';
@@ -65,10 +65,8 @@ class EdfTurns implements Turns {
   }
 
   follow(change: HostSetChange): boolean {
-    const weights = changedWeights(this.weights, change);
-    if (weights === undefined || weights.length === 0) return false;
-    if (change.kind === 'left') this.schedule.remove(change.index);
-    else if (change.kind === 'joined') this.schedule.insert(change.index, weights[change.index]!);
+    const weights = this.schedule.follow(this.weights, change);
+    if (weights === undefined) return false;
     this.weights = weights;
     return true;
   }
