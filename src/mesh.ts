@@ -153,7 +153,11 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
       usesLastResort: () => unusedSource() === undefined,
       ask: (source, want) => demands.ask(source, want),
       reason: (source, want) => demands.reason(source, want),
-      describe: () => describeSources(store.status().filter(({ source }) => source !== unusedSource())),
+      describe: (want) =>
+        describeSources(
+          store.status().filter(({ source }) => source !== unusedSource()),
+          (source) => planes.find((plane) => plane.name === source)?.awaits?.(want),
+        ),
     },
   );
 
@@ -304,8 +308,13 @@ function listOf<T>(value: T | readonly T[] | undefined): readonly T[] {
 
 function describeSources(
   statuses: readonly { readonly source: string; readonly state: string; readonly error?: string | undefined }[],
+  awaits: (source: string) => string | undefined = () => undefined,
 ): string {
   return statuses
-    .map(({ source, state, error }) => `${source} is ${state}${error === undefined ? '' : ` (${error})`}`)
+    .map(({ source, state, error }) => {
+      const awaited = awaits(source);
+      const details = [...(error === undefined ? [] : [error]), ...(awaited === undefined ? [] : [`it waits for ${awaited}`])];
+      return `${source} is ${state}${details.length === 0 ? '' : ` (${details.join('; ')})`}`;
+    })
     .join(', ');
 }

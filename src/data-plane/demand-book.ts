@@ -10,8 +10,8 @@ export interface DemandBook {
   ask(source: string, want: Demand): 'pending' | 'absent';
   /** Why the source has it not, in its own words, if it said. */
   reason(source: string, want: Demand): string | undefined;
-  /** What the sources say of themselves, for the error of a wait that was in vain. */
-  describe(): string;
+  /** What the sources say of themselves and of this, for the error of a wait that was in vain. */
+  describe(want: Demand): string;
 }
 
 /** What these sources said of something that none of them has: ` (consul: …; mine: …)`, or nothing. */

@@ -100,7 +100,8 @@ export class LiveConfig {
       const onAbort = (): void => leave(signal.reason as Error);
       const timer = this.dependencies.clock.setTimer(() => {
         const what = `no configuration for ${origin} within ${timeoutMs} ms`;
-        leave(new MeshError('MESH_CONFIG_TIMEOUT', `${what}; ${this.book.describe()}`));
+        const { host, port } = parseOrigin(origin);
+        leave(new MeshError('MESH_CONFIG_TIMEOUT', `${what}; ${this.book.describe({ kind: 'authority', host, port })}`));
       }, timeoutMs);
       signal.addEventListener('abort', onAbort);
       const waiter: Waiter = {
@@ -153,7 +154,8 @@ export class LiveConfig {
    * signal aborts.
    */
   whenClusterKnown(source: string, slot: ClusterSlot, timeoutMs: number, signal: AbortSignal): Promise<void> {
-    return this.clusterWaiters.wait(source, slot, this.dependencies.clock, timeoutMs, signal, () => this.book.describe());
+    const describe = (): string => this.book.describe({ kind: 'cluster', name: slot.name });
+    return this.clusterWaiters.wait(source, slot, this.dependencies.clock, timeoutMs, signal, describe);
   }
 
   /** Why no source has the cluster, in the words of those that said something: ` (consul: …)`, or nothing. */

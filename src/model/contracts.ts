@@ -174,6 +174,8 @@ export interface ControlPlane {
    * that has it must answer with `apply` or `absent`.
    */
   demand?(want: Demand, until: AbortSignal): void;
+  /** What the answer to a demand waits for (`route table "80"`), for the error of a request that waited in vain. */
+  awaits?(want: Demand): string | undefined;
   /**
    * Set by a source that others can write to: its addresses must pass the address policy (no metadata service, link-local,
    * multicast, unix socket; no loopback unless allowed), so that a registration cannot turn requests against this machine.

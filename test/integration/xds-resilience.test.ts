@@ -180,10 +180,9 @@ describe('an xDS server that does something wrong', () => {
     const { plane } = await twoServices();
     await using _ = plane;
     const hold = Promise.withResolvers<void>();
-    const slow = await startServer(async (_request, response) => {
+    const slow = await startServer((_request, response) => {
       response.write('begun, ');
-      await hold.promise;
-      response.end('ended');
+      void hold.promise.then(() => response.end('ended'));
     });
     plane.set('endpoints', assignment('orders', slow.port));
     await using mesh = await meshOn(plane);
@@ -241,7 +240,14 @@ describe('an xDS server that does something wrong', () => {
     await using mesh = await meshOn(plane, {}, { configTimeoutMs: 300 });
     const error = await failure(mesh, 'http://orders/');
     assert.equal(error.code, 'MESH_CONFIG_TIMEOUT');
-    assert.match(error.message, /no configuration for http:\/\/orders within 300 ms; xds is /);
+    assert.match(error.message, /no configuration for http:\/\/orders within 300 ms; xds is .*it waits for its listeners/);
+  });
+
+  it('sends no route table: a request hears which one was waited for', async () => {
+    await using plane = await startXdsPlane();
+    plane.set('listener', sidecarListener(80));
+    await using mesh = await meshOn(plane, {}, { configTimeoutMs: 300 });
+    assert.match((await failure(mesh, 'http://orders/')).message, /xds is connected \(it waits for route table "80"\)/);
   });
 
   it('is not there at the start: a request hears what was tried', async () => {

@@ -5,10 +5,8 @@ import { envoyBytes } from './envoy-bytes.ts';
 /** Names of kinds as the contract has them. */
 export type FakeKind = keyof typeof typeUrls;
 
-/** One resource of a response: JSON with its name beside it where it has another field for it, or bytes. */
-export type FakeResource =
-  | { readonly name: string; readonly bytes: Uint8Array }
-  | (object & { readonly name?: string; readonly cluster_name?: string });
+/** One resource of a response: JSON, or a name with bytes. */
+export type FakeResource = object;
 
 export class FakeAdsClient implements AdsClient {
   listener: AdsListener | undefined = undefined;
@@ -71,9 +69,9 @@ export class FakeAdsClient implements AdsClient {
 }
 
 function received(kind: FakeKind, resource: FakeResource): { readonly name: string; readonly bytes: Uint8Array } {
-  if ('bytes' in resource && resource.bytes instanceof Uint8Array) return { name: resource.name, bytes: resource.bytes };
-  const { name, cluster_name: clusterName } = resource as { readonly name?: string; readonly cluster_name?: string };
-  return { name: name ?? clusterName ?? '', bytes: envoyBytes(resource, typeUrls[kind].slice(typeUrls[kind].indexOf('/') + 1)) };
+  const { name, cluster_name: clusterName, bytes } = resource as Readonly<Record<'name' | 'cluster_name' | 'bytes', unknown>>;
+  const type = typeUrls[kind].slice(typeUrls[kind].indexOf('/') + 1);
+  return { name: String(name ?? clusterName), bytes: bytes instanceof Uint8Array ? bytes : envoyBytes(resource, type) };
 }
 
 function kindOf(typeUrl: string): FakeKind {

@@ -4,7 +4,7 @@ import { startAdsServer, type AdsServer, type AdsServerOptions } from './ads-ser
 import { envoyBytes } from './envoy-bytes.ts';
 
 type Kind = keyof typeof typeUrls;
-type Named = object & { readonly name?: string; readonly cluster_name?: string };
+type Named = object;
 
 /** The server, and its resources as they are told. */
 export interface XdsPlane extends AsyncDisposable {
@@ -23,7 +23,7 @@ export async function startXdsPlane(options: AdsServerOptions = {}): Promise<Xds
   const server = await startAdsServer(options);
   const push = (kind: Kind, resources: readonly Named[], version?: string): void => {
     const type = typeUrls[kind].slice(typeUrls[kind].indexOf('/') + 1);
-    const named = resources.map((resource) => [resource.name ?? resource.cluster_name ?? '', envoyBytes(resource, type)]);
+    const named = resources.map((resource) => [nameOf(resource), envoyBytes(resource, type)]);
     server.push(typeUrls[kind], Object.fromEntries(named) as Record<string, Uint8Array>, version);
   };
   return {
@@ -41,4 +41,9 @@ export async function startXdsPlane(options: AdsServerOptions = {}): Promise<Xds
       server.close();
     },
   };
+}
+
+function nameOf(resource: Named): string {
+  const { name, cluster_name: clusterName } = resource as Readonly<Record<'name' | 'cluster_name', unknown>>;
+  return String(name ?? clusterName);
 }

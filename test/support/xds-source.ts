@@ -70,7 +70,7 @@ export async function sourceOnStore(options: Partial<XdsSourceOptions> = {}, clo
     status: () => {},
   };
   const runs = [
-    plane.identity?.run(identities, stop.signal),
+    Promise.resolve(plane.identity?.run(identities, stop.signal)),
     plane.run({ sink: store.sink('xds'), clock, random: seededRandom(1), signal: stop.signal }),
   ];
   await client.running;

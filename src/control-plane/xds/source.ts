@@ -74,6 +74,7 @@ export function createXdsSource(options: XdsSourceOptions): ControlPlane {
       if (live === undefined) early.push({ want, until });
       else live.demand(want, until);
     },
+    awaits: (want) => live?.awaits(want),
     findings: () => live?.findings() ?? { rejected: [], unhonoured: [] },
   };
 }

@@ -111,7 +111,7 @@ export class Delivery {
 
   demand(want: Demand, until: AbortSignal): void {
     if (until.aborted) return;
-    const key = want.kind === 'cluster' ? `cluster ${want.name}` : `authority ${want.host}:${want.port}`;
+    const key = keyOfDemand(want);
     const authority = want.kind === 'authority' ? { host: want.host.toLowerCase(), port: want.port } : undefined;
     const entry: Want = { want, authority, told: undefined };
     this.wants.set(key, entry);
@@ -127,6 +127,18 @@ export class Delivery {
     );
     this.isAllDirty = true;
     void this.flush();
+  }
+
+  /** What an answer waits for. */
+  awaits(want: Demand): string | undefined {
+    const entry = this.wants.get(keyOfDemand(want));
+    if (want.kind === 'authority') {
+      const answer = entry?.authority && this.routes.answers.get(entry.authority);
+      return answer?.kind === 'awaited' ? answer.what : undefined;
+    }
+    const name = JSON.stringify(want.name);
+    if (this.wanted.has(want.name)) return `the endpoints of cluster ${name}`;
+    return this.parts.subscriptions.isWildcard('cluster') ? 'its clusters' : `cluster ${name}`;
   }
 
   /** What there is of a resource changed. */
@@ -366,6 +378,10 @@ function refusalOf(kept: KeptResources, name: string): string | undefined {
 
 function reasonOf(answer: Answer | undefined): string | undefined {
   return answer?.kind === 'absent' ? answer.reason : undefined;
+}
+
+function keyOfDemand(want: Demand): string {
+  return want.kind === 'cluster' ? `cluster ${want.name}` : `authority ${want.host}:${want.port}`;
 }
 
 function textOf({ kind, name }: ResourceKey): string {

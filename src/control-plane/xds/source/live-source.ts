@@ -103,6 +103,10 @@ export class LiveSource implements AdsListener {
     this.delivery.demand(want, until);
   }
 
+  awaits(want: Demand): string | undefined {
+    return this.delivery.awaits(want);
+  }
+
   async onResponse(response: AdsResponse): Promise<readonly RefusedResource[]> {
     this.snapshots?.spoken();
     const refused = await this.receiver.take(response, new Pace(this.context.clock));

@@ -23,7 +23,10 @@ export interface Authority {
 }
 
 /** What is known of an authority. */
-export type Answer = { readonly kind: 'served' | 'awaited' } | { readonly kind: 'absent'; readonly reason: string };
+export type Answer =
+  | { readonly kind: 'served' }
+  | { readonly kind: 'awaited'; readonly what: string }
+  | { readonly kind: 'absent'; readonly reason: string };
 
 /** What the authorities need. */
 export interface WantedRoutes {
@@ -134,13 +137,13 @@ export async function findRoutes(
       if (listener === undefined) continue;
       if (finding.isIncomplete(way.resource)) {
         used.add(way.resource);
-        return { kind: 'awaited' };
+        return { kind: 'awaited', what: `filters of listener ${JSON.stringify(way.resource)} that are delivered apart` };
       }
       if (way.table !== undefined && !picked.has(way.table)) {
         const reason = finding.absence('route-table', way.table);
         if (reason === undefined) {
           used.add(way.resource);
-          return { kind: 'awaited' };
+          return { kind: 'awaited', what: `route table ${JSON.stringify(way.table)}` };
         }
         looked.push(`route table ${JSON.stringify(way.table)} of listener ${way.resource}: ${reason}`);
         continue;
@@ -210,7 +213,7 @@ function waysBySidecar({ host, port }: Authority, finding: RouteFinding, listene
   }
   const ways = [...exact, ...named, ...all];
   if (ways.length > 0) return { kind: 'ways', ways };
-  if (!listeners.isComplete) return { kind: 'awaited' };
+  if (!listeners.isComplete) return { kind: 'awaited', what: 'its listeners' };
   const ports = listeners.ports();
   const known = ports.length === 0 ? 'for no port' : `for ${ports.slice(0, 20).join(', ')}${ports.length > 20 ? ' …' : ''}`;
   return { kind: 'absent', reason: `no HTTP listener for port ${port} serves ${host}; there are listeners ${known}` };
@@ -231,7 +234,8 @@ function waysByName(authority: Authority, finding: RouteFinding, listeners: List
     const reason = finding.absence('listener', name);
     if (reason !== undefined) reasons.push(`listener ${JSON.stringify(name)}: ${reason}`);
   }
-  return reasons.length === names.length ? { kind: 'absent', reason: reasons.join('; ') } : { kind: 'awaited' };
+  if (reasons.length === names.length) return { kind: 'absent', reason: reasons.join('; ') };
+  return { kind: 'awaited', what: `listener ${names.map((name) => JSON.stringify(name)).join(' or ')}` };
 }
 
 /** What fits one of these texts best; at the same fit the first text counts. */

@@ -101,7 +101,7 @@ describe('secrets of an xDS source', () => {
     await using source = await sourceOnStore();
     source.ask('orders|');
     await source.client.push('cluster', [edsCluster('orders|', bySds)]);
-    const halfKey = `${key.slice(0, key.length / 2)}`;
+    const halfKey = key.slice(0, key.length / 2);
     const refused = await source.client.push('secret', [
       {
         name: 'ours',
