@@ -16,16 +16,20 @@ describe('mutual TLS with the sidecars of an Istio mesh', { timeout: 120_000 }, 
   let mesh: Mesh;
   let permissive: Peer;
   let strict: Peer;
+  let detecting: Peer;
   before(async () => {
     istiod = await startIstiod();
     permissive = await startPeer(istiod, { serviceAccount: 'permissive', mode: 'PERMISSIVE' });
     strict = await startPeer(istiod, { serviceAccount: 'strict', mode: 'STRICT' });
+    detecting = await startPeer(istiod, { serviceAccount: 'detecting', mode: 'DETECTING' });
     await istiod.configure('services', [
       serviceOf('permissive', [{ port: permissive.port, isInMesh: true }]),
       serviceOf('permissive-h2', [{ port: permissive.port, isInMesh: true, serviceAccount: 'permissive' }], 'HTTP2'),
       serviceOf('permissive-unnamed', [{ port: permissive.port, isInMesh: true, serviceAccount: 'permissive' }], 'unnamed'),
       serviceOf('unlabelled', [{ port: permissive.port }]),
       serviceOf('strict', [{ port: strict.port, isInMesh: true }]),
+      serviceOf('detecting', [{ port: detecting.port, isInMesh: true }]),
+      serviceOf('detecting-h2', [{ port: detecting.port, isInMesh: true, serviceAccount: 'detecting' }], 'HTTP2'),
       serviceOf('strict-unlabelled', [{ port: strict.port }]),
       // The certificate of the peer says `strict`.
       serviceOf('impostor', [{ port: strict.port, isInMesh: true }]),
@@ -37,6 +41,7 @@ describe('mutual TLS with the sidecars of an Istio mesh', { timeout: 120_000 }, 
     await mesh?.close();
     await permissive?.stop();
     await strict?.stop();
+    await detecting?.stop();
     await istiod[Symbol.asyncDispose]();
   });
 
@@ -78,6 +83,12 @@ describe('mutual TLS with the sidecars of an Istio mesh', { timeout: 120_000 }, 
     assert.equal(seen['x-chain'], 'mutual-tls');
     assert.equal(seen['x-peer'], own);
   });
+
+  for (const service of ['detecting', 'detecting-h2']) {
+    it(`tells a peer that finds out the protocol by ALPN that it speaks HTTP (${service})`, async () => {
+      assert.equal((await ask(service))['x-protocol'], service === 'detecting' ? 'HTTP/1.1' : 'HTTP/2');
+    });
+  }
 
   it('is refused by a STRICT peer without it', async () => {
     await assert.rejects(ask('strict-unlabelled'), (error: Error) => {

@@ -2,14 +2,27 @@ import { startEnvoy, type EnvoyProcess } from '../envoy/envoy-process.ts';
 import type { Istiod } from './istiod.ts';
 import { certificateOf } from './pod.ts';
 
+/** How the sidecar of the peer takes connections. */
+export type PeerMode = 'PERMISSIVE' | 'STRICT' | 'DETECTING';
+
+/** Source: Istio, `pilot/pkg/networking/core/listener_inbound.go`. */
+const httpProtocols = ['istio-http/1.0', 'istio-http/1.1', 'istio-h2'];
+const opaqueProtocols = ['istio', 'istio-peer-exchange'];
+const acceptedProtocols: Readonly<Record<PeerMode, readonly string[] | undefined>> = {
+  PERMISSIVE: [...opaqueProtocols, ...httpProtocols],
+  STRICT: undefined,
+  DETECTING: httpProtocols,
+};
+
 /**
  * A real Envoy that takes requests as the sidecar of a workload does, with a certificate of istiod's CA. Its filter chains are those
  * that istiod sends for an HTTP port: under PERMISSIVE mutual TLS for who offers a protocol of the mesh, and plaintext; under STRICT
- * mutual TLS alone. It answers itself, and says in headers what it saw of the caller.
+ * mutual TLS alone; and where the port has no protocol (`DETECTING`, STRICT too) HTTP for who says by ALPN that it is, and
+ * opaque bytes for everybody else of the mesh. It answers itself, and says in headers what it saw of the caller.
  */
 export async function startPeer(
   istiod: Istiod,
-  { serviceAccount, mode }: { readonly serviceAccount: string; readonly mode: 'PERMISSIVE' | 'STRICT' },
+  { serviceAccount, mode }: { readonly serviceAccount: string; readonly mode: PeerMode },
 ): Promise<EnvoyProcess & { readonly port: number }> {
   const { certificateChain, privateKey } = await certificateOf(istiod, 'shop', serviceAccount);
   const tls = {
@@ -26,17 +39,27 @@ export async function startPeer(
       },
     },
   };
+  const socket = { name: 'envoy.transport_sockets.tls', typed_config: tls };
+  const protocols = acceptedProtocols[mode];
   const secure = {
     name: 'mutual-tls',
-    filter_chain_match: {
-      transport_protocol: 'tls',
-      // Source: Istio, `pilot/pkg/networking/core/listener_inbound.go`.
-      ...(mode === 'PERMISSIVE' && {
-        application_protocols: ['istio', 'istio-peer-exchange', 'istio-http/1.0', 'istio-http/1.1', 'istio-h2'],
-      }),
-    },
+    filter_chain_match: { transport_protocol: 'tls', ...(protocols !== undefined && { application_protocols: protocols }) },
     filters: [answering('mutual-tls')],
-    transport_socket: { name: 'envoy.transport_sockets.tls', typed_config: tls },
+    transport_socket: socket,
+  };
+  const opaque = {
+    name: 'opaque',
+    filter_chain_match: { transport_protocol: 'tls', application_protocols: opaqueProtocols },
+    filters: [
+      {
+        name: 'envoy.filters.network.direct_response',
+        typed_config: {
+          '@type': 'type.googleapis.com/envoy.extensions.filters.network.direct_response.v3.Config',
+          response: { inline_string: 'opaque' },
+        },
+      },
+    ],
+    transport_socket: socket,
   };
   const plain = {
     name: 'plaintext',
@@ -56,7 +79,7 @@ export async function startPeer(
             },
           },
         ],
-        filter_chains: mode === 'PERMISSIVE' ? [secure, plain] : [secure],
+        filter_chains: [secure, ...(mode === 'PERMISSIVE' ? [plain] : mode === 'DETECTING' ? [opaque] : [])],
       },
     ],
   });
