@@ -50,9 +50,12 @@ import (
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/proxy_protocol/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/tls_inspector/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/connection_limit/v3"
+	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/direct_response/v3"
+	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/ext_authz/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/local_ratelimit/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/rbac/v3"
+	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/set_filter_state/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/health_check/event_sinks/file/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/health_checkers/dynamic_modules/v3"
@@ -179,6 +182,9 @@ var files = []string{
 	"envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto",
 	"envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit.proto",
 	"envoy/extensions/filters/network/rbac/v3/rbac.proto",
+	"envoy/extensions/filters/network/direct_response/v3/config.proto",
+	"envoy/extensions/filters/network/set_filter_state/v3/set_filter_state.proto",
+	"envoy/extensions/filters/network/ext_authz/v3/ext_authz.proto",
 	"envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto",
 	"envoy/extensions/health_check/event_sinks/file/v3/file.proto",
 	"envoy/extensions/health_checkers/dynamic_modules/v3/dynamic_modules.proto",

@@ -15,35 +15,35 @@ envoy.config.accesslog.v3.ExtensionFilter 1=name:s 3=typed_config:A/0
 envoy.config.accesslog.v3.GrpcStatusFilter 1=statuses:*e1 2=exclude:b
 envoy.config.accesslog.v3.HeaderFilter 1=header:m215
 envoy.config.accesslog.v3.LogTypeFilter 1=types:*e38 2=exclude:b
-envoy.config.accesslog.v3.MetadataFilter 1=matcher:m598 2=match_if_key_not_found:wb
+envoy.config.accesslog.v3.MetadataFilter 1=matcher:m601 2=match_if_key_not_found:wb
 envoy.config.accesslog.v3.NotHealthCheckFilter
 envoy.config.accesslog.v3.OrFilter 2=filters:*m1
 envoy.config.accesslog.v3.ResponseFlagFilter 1=flags:*s
-envoy.config.accesslog.v3.RuntimeFilter 1=runtime_key:s 2=percent_sampled:m624 3=use_independent_randomness:b
+envoy.config.accesslog.v3.RuntimeFilter 1=runtime_key:s 2=percent_sampled:m627 3=use_independent_randomness:b
 envoy.config.accesslog.v3.StatusCodeFilter 1=comparison:m3
 envoy.config.accesslog.v3.TraceableFilter
 envoy.config.cluster.v3.CircuitBreakers 1=thresholds:*m17 2=per_host_thresholds:*m17
 envoy.config.cluster.v3.CircuitBreakers.Thresholds 1=priority:e20 2=max_connections:wu 3=max_pending_requests:wu 4=max_requests:wu 5=max_retries:wu 6=track_remaining:b 7=max_connection_pools:wu 8=retry_budget:m18
-envoy.config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget 1=budget_percent:m631 2=min_retry_concurrency:wu 3=budget_interval:D
-envoy.config.cluster.v3.Cluster 1=name:s 2=type:e3/0 3=eds_cluster_config:m25 4=connect_timeout:D 5=per_connection_buffer_limit_bytes:wu 6=lb_policy:e5 8=health_checks:*m100 9=max_requests_per_connection:wu 10=circuit_breakers:m16 13=http_protocol_options:m109 14=http2_protocol_options:m112 16=dns_refresh_rate:D 17=dns_lookup_family:e4 18=dns_resolvers:*m63 19=outlier_detection:m41 20=cleanup_interval:D 21=upstream_bind_config:m70 22=lb_subset_config:m26 23=ring_hash_lb_config:m33/1 24=transport_socket:m156 25=metadata:m124 26=protocol_selection:e2 27=common_lb_config:m20 28=alt_stat_name:s 29=common_http_protocol_options:m115 30=upstream_connection_options:m43 31=close_connections_on_host_health_failure:b 32=ignore_health_on_host_removal:b 33=load_assignment:m161 34=original_dst_lb_config:m30/1 36=typed_extension_protocol_options:%A 37=least_request_lb_config:m28/1 38=cluster_type:m24/0 39=respect_dns_ttl:b 40=filters:*m38 41=load_balancing_policy:m39 42=lrs_server:m74 43=transport_socket_matches:*m36 44=dns_failure_refresh_rate:m32 45=use_tcp_for_dns_lookups:b 46=upstream_http_protocol_options:m159 47=track_timeout_budgets:b 48=upstream_config:m157 49=track_cluster_stats:m42 50=preconnect_policy:m31 51=connection_pool_per_downstream_connection:b 52=maglev_lb_config:m29/1 53=dns_resolution_config:m76 54=wait_for_warm_on_init:wb 55=typed_dns_resolver_config:m157 56=round_robin_lb_config:m34/1 57=lrs_report_endpoint_metrics:*s 58=dns_jitter:D 59=transport_socket_matcher:m656 60=per_connection_buffer_high_watermark_timeout:D 61=stats_matcher:m195
-envoy.config.cluster.v3.Cluster.CommonLbConfig 1=healthy_panic_threshold:m631 2=zone_aware_lb_config:m23/0 3=locality_weighted_lb_config:m22/0 4=update_merge_window:D 5=ignore_new_hosts_until_first_hc:b 6=close_connections_on_host_set_change:b 7=consistent_hashing_lb_config:m21 8=override_host_status:m108
+envoy.config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget 1=budget_percent:m634 2=min_retry_concurrency:wu 3=budget_interval:D
+envoy.config.cluster.v3.Cluster 1=name:s 2=type:e3/0 3=eds_cluster_config:m25 4=connect_timeout:D 5=per_connection_buffer_limit_bytes:wu 6=lb_policy:e5 8=health_checks:*m100 9=max_requests_per_connection:wu 10=circuit_breakers:m16 13=http_protocol_options:m109 14=http2_protocol_options:m112 16=dns_refresh_rate:D 17=dns_lookup_family:e4 18=dns_resolvers:*m63 19=outlier_detection:m41 20=cleanup_interval:D 21=upstream_bind_config:m70 22=lb_subset_config:m26 23=ring_hash_lb_config:m33/1 24=transport_socket:m156 25=metadata:m124 26=protocol_selection:e2 27=common_lb_config:m20 28=alt_stat_name:s 29=common_http_protocol_options:m115 30=upstream_connection_options:m43 31=close_connections_on_host_health_failure:b 32=ignore_health_on_host_removal:b 33=load_assignment:m161 34=original_dst_lb_config:m30/1 36=typed_extension_protocol_options:%A 37=least_request_lb_config:m28/1 38=cluster_type:m24/0 39=respect_dns_ttl:b 40=filters:*m38 41=load_balancing_policy:m39 42=lrs_server:m74 43=transport_socket_matches:*m36 44=dns_failure_refresh_rate:m32 45=use_tcp_for_dns_lookups:b 46=upstream_http_protocol_options:m159 47=track_timeout_budgets:b 48=upstream_config:m157 49=track_cluster_stats:m42 50=preconnect_policy:m31 51=connection_pool_per_downstream_connection:b 52=maglev_lb_config:m29/1 53=dns_resolution_config:m76 54=wait_for_warm_on_init:wb 55=typed_dns_resolver_config:m157 56=round_robin_lb_config:m34/1 57=lrs_report_endpoint_metrics:*s 58=dns_jitter:D 59=transport_socket_matcher:m659 60=per_connection_buffer_high_watermark_timeout:D 61=stats_matcher:m195
+envoy.config.cluster.v3.Cluster.CommonLbConfig 1=healthy_panic_threshold:m634 2=zone_aware_lb_config:m23/0 3=locality_weighted_lb_config:m22/0 4=update_merge_window:D 5=ignore_new_hosts_until_first_hc:b 6=close_connections_on_host_set_change:b 7=consistent_hashing_lb_config:m21 8=override_host_status:m108
 envoy.config.cluster.v3.Cluster.CommonLbConfig.ConsistentHashingLbConfig 1=use_hostname_for_hashing:b 2=hash_balance_factor:wu
 envoy.config.cluster.v3.Cluster.CommonLbConfig.LocalityWeightedLbConfig
-envoy.config.cluster.v3.Cluster.CommonLbConfig.ZoneAwareLbConfig 1=routing_enabled:m631 2=min_cluster_size:wU 3=fail_traffic_on_panic:b
+envoy.config.cluster.v3.Cluster.CommonLbConfig.ZoneAwareLbConfig 1=routing_enabled:m634 2=min_cluster_size:wU 3=fail_traffic_on_panic:b
 envoy.config.cluster.v3.Cluster.CustomClusterType 1=name:s 2=typed_config:A
 envoy.config.cluster.v3.Cluster.EdsClusterConfig 1=eds_config:m74 2=service_name:s
 envoy.config.cluster.v3.Cluster.LbSubsetConfig 1=fallback_policy:e6 2=default_subset:S 3=subset_selectors:*m27 4=locality_weight_aware:b 5=scale_locality_weight:b 6=panic_mode_any:b 7=list_as_any:b 8=metadata_fallback_policy:e7
 envoy.config.cluster.v3.Cluster.LbSubsetConfig.LbSubsetSelector 1=keys:*s 2=fallback_policy:e8 3=fallback_keys_subset:*s 4=single_host_per_subset:b
 envoy.config.cluster.v3.Cluster.LeastRequestLbConfig 1=choice_count:wu 2=active_request_bias:m139 3=slow_start_config:m35
 envoy.config.cluster.v3.Cluster.MaglevLbConfig 1=table_size:wU
-envoy.config.cluster.v3.Cluster.OriginalDstLbConfig 1=use_http_header:b 2=http_header_name:s 3=upstream_port_override:wu 4=metadata_key:m611
-envoy.config.cluster.v3.Cluster.PreconnectPolicy 1=per_upstream_preconnect_ratio:wd 2=predictive_preconnect_ratio:wd 3=preconnect_enabled_metadata:m598
+envoy.config.cluster.v3.Cluster.OriginalDstLbConfig 1=use_http_header:b 2=http_header_name:s 3=upstream_port_override:wu 4=metadata_key:m614
+envoy.config.cluster.v3.Cluster.PreconnectPolicy 1=per_upstream_preconnect_ratio:wd 2=predictive_preconnect_ratio:wd 3=preconnect_enabled_metadata:m601
 envoy.config.cluster.v3.Cluster.RefreshRate 1=base_interval:D 2=max_interval:D
 envoy.config.cluster.v3.Cluster.RingHashLbConfig 1=minimum_ring_size:wU 3=hash_function:e9 4=maximum_ring_size:wU
 envoy.config.cluster.v3.Cluster.RoundRobinLbConfig 1=slow_start_config:m35
-envoy.config.cluster.v3.Cluster.SlowStartConfig 1=slow_start_window:D 2=aggression:m139 3=min_weight_percent:m631
+envoy.config.cluster.v3.Cluster.SlowStartConfig 1=slow_start_window:D 2=aggression:m139 3=min_weight_percent:m634
 envoy.config.cluster.v3.Cluster.TransportSocketMatch 1=name:s 2=match:S 3=transport_socket:m156
-envoy.config.cluster.v3.ClusterCollection 1=entries:m639
+envoy.config.cluster.v3.ClusterCollection 1=entries:m642
 envoy.config.cluster.v3.Filter 1=name:s 2=typed_config:A 3=config_discovery:m81
 envoy.config.cluster.v3.LoadBalancingPolicy 1=policies:*m40
 envoy.config.cluster.v3.LoadBalancingPolicy.Policy 4=typed_extension_config:m157
@@ -62,13 +62,13 @@ envoy.config.common.matcher.v3.Matcher.MatcherList 1=matchers:*m53
 envoy.config.common.matcher.v3.Matcher.MatcherList.FieldMatcher 1=predicate:m54 2=on_match:m59
 envoy.config.common.matcher.v3.Matcher.MatcherList.Predicate 1=single_predicate:m56/0 2=or_matcher:m55/0 3=and_matcher:m55/0 4=not_matcher:m54/0
 envoy.config.common.matcher.v3.Matcher.MatcherList.Predicate.PredicateList 1=predicate:*m54
-envoy.config.common.matcher.v3.Matcher.MatcherList.Predicate.SinglePredicate 1=input:m157 2=value_match:m606/0 3=custom_match:m157/0
+envoy.config.common.matcher.v3.Matcher.MatcherList.Predicate.SinglePredicate 1=input:m157 2=value_match:m609/0 3=custom_match:m157/0
 envoy.config.common.matcher.v3.Matcher.MatcherTree 1=input:m157 2=exact_match_map:m58/0 3=prefix_match_map:m58/0 4=custom_match:m157/0
 envoy.config.common.matcher.v3.Matcher.MatcherTree.MatchMap 1=map:%m59
 envoy.config.common.matcher.v3.Matcher.OnMatch 1=matcher:m51/0 2=action:m157/0 3=keep_matching:b
 envoy.config.common.mutation_rules.v3.HeaderMutation 1=remove:s/0 2=append:m99/0 3=remove_on_match:m61/0
-envoy.config.common.mutation_rules.v3.HeaderMutation.RemoveOnMatch 1=key_matcher:m606
-envoy.config.common.mutation_rules.v3.HeaderMutationRules 1=allow_all_routing:wb 2=allow_envoy:wb 3=disallow_system:wb 4=disallow_all:wb 5=allow_expression:m604 6=disallow_expression:m604 7=disallow_is_error:wb
+envoy.config.common.mutation_rules.v3.HeaderMutation.RemoveOnMatch 1=key_matcher:m609
+envoy.config.common.mutation_rules.v3.HeaderMutationRules 1=allow_all_routing:wb 2=allow_envoy:wb 3=disallow_system:wb 4=disallow_all:wb 5=allow_expression:m607 6=disallow_expression:m607 7=disallow_is_error:wb
 envoy.config.core.v3.Address 1=socket_address:m146/0 2=pipe:m127/0 3=envoy_internal_address:m78/0
 envoy.config.core.v3.AggregatedConfigSource
 envoy.config.core.v3.AlternateProtocolsCacheOptions 1=name:s 2=max_entries:wu 3=key_value_store_config:m157 4=prepopulated_entries:*m66 5=canonical_suffixes:*s
@@ -77,10 +77,10 @@ envoy.config.core.v3.ApiConfigSource 1=api_type:e11 2=cluster_names:*s 3=refresh
 envoy.config.core.v3.AsyncDataSource 1=local:m75/0 2=remote:m135/0
 envoy.config.core.v3.BackoffStrategy 1=base_interval:D 2=max_interval:D
 envoy.config.core.v3.BindConfig 1=source_address:m146 2=freebind:wb 3=socket_options:*m148 4=additional_source_addresses:*m146 5=extra_source_addresses:*m82 6=local_address_selector:m157
-envoy.config.core.v3.BuildVersion 1=version:m632 2=metadata:S
+envoy.config.core.v3.BuildVersion 1=version:m635 2=metadata:S
 envoy.config.core.v3.CelExpressionConfig 1=enable_string_conversion:b 2=enable_string_concat:b 3=enable_string_functions:b
 envoy.config.core.v3.CidrRange 1=address_prefix:s 2=prefix_len:wu
-envoy.config.core.v3.ConfigSource 1=path:s/0 2=api_config_source:m67/0 3=ads:m64/0 4=initial_fetch_timeout:D 5=self:m145/0 6=resource_api_version:e12 7=authorities:*m637 8=path_config_source:m126/0
+envoy.config.core.v3.ConfigSource 1=path:s/0 2=api_config_source:m67/0 3=ads:m64/0 4=initial_fetch_timeout:D 5=self:m145/0 6=resource_api_version:e12 7=authorities:*m640 8=path_config_source:m126/0
 envoy.config.core.v3.DataSource 1=filename:s/0 2=inline_bytes:y/0 3=inline_string:s/0 4=environment_variable:s/0 5=watched_directory:m160
 envoy.config.core.v3.DnsResolutionConfig 1=resolvers:*m63 2=dns_resolver_options:m77
 envoy.config.core.v3.DnsResolverOptions 1=use_tcp_for_dns_lookups:b 2=no_default_search_domain:b
@@ -109,29 +109,29 @@ envoy.config.core.v3.HeaderValueOption 1=header:m98 2=append:wb 3=append_action:
 envoy.config.core.v3.HealthCheck 1=timeout:D 2=interval:D 3=interval_jitter:D 4=unhealthy_threshold:wu 5=healthy_threshold:wu 6=alt_port:wu 7=reuse_connection:wb 8=http_health_check:m103/0 9=tcp_health_check:m106/0 11=grpc_health_check:m102/0 12=no_traffic_interval:D 13=custom_health_check:m101/0 14=unhealthy_interval:D 15=unhealthy_edge_interval:D 16=healthy_edge_interval:D 17=event_log_path:s 18=interval_jitter_percent:u 19=always_log_health_check_failures:b 20=initial_jitter:D 21=tls_options:m107 22=event_service:m79 23=transport_socket_match_criteria:S 24=no_traffic_healthy_interval:D 25=event_logger:*m157 26=always_log_health_check_success:b
 envoy.config.core.v3.HealthCheck.CustomHealthCheck 1=name:s 3=typed_config:A/0
 envoy.config.core.v3.HealthCheck.GrpcHealthCheck 1=service_name:s 2=authority:s 3=initial_metadata:*m99
-envoy.config.core.v3.HealthCheck.HttpHealthCheck 1=host:s 2=path:s 3=send:m104 4=receive:*m104 6=request_headers_to_add:*m99 8=request_headers_to_remove:*s 9=expected_statuses:*m630 10=codec_client_type:e74 11=service_name_matcher:m606 12=retriable_statuses:*m630 13=method:e19 14=response_buffer_size:wU
+envoy.config.core.v3.HealthCheck.HttpHealthCheck 1=host:s 2=path:s 3=send:m104 4=receive:*m104 6=request_headers_to_add:*m99 8=request_headers_to_remove:*s 9=expected_statuses:*m633 10=codec_client_type:e74 11=service_name_matcher:m609 12=retriable_statuses:*m633 13=method:e19 14=response_buffer_size:wU
 envoy.config.core.v3.HealthCheck.Payload 1=text:s/0 2=binary:y/0
 envoy.config.core.v3.HealthCheck.RedisHealthCheck 1=key:s
 envoy.config.core.v3.HealthCheck.TcpHealthCheck 1=send:m104 2=receive:*m104 3=proxy_protocol_config:m128
 envoy.config.core.v3.HealthCheck.TlsOptions 1=alpn_protocols:*s
 envoy.config.core.v3.HealthStatusSet 1=statuses:*e14
-envoy.config.core.v3.Http1ProtocolOptions 1=allow_absolute_url:wb 2=accept_http_10:b 3=default_host_for_http_10:s 4=header_key_format:m110 5=enable_trailers:b 6=allow_chunked_length:b 7=override_stream_error_on_invalid_http_message:wb 8=send_fully_qualified_url:b 9=use_balsa_parser:wb 10=allow_custom_methods:b 11=ignore_http_11_upgrade:*m606
+envoy.config.core.v3.Http1ProtocolOptions 1=allow_absolute_url:wb 2=accept_http_10:b 3=default_host_for_http_10:s 4=header_key_format:m110 5=enable_trailers:b 6=allow_chunked_length:b 7=override_stream_error_on_invalid_http_message:wb 8=send_fully_qualified_url:b 9=use_balsa_parser:wb 10=allow_custom_methods:b 11=ignore_http_11_upgrade:*m609
 envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat 1=proper_case_words:m111/0 8=stateful_formatter:m157/0
 envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat.ProperCaseWords
 envoy.config.core.v3.Http2ProtocolOptions 1=hpack_table_size:wu 2=max_concurrent_streams:wu 3=initial_stream_window_size:wu 4=initial_connection_window_size:wu 5=allow_connect:b 6=allow_metadata:b 7=max_outbound_frames:wu 8=max_outbound_control_frames:wu 9=max_consecutive_inbound_frames_with_empty_payload:wu 10=max_inbound_priority_frames_per_stream:wu 11=max_inbound_window_update_frames_per_data_frame_sent:wu 12=stream_error_on_invalid_http_messaging:b 13=custom_settings_parameters:*m113 14=override_stream_error_on_invalid_http_message:wb 15=connection_keepalive:m118 16=use_oghttp2_codec:wb 17=max_metadata_size:wU 18=enable_huffman_encoding:wb 19=max_header_field_size_kb:wu 20=disallow_obs_text:wb 21=stream_reset_burst:wU 22=stream_reset_rate:wU
 envoy.config.core.v3.Http2ProtocolOptions.SettingsParameter 1=identifier:wu 2=value:wu
 envoy.config.core.v3.Http3ProtocolOptions 1=quic_protocol_options:m131 2=override_stream_error_on_invalid_http_message:wb 5=allow_extended_connect:b 6=allow_metadata:b 7=disable_qpack:b 8=disable_connection_flow_control_for_streams:b 9=disallow_obs_text:wb
-envoy.config.core.v3.HttpProtocolOptions 1=idle_timeout:D 2=max_headers_count:wu 3=max_connection_duration:D 4=max_stream_duration:D 5=headers_with_underscores_action:e15 6=max_requests_per_connection:wu 7=max_response_headers_kb:wu 8=max_connection_duration_jitter:m631
+envoy.config.core.v3.HttpProtocolOptions 1=idle_timeout:D 2=max_headers_count:wu 3=max_connection_duration:D 4=max_stream_duration:D 5=headers_with_underscores_action:e15 6=max_requests_per_connection:wu 7=max_response_headers_kb:wu 8=max_connection_duration_jitter:m634
 envoy.config.core.v3.HttpUri 1=uri:s 2=cluster:s/0 3=timeout:D
 envoy.config.core.v3.JsonFormatOptions 1=sort_properties:b
-envoy.config.core.v3.KeepaliveSettings 1=interval:D 2=timeout:D 3=interval_jitter:m631 4=connection_idle_interval:D
+envoy.config.core.v3.KeepaliveSettings 1=interval:D 2=timeout:D 3=interval_jitter:m634 4=connection_idle_interval:D
 envoy.config.core.v3.KeyValue 1=key:s 2=value:y
 envoy.config.core.v3.KeyValueAppend 1=entry:m119 2=action:e16 3=record:m122
 envoy.config.core.v3.KeyValueMutation 1=append:m120 2=remove:s
 envoy.config.core.v3.KeyValuePair 1=key:s 2=value:V
 envoy.config.core.v3.Locality 1=region:s 2=zone:s 3=sub_zone:s
 envoy.config.core.v3.Metadata 1=filter_metadata:%S 2=typed_filter_metadata:%A
-envoy.config.core.v3.Node 1=id:s 2=cluster:s 3=metadata:S 4=locality:m123 6=user_agent_name:s 7=user_agent_version:s/0 8=user_agent_build_version:m71/0 9=extensions:*m80 10=client_features:*s 11=listening_addresses:*m63 12=dynamic_parameters:%m641
+envoy.config.core.v3.Node 1=id:s 2=cluster:s 3=metadata:S 4=locality:m123 6=user_agent_name:s 7=user_agent_version:s/0 8=user_agent_build_version:m71/0 9=extensions:*m80 10=client_features:*s 11=listening_addresses:*m63 12=dynamic_parameters:%m644
 envoy.config.core.v3.PathConfigSource 1=path:s 2=watched_directory:m160
 envoy.config.core.v3.Pipe 1=path:s 2=mode:u
 envoy.config.core.v3.ProxyProtocolConfig 1=version:e17 2=pass_through_tlvs:m129 3=added_tlvs:*m155
@@ -147,8 +147,8 @@ envoy.config.core.v3.RetryPolicy.RetryHostPredicate 1=name:s 2=typed_config:A/0
 envoy.config.core.v3.RetryPolicy.RetryPriority 1=name:s 2=typed_config:A/0
 envoy.config.core.v3.RuntimeDouble 1=default_value:d 2=runtime_key:s
 envoy.config.core.v3.RuntimeFeatureFlag 1=default_value:wb 2=runtime_key:s
-envoy.config.core.v3.RuntimeFractionalPercent 1=default_value:m624 2=runtime_key:s
-envoy.config.core.v3.RuntimePercent 1=default_value:m631 2=runtime_key:s
+envoy.config.core.v3.RuntimeFractionalPercent 1=default_value:m627 2=runtime_key:s
+envoy.config.core.v3.RuntimePercent 1=default_value:m634 2=runtime_key:s
 envoy.config.core.v3.RuntimeUInt32 2=default_value:u 3=runtime_key:s
 envoy.config.core.v3.SchemeHeaderTransformation 1=scheme_to_overwrite:s/0 2=match_upstream:b
 envoy.config.core.v3.SelfConfigSource 1=transport_api_version:e12
@@ -169,7 +169,7 @@ envoy.config.core.v3.UpstreamHttpProtocolOptions 1=auto_sni:b 2=auto_san_validat
 envoy.config.core.v3.WatchedDirectory 1=path:s 2=watch_modify:b
 envoy.config.endpoint.v3.ClusterLoadAssignment 1=cluster_name:s 2=endpoints:*m172 4=policy:m162 5=named_endpoints:%m166
 envoy.config.endpoint.v3.ClusterLoadAssignment.Policy 2=drop_overloads:*m163 3=overprovisioning_factor:wu 4=endpoint_stale_after:D 6=weighted_priority_health:b
-envoy.config.endpoint.v3.ClusterLoadAssignment.Policy.DropOverload 1=category:s 2=drop_percentage:m624
+envoy.config.endpoint.v3.ClusterLoadAssignment.Policy.DropOverload 1=category:s 2=drop_percentage:m627
 envoy.config.endpoint.v3.ClusterStats 1=cluster_name:s 2=upstream_locality_stats:*m176 3=total_dropped_requests:U 4=load_report_interval:D 5=dropped_requests:*m165 6=cluster_service_name:s
 envoy.config.endpoint.v3.ClusterStats.DroppedRequests 1=category:s 2=dropped_count:U
 envoy.config.endpoint.v3.Endpoint 1=address:m63 2=health_check_config:m168 3=hostname:s 4=additional_addresses:*m167 5=observability_name:s
@@ -188,63 +188,63 @@ envoy.config.listener.v3.ApiListener 1=api_listener:A
 envoy.config.listener.v3.Filter 1=name:s 4=typed_config:A/0 5=config_discovery:m81/0
 envoy.config.listener.v3.FilterChain 1=filter_chain_match:m181 3=filters:*m179 4=use_proxy_proto:wb 5=metadata:m124 6=transport_socket:m156 7=name:s 9=transport_socket_connect_timeout:D
 envoy.config.listener.v3.FilterChainMatch 3=prefix_ranges:*m73 4=address_suffix:s 5=suffix_len:wu 6=source_prefix_ranges:*m73 7=source_ports:*u 8=destination_port:wu 9=transport_protocol:s 10=application_protocols:*s 11=server_names:*s 12=source_type:e25 13=direct_source_prefix_ranges:*m73
-envoy.config.listener.v3.Listener 1=name:s 2=address:m63 3=filter_chains:*m180 4=use_original_dst:wb 5=per_connection_buffer_limit_bytes:wu 6=metadata:m124 7=deprecated_v1:m186 8=drain_type:e26 9=listener_filters:*m190 10=transparent:wb 11=freebind:wb 12=tcp_fast_open_queue_length:wu 13=socket_options:*m148 15=listener_filters_timeout:D 16=traffic_direction:e24 17=continue_on_listener_filters_timeout:b 18=udp_listener_config:m194 19=api_listener:m178 20=connection_balance_config:m183 21=reuse_port:b 22=access_log:*m0 24=tcp_backlog_size:wu 25=default_filter_chain:m180 26=bind_to_port:wb 27=internal_listener:m188/0 28=stat_prefix:s 29=enable_reuse_port:wb 30=enable_mptcp:b 31=ignore_global_conn_limit:b 32=filter_chain_matcher:m656 33=additional_addresses:*m177 34=max_connections_to_accept_per_socket_event:wu 35=bypass_overload_manager:b 36=fcds_config:m187 37=tcp_keepalive:m154 38=per_connection_buffer_high_watermark_timeout:D 39=stats_matcher:m195
+envoy.config.listener.v3.Listener 1=name:s 2=address:m63 3=filter_chains:*m180 4=use_original_dst:wb 5=per_connection_buffer_limit_bytes:wu 6=metadata:m124 7=deprecated_v1:m186 8=drain_type:e26 9=listener_filters:*m190 10=transparent:wb 11=freebind:wb 12=tcp_fast_open_queue_length:wu 13=socket_options:*m148 15=listener_filters_timeout:D 16=traffic_direction:e24 17=continue_on_listener_filters_timeout:b 18=udp_listener_config:m194 19=api_listener:m178 20=connection_balance_config:m183 21=reuse_port:b 22=access_log:*m0 24=tcp_backlog_size:wu 25=default_filter_chain:m180 26=bind_to_port:wb 27=internal_listener:m188/0 28=stat_prefix:s 29=enable_reuse_port:wb 30=enable_mptcp:b 31=ignore_global_conn_limit:b 32=filter_chain_matcher:m659 33=additional_addresses:*m177 34=max_connections_to_accept_per_socket_event:wu 35=bypass_overload_manager:b 36=fcds_config:m187 37=tcp_keepalive:m154 38=per_connection_buffer_high_watermark_timeout:D 39=stats_matcher:m195
 envoy.config.listener.v3.Listener.ConnectionBalanceConfig 1=exact_balance:m185/0 2=extend_balance:m157/0 3=cpu_locality_balance:m184/0
 envoy.config.listener.v3.Listener.ConnectionBalanceConfig.CpuLocalityBalance
 envoy.config.listener.v3.Listener.ConnectionBalanceConfig.ExactBalance
 envoy.config.listener.v3.Listener.DeprecatedV1 1=bind_to_port:wb
 envoy.config.listener.v3.Listener.FcdsConfig 1=name:s 2=config_source:m74
 envoy.config.listener.v3.Listener.InternalListenerConfig
-envoy.config.listener.v3.ListenerCollection 1=entries:*m639
+envoy.config.listener.v3.ListenerCollection 1=entries:*m642
 envoy.config.listener.v3.ListenerFilter 1=name:s 3=typed_config:A/0 4=filter_disabled:m191 5=config_discovery:m81/0
-envoy.config.listener.v3.ListenerFilterChainMatchPredicate 1=or_match:m192/0 2=and_match:m192/0 3=not_match:m191/0 4=any_match:b/0 5=destination_port_range:m629/0
+envoy.config.listener.v3.ListenerFilterChainMatchPredicate 1=or_match:m192/0 2=and_match:m192/0 3=not_match:m191/0 4=any_match:b/0 5=destination_port_range:m632/0
 envoy.config.listener.v3.ListenerFilterChainMatchPredicate.MatchSet 1=rules:*m191
 envoy.config.listener.v3.QuicProtocolOptions 1=quic_protocol_options:m131 2=idle_timeout:D 3=crypto_handshake_timeout:D 4=enabled:m140 5=packets_to_read_to_connection_count_ratio:wu 6=crypto_stream_config:m157 7=proof_source_config:m157 8=connection_id_generator_config:m157 9=server_preferred_address_config:m157 10=send_disable_active_migration:wb 11=connection_debug_visitor_config:m157 12=save_cmsg_config:*m147 13=reject_new_connections:b 14=max_sessions_per_event_loop:wu
 envoy.config.listener.v3.UdpListenerConfig 5=downstream_socket_config:m158 7=quic_options:m193 8=udp_packet_packet_writer_config:m157
-envoy.config.metrics.v3.StatsMatcher 1=reject_all:b/0 2=exclusion_list:m597/0 3=inclusion_list:m597/0
+envoy.config.metrics.v3.StatsMatcher 1=reject_all:b/0 2=exclusion_list:m600/0 3=inclusion_list:m600/0
 envoy.config.ratelimit.v3.RateLimitServiceConfig 2=grpc_service:m85 4=transport_api_version:e12
 envoy.config.rbac.v3.Action 1=name:s 2=action:e28
-envoy.config.rbac.v3.Permission 1=and_rules:m199/0 2=or_rules:m199/0 3=any:b/0 4=header:m215/0 5=destination_ip:m73/0 6=destination_port:u/0 7=metadata:m598/0 8=not_rule:m198/0 9=requested_server_name:m606/0 10=url_path:m602/0 11=destination_port_range:m629/0 12=matcher:m157/0 13=uri_template:m157/0 14=sourced_metadata:m207/0
+envoy.config.rbac.v3.Permission 1=and_rules:m199/0 2=or_rules:m199/0 3=any:b/0 4=header:m215/0 5=destination_ip:m73/0 6=destination_port:u/0 7=metadata:m601/0 8=not_rule:m198/0 9=requested_server_name:m609/0 10=url_path:m605/0 11=destination_port_range:m632/0 12=matcher:m157/0 13=uri_template:m157/0 14=sourced_metadata:m207/0
 envoy.config.rbac.v3.Permission.Set 1=rules:*m198
 envoy.config.rbac.v3.Policy 1=permissions:*m198 2=principals:*m201 3=condition:o 4=checked_condition:o 5=cel_config:m72
-envoy.config.rbac.v3.Principal 1=and_ids:m203/0 2=or_ids:m203/0 3=any:b/0 4=authenticated:m202/0 5=source_ip:m73/0 6=header:m215/0 7=metadata:m598/0 8=not_id:m201/0 9=url_path:m602/0 10=direct_remote_ip:m73/0 11=remote_ip:m73/0 12=filter_state:m587/0 13=sourced_metadata:m207/0 14=custom:m157/0
-envoy.config.rbac.v3.Principal.Authenticated 2=principal_name:m606
+envoy.config.rbac.v3.Principal 1=and_ids:m203/0 2=or_ids:m203/0 3=any:b/0 4=authenticated:m202/0 5=source_ip:m73/0 6=header:m215/0 7=metadata:m601/0 8=not_id:m201/0 9=url_path:m605/0 10=direct_remote_ip:m73/0 11=remote_ip:m73/0 12=filter_state:m590/0 13=sourced_metadata:m207/0 14=custom:m157/0
+envoy.config.rbac.v3.Principal.Authenticated 2=principal_name:m609
 envoy.config.rbac.v3.Principal.Set 1=ids:*m201
 envoy.config.rbac.v3.RBAC 1=action:e28 2=policies:%m200 3=audit_logging_options:m205
 envoy.config.rbac.v3.RBAC.AuditLoggingOptions 1=audit_condition:e29 2=logger_configs:*m206
 envoy.config.rbac.v3.RBAC.AuditLoggingOptions.AuditLoggerConfig 1=audit_logger:m157 2=is_optional:b
-envoy.config.rbac.v3.SourcedMetadata 1=metadata_matcher:m598 2=metadata_source:e27
+envoy.config.rbac.v3.SourcedMetadata 1=metadata_matcher:m601 2=metadata_source:e27
 envoy.config.route.v3.ClusterSpecifierPlugin 1=extension:m157 2=is_optional:b
-envoy.config.route.v3.CookieMatcher 1=name:s 2=string_match:m606 3=invert_match:b
-envoy.config.route.v3.CorsPolicy 2=allow_methods:s 3=allow_headers:s 4=expose_headers:s 5=max_age:s 6=allow_credentials:wb 9=filter_enabled:m141/0 10=shadow_enabled:m141 11=allow_origin_string_match:*m606 12=allow_private_network_access:wb 13=forward_not_matching_preflights:wb
+envoy.config.route.v3.CookieMatcher 1=name:s 2=string_match:m609 3=invert_match:b
+envoy.config.route.v3.CorsPolicy 2=allow_methods:s 3=allow_headers:s 4=expose_headers:s 5=max_age:s 6=allow_credentials:wb 9=filter_enabled:m141/0 10=shadow_enabled:m141 11=allow_origin_string_match:*m609 12=allow_private_network_access:wb 13=forward_not_matching_preflights:wb
 envoy.config.route.v3.Decorator 1=operation:s 2=propagate:wb
 envoy.config.route.v3.DirectResponseAction 1=status:u 2=body:m75 3=body_format:m153
 envoy.config.route.v3.FilterAction 1=action:A
 envoy.config.route.v3.FilterConfig 1=config:A 2=is_optional:b 3=disabled:b
-envoy.config.route.v3.HeaderMatcher 1=name:s 4=exact_match:s/0 6=range_match:m630/0 7=present_match:b/0 8=invert_match:b 9=prefix_match:s/0 10=suffix_match:s/0 11=safe_regex_match:m604/0 12=contains_match:s/0 13=string_match:m606/0 14=treat_missing_header_as_empty:b
-envoy.config.route.v3.HedgePolicy 1=initial_requests:wu 2=additional_request_chance:m624 3=hedge_on_per_try_timeout:b
+envoy.config.route.v3.HeaderMatcher 1=name:s 4=exact_match:s/0 6=range_match:m633/0 7=present_match:b/0 8=invert_match:b 9=prefix_match:s/0 10=suffix_match:s/0 11=safe_regex_match:m607/0 12=contains_match:s/0 13=string_match:m609/0 14=treat_missing_header_as_empty:b
+envoy.config.route.v3.HedgePolicy 1=initial_requests:wu 2=additional_request_chance:m627 3=hedge_on_per_try_timeout:b
 envoy.config.route.v3.InternalRedirectPolicy 1=max_internal_redirects:wu 2=redirect_response_codes:*u 3=predicates:*m157 4=allow_cross_scheme_redirect:b 5=response_headers_to_copy:*s
 envoy.config.route.v3.NonForwardingAction
-envoy.config.route.v3.QueryParameterMatcher 1=name:s 5=string_match:m606/0 6=present_match:b/0
+envoy.config.route.v3.QueryParameterMatcher 1=name:s 5=string_match:m609/0 6=present_match:b/0
 envoy.config.route.v3.RateLimit 1=stage:wu 2=disable_key:s 3=actions:*m221 4=limit:m235 5=hits_addend:m234 6=apply_on_stream_done:b 7=x_ratelimit_option:e31
 envoy.config.route.v3.RateLimit.Action 1=source_cluster:m233/0 2=destination_cluster:m222/0 3=request_headers:m232/0 4=remote_address:m230/0 5=generic_key:m224/0 6=header_value_match:m225/0 7=dynamic_metadata:m223/0 8=metadata:m227/0 9=extension:m157/0 10=masked_remote_address:m226/0 11=query_parameter_value_match:m228/0 12=query_parameters:m229/0 13=remote_address_match:m231/0
 envoy.config.route.v3.RateLimit.Action.DestinationCluster
-envoy.config.route.v3.RateLimit.Action.DynamicMetaData 1=descriptor_key:s 2=metadata_key:m611 3=default_value:s
+envoy.config.route.v3.RateLimit.Action.DynamicMetaData 1=descriptor_key:s 2=metadata_key:m614 3=default_value:s
 envoy.config.route.v3.RateLimit.Action.GenericKey 1=descriptor_value:s 2=descriptor_key:s 3=default_value:s
 envoy.config.route.v3.RateLimit.Action.HeaderValueMatch 1=descriptor_value:s 2=expect_match:wb 3=headers:*m215 4=descriptor_key:s 5=default_value:s
 envoy.config.route.v3.RateLimit.Action.MaskedRemoteAddress 1=v4_prefix_mask_len:wu 2=v6_prefix_mask_len:wu
-envoy.config.route.v3.RateLimit.Action.MetaData 1=descriptor_key:s 2=metadata_key:m611 3=default_value:s 4=source:e30 5=skip_if_absent:b
+envoy.config.route.v3.RateLimit.Action.MetaData 1=descriptor_key:s 2=metadata_key:m614 3=default_value:s 4=source:e30 5=skip_if_absent:b
 envoy.config.route.v3.RateLimit.Action.QueryParameterValueMatch 1=descriptor_value:s 2=expect_match:wb 3=query_parameters:*m219 4=descriptor_key:s 5=default_value:s
 envoy.config.route.v3.RateLimit.Action.QueryParameters 1=query_parameter_name:s 2=descriptor_key:s 3=skip_if_absent:b
 envoy.config.route.v3.RateLimit.Action.RemoteAddress
-envoy.config.route.v3.RateLimit.Action.RemoteAddressMatch 1=descriptor_value:s 2=descriptor_key:s 3=default_value:s 4=address_matcher:m585
+envoy.config.route.v3.RateLimit.Action.RemoteAddressMatch 1=descriptor_value:s 2=descriptor_key:s 3=default_value:s 4=address_matcher:m588
 envoy.config.route.v3.RateLimit.Action.RequestHeaders 1=header_name:s 2=descriptor_key:s 3=skip_if_absent:b
 envoy.config.route.v3.RateLimit.Action.SourceCluster
 envoy.config.route.v3.RateLimit.HitsAddend 1=number:wU 2=format:s 3=is_negative_hits:b
 envoy.config.route.v3.RateLimit.Override 1=dynamic_metadata:m236/0 2=rate_limit:m237/0
-envoy.config.route.v3.RateLimit.Override.DynamicMetadata 1=metadata_key:m611
+envoy.config.route.v3.RateLimit.Override.DynamicMetadata 1=metadata_key:m614
 envoy.config.route.v3.RateLimit.Override.RateLimitOverride 1=requests_per_unit:u 2=unit:e76
-envoy.config.route.v3.RedirectAction 1=host_redirect:s 2=path_redirect:s/0 3=response_code:e32 4=https_redirect:b/1 5=prefix_rewrite:s/0 6=strip_query:b 7=scheme_redirect:s/1 8=port_redirect:u 9=regex_rewrite:m603/0 10=path_rewrite:s/0
+envoy.config.route.v3.RedirectAction 1=host_redirect:s 2=path_redirect:s/0 3=response_code:e32 4=https_redirect:b/1 5=prefix_rewrite:s/0 6=strip_query:b 7=scheme_redirect:s/1 8=port_redirect:u 9=regex_rewrite:m606/0 10=path_rewrite:s/0
 envoy.config.route.v3.RetryPolicy 1=retry_on:s 2=num_retries:wu 3=per_try_timeout:D 4=retry_priority:m244 5=retry_host_predicate:*m243 6=host_selection_retry_max_attempts:I 7=retriable_status_codes:*u 8=retry_back_off:m242 9=retriable_headers:*m215 10=retriable_request_headers:*m215 11=rate_limited_retry_back_off:m240 12=retry_options_predicates:*m157 13=per_try_idle_timeout:D 14=refresh_cluster_on_retry:b
 envoy.config.route.v3.RetryPolicy.RateLimitedRetryBackOff 1=reset_headers:*m241 2=max_interval:D
 envoy.config.route.v3.RetryPolicy.ResetHeader 1=name:s 2=format:e33
@@ -252,13 +252,13 @@ envoy.config.route.v3.RetryPolicy.RetryBackOff 1=base_interval:D 2=max_interval:
 envoy.config.route.v3.RetryPolicy.RetryHostPredicate 1=name:s 3=typed_config:A/0
 envoy.config.route.v3.RetryPolicy.RetryPriority 1=name:s 3=typed_config:A/0
 envoy.config.route.v3.Route 1=match:m260 2=route:m246/0 3=redirect:m238/0 4=metadata:m124 5=decorator:m211 7=direct_response:m212/0 9=request_headers_to_add:*m99 10=response_headers_to_add:*m99 11=response_headers_to_remove:*s 12=request_headers_to_remove:*s 13=typed_per_filter_config:%A 14=name:s 15=tracing:m267 16=per_request_buffer_limit_bytes:wu 17=filter_action:m213/0 18=non_forwarding_action:m218/0 19=stat_prefix:s 20=request_body_buffer_limit:wU
-envoy.config.route.v3.RouteAction 1=cluster:s/0 2=cluster_header:s/0 3=weighted_clusters:m271/0 4=metadata_match:m124 5=prefix_rewrite:s 6=host_rewrite_literal:s/1 7=auto_host_rewrite:wb/1 8=timeout:D 9=retry_policy:m239 11=priority:e20 13=rate_limits:*m220 14=include_vh_rate_limits:wb 15=hash_policy:*m247 17=cors:m210 20=cluster_not_found_response_code:e34 23=max_grpc_timeout:D 24=idle_timeout:D 25=upgrade_configs:*m256 26=internal_redirect_action:e35 27=hedge_policy:m216 28=grpc_timeout_offset:D 29=host_rewrite_header:s/1 30=request_mirror_policies:*m255 31=max_internal_redirects:wu 32=regex_rewrite:m603 33=retry_policy_typed_config:A 34=internal_redirect_policy:m217 35=host_rewrite_path_regex:m603/1 36=max_stream_duration:m254 37=cluster_specifier_plugin:s/0 38=append_x_forwarded_host:b 39=inline_cluster_specifier_plugin:m208/0 40=early_data_policy:m157 41=path_rewrite_policy:m157 42=flush_timeout:D 44=host_rewrite:s/1 45=path_rewrite:s
+envoy.config.route.v3.RouteAction 1=cluster:s/0 2=cluster_header:s/0 3=weighted_clusters:m271/0 4=metadata_match:m124 5=prefix_rewrite:s 6=host_rewrite_literal:s/1 7=auto_host_rewrite:wb/1 8=timeout:D 9=retry_policy:m239 11=priority:e20 13=rate_limits:*m220 14=include_vh_rate_limits:wb 15=hash_policy:*m247 17=cors:m210 20=cluster_not_found_response_code:e34 23=max_grpc_timeout:D 24=idle_timeout:D 25=upgrade_configs:*m256 26=internal_redirect_action:e35 27=hedge_policy:m216 28=grpc_timeout_offset:D 29=host_rewrite_header:s/1 30=request_mirror_policies:*m255 31=max_internal_redirects:wu 32=regex_rewrite:m606 33=retry_policy_typed_config:A 34=internal_redirect_policy:m217 35=host_rewrite_path_regex:m606/1 36=max_stream_duration:m254 37=cluster_specifier_plugin:s/0 38=append_x_forwarded_host:b 39=inline_cluster_specifier_plugin:m208/0 40=early_data_policy:m157 41=path_rewrite_policy:m157 42=flush_timeout:D 44=host_rewrite:s/1 45=path_rewrite:s
 envoy.config.route.v3.RouteAction.HashPolicy 1=header:m252/0 2=cookie:m249/0 3=connection_properties:m248/0 4=terminal:b 5=query_parameter:m253/0 6=filter_state:m251/0
 envoy.config.route.v3.RouteAction.HashPolicy.ConnectionProperties 1=source_ip:b
 envoy.config.route.v3.RouteAction.HashPolicy.Cookie 1=name:s 2=ttl:D 3=path:s 4=attributes:*m250
 envoy.config.route.v3.RouteAction.HashPolicy.CookieAttribute 1=name:s 2=value:s
 envoy.config.route.v3.RouteAction.HashPolicy.FilterState 1=key:s
-envoy.config.route.v3.RouteAction.HashPolicy.Header 1=header_name:s 2=regex_rewrite:m603
+envoy.config.route.v3.RouteAction.HashPolicy.Header 1=header_name:s 2=regex_rewrite:m606
 envoy.config.route.v3.RouteAction.HashPolicy.QueryParameter 1=name:s
 envoy.config.route.v3.RouteAction.MaxStreamDuration 1=max_stream_duration:D 2=grpc_timeout_header_max:D 3=grpc_timeout_header_offset:D
 envoy.config.route.v3.RouteAction.RequestMirrorPolicy 1=cluster:s 3=runtime_fraction:m141 4=trace_sampled:wb 5=cluster_header:s 6=disable_shadow_host_suffix_append:b 7=request_headers_mutations:*m60 8=host_rewrite_literal:s
@@ -266,17 +266,17 @@ envoy.config.route.v3.RouteAction.UpgradeConfig 1=upgrade_type:s 2=enabled:wb 3=
 envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig 1=proxy_protocol_config:m128 2=allow_post:b
 envoy.config.route.v3.RouteConfiguration 1=name:s 2=virtual_hosts:*m270 3=internal_only_headers:*s 4=response_headers_to_add:*m99 5=response_headers_to_remove:*s 6=request_headers_to_add:*m99 7=validate_clusters:wb 8=request_headers_to_remove:*s 9=vhds:m268 10=most_specific_header_mutations_wins:b 11=max_direct_response_body_size_bytes:wu 12=cluster_specifier_plugins:*m208 13=request_mirror_policies:*m255 14=ignore_port_in_host_matching:b 15=ignore_path_parameters_in_path_matching:b 16=typed_per_filter_config:%A 17=metadata:m124 18=vhost_header:s
 envoy.config.route.v3.RouteList 1=routes:*m245
-envoy.config.route.v3.RouteMatch 1=prefix:s/0 2=path:s/0 4=case_sensitive:wb 6=headers:*m215 7=query_parameters:*m219 8=grpc:m262 9=runtime_fraction:m141 10=safe_regex:m604/0 11=tls_context:m263 12=connect_matcher:m261/0 13=dynamic_metadata:*m598 14=path_separated_prefix:s/0 15=path_match_policy:m157/0 16=filter_state:*m587 17=cookies:*m209
+envoy.config.route.v3.RouteMatch 1=prefix:s/0 2=path:s/0 4=case_sensitive:wb 6=headers:*m215 7=query_parameters:*m219 8=grpc:m262 9=runtime_fraction:m141 10=safe_regex:m607/0 11=tls_context:m263 12=connect_matcher:m261/0 13=dynamic_metadata:*m601 14=path_separated_prefix:s/0 15=path_match_policy:m157/0 16=filter_state:*m590 17=cookies:*m209
 envoy.config.route.v3.RouteMatch.ConnectMatcher
 envoy.config.route.v3.RouteMatch.GrpcRouteMatchOptions
 envoy.config.route.v3.RouteMatch.TlsContextMatchOptions 1=presented:wb 2=validated:wb
 envoy.config.route.v3.ScopedRouteConfiguration 1=name:s 2=route_configuration_name:s 3=key:m265 4=on_demand:b 5=route_configuration:m258
 envoy.config.route.v3.ScopedRouteConfiguration.Key 1=fragments:*m266
 envoy.config.route.v3.ScopedRouteConfiguration.Key.Fragment 1=string_key:s/0
-envoy.config.route.v3.Tracing 1=client_sampling:m624 2=random_sampling:m624 3=overall_sampling:m624 4=custom_tags:*m618 5=operation:s 6=upstream_operation:s
+envoy.config.route.v3.Tracing 1=client_sampling:m627 2=random_sampling:m627 3=overall_sampling:m627 4=custom_tags:*m621 5=operation:s 6=upstream_operation:s
 envoy.config.route.v3.Vhds 1=config_source:m74
 envoy.config.route.v3.VirtualCluster 2=name:s 4=headers:*m215
-envoy.config.route.v3.VirtualHost 1=name:s 2=domains:*s 3=routes:*m245 4=require_tls:e36 5=virtual_clusters:*m269 6=rate_limits:*m220 7=request_headers_to_add:*m99 8=cors:m210 10=response_headers_to_add:*m99 11=response_headers_to_remove:*s 13=request_headers_to_remove:*s 14=include_request_attempt_count:b 15=typed_per_filter_config:%A 16=retry_policy:m239 17=hedge_policy:m216 18=per_request_buffer_limit_bytes:wu 19=include_attempt_count_in_response:b 20=retry_policy_typed_config:A 21=matcher:m656 22=request_mirror_policies:*m255 23=include_is_timeout_retry_header:b 24=metadata:m124 25=request_body_buffer_limit:wU
+envoy.config.route.v3.VirtualHost 1=name:s 2=domains:*s 3=routes:*m245 4=require_tls:e36 5=virtual_clusters:*m269 6=rate_limits:*m220 7=request_headers_to_add:*m99 8=cors:m210 10=response_headers_to_add:*m99 11=response_headers_to_remove:*s 13=request_headers_to_remove:*s 14=include_request_attempt_count:b 15=typed_per_filter_config:%A 16=retry_policy:m239 17=hedge_policy:m216 18=per_request_buffer_limit_bytes:wu 19=include_attempt_count_in_response:b 20=retry_policy_typed_config:A 21=matcher:m659 22=request_mirror_policies:*m255 23=include_is_timeout_retry_header:b 24=metadata:m124 25=request_body_buffer_limit:wU
 envoy.config.route.v3.WeightedCluster 1=clusters:*m272 2=runtime_key_prefix:s 3=total_weight:wu 4=header_name:s/0 5=use_hash_policy:wb/0
 envoy.config.route.v3.WeightedCluster.ClusterWeight 1=name:s 2=weight:wu 3=metadata_match:m124 4=request_headers_to_add:*m99 5=response_headers_to_add:*m99 6=response_headers_to_remove:*s 9=request_headers_to_remove:*s 10=typed_per_filter_config:%A 11=host_rewrite_literal:s/0 12=cluster_header:s
 envoy.config.tap.v3.BufferedAdminSink 1=max_traces:U 2=timeout:D
@@ -299,7 +299,7 @@ envoy.extensions.clusters.dns.v3.DnsCluster 3=dns_refresh_rate:D 4=dns_failure_r
 envoy.extensions.clusters.dns.v3.DnsCluster.RefreshRate 1=base_interval:D 2=max_interval:D
 envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig 1=dns_cache_config:m305/0 2=allow_insecure_cluster_options:b 3=allow_coalesced_connections:b 4=sub_clusters_config:m292/0
 envoy.extensions.clusters.dynamic_forward_proxy.v3.SubClustersConfig 1=lb_policy:e5 2=max_sub_clusters:wu 3=sub_cluster_ttl:D 4=preresolve_clusters:*m146 5=dns_cluster_config:m289
-envoy.extensions.clusters.original_dst.v3.OriginalDstCluster 1=use_http_header:b 2=http_header_name:s 3=upstream_port_override:wu 4=metadata_key:m611
+envoy.extensions.clusters.original_dst.v3.OriginalDstCluster 1=use_http_header:b 2=http_header_name:s 3=upstream_port_override:wu 4=metadata_key:m614
 envoy.extensions.common.aws.v3.AssumeRoleCredentialProvider 1=role_arn:s 2=role_session_name:s 3=external_id:s 4=session_duration:D 5=credential_provider:m296
 envoy.extensions.common.aws.v3.AssumeRoleWithWebIdentityCredentialProvider 1=web_identity_token_data_source:m75 2=role_arn:s 3=role_session_name:s
 envoy.extensions.common.aws.v3.AwsCredentialProvider 1=assume_role_with_web_identity_provider:m295 2=inline_credential:m302 3=credentials_file_provider:m299 4=custom_credential_provider_chain:b 5=iam_roles_anywhere_credential_provider:m301 6=config_credential_provider:m297 7=container_credential_provider:m298 8=environment_credential_provider:m300 9=instance_profile_credential_provider:m303 10=assume_role_credential_provider:m294
@@ -311,30 +311,30 @@ envoy.extensions.common.aws.v3.IAMRolesAnywhereCredentialProvider 1=role_arn:s 2
 envoy.extensions.common.aws.v3.InlineCredentialProvider 1=access_key_id:s 2=secret_access_key:s 3=session_token:s
 envoy.extensions.common.aws.v3.InstanceProfileCredentialProvider
 envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheCircuitBreakers 1=max_pending_requests:wu
-envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheConfig 1=name:s 2=dns_lookup_family:e4 3=dns_refresh_rate:D 4=host_ttl:D 5=max_hosts:wu 6=dns_failure_refresh_rate:m32 7=dns_cache_circuit_breaker:m304 8=use_tcp_for_dns_lookups:b 9=dns_resolution_config:m76 10=preresolve_hostnames:*m146 11=dns_query_timeout:D 12=typed_dns_resolver_config:m157 13=key_value_config:m45 14=dns_min_refresh_rate:D 15=disable_dns_refresh_on_failure:b 16=resolved_address_filter:m585
-envoy.extensions.common.matching.v3.ExtensionWithMatcher 1=matcher:m51 2=extension_config:m157 3=xds_matcher:m656
-envoy.extensions.common.matching.v3.ExtensionWithMatcherPerRoute 1=xds_matcher:m656
+envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheConfig 1=name:s 2=dns_lookup_family:e4 3=dns_refresh_rate:D 4=host_ttl:D 5=max_hosts:wu 6=dns_failure_refresh_rate:m32 7=dns_cache_circuit_breaker:m304 8=use_tcp_for_dns_lookups:b 9=dns_resolution_config:m76 10=preresolve_hostnames:*m146 11=dns_query_timeout:D 12=typed_dns_resolver_config:m157 13=key_value_config:m45 14=dns_min_refresh_rate:D 15=disable_dns_refresh_on_failure:b 16=resolved_address_filter:m588
+envoy.extensions.common.matching.v3.ExtensionWithMatcher 1=matcher:m51 2=extension_config:m157 3=xds_matcher:m659
+envoy.extensions.common.matching.v3.ExtensionWithMatcherPerRoute 1=xds_matcher:m659
 envoy.extensions.common.ratelimit.v3.LocalClusterRateLimit
-envoy.extensions.common.ratelimit.v3.LocalRateLimitDescriptor 1=entries:*m310 2=token_bucket:m633 3=shadow_mode:b
+envoy.extensions.common.ratelimit.v3.LocalRateLimitDescriptor 1=entries:*m310 2=token_bucket:m636 3=shadow_mode:b
 envoy.extensions.common.ratelimit.v3.RateLimitDescriptor.Entry 1=key:s 2=value:s
 envoy.extensions.common.tap.v3.AdminConfig 1=config_id:s
 envoy.extensions.common.tap.v3.CommonExtensionConfig 1=admin_config:m311/0 2=static_config:m284/0
 envoy.extensions.dynamic_modules.v3.DynamicModuleConfig 1=name:s 3=do_not_close:b 4=load_globally:b 5=metrics_namespace:s 6=module:m68 7=nack_on_cache_miss:b
 envoy.extensions.early_data.v3.DefaultEarlyDataPolicy
-envoy.extensions.filters.common.fault.v3.FaultDelay 3=fixed_delay:D/0 4=percentage:m624 5=header_delay:m316/0
+envoy.extensions.filters.common.fault.v3.FaultDelay 3=fixed_delay:D/0 4=percentage:m627 5=header_delay:m316/0
 envoy.extensions.filters.common.fault.v3.FaultDelay.HeaderDelay
-envoy.extensions.filters.common.fault.v3.FaultRateLimit 1=fixed_limit:m318/0 2=percentage:m624 3=header_limit:m319/0
+envoy.extensions.filters.common.fault.v3.FaultRateLimit 1=fixed_limit:m318/0 2=percentage:m627 3=header_limit:m319/0
 envoy.extensions.filters.common.fault.v3.FaultRateLimit.FixedLimit 1=limit_kbps:U
 envoy.extensions.filters.common.fault.v3.FaultRateLimit.HeaderLimit
 envoy.extensions.filters.common.set_filter_state.v3.FilterStateValue 1=object_key:s/0 2=format_string:m153/1 3=read_only:b 4=shared_with_upstream:e42 5=skip_if_empty:b 6=factory_key:s
-envoy.extensions.filters.http.adaptive_concurrency.v3.AdaptiveConcurrency 1=gradient_controller_config:m322/0 2=enabled:m140 3=concurrency_limit_exceeded_status:m628
-envoy.extensions.filters.http.adaptive_concurrency.v3.GradientControllerConfig 1=sample_aggregate_percentile:m631 2=concurrency_limit_params:m323 3=min_rtt_calc_params:m324
+envoy.extensions.filters.http.adaptive_concurrency.v3.AdaptiveConcurrency 1=gradient_controller_config:m322/0 2=enabled:m140 3=concurrency_limit_exceeded_status:m631
+envoy.extensions.filters.http.adaptive_concurrency.v3.GradientControllerConfig 1=sample_aggregate_percentile:m634 2=concurrency_limit_params:m323 3=min_rtt_calc_params:m324
 envoy.extensions.filters.http.adaptive_concurrency.v3.GradientControllerConfig.ConcurrencyLimitCalculationParams 2=max_concurrency_limit:wu 3=concurrency_update_interval:D 4=min_concurrency_limit:wu
-envoy.extensions.filters.http.adaptive_concurrency.v3.GradientControllerConfig.MinimumRTTCalculationParams 1=interval:D 2=request_count:wu 3=jitter:m631 4=min_concurrency:wu 5=buffer:m631 6=fixed_value:D
+envoy.extensions.filters.http.adaptive_concurrency.v3.GradientControllerConfig.MinimumRTTCalculationParams 1=interval:D 2=request_count:wu 3=jitter:m634 4=min_concurrency:wu 5=buffer:m634 6=fixed_value:D
 envoy.extensions.filters.http.admission_control.v3.AdmissionControl 1=enabled:m140 2=success_criteria:m326/0 3=sampling_window:D 4=aggression:m139 5=sr_threshold:m142 6=rps_threshold:m143 7=max_rejection_probability:m142
 envoy.extensions.filters.http.admission_control.v3.AdmissionControl.SuccessCriteria 1=http_criteria:m328 2=grpc_criteria:m327
 envoy.extensions.filters.http.admission_control.v3.AdmissionControl.SuccessCriteria.GrpcCriteria 1=grpc_success_status:*u
-envoy.extensions.filters.http.admission_control.v3.AdmissionControl.SuccessCriteria.HttpCriteria 1=http_success_status:*m629
+envoy.extensions.filters.http.admission_control.v3.AdmissionControl.SuccessCriteria.HttpCriteria 1=http_success_status:*m632
 envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth 1=credentials:*m331 2=key_sources:*m333 3=forwarding:m332
 envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuthPerRoute 1=credentials:*m331 2=key_sources:*m333 3=allowed_clients:*s 4=forwarding:m332
 envoy.extensions.filters.http.api_key_auth.v3.Credential 1=key:s 2=client:s
@@ -345,8 +345,8 @@ envoy.extensions.filters.http.basic_auth.v3.BasicAuth 1=users:m75 2=forward_user
 envoy.extensions.filters.http.basic_auth.v3.BasicAuthPerRoute 1=users:m75
 envoy.extensions.filters.http.buffer.v3.Buffer 1=max_request_bytes:wu
 envoy.extensions.filters.http.buffer.v3.BufferPerRoute 1=disabled:b/0 2=buffer:m337/0
-envoy.extensions.filters.http.composite.v3.Composite 1=named_filter_chains:%m343 2=matcher:m656
-envoy.extensions.filters.http.composite.v3.CompositePerRoute 1=matcher:m656
+envoy.extensions.filters.http.composite.v3.Composite 1=named_filter_chains:%m343 2=matcher:m659
+envoy.extensions.filters.http.composite.v3.CompositePerRoute 1=matcher:m659
 envoy.extensions.filters.http.composite.v3.DynamicConfig 1=name:s 2=config_discovery:m81
 envoy.extensions.filters.http.composite.v3.ExecuteFilterAction 1=typed_config:m157 2=dynamic_config:m341 3=sample_percent:m141 4=filter_chain:m343 5=filter_chain_name:s
 envoy.extensions.filters.http.composite.v3.FilterChainConfiguration 1=typed_config:*m157
@@ -358,17 +358,17 @@ envoy.extensions.filters.http.compressor.v3.CompressorOverrides 1=response_direc
 envoy.extensions.filters.http.compressor.v3.CompressorPerRoute 1=disabled:b/0 2=overrides:m348/0
 envoy.extensions.filters.http.compressor.v3.ResponseDirectionOverrides 1=remove_accept_encoding_header:wb
 envoy.extensions.filters.http.cors.v3.Cors
-envoy.extensions.filters.http.cors.v3.CorsPolicy 1=allow_origin_string_match:*m606 2=allow_methods:s 3=allow_headers:s 4=expose_headers:s 5=max_age:s 6=allow_credentials:wb 7=filter_enabled:m141 8=shadow_enabled:m141 9=allow_private_network_access:wb 10=forward_not_matching_preflights:wb
-envoy.extensions.filters.http.csrf.v3.CsrfPolicy 1=filter_enabled:m141 2=shadow_enabled:m141 3=additional_origins:*m606
-envoy.extensions.filters.http.ext_authz.v3.AuthorizationRequest 1=allowed_headers:m597 2=headers_to_add:*m98
-envoy.extensions.filters.http.ext_authz.v3.AuthorizationResponse 1=allowed_upstream_headers:m597 2=allowed_client_headers:m597 3=allowed_upstream_headers_to_append:m597 4=allowed_client_headers_on_success:m597 5=dynamic_metadata_from_headers:m597
+envoy.extensions.filters.http.cors.v3.CorsPolicy 1=allow_origin_string_match:*m609 2=allow_methods:s 3=allow_headers:s 4=expose_headers:s 5=max_age:s 6=allow_credentials:wb 7=filter_enabled:m141 8=shadow_enabled:m141 9=allow_private_network_access:wb 10=forward_not_matching_preflights:wb
+envoy.extensions.filters.http.csrf.v3.CsrfPolicy 1=filter_enabled:m141 2=shadow_enabled:m141 3=additional_origins:*m609
+envoy.extensions.filters.http.ext_authz.v3.AuthorizationRequest 1=allowed_headers:m600 2=headers_to_add:*m98
+envoy.extensions.filters.http.ext_authz.v3.AuthorizationResponse 1=allowed_upstream_headers:m600 2=allowed_client_headers:m600 3=allowed_upstream_headers_to_append:m600 4=allowed_client_headers_on_success:m600 5=dynamic_metadata_from_headers:m600
 envoy.extensions.filters.http.ext_authz.v3.BufferSettings 1=max_request_bytes:u 2=allow_partial_message:b 3=pack_as_bytes:b
 envoy.extensions.filters.http.ext_authz.v3.CheckSettings 1=context_extensions:%s 2=disable_request_body_buffering:b 3=with_request_body:m356 4=grpc_service:m85/0 5=http_service:m360/0
-envoy.extensions.filters.http.ext_authz.v3.ExtAuthz 1=grpc_service:m85/0 2=failure_mode_allow:b 3=http_service:m360/0 5=with_request_body:m356 6=clear_route_cache:b 7=status_on_error:m628 8=metadata_context_namespaces:*s 9=filter_enabled:m141 10=include_peer_certificate:b 11=deny_at_disable:m140 12=transport_api_version:e12 13=stat_prefix:s 14=filter_enabled_metadata:m598 15=bootstrap_metadata_labels_key:s 16=typed_metadata_context_namespaces:*s 17=allowed_headers:m597 18=include_tls_session:b 19=failure_mode_allow_header_add:b 20=charge_cluster_response_stats:wb 21=route_metadata_context_namespaces:*s 22=route_typed_metadata_context_namespaces:*s 23=encode_raw_headers:b 24=validate_mutations:b 25=disallowed_headers:m597 26=decoder_header_mutation_rules:m62 27=enable_dynamic_metadata_ingestion:wb 28=filter_metadata:S 29=emit_filter_state_stats:b 30=max_denied_response_body_bytes:u 31=enforce_response_header_limits:b 32=shadow_mode:b
+envoy.extensions.filters.http.ext_authz.v3.ExtAuthz 1=grpc_service:m85/0 2=failure_mode_allow:b 3=http_service:m360/0 5=with_request_body:m356 6=clear_route_cache:b 7=status_on_error:m631 8=metadata_context_namespaces:*s 9=filter_enabled:m141 10=include_peer_certificate:b 11=deny_at_disable:m140 12=transport_api_version:e12 13=stat_prefix:s 14=filter_enabled_metadata:m601 15=bootstrap_metadata_labels_key:s 16=typed_metadata_context_namespaces:*s 17=allowed_headers:m600 18=include_tls_session:b 19=failure_mode_allow_header_add:b 20=charge_cluster_response_stats:wb 21=route_metadata_context_namespaces:*s 22=route_typed_metadata_context_namespaces:*s 23=encode_raw_headers:b 24=validate_mutations:b 25=disallowed_headers:m600 26=decoder_header_mutation_rules:m62 27=enable_dynamic_metadata_ingestion:wb 28=filter_metadata:S 29=emit_filter_state_stats:b 30=max_denied_response_body_bytes:u 31=enforce_response_header_limits:b 32=shadow_mode:b
 envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute 1=disabled:b/0 2=check_settings:m357/0
 envoy.extensions.filters.http.ext_authz.v3.HttpService 1=server_uri:m116 2=path_prefix:s 7=authorization_request:m354 8=authorization_response:m355 9=retry_policy:m136 10=path_override:s
 envoy.extensions.filters.http.ext_authz.v3.ShadowDecision 1=check_result:e44 2=status_code:u 3=response_headers:*m98
-envoy.extensions.filters.http.fault.v3.FaultAbort 2=http_status:u/0 3=percentage:m624 4=header_abort:m363/0 5=grpc_status:u/0
+envoy.extensions.filters.http.fault.v3.FaultAbort 2=http_status:u/0 3=percentage:m627 4=header_abort:m363/0 5=grpc_status:u/0
 envoy.extensions.filters.http.fault.v3.FaultAbort.HeaderAbort
 envoy.extensions.filters.http.fault.v3.HTTPFault 1=delay:m315 2=abort:m362 3=upstream_cluster:s 4=headers:*m215 5=downstream_nodes:*s 6=max_active_faults:wu 7=response_rate_limit:m317 8=delay_percent_runtime:s 9=abort_percent_runtime:s 10=delay_duration_runtime:s 11=abort_http_status_runtime:s 12=max_active_faults_runtime:s 13=response_rate_limit_percent_runtime:s 14=abort_grpc_status_runtime:s 15=disable_downstream_cluster_stats:b 16=filter_metadata:S
 envoy.extensions.filters.http.gcp_authn.v3.Audience 1=url:s 2=access_token:m366 3=bound_jwt:m368 4=bound_access_token:m367
@@ -384,7 +384,7 @@ envoy.extensions.filters.http.grpc_web.v3.GrpcWeb
 envoy.extensions.filters.http.header_mutation.v3.HeaderMutation 1=mutations:m377 2=most_specific_header_mutations_wins:b
 envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute 1=mutations:m377
 envoy.extensions.filters.http.header_mutation.v3.Mutations 1=request_mutations:*m60 2=response_mutations:*m60 3=query_parameter_mutations:*m121 4=response_trailers_mutations:*m60 5=request_trailers_mutations:*m60
-envoy.extensions.filters.http.health_check.v3.HealthCheck 1=pass_through_mode:wb 3=cache_time:D 4=cluster_min_healthy_percentages:%m631 5=headers:*m215
+envoy.extensions.filters.http.health_check.v3.HealthCheck 1=pass_through_mode:wb 3=cache_time:D 4=cluster_min_healthy_percentages:%m634 5=headers:*m215
 envoy.extensions.filters.http.jwt_authn.v3.ExtractOnlyWithoutValidation 1=verification_status_header:s
 envoy.extensions.filters.http.jwt_authn.v3.FilterStateRule 1=name:s 3=requires:%m389
 envoy.extensions.filters.http.jwt_authn.v3.JwksAsyncFetch 1=fast_listener:b 2=failed_refetch_duration:D
@@ -393,7 +393,7 @@ envoy.extensions.filters.http.jwt_authn.v3.JwtCacheConfig 1=jwt_cache_size:u 2=j
 envoy.extensions.filters.http.jwt_authn.v3.JwtClaimToHeader 1=header_name:s 2=claim_name:s 3=claim_path:*m385
 envoy.extensions.filters.http.jwt_authn.v3.JwtClaimToHeader.PathSegment 1=key:s
 envoy.extensions.filters.http.jwt_authn.v3.JwtHeader 1=name:s 2=value_prefix:s
-envoy.extensions.filters.http.jwt_authn.v3.JwtProvider 1=issuer:s 2=audiences:*s 3=remote_jwks:m394/0 4=local_jwks:m75/0 5=forward:b 6=from_headers:*m386 7=from_params:*s 8=forward_payload_header:s 9=payload_in_metadata:s 10=clock_skew_seconds:u 11=pad_forward_payload_header:b 12=jwt_cache_config:m383 13=from_cookies:*s 14=header_in_metadata:s 15=claim_to_headers:*m384 16=failed_status_in_metadata:s 17=clear_route_cache:b 18=normalize_payload_in_metadata:m388 19=subjects:m606 20=require_expiration:b 21=max_lifetime:D
+envoy.extensions.filters.http.jwt_authn.v3.JwtProvider 1=issuer:s 2=audiences:*s 3=remote_jwks:m394/0 4=local_jwks:m75/0 5=forward:b 6=from_headers:*m386 7=from_params:*s 8=forward_payload_header:s 9=payload_in_metadata:s 10=clock_skew_seconds:u 11=pad_forward_payload_header:b 12=jwt_cache_config:m383 13=from_cookies:*s 14=header_in_metadata:s 15=claim_to_headers:*m384 16=failed_status_in_metadata:s 17=clear_route_cache:b 18=normalize_payload_in_metadata:m388 19=subjects:m609 20=require_expiration:b 21=max_lifetime:D
 envoy.extensions.filters.http.jwt_authn.v3.JwtProvider.NormalizePayload 1=space_delimited_claims:*s
 envoy.extensions.filters.http.jwt_authn.v3.JwtRequirement 1=provider_name:s/0 2=provider_and_audiences:m393/0 3=requires_any:m391/0 4=requires_all:m390/0 5=allow_missing_or_failed:o/0 6=allow_missing:o/0 7=extract_only_without_validation:m379/0
 envoy.extensions.filters.http.jwt_authn.v3.JwtRequirementAndList 1=requirements:*m389
@@ -402,15 +402,15 @@ envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig 1=disabled:b/0 2=requi
 envoy.extensions.filters.http.jwt_authn.v3.ProviderWithAudiences 1=provider_name:s 2=audiences:*s
 envoy.extensions.filters.http.jwt_authn.v3.RemoteJwks 1=http_uri:m116 2=cache_duration:D 3=async_fetch:m381 4=retry_policy:m136
 envoy.extensions.filters.http.jwt_authn.v3.RequirementRule 1=match:m260 2=requires:m389/0 3=requirement_name:s/0
-envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit 1=stat_prefix:s 2=status:m628 3=token_bucket:m633 4=filter_enabled:m141 5=filter_enforced:m141 6=response_headers_to_add:*m99 8=descriptors:*m309 9=stage:u 10=request_headers_to_add_when_not_enforced:*m99 11=local_rate_limit_per_downstream_connection:b 12=enable_x_ratelimit_headers:e41 13=vh_rate_limits:e40 14=always_consume_default_token_bucket:wb 15=rate_limited_as_resource_exhausted:b 16=local_cluster_rate_limit:m308 17=rate_limits:*m220 18=max_dynamic_descriptors:wu 19=enable_retry_after_header:b
+envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit 1=stat_prefix:s 2=status:m631 3=token_bucket:m636 4=filter_enabled:m141 5=filter_enforced:m141 6=response_headers_to_add:*m99 8=descriptors:*m309 9=stage:u 10=request_headers_to_add_when_not_enforced:*m99 11=local_rate_limit_per_downstream_connection:b 12=enable_x_ratelimit_headers:e41 13=vh_rate_limits:e40 14=always_consume_default_token_bucket:wb 15=rate_limited_as_resource_exhausted:b 16=local_cluster_rate_limit:m308 17=rate_limits:*m220 18=max_dynamic_descriptors:wu 19=enable_retry_after_header:b
 envoy.extensions.filters.http.on_demand.v3.OnDemand 1=odcds:m398
 envoy.extensions.filters.http.on_demand.v3.OnDemandCds 1=source:m74 2=resources_locator:s 3=timeout:D
 envoy.extensions.filters.http.on_demand.v3.PerRouteConfig 1=odcds:m398
-envoy.extensions.filters.http.ratelimit.v3.RateLimit 1=domain:s 2=stage:u 3=request_type:s 4=timeout:D 5=failure_mode_deny:b 6=rate_limited_as_resource_exhausted:b 7=rate_limit_service:m196 8=enable_x_ratelimit_headers:e45 9=disable_x_envoy_ratelimited_header:b 10=rate_limited_status:m628 11=response_headers_to_add:*m99 12=status_on_error:m628 13=stat_prefix:s 14=filter_enabled:m141 15=filter_enforced:m141 16=failure_mode_deny_percent:m141 17=rate_limits:*m220 18=metadata_namespace:s 19=enable_retry_after_header:b
+envoy.extensions.filters.http.ratelimit.v3.RateLimit 1=domain:s 2=stage:u 3=request_type:s 4=timeout:D 5=failure_mode_deny:b 6=rate_limited_as_resource_exhausted:b 7=rate_limit_service:m196 8=enable_x_ratelimit_headers:e45 9=disable_x_envoy_ratelimited_header:b 10=rate_limited_status:m631 11=response_headers_to_add:*m99 12=status_on_error:m631 13=stat_prefix:s 14=filter_enabled:m141 15=filter_enforced:m141 16=failure_mode_deny_percent:m141 17=rate_limits:*m220 18=metadata_namespace:s 19=enable_retry_after_header:b
 envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute 1=vh_rate_limits:e47 2=override_option:e46 3=rate_limits:*m220 4=domain:s
-envoy.extensions.filters.http.rbac.v3.RBAC 1=rules:m204 2=shadow_rules:m204 3=shadow_rules_stat_prefix:s 4=matcher:m656 5=shadow_matcher:m656 6=rules_stat_prefix:s 7=track_per_rule_stats:b
+envoy.extensions.filters.http.rbac.v3.RBAC 1=rules:m204 2=shadow_rules:m204 3=shadow_rules_stat_prefix:s 4=matcher:m659 5=shadow_matcher:m659 6=rules_stat_prefix:s 7=track_per_rule_stats:b
 envoy.extensions.filters.http.rbac.v3.RBACPerRoute 2=rbac:m402
-envoy.extensions.filters.http.router.v3.Router 1=dynamic_stats:wb 2=start_child_span:b 3=upstream_log:*m0 4=suppress_envoy_headers:b 5=strict_check_headers:*s 6=respect_expected_rq_timeout:b 7=suppress_grpc_request_failure_code_stats:b 8=upstream_http_filters:*m427 9=upstream_log_options:m405 10=reject_connect_request_early_data:wb
+envoy.extensions.filters.http.router.v3.Router 1=dynamic_stats:wb 2=start_child_span:b 3=upstream_log:*m0 4=suppress_envoy_headers:b 5=strict_check_headers:*s 6=respect_expected_rq_timeout:b 7=suppress_grpc_request_failure_code_stats:b 8=upstream_http_filters:*m429 9=upstream_log_options:m405 10=reject_connect_request_early_data:wb
 envoy.extensions.filters.http.router.v3.Router.UpstreamAccessLogOptions 1=flush_upstream_log_on_upstream_stream:b 2=upstream_log_flush_interval:D
 envoy.extensions.filters.http.set_filter_state.v3.Config 1=on_request_headers:*m320 2=clear_route_cache:b
 envoy.extensions.filters.http.stateful_session.v3.StatefulSession 1=session_state:m157 2=strict:b 3=stat_prefix:s 4=status_on_strict_destination_not_found:u
@@ -422,80 +422,83 @@ envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.KeyValuePair 1
 envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.Rule 1=tlv_type:u 2=on_tlv_present:m412
 envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector 1=enable_ja3_fingerprinting:wb 2=initial_read_buffer_size:wu 3=enable_ja4_fingerprinting:wb 4=close_connection_on_client_hello_parsing_errors:b 5=max_client_hello_size:wu
 envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit 1=stat_prefix:s 2=max_connections:wU 3=delay:D 4=runtime_enabled:m140
-envoy.extensions.filters.network.http_connection_manager.v3.EnvoyMobileHttpConnectionManager 1=config:m418
+envoy.extensions.filters.network.direct_response.v3.Config 1=response:m75
+envoy.extensions.filters.network.ext_authz.v3.ExtAuthz 1=stat_prefix:s 2=grpc_service:m85 3=failure_mode_allow:b 4=include_peer_certificate:b 5=transport_api_version:e12 6=filter_enabled_metadata:m601 7=bootstrap_metadata_labels_key:s 8=include_tls_session:b 9=send_tls_alert_on_denial:b 10=metadata_context_namespaces:*s 11=typed_metadata_context_namespaces:*s
+envoy.extensions.filters.network.http_connection_manager.v3.EnvoyMobileHttpConnectionManager 1=config:m420
 envoy.extensions.filters.network.http_connection_manager.v3.ForwardProtoConfig 1=https_destination_ports:*u 2=http_destination_ports:*u
-envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager 1=codec_type:e50 2=stat_prefix:s 3=rds:m429/0 4=route_config:m258/0 5=http_filters:*m427 6=add_user_agent:wb 7=tracing:m425 8=http_protocol_options:m109 9=http2_protocol_options:m112 10=server_name:s 12=drain_timeout:D 13=access_log:*m0 14=use_remote_address:wb 15=generate_request_id:wb 16=forward_client_cert_details:e51 17=set_current_client_cert_details:m424 18=proxy_100_continue:b 19=xff_num_trusted_hops:u 20=represent_ipv4_remote_address_as_ipv4_mapped_ipv6:b 21=skip_xff_append:b 22=via:s 23=upgrade_configs:*m426 24=stream_idle_timeout:D 25=internal_address_config:m421 26=delayed_close_timeout:D 28=request_timeout:D 29=max_request_headers_kb:wu 30=normalize_path:wb 31=scoped_routes:m434/0 32=preserve_external_request_id:b 33=merge_slashes:b 34=server_header_transformation:e54 35=common_http_protocol_options:m115 36=request_id_extension:m430 37=always_set_request_id_in_response:b 38=local_reply_config:m428 39=strip_matching_host_port:b 40=stream_error_on_invalid_http_message:wb 41=request_headers_timeout:D 42=strip_any_host_port:b/1 43=path_normalization_options:m422 44=http3_protocol_options:m114 45=path_with_escaped_slashes_action:e53 46=original_ip_detection_extensions:*m157 47=strip_trailing_host_dot:b 48=scheme_header_transformation:m144 49=proxy_status_config:m423 50=typed_header_validation_config:m157 51=append_x_forwarded_port:b 52=early_header_mutation_extensions:*m157 53=add_proxy_protocol_connection_state:wb 54=access_log_flush_interval:D 55=flush_access_log_on_new_request:b 56=access_log_options:m420 57=append_local_overload:b 58=http1_safe_max_connection_duration:b 59=stream_flush_timeout:D 60=forward_client_cert_matcher:m656 61=forward_proto_config:m417 62=drain_timeout_jitter:m631
-envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.ForwardClientCertConfig 1=forward_client_cert_details:e51 2=set_current_client_cert_details:m424
+envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager 1=codec_type:e50 2=stat_prefix:s 3=rds:m431/0 4=route_config:m258/0 5=http_filters:*m429 6=add_user_agent:wb 7=tracing:m427 8=http_protocol_options:m109 9=http2_protocol_options:m112 10=server_name:s 12=drain_timeout:D 13=access_log:*m0 14=use_remote_address:wb 15=generate_request_id:wb 16=forward_client_cert_details:e51 17=set_current_client_cert_details:m426 18=proxy_100_continue:b 19=xff_num_trusted_hops:u 20=represent_ipv4_remote_address_as_ipv4_mapped_ipv6:b 21=skip_xff_append:b 22=via:s 23=upgrade_configs:*m428 24=stream_idle_timeout:D 25=internal_address_config:m423 26=delayed_close_timeout:D 28=request_timeout:D 29=max_request_headers_kb:wu 30=normalize_path:wb 31=scoped_routes:m436/0 32=preserve_external_request_id:b 33=merge_slashes:b 34=server_header_transformation:e54 35=common_http_protocol_options:m115 36=request_id_extension:m432 37=always_set_request_id_in_response:b 38=local_reply_config:m430 39=strip_matching_host_port:b 40=stream_error_on_invalid_http_message:wb 41=request_headers_timeout:D 42=strip_any_host_port:b/1 43=path_normalization_options:m424 44=http3_protocol_options:m114 45=path_with_escaped_slashes_action:e53 46=original_ip_detection_extensions:*m157 47=strip_trailing_host_dot:b 48=scheme_header_transformation:m144 49=proxy_status_config:m425 50=typed_header_validation_config:m157 51=append_x_forwarded_port:b 52=early_header_mutation_extensions:*m157 53=add_proxy_protocol_connection_state:wb 54=access_log_flush_interval:D 55=flush_access_log_on_new_request:b 56=access_log_options:m422 57=append_local_overload:b 58=http1_safe_max_connection_duration:b 59=stream_flush_timeout:D 60=forward_client_cert_matcher:m659 61=forward_proto_config:m419 62=drain_timeout_jitter:m634
+envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.ForwardClientCertConfig 1=forward_client_cert_details:e51 2=set_current_client_cert_details:m426
 envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.HcmAccessLogOptions 1=access_log_flush_interval:D 2=flush_access_log_on_new_request:b 3=flush_log_on_tunnel_successfully_established:b
 envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.InternalAddressConfig 1=unix_sockets:b 2=cidr_ranges:*m73
-envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.PathNormalizationOptions 1=forwarding_transformation:m581 2=http_filter_transformation:m581
+envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.PathNormalizationOptions 1=forwarding_transformation:m584 2=http_filter_transformation:m584
 envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.ProxyStatusConfig 1=remove_details:b 2=remove_connection_termination_details:b 3=remove_response_flags:b 4=set_recommended_response_code:b 5=use_node_id:b/0 6=literal_proxy_name:s/0
 envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.SetCurrentClientCertDetails 1=subject:wb 3=cert:b 4=dns:b 5=uri:b 6=chain:b 7=format:e52 8=issuer:b
-envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing 3=client_sampling:m631 4=random_sampling:m631 5=overall_sampling:m631 6=verbose:b 7=max_path_tag_length:wu 8=custom_tags:*m618 9=provider:m285 10=spawn_upstream_span:wb 11=operation:s 12=upstream_operation:s 13=no_context_propagation:b
-envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig 1=upgrade_type:s 2=filters:*m427 3=enabled:wb
+envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing 3=client_sampling:m634 4=random_sampling:m634 5=overall_sampling:m634 6=verbose:b 7=max_path_tag_length:wu 8=custom_tags:*m621 9=provider:m285 10=spawn_upstream_span:wb 11=operation:s 12=upstream_operation:s 13=no_context_propagation:b
+envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig 1=upgrade_type:s 2=filters:*m429 3=enabled:wb
 envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter 1=name:s 4=typed_config:A/0 5=config_discovery:m81/0 6=is_optional:b 7=disabled:b
-envoy.extensions.filters.network.http_connection_manager.v3.LocalReplyConfig 1=mappers:*m431 2=body_format:m153
+envoy.extensions.filters.network.http_connection_manager.v3.LocalReplyConfig 1=mappers:*m433 2=body_format:m153
 envoy.extensions.filters.network.http_connection_manager.v3.Rds 1=config_source:m74 2=route_config_name:s
 envoy.extensions.filters.network.http_connection_manager.v3.RequestIDExtension 1=typed_config:A
 envoy.extensions.filters.network.http_connection_manager.v3.ResponseMapper 1=filter:m1 2=status_code:wu 3=body:m75 4=body_format_override:m153 5=headers_to_add:*m99
 envoy.extensions.filters.network.http_connection_manager.v3.ScopedRds 1=scoped_rds_config_source:m74 2=srds_resources_locator:s
 envoy.extensions.filters.network.http_connection_manager.v3.ScopedRouteConfigurationsList 1=scoped_route_configurations:*m264
-envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes 1=name:s 2=scope_key_builder:m435 3=rds_config_source:m74 4=scoped_route_configurations_list:m433/0 5=scoped_rds:m432/0
-envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes.ScopeKeyBuilder 1=fragments:*m436
-envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes.ScopeKeyBuilder.FragmentBuilder 1=header_value_extractor:m437/0
-envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes.ScopeKeyBuilder.FragmentBuilder.HeaderValueExtractor 1=name:s 2=element_separator:s 3=index:u/0 4=element:m438/0
+envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes 1=name:s 2=scope_key_builder:m437 3=rds_config_source:m74 4=scoped_route_configurations_list:m435/0 5=scoped_rds:m434/0
+envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes.ScopeKeyBuilder 1=fragments:*m438
+envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes.ScopeKeyBuilder.FragmentBuilder 1=header_value_extractor:m439/0
+envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes.ScopeKeyBuilder.FragmentBuilder.HeaderValueExtractor 1=name:s 2=element_separator:s 3=index:u/0 4=element:m440/0
 envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes.ScopeKeyBuilder.FragmentBuilder.HeaderValueExtractor.KvElement 1=separator:s 2=key:s
-envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit 1=stat_prefix:s 2=token_bucket:m633 3=runtime_enabled:m140 4=share_key:s
-envoy.extensions.filters.network.rbac.v3.RBAC 1=rules:m204 2=shadow_rules:m204 3=stat_prefix:s 4=enforcement_type:e55 5=shadow_rules_stat_prefix:s 6=matcher:m656 7=shadow_matcher:m656 8=delay_deny:D
+envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit 1=stat_prefix:s 2=token_bucket:m636 3=runtime_enabled:m140 4=share_key:s
+envoy.extensions.filters.network.rbac.v3.RBAC 1=rules:m204 2=shadow_rules:m204 3=stat_prefix:s 4=enforcement_type:e55 5=shadow_rules_stat_prefix:s 6=matcher:m659 7=shadow_matcher:m659 8=delay_deny:D
 envoy.extensions.filters.network.redis_proxy.v3.AwsIam 1=credential_provider:m296 2=cache_name:s 3=service_name:s 4=region:s 5=expiration_time:D
-envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy 1=stat_prefix:s 2=cluster:s/0 3=downstream_idle_timeout:D 4=upstream_idle_timeout:D 5=access_log:*m0 7=max_connect_attempts:wu 8=idle_timeout:D 9=metadata_match:m124 10=weighted_clusters:m446/0 11=hash_policy:*m625 12=tunneling_config:m445 13=max_downstream_connection_duration:D 14=on_demand:m443 15=access_log_flush_interval:D 16=flush_access_log_on_connected:b 17=access_log_options:m444 18=backoff_options:m69 19=proxy_protocol_tlvs:*m155 20=max_downstream_connection_duration_jitter_percentage:m631 21=upstream_connect_mode:e57 22=max_early_data_bytes:wu 23=proxy_protocol_tlv_merge_policy:e56 24=check_drain_close:wb
+envoy.extensions.filters.network.set_filter_state.v3.Config 1=on_new_connection:*m320 2=on_downstream_tls_handshake:*m320 3=on_downstream_data:*m320
+envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy 1=stat_prefix:s 2=cluster:s/0 3=downstream_idle_timeout:D 4=upstream_idle_timeout:D 5=access_log:*m0 7=max_connect_attempts:wu 8=idle_timeout:D 9=metadata_match:m124 10=weighted_clusters:m449/0 11=hash_policy:*m628 12=tunneling_config:m448 13=max_downstream_connection_duration:D 14=on_demand:m446 15=access_log_flush_interval:D 16=flush_access_log_on_connected:b 17=access_log_options:m447 18=backoff_options:m69 19=proxy_protocol_tlvs:*m155 20=max_downstream_connection_duration_jitter_percentage:m634 21=upstream_connect_mode:e57 22=max_early_data_bytes:wu 23=proxy_protocol_tlv_merge_policy:e56 24=check_drain_close:wb
 envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.OnDemand 1=odcds_config:m74 2=resources_locator:s 3=timeout:D
 envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions 1=access_log_flush_interval:D 2=flush_access_log_on_connected:b 3=flush_access_log_on_start:b
-envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig 1=hostname:s 2=use_post:b 3=headers_to_add:*m99 4=propagate_response_headers:b 5=post_path:s 6=propagate_response_trailers:b 7=request_id_extension:m430 8=request_id_header:s 9=request_id_metadata_key:s 10=formatters:*m157
-envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster 1=clusters:*m447
+envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig 1=hostname:s 2=use_post:b 3=headers_to_add:*m99 4=propagate_response_headers:b 5=post_path:s 6=propagate_response_trailers:b 7=request_id_extension:m432 8=request_id_header:s 9=request_id_metadata_key:s 10=formatters:*m157
+envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster 1=clusters:*m450
 envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight 1=name:s 2=weight:u 3=metadata_match:m124
 envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink 1=event_log_path:s
 envoy.extensions.health_checkers.dynamic_modules.v3.DynamicModuleHealthCheck 1=dynamic_module_config:m313 2=health_checker_name:s 3=health_checker_config:A
-envoy.extensions.health_checkers.redis.v3.Redis 1=key:s 2=aws_iam:m441
+envoy.extensions.health_checkers.redis.v3.Redis 1=key:s 2=aws_iam:m443
 envoy.extensions.health_checkers.thrift.v3.Thrift 1=method_name:s 2=transport:e59 3=protocol:e58
 envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation 1=mutations:*m60
 envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig 1=forward_reason_phrase:b 2=formatter_type_on_envoy_headers:e60
-envoy.extensions.http.header_validators.envoy_default.v3.HeaderValidatorConfig 1=http1_protocol_options:m455 2=uri_path_normalization_options:m456 3=restrict_http_methods:b 4=headers_with_underscores_action:e61 5=strip_fragment_from_path:b
+envoy.extensions.http.header_validators.envoy_default.v3.HeaderValidatorConfig 1=http1_protocol_options:m458 2=uri_path_normalization_options:m459 3=restrict_http_methods:b 4=headers_with_underscores_action:e61 5=strip_fragment_from_path:b
 envoy.extensions.http.header_validators.envoy_default.v3.HeaderValidatorConfig.Http1ProtocolOptions 1=allow_chunked_length:b
 envoy.extensions.http.header_validators.envoy_default.v3.HeaderValidatorConfig.UriPathNormalizationOptions 1=skip_path_normalization:b 2=skip_merging_slashes:b 3=path_with_escaped_slashes_action:e62
-envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig 1=header_name:s 2=allow_extension_to_set_address_as_trusted:b 3=reject_with_status:m628
-envoy.extensions.http.original_ip_detection.xff.v3.XffConfig 1=xff_num_trusted_hops:u 2=xff_trusted_cidrs:m459 3=skip_xff_append:wb
+envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig 1=header_name:s 2=allow_extension_to_set_address_as_trusted:b 3=reject_with_status:m631
+envoy.extensions.http.original_ip_detection.xff.v3.XffConfig 1=xff_num_trusted_hops:u 2=xff_trusted_cidrs:m462 3=skip_xff_append:wb
 envoy.extensions.http.original_ip_detection.xff.v3.XffTrustedCidrs 1=cidrs:*m73
-envoy.extensions.http.stateful_session.cookie.v3.CookieBasedSessionState 1=cookie:m579
-envoy.extensions.http.stateful_session.envelope.v3.EnvelopeSessionState 1=header:m462
+envoy.extensions.http.stateful_session.cookie.v3.CookieBasedSessionState 1=cookie:m582
+envoy.extensions.http.stateful_session.envelope.v3.EnvelopeSessionState 1=header:m465
 envoy.extensions.http.stateful_session.envelope.v3.EnvelopeSessionState.Header 1=name:s
 envoy.extensions.http.stateful_session.header.v3.HeaderBasedSessionState 1=name:s
 envoy.extensions.internal_redirect.allow_listed_routes.v3.AllowListedRoutesConfig 1=allowed_route_names:*s
 envoy.extensions.internal_redirect.filter_state.v3.FilterStateConfig 1=redirect_enabled_key:s 2=redirect_if_absent:b
 envoy.extensions.internal_redirect.previous_routes.v3.PreviousRoutesConfig
 envoy.extensions.internal_redirect.safe_cross_scheme.v3.SafeCrossSchemeConfig
-envoy.extensions.load_balancing_policies.client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin 1=enable_oob_load_report:wb 2=oob_reporting_period:D 3=blackout_period:D 4=weight_expiration_period:D 5=weight_update_period:D 6=error_utilization_penalty:wf 7=metric_names_for_computing_utilization:*s 8=slow_start_config:m476 9=oob_reporting_config:m475
+envoy.extensions.load_balancing_policies.client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin 1=enable_oob_load_report:wb 2=oob_reporting_period:D 3=blackout_period:D 4=weight_expiration_period:D 5=weight_update_period:D 6=error_utilization_penalty:wf 7=metric_names_for_computing_utilization:*s 8=slow_start_config:m479 9=oob_reporting_config:m478
 envoy.extensions.load_balancing_policies.cluster_provided.v3.ClusterProvided
 envoy.extensions.load_balancing_policies.common.v3.ConsistentHashingLbConfig 1=use_hostname_for_hashing:b 2=hash_balance_factor:wu 3=hash_policy:*m247
-envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig 1=zone_aware_lb_config:m473/0 2=locality_weighted_lb_config:m472/0
+envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig 1=zone_aware_lb_config:m476/0 2=locality_weighted_lb_config:m475/0
 envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.LocalityWeightedLbConfig
-envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig 1=routing_enabled:m631 2=min_cluster_size:wU 3=fail_traffic_on_panic:b 4=force_locality_direct_routing:b 5=force_local_zone:m474 6=locality_basis:e63
+envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig 1=routing_enabled:m634 2=min_cluster_size:wU 3=fail_traffic_on_panic:b 4=force_locality_direct_routing:b 5=force_local_zone:m477 6=locality_basis:e63
 envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig.ForceLocalZone 1=min_size:wu
 envoy.extensions.load_balancing_policies.common.v3.OrcaOobReportingConfig 1=port_value:u 2=authority:s 3=transport_socket_match_criteria:S
-envoy.extensions.load_balancing_policies.common.v3.SlowStartConfig 1=slow_start_window:D 2=aggression:m139 3=min_weight_percent:m631
+envoy.extensions.load_balancing_policies.common.v3.SlowStartConfig 1=slow_start_window:D 2=aggression:m139 3=min_weight_percent:m634
 envoy.extensions.load_balancing_policies.dynamic_modules.v3.DynamicModulesLoadBalancerConfig 1=dynamic_module_config:m313 2=lb_policy_name:s 3=lb_policy_config:A
-envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest 1=choice_count:wu 2=active_request_bias:m139 3=slow_start_config:m476 4=locality_lb_config:m471 5=enable_full_scan:wb 6=selection_method:e64
+envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest 1=choice_count:wu 2=active_request_bias:m139 3=slow_start_config:m479 4=locality_lb_config:m474 5=enable_full_scan:wb 6=selection_method:e64
 envoy.extensions.load_balancing_policies.load_aware_locality.v3.LoadAwareLocality 1=endpoint_picking_policy:m39 2=weight_update_period:D 3=metric_names_for_computing_utilization:*s 4=utilization_variance_threshold:wd 5=smoothing_time_constant:D 6=remote_probe_fraction:wd 7=weight_expiration_period:D 8=enable_oob_load_report:wb 9=oob_reporting_period:D
-envoy.extensions.load_balancing_policies.maglev.v3.Maglev 1=table_size:wU 2=consistent_hashing_lb_config:m470 3=locality_weighted_lb_config:m472
-envoy.extensions.load_balancing_policies.override_host.v3.OverrideHost 1=override_host_sources:*m482 2=selected_host_key:m611 3=fallback_policy:m39
-envoy.extensions.load_balancing_policies.override_host.v3.OverrideHost.OverrideHostSource 1=header:s 2=metadata:m611
+envoy.extensions.load_balancing_policies.maglev.v3.Maglev 1=table_size:wU 2=consistent_hashing_lb_config:m473 3=locality_weighted_lb_config:m475
+envoy.extensions.load_balancing_policies.override_host.v3.OverrideHost 1=override_host_sources:*m485 2=selected_host_key:m614 3=fallback_policy:m39
+envoy.extensions.load_balancing_policies.override_host.v3.OverrideHost.OverrideHostSource 1=header:s 2=metadata:m614
 envoy.extensions.load_balancing_policies.peak_ewma.v3alpha.PeakEwma 1=decay_time:D 2=aggregation_interval:D 3=max_samples_per_host:wu 4=default_rtt:D 5=penalty_value:wd
 envoy.extensions.load_balancing_policies.pick_first.v3.PickFirst 1=shuffle_address_list:b
-envoy.extensions.load_balancing_policies.random.v3.Random 1=locality_lb_config:m471
+envoy.extensions.load_balancing_policies.random.v3.Random 1=locality_lb_config:m474
 envoy.extensions.load_balancing_policies.random_subsetting.v3.RandomSubsetting 1=subset_size:wu 2=child_policy:m39
-envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash 1=hash_function:e65 2=minimum_ring_size:wU 3=maximum_ring_size:wU 4=use_hostname_for_hashing:b 5=hash_balance_factor:wu 6=consistent_hashing_lb_config:m470 7=locality_weighted_lb_config:m472
-envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin 1=slow_start_config:m476 2=locality_lb_config:m471
-envoy.extensions.load_balancing_policies.subset.v3.Subset 1=fallback_policy:e66 2=default_subset:S 3=subset_selectors:*m490 4=locality_weight_aware:b 5=scale_locality_weight:b 6=panic_mode_any:b 7=list_as_any:b 8=metadata_fallback_policy:e67 9=subset_lb_policy:m39 10=allow_redundant_keys:b
+envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash 1=hash_function:e65 2=minimum_ring_size:wU 3=maximum_ring_size:wU 4=use_hostname_for_hashing:b 5=hash_balance_factor:wu 6=consistent_hashing_lb_config:m473 7=locality_weighted_lb_config:m475
+envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin 1=slow_start_config:m479 2=locality_lb_config:m474
+envoy.extensions.load_balancing_policies.subset.v3.Subset 1=fallback_policy:e66 2=default_subset:S 3=subset_selectors:*m493 4=locality_weight_aware:b 5=scale_locality_weight:b 6=panic_mode_any:b 7=list_as_any:b 8=metadata_fallback_policy:e67 9=subset_lb_policy:m39 10=allow_redundant_keys:b
 envoy.extensions.load_balancing_policies.subset.v3.Subset.LbSubsetSelector 1=keys:*s 2=fallback_policy:e68 3=fallback_keys_subset:*s 4=single_host_per_subset:b
 envoy.extensions.load_balancing_policies.wrr_locality.v3.WrrLocality 1=endpoint_picking_policy:m39
 envoy.extensions.matching.common_inputs.environment_variable.v3.Config 1=name:s
@@ -503,7 +506,7 @@ envoy.extensions.matching.common_inputs.network.v3.ApplicationProtocolInput
 envoy.extensions.matching.common_inputs.network.v3.DestinationIPInput
 envoy.extensions.matching.common_inputs.network.v3.DestinationPortInput
 envoy.extensions.matching.common_inputs.network.v3.DirectSourceIPInput
-envoy.extensions.matching.common_inputs.network.v3.DynamicMetadataInput 1=filter:s 2=path:*m498
+envoy.extensions.matching.common_inputs.network.v3.DynamicMetadataInput 1=filter:s 2=path:*m501
 envoy.extensions.matching.common_inputs.network.v3.DynamicMetadataInput.PathSegment 1=key:s/0
 envoy.extensions.matching.common_inputs.network.v3.FilterStateInput 1=key:s 2=field:s
 envoy.extensions.matching.common_inputs.network.v3.NetworkNamespaceInput
@@ -515,26 +518,26 @@ envoy.extensions.matching.common_inputs.network.v3.TransportProtocolInput
 envoy.extensions.matching.common_inputs.ssl.v3.DnsSanInput
 envoy.extensions.matching.common_inputs.ssl.v3.SubjectInput
 envoy.extensions.matching.common_inputs.ssl.v3.UriSanInput
-envoy.extensions.matching.common_inputs.transport_socket.v3.EndpointMetadataInput 1=filter:s 2=path:*m510
+envoy.extensions.matching.common_inputs.transport_socket.v3.EndpointMetadataInput 1=filter:s 2=path:*m513
 envoy.extensions.matching.common_inputs.transport_socket.v3.EndpointMetadataInput.PathSegment 1=key:s/0
 envoy.extensions.matching.common_inputs.transport_socket.v3.FilterStateInput 1=key:s
-envoy.extensions.matching.common_inputs.transport_socket.v3.LocalityMetadataInput 1=filter:s 2=path:*m513
+envoy.extensions.matching.common_inputs.transport_socket.v3.LocalityMetadataInput 1=filter:s 2=path:*m516
 envoy.extensions.matching.common_inputs.transport_socket.v3.LocalityMetadataInput.PathSegment 1=key:s/0
 envoy.extensions.matching.common_inputs.transport_socket.v3.TransportSocketNameAction 1=name:s
 envoy.extensions.matching.input_matchers.consistent_hashing.v3.ConsistentHashing 1=threshold:u 2=modulo:u 3=seed:U
 envoy.extensions.matching.input_matchers.ip.v3.Ip 1=cidr_ranges:*m73 2=stat_prefix:s
-envoy.extensions.matching.input_matchers.metadata.v3.Metadata 1=value:m609 4=invert:b
+envoy.extensions.matching.input_matchers.metadata.v3.Metadata 1=value:m612 4=invert:b
 envoy.extensions.matching.input_matchers.runtime_fraction.v3.RuntimeFraction 1=runtime_fraction:m141 2=seed:U
 envoy.extensions.outlier_detection_monitors.common.v3.DatabaseErrors
-envoy.extensions.outlier_detection_monitors.common.v3.ErrorBuckets 1=http_errors:*m521 2=local_origin_errors:*m522 3=database_errors:*m519
-envoy.extensions.outlier_detection_monitors.common.v3.HttpErrors 1=range:m629
+envoy.extensions.outlier_detection_monitors.common.v3.ErrorBuckets 1=http_errors:*m524 2=local_origin_errors:*m525 3=database_errors:*m522
+envoy.extensions.outlier_detection_monitors.common.v3.HttpErrors 1=range:m632
 envoy.extensions.outlier_detection_monitors.common.v3.LocalOriginErrors
-envoy.extensions.outlier_detection_monitors.consecutive_errors.v3.ConsecutiveErrors 1=name:s 2=threshold:wu 3=enforcing:wu 4=error_buckets:m520
+envoy.extensions.outlier_detection_monitors.consecutive_errors.v3.ConsecutiveErrors 1=name:s 2=threshold:wu 3=enforcing:wu 4=error_buckets:m523
 envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig 1=path_template:s
 envoy.extensions.path.rewrite.uri_template.v3.UriTemplateRewriteConfig 1=path_template_rewrite:s
 envoy.extensions.rbac.audit_loggers.stream.v3.StdoutAuditLog
-envoy.extensions.rbac.matchers.upstream_ip_port.v3.UpstreamIpPortMatcher 1=upstream_ip:m73 2=upstream_port_range:m630
-envoy.extensions.rbac.principals.mtls_authenticated.v3.Config 1=san_matcher:m559 2=any_validated_client_certificate:b
+envoy.extensions.rbac.matchers.upstream_ip_port.v3.UpstreamIpPortMatcher 1=upstream_ip:m73 2=upstream_port_range:m633
+envoy.extensions.rbac.principals.mtls_authenticated.v3.Config 1=san_matcher:m562 2=any_validated_client_certificate:b
 envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig 1=pack_trace_reason:wb 2=use_request_id_for_trace_sampling:wb
 envoy.extensions.retry.host.omit_canary_hosts.v3.OmitCanaryHostsPredicate
 envoy.extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig 1=metadata_match:m124
@@ -543,41 +546,41 @@ envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig 
 envoy.extensions.string_matcher.lua.v3.Lua 1=source_code:m75
 envoy.extensions.transport_sockets.alts.v3.Alts 1=handshaker_service:s 2=peer_service_accounts:*s
 envoy.extensions.transport_sockets.http_11_proxy.v3.Http11ProxyUpstreamTransport 1=transport_socket:m156 2=default_proxy_address:m63
-envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport 1=passthrough_metadata:*m538 3=transport_socket:m156
-envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport.MetadataValueSource 1=kind:m613 2=name:s
+envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport 1=passthrough_metadata:*m541 3=transport_socket:m156
+envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport.MetadataValueSource 1=kind:m616 2=name:s
 envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport 1=config:m128 2=transport_socket:m156 3=allow_unspecified_address:b 4=tlv_as_pool_key:b
 envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer
-envoy.extensions.transport_sockets.starttls.v3.StartTlsConfig 1=cleartext_socket_config:m540 2=tls_socket_config:m552
-envoy.extensions.transport_sockets.starttls.v3.UpstreamStartTlsConfig 1=cleartext_socket_config:m540 2=tls_socket_config:m564
+envoy.extensions.transport_sockets.starttls.v3.StartTlsConfig 1=cleartext_socket_config:m543 2=tls_socket_config:m555
+envoy.extensions.transport_sockets.starttls.v3.UpstreamStartTlsConfig 1=cleartext_socket_config:m543 2=tls_socket_config:m567
 envoy.extensions.transport_sockets.tap.v3.SocketTapConfig 1=set_connection_per_event:b 2=stats_prefix:s
-envoy.extensions.transport_sockets.tap.v3.Tap 1=common_config:m312 2=transport_socket:m156 3=socket_tap_config:m543
+envoy.extensions.transport_sockets.tap.v3.Tap 1=common_config:m312 2=transport_socket:m156 3=socket_tap_config:m546
 envoy.extensions.transport_sockets.tls.v3.CertificateProviderPluginInstance 1=instance_name:s 2=certificate_name:s
-envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext 1=trusted_ca:m75 2=verify_certificate_hash:*s 3=verify_certificate_spki:*s 6=require_signed_certificate_timestamp:wb 7=crl:m75 8=allow_expired_certificate:b 9=match_subject_alt_names:*m606 10=trust_chain_verification:e69 11=watched_directory:m160 12=custom_validator_config:m157 13=ca_certificate_provider_instance:m545 14=only_verify_leaf_cert_crl:b 15=match_typed_subject_alt_names:*m559 16=max_verify_depth:wu 17=system_root_certs:m547 18=suppress_client_ca_list:b
+envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext 1=trusted_ca:m75 2=verify_certificate_hash:*s 3=verify_certificate_spki:*s 6=require_signed_certificate_timestamp:wb 7=crl:m75 8=allow_expired_certificate:b 9=match_subject_alt_names:*m609 10=trust_chain_verification:e69 11=watched_directory:m160 12=custom_validator_config:m157 13=ca_certificate_provider_instance:m548 14=only_verify_leaf_cert_crl:b 15=match_typed_subject_alt_names:*m562 16=max_verify_depth:wu 17=system_root_certs:m550 18=suppress_client_ca_list:b
 envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.SystemRootCerts
-envoy.extensions.transport_sockets.tls.v3.CommonTlsContext 1=tls_params:m562 2=tls_certificates:*m560 3=validation_context:m546/0 4=alpn_protocols:*s 6=tls_certificate_sds_secret_configs:*m557 7=validation_context_sds_secret_config:m557/0 8=combined_validation_context:m551/0 9=tls_certificate_certificate_provider:m549 10=validation_context_certificate_provider:m549/0 11=tls_certificate_certificate_provider_instance:m550 12=validation_context_certificate_provider_instance:m550/0 13=custom_handshaker:m157 14=tls_certificate_provider_instance:m545 15=key_log:m561 16=custom_tls_certificate_selector:m157
+envoy.extensions.transport_sockets.tls.v3.CommonTlsContext 1=tls_params:m565 2=tls_certificates:*m563 3=validation_context:m549/0 4=alpn_protocols:*s 6=tls_certificate_sds_secret_configs:*m560 7=validation_context_sds_secret_config:m560/0 8=combined_validation_context:m554/0 9=tls_certificate_certificate_provider:m552 10=validation_context_certificate_provider:m552/0 11=tls_certificate_certificate_provider_instance:m553 12=validation_context_certificate_provider_instance:m553/0 13=custom_handshaker:m157 14=tls_certificate_provider_instance:m548 15=key_log:m564 16=custom_tls_certificate_selector:m157
 envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.CertificateProvider 1=name:s 2=typed_config:m157/0
 envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.CertificateProviderInstance 1=instance_name:s 2=certificate_name:s
-envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.CombinedCertificateValidationContext 1=default_validation_context:m546 2=validation_context_sds_secret_config:m557 3=validation_context_certificate_provider:m549 4=validation_context_certificate_provider_instance:m550
-envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext 1=common_tls_context:m548 2=require_client_certificate:wb 3=require_sni:wb 4=session_ticket_keys:m563/0 5=session_ticket_keys_sds_secret_config:m557/0 6=session_timeout:D 7=disable_stateless_session_resumption:b/0 8=ocsp_staple_policy:e70 9=full_scan_certs_on_sni_mismatch:wb 10=disable_stateful_session_resumption:b 11=prefer_client_ciphers:b
+envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.CombinedCertificateValidationContext 1=default_validation_context:m549 2=validation_context_sds_secret_config:m560 3=validation_context_certificate_provider:m552 4=validation_context_certificate_provider_instance:m553
+envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext 1=common_tls_context:m551 2=require_client_certificate:wb 3=require_sni:wb 4=session_ticket_keys:m566/0 5=session_ticket_keys_sds_secret_config:m560/0 6=session_timeout:D 7=disable_stateless_session_resumption:b/0 8=ocsp_staple_policy:e70 9=full_scan_certs_on_sni_mismatch:wb 10=disable_stateful_session_resumption:b 11=prefer_client_ciphers:b
 envoy.extensions.transport_sockets.tls.v3.GenericSecret 1=secret:m75 2=secrets:%m75
 envoy.extensions.transport_sockets.tls.v3.PrivateKeyProvider 1=provider_name:s 3=typed_config:A/0 4=fallback:b
-envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig 1=trust_domains:*m556 2=trust_bundles:m75
+envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig 1=trust_domains:*m559 2=trust_bundles:m75
 envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig.TrustDomain 1=name:s 2=trust_bundle:m75 3=workload_trust_domain:s
 envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig 1=name:s 2=sds_config:m74
-envoy.extensions.transport_sockets.tls.v3.Secret 1=name:s 2=tls_certificate:m560/0 3=session_ticket_keys:m563/0 4=validation_context:m546/0 5=generic_secret:m553/0
-envoy.extensions.transport_sockets.tls.v3.SubjectAltNameMatcher 1=san_type:e71 2=matcher:m606 3=oid:s
-envoy.extensions.transport_sockets.tls.v3.TlsCertificate 1=certificate_chain:m75 2=private_key:m75 3=password:m75 4=ocsp_staple:m75 5=signed_certificate_timestamp:*m75 6=private_key_provider:m554 7=watched_directory:m160 8=pkcs12:m75
+envoy.extensions.transport_sockets.tls.v3.Secret 1=name:s 2=tls_certificate:m563/0 3=session_ticket_keys:m566/0 4=validation_context:m549/0 5=generic_secret:m556/0
+envoy.extensions.transport_sockets.tls.v3.SubjectAltNameMatcher 1=san_type:e71 2=matcher:m609 3=oid:s
+envoy.extensions.transport_sockets.tls.v3.TlsCertificate 1=certificate_chain:m75 2=private_key:m75 3=password:m75 4=ocsp_staple:m75 5=signed_certificate_timestamp:*m75 6=private_key_provider:m557 7=watched_directory:m160 8=pkcs12:m75
 envoy.extensions.transport_sockets.tls.v3.TlsKeyLog 1=path:s 2=local_address_range:*m73 3=remote_address_range:*m73
 envoy.extensions.transport_sockets.tls.v3.TlsParameters 1=tls_minimum_protocol_version:e73 2=tls_maximum_protocol_version:e73 3=cipher_suites:*s 4=ecdh_curves:*s 5=signature_algorithms:*s 6=compliance_policies:*e72
 envoy.extensions.transport_sockets.tls.v3.TlsSessionTicketKeys 1=keys:*m75
-envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext 1=common_tls_context:m548 2=sni:s 3=allow_renegotiation:b 4=max_session_keys:wu 5=enforce_rsa_key_usage:wb 6=auto_host_sni:b 7=auto_sni_san_validation:b
+envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext 1=common_tls_context:m551 2=sni:s 3=allow_renegotiation:b 4=max_session_keys:wu 5=enforce_rsa_key_usage:wb 6=auto_host_sni:b 7=auto_sni_san_validation:b
 envoy.extensions.upstreams.http.dynamic_modules.v3.Config 1=dynamic_module_config:m313 2=bridge_name:s 3=bridge_config:A
 envoy.extensions.upstreams.http.generic.v3.GenericConnectionPoolProto
 envoy.extensions.upstreams.http.http.v3.HttpConnectionPoolProto
 envoy.extensions.upstreams.http.reverse_tunnel.v3.ReverseTunnelUpstreamCodecOptions 1=enable_drain_with_goaway:b
 envoy.extensions.upstreams.http.tcp.v3.TcpConnectionPoolProto
 envoy.extensions.upstreams.http.udp.v3.UdpConnectionPoolProto
-envoy.extensions.upstreams.http.v3.HttpProtocolOptions 1=common_http_protocol_options:m115 2=upstream_http_protocol_options:m159 3=explicit_http_config:m573/0 4=use_downstream_protocol_config:m575/0 5=auto_config:m572/0 6=http_filters:*m427 7=header_validation_config:m157 8=outlier_detection:m574 9=request_mirror_policies:*m255 10=hash_policy:*m247 11=retry_policy:m239
+envoy.extensions.upstreams.http.v3.HttpProtocolOptions 1=common_http_protocol_options:m115 2=upstream_http_protocol_options:m159 3=explicit_http_config:m576/0 4=use_downstream_protocol_config:m578/0 5=auto_config:m575/0 6=http_filters:*m429 7=header_validation_config:m157 8=outlier_detection:m577 9=request_mirror_policies:*m255 10=hash_policy:*m247 11=retry_policy:m239
 envoy.extensions.upstreams.http.v3.HttpProtocolOptions.AutoHttpConfig 1=http_protocol_options:m109 2=http2_protocol_options:m112 3=http3_protocol_options:m114 4=alternate_protocols_cache_options:m65
 envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig 1=http_protocol_options:m109/0 2=http2_protocol_options:m112/0 3=http3_protocol_options:m114/0
 envoy.extensions.upstreams.http.v3.HttpProtocolOptions.OutlierDetection 1=error_matcher:m49
@@ -585,15 +588,15 @@ envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig 1
 envoy.extensions.upstreams.tcp.generic.v3.GenericConnectionPoolProto
 envoy.service.load_stats.v3.LoadStatsRequest 1=node:m125 2=cluster_stats:*m164
 envoy.service.load_stats.v3.LoadStatsResponse 1=clusters:*s 2=load_reporting_interval:D 3=report_endpoint_granularity:b 4=send_all_clusters:b
-envoy.type.http.v3.Cookie 1=name:s 2=ttl:D 3=path:s 4=attributes:*m580
+envoy.type.http.v3.Cookie 1=name:s 2=ttl:D 3=path:s 4=attributes:*m583
 envoy.type.http.v3.CookieAttribute 1=name:s 2=value:s
-envoy.type.http.v3.PathTransformation 1=operations:*m582
-envoy.type.http.v3.PathTransformation.Operation 2=normalize_path_rfc_3986:m584/0 3=merge_slashes:m583/0
+envoy.type.http.v3.PathTransformation 1=operations:*m585
+envoy.type.http.v3.PathTransformation.Operation 2=normalize_path_rfc_3986:m587/0 3=merge_slashes:m586/0
 envoy.type.http.v3.PathTransformation.Operation.MergeSlashes
 envoy.type.http.v3.PathTransformation.Operation.NormalizePathRFC3986
-envoy.type.matcher.v3.AddressMatcher 1=ranges:*m638 2=invert_match:b
-envoy.type.matcher.v3.DoubleMatcher 1=range:m623/0 2=exact:d/0
-envoy.type.matcher.v3.FilterStateMatcher 1=key:s 2=string_match:m606/0 3=address_match:m585/0
+envoy.type.matcher.v3.AddressMatcher 1=ranges:*m641 2=invert_match:b
+envoy.type.matcher.v3.DoubleMatcher 1=range:m626/0 2=exact:d/0
+envoy.type.matcher.v3.FilterStateMatcher 1=key:s 2=string_match:m609/0 3=address_match:m588/0
 envoy.type.matcher.v3.HttpRequestHeaderMatchInput 1=header_name:s
 envoy.type.matcher.v3.HttpRequestQueryParamMatchInput 1=query_param:s
 envoy.type.matcher.v3.HttpRequestTrailerMatchInput 1=header_name:s
@@ -602,36 +605,36 @@ envoy.type.matcher.v3.HttpResponseLocalReplyMatchInput
 envoy.type.matcher.v3.HttpResponseStatusCodeClassMatchInput
 envoy.type.matcher.v3.HttpResponseStatusCodeMatchInput
 envoy.type.matcher.v3.HttpResponseTrailerMatchInput 1=header_name:s
-envoy.type.matcher.v3.ListMatcher 1=one_of:m609/0
-envoy.type.matcher.v3.ListStringMatcher 1=patterns:*m606
-envoy.type.matcher.v3.MetadataMatcher 1=filter:s 2=path:*m599 3=value:m609 4=invert:b
+envoy.type.matcher.v3.ListMatcher 1=one_of:m612/0
+envoy.type.matcher.v3.ListStringMatcher 1=patterns:*m609
+envoy.type.matcher.v3.MetadataMatcher 1=filter:s 2=path:*m602 3=value:m612 4=invert:b
 envoy.type.matcher.v3.MetadataMatcher.PathSegment 1=key:s/0
-envoy.type.matcher.v3.NodeMatcher 1=node_id:m606 2=node_metadatas:*m607
-envoy.type.matcher.v3.OrMatcher 1=value_matchers:*m609
-envoy.type.matcher.v3.PathMatcher 1=path:m606/0
-envoy.type.matcher.v3.RegexMatchAndSubstitute 1=pattern:m604 2=substitution:s
-envoy.type.matcher.v3.RegexMatcher 1=google_re2:m605/0 2=regex:s
+envoy.type.matcher.v3.NodeMatcher 1=node_id:m609 2=node_metadatas:*m610
+envoy.type.matcher.v3.OrMatcher 1=value_matchers:*m612
+envoy.type.matcher.v3.PathMatcher 1=path:m609/0
+envoy.type.matcher.v3.RegexMatchAndSubstitute 1=pattern:m607 2=substitution:s
+envoy.type.matcher.v3.RegexMatcher 1=google_re2:m608/0 2=regex:s
 envoy.type.matcher.v3.RegexMatcher.GoogleRE2 1=max_program_size:wu
-envoy.type.matcher.v3.StringMatcher 1=exact:s/0 2=prefix:s/0 3=suffix:s/0 5=safe_regex:m604/0 6=ignore_case:b 7=contains:s/0 8=custom:m644/0
-envoy.type.matcher.v3.StructMatcher 2=path:*m608 3=value:m609
+envoy.type.matcher.v3.StringMatcher 1=exact:s/0 2=prefix:s/0 3=suffix:s/0 5=safe_regex:m607/0 6=ignore_case:b 7=contains:s/0 8=custom:m647/0
+envoy.type.matcher.v3.StructMatcher 2=path:*m611 3=value:m612
 envoy.type.matcher.v3.StructMatcher.PathSegment 1=key:s/0
-envoy.type.matcher.v3.ValueMatcher 1=null_match:m610/0 2=double_match:m586/0 3=string_match:m606/0 4=bool_match:b/0 5=present_match:b/0 6=list_match:m596/0 7=or_match:m601/0
+envoy.type.matcher.v3.ValueMatcher 1=null_match:m613/0 2=double_match:m589/0 3=string_match:m609/0 4=bool_match:b/0 5=present_match:b/0 6=list_match:m599/0 7=or_match:m604/0
 envoy.type.matcher.v3.ValueMatcher.NullMatch
-envoy.type.metadata.v3.MetadataKey 1=key:s 2=path:*m612
+envoy.type.metadata.v3.MetadataKey 1=key:s 2=path:*m615
 envoy.type.metadata.v3.MetadataKey.PathSegment 1=key:s/0
-envoy.type.metadata.v3.MetadataKind 1=request:m616/0 2=route:m617/0 3=cluster:m614/0 4=host:m615/0
+envoy.type.metadata.v3.MetadataKind 1=request:m619/0 2=route:m620/0 3=cluster:m617/0 4=host:m618/0
 envoy.type.metadata.v3.MetadataKind.Cluster
 envoy.type.metadata.v3.MetadataKind.Host
 envoy.type.metadata.v3.MetadataKind.Request
 envoy.type.metadata.v3.MetadataKind.Route
-envoy.type.tracing.v3.CustomTag 1=tag:s 2=literal:m621/0 3=environment:m619/0 4=request_header:m620/0 5=metadata:m622/0 6=value:s/0
+envoy.type.tracing.v3.CustomTag 1=tag:s 2=literal:m624/0 3=environment:m622/0 4=request_header:m623/0 5=metadata:m625/0 6=value:s/0
 envoy.type.tracing.v3.CustomTag.Environment 1=name:s 2=default_value:s
 envoy.type.tracing.v3.CustomTag.Header 1=name:s 2=default_value:s
 envoy.type.tracing.v3.CustomTag.Literal 1=value:s
-envoy.type.tracing.v3.CustomTag.Metadata 1=kind:m613 2=metadata_key:m611 3=default_value:s
+envoy.type.tracing.v3.CustomTag.Metadata 1=kind:m616 2=metadata_key:m614 3=default_value:s
 envoy.type.v3.DoubleRange 1=start:d 2=end:d
 envoy.type.v3.FractionalPercent 1=numerator:u 2=denominator:e75
-envoy.type.v3.HashPolicy 1=source_ip:m627/0 2=filter_state:m626/0
+envoy.type.v3.HashPolicy 1=source_ip:m630/0 2=filter_state:m629/0
 envoy.type.v3.HashPolicy.FilterState 1=key:s
 envoy.type.v3.HashPolicy.SourceIp
 envoy.type.v3.HttpStatus 1=code:e77
@@ -640,42 +643,42 @@ envoy.type.v3.Int64Range 1=start:I 2=end:I
 envoy.type.v3.Percent 1=value:d
 envoy.type.v3.SemanticVersion 1=major_number:u 2=minor_number:u 3=patch:u
 envoy.type.v3.TokenBucket 1=max_tokens:u 2=tokens_per_fill:wu 3=fill_interval:D
-istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig 1=alpn_override:*m635
+istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig 1=alpn_override:*m638
 istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig.AlpnOverride 1=upstream_protocol:e78 2=alpn_override:*s
 udpa.type.v1.TypedStruct 1=type_url:s 2=value:S
 xds.core.v3.Authority 1=name:s
 xds.core.v3.CidrRange 1=address_prefix:s 2=prefix_len:wu
-xds.core.v3.CollectionEntry 1=locator:m642/0 2=inline_entry:m640/0
+xds.core.v3.CollectionEntry 1=locator:m645/0 2=inline_entry:m643/0
 xds.core.v3.CollectionEntry.InlineEntry 1=name:s 2=version:s 3=resource:A
 xds.core.v3.ContextParams 1=params:%s
-xds.core.v3.ResourceLocator 1=scheme:e79 2=id:s 3=authority:s 4=resource_type:s 5=exact_context:m641/0 6=directives:*m643
-xds.core.v3.ResourceLocator.Directive 1=alt:m642/0 2=entry:s/0
+xds.core.v3.ResourceLocator 1=scheme:e79 2=id:s 3=authority:s 4=resource_type:s 5=exact_context:m644/0 6=directives:*m646
+xds.core.v3.ResourceLocator.Directive 1=alt:m645/0 2=entry:s/0
 xds.core.v3.TypedExtensionConfig 1=name:s 2=typed_config:A
 xds.data.orca.v3.OrcaLoadReport 1=cpu_utilization:d 2=mem_utilization:d 3=rps:U 4=request_cost:%d 5=utilization:%d 6=rps_fractional:d 7=eps:d 8=named_metrics:%d 9=application_utilization:d
-xds.type.matcher.v3.CelMatcher 1=expr_match:m670 2=description:s
-xds.type.matcher.v3.DoubleRangeMatcher 1=range_matchers:*m648
-xds.type.matcher.v3.DoubleRangeMatcher.RangeMatcher 1=ranges:*m671 2=on_match:m664
+xds.type.matcher.v3.CelMatcher 1=expr_match:m673 2=description:s
+xds.type.matcher.v3.DoubleRangeMatcher 1=range_matchers:*m651
+xds.type.matcher.v3.DoubleRangeMatcher.RangeMatcher 1=ranges:*m674 2=on_match:m667
 xds.type.matcher.v3.HttpAttributesCelMatchInput
-xds.type.matcher.v3.IPMatcher 1=range_matchers:*m651
-xds.type.matcher.v3.IPMatcher.IPRangeMatcher 1=ranges:*m638 2=on_match:m664 3=exclusive:b
-xds.type.matcher.v3.Int32RangeMatcher 1=range_matchers:*m653
-xds.type.matcher.v3.Int32RangeMatcher.RangeMatcher 1=ranges:*m672 2=on_match:m664
-xds.type.matcher.v3.Int64RangeMatcher 1=range_matchers:*m655
-xds.type.matcher.v3.Int64RangeMatcher.RangeMatcher 1=ranges:*m673 2=on_match:m664
-xds.type.matcher.v3.Matcher 1=matcher_list:m657/0 2=matcher_tree:m662/0 3=on_no_match:m664
-xds.type.matcher.v3.Matcher.MatcherList 1=matchers:*m658
-xds.type.matcher.v3.Matcher.MatcherList.FieldMatcher 1=predicate:m659 2=on_match:m664
-xds.type.matcher.v3.Matcher.MatcherList.Predicate 1=single_predicate:m661/0 2=or_matcher:m660/0 3=and_matcher:m660/0 4=not_matcher:m659/0
-xds.type.matcher.v3.Matcher.MatcherList.Predicate.PredicateList 1=predicate:*m659
-xds.type.matcher.v3.Matcher.MatcherList.Predicate.SinglePredicate 1=input:m644 2=value_match:m669/0 3=custom_match:m644/0
-xds.type.matcher.v3.Matcher.MatcherTree 1=input:m644 2=exact_match_map:m663/0 3=prefix_match_map:m663/0 4=custom_match:m644/0
-xds.type.matcher.v3.Matcher.MatcherTree.MatchMap 1=map:%m664
-xds.type.matcher.v3.Matcher.OnMatch 1=matcher:m656/0 2=action:m644/0 3=keep_matching:b
-xds.type.matcher.v3.RegexMatcher 1=google_re2:m666/0 2=regex:s
+xds.type.matcher.v3.IPMatcher 1=range_matchers:*m654
+xds.type.matcher.v3.IPMatcher.IPRangeMatcher 1=ranges:*m641 2=on_match:m667 3=exclusive:b
+xds.type.matcher.v3.Int32RangeMatcher 1=range_matchers:*m656
+xds.type.matcher.v3.Int32RangeMatcher.RangeMatcher 1=ranges:*m675 2=on_match:m667
+xds.type.matcher.v3.Int64RangeMatcher 1=range_matchers:*m658
+xds.type.matcher.v3.Int64RangeMatcher.RangeMatcher 1=ranges:*m676 2=on_match:m667
+xds.type.matcher.v3.Matcher 1=matcher_list:m660/0 2=matcher_tree:m665/0 3=on_no_match:m667
+xds.type.matcher.v3.Matcher.MatcherList 1=matchers:*m661
+xds.type.matcher.v3.Matcher.MatcherList.FieldMatcher 1=predicate:m662 2=on_match:m667
+xds.type.matcher.v3.Matcher.MatcherList.Predicate 1=single_predicate:m664/0 2=or_matcher:m663/0 3=and_matcher:m663/0 4=not_matcher:m662/0
+xds.type.matcher.v3.Matcher.MatcherList.Predicate.PredicateList 1=predicate:*m662
+xds.type.matcher.v3.Matcher.MatcherList.Predicate.SinglePredicate 1=input:m647 2=value_match:m672/0 3=custom_match:m647/0
+xds.type.matcher.v3.Matcher.MatcherTree 1=input:m647 2=exact_match_map:m666/0 3=prefix_match_map:m666/0 4=custom_match:m647/0
+xds.type.matcher.v3.Matcher.MatcherTree.MatchMap 1=map:%m667
+xds.type.matcher.v3.Matcher.OnMatch 1=matcher:m659/0 2=action:m647/0 3=keep_matching:b
+xds.type.matcher.v3.RegexMatcher 1=google_re2:m669/0 2=regex:s
 xds.type.matcher.v3.RegexMatcher.GoogleRE2
-xds.type.matcher.v3.ServerNameMatcher 1=domain_matchers:*m668
-xds.type.matcher.v3.ServerNameMatcher.DomainMatcher 1=domains:*s 2=on_match:m664
-xds.type.matcher.v3.StringMatcher 1=exact:s/0 2=prefix:s/0 3=suffix:s/0 5=safe_regex:m665/0 6=ignore_case:b 7=contains:s/0 8=custom:m644/0
+xds.type.matcher.v3.ServerNameMatcher 1=domain_matchers:*m671
+xds.type.matcher.v3.ServerNameMatcher.DomainMatcher 1=domains:*s 2=on_match:m667
+xds.type.matcher.v3.StringMatcher 1=exact:s/0 2=prefix:s/0 3=suffix:s/0 5=safe_regex:m668/0 6=ignore_case:b 7=contains:s/0 8=custom:m647/0
 xds.type.v3.CelExpression 1=parsed_expr:o/0 2=checked_expr:o/0 3=cel_expr_parsed:o 4=cel_expr_checked:o 5=cel_expr_string:s
 xds.type.v3.DoubleRange 1=start:d 2=end:d
 xds.type.v3.Int32Range 1=start:i 2=end:i

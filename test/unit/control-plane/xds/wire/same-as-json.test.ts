@@ -1,12 +1,15 @@
 /** The same resource as JSON and as bytes: the same in the words of the model, with the same findings. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
+import { loadPatternEngine } from '../../../../../src/base/pattern.ts';
 import { clusterFrom } from '../../../../../src/control-plane/xds/translate/cluster.ts';
 import { endpointsFrom } from '../../../../../src/control-plane/xds/translate/endpoints.ts';
+import { inboundListenersFrom } from '../../../../../src/control-plane/xds/translate/inbound/listener.ts';
 import { outboundListenersFrom } from '../../../../../src/control-plane/xds/translate/listener.ts';
 import { Findings, type Finding, type Message } from '../../../../../src/control-plane/xds/translate/message.ts';
 import { routeTableFrom } from '../../../../../src/control-plane/xds/translate/route-configuration.ts';
+import { TlsSecrets } from '../../../../../src/control-plane/xds/translate/tls-secrets.ts';
 import { translated, type Translated } from '../../../../../src/control-plane/xds/translate/translated.ts';
 import { messageFromWire } from '../../../../../src/control-plane/xds/wire/message-from-wire.ts';
 import { parseResources } from '../../../../../src/control-plane/xds/parse-resources.ts';
@@ -15,7 +18,7 @@ import { envoyBytes } from '../../../../support/envoy-bytes.ts';
 type Json = Readonly<Record<string, unknown>>;
 const options = { surroundings: { hostname: 'pod-1', environment: { ZONE: 'eu-1' } } };
 
-const kinds: readonly { type: string; isOne(json: Json): boolean; read(message: Message): unknown }[] = [
+const kinds: readonly { type: string; isOne: (json: Json) => boolean; read: (message: Message) => unknown }[] = [
   {
     type: 'envoy.config.route.v3.RouteConfiguration',
     isOne: (json) => 'virtual_hosts' in json,
@@ -44,7 +47,7 @@ function inSnakeCase(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(inSnakeCase);
   if (typeof value !== 'object' || value === null) return value;
   const snake = (key: string): string =>
-    /^[a-z]\w*$/.test(key) ? key.replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) : key;
+    /^[a-z]\w*$/.test(key) ? key.replaceAll(/(?<=[a-z0-9])[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) : key;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [snake(key), inSnakeCase(item)]));
 }
 
@@ -119,6 +122,24 @@ describe('a resource of a real istiod', () => {
       assert.deepEqual(told(fromBytes), told(fromJson));
       assert.deepEqual(inSnakeCase(fromBytes.value), inSnakeCase(fromJson.value));
       assert.deepEqual(fromBytes.problems, []);
+    });
+  }
+});
+
+describe('an inbound listener in bytes', () => {
+  const inbound = new URL('../../../../golden/istio-inbound/', import.meta.url);
+  const type = 'envoy.config.listener.v3.Listener';
+  before(() => loadPatternEngine());
+  for (const file of readdirSync(inbound).filter((each) => each.endsWith('.in.json'))) {
+    it(`is what it is in JSON: ${file}`, () => {
+      const json = inSnakeCase(JSON.parse(readFileSync(new URL(file, inbound), 'utf8'))) as Json;
+      const ofJson = new Findings();
+      const fromJson = translated(inboundListenersFrom(ofJson.message(json, '')!, { ...options, tls: new TlsSecrets() }), ofJson);
+      const ofBytes = new Findings();
+      const message = messageFromWire(envoyBytes(json, type), type, '', ofBytes)!;
+      const fromBytes = translated(inboundListenersFrom(message, { ...options, tls: new TlsSecrets() }), ofBytes);
+      assert.deepEqual(told(fromBytes), told(fromJson));
+      assert.deepEqual(fromBytes.value, fromJson.value);
     });
   }
 });
