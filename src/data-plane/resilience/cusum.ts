@@ -162,8 +162,7 @@ export class CusumDetector {
 
   /** The host was taken out: it is no peer of the others any more. */
   ejected(host: CusumHost, now: number): void {
-    this.pool.fold(now);
-    host.rates.fold(this.pool, now, host.isSuspected);
+    this.fold(host, now);
     // It reads the rates, which are forgotten next.
     this.moved.ejected(host, now);
     this.forget(host, now);
@@ -188,8 +187,7 @@ export class CusumDetector {
 
   /** The host is gone from the cluster: what it did is no measure for the others any more. */
   forget(host: CusumHost, now: number): void {
-    this.pool.fold(now);
-    host.rates.fold(this.pool, now, host.isSuspected);
+    this.fold(host, now);
     this.gate.cool(host);
     this.suspect(host, false);
     this.pool.gone.add(host.rates);
@@ -206,11 +204,15 @@ export class CusumDetector {
     return describeEvidence(host);
   }
 
+  /** Brings the rates of all hosts and of this one up to now. */
+  private fold(host: CusumHost, now: number): void {
+    this.pool.fold(now);
+    host.rates.fold(this.pool, now, host.isSuspected);
+  }
+
   /** Folds the rates, and reckons from those of the peers what a success and a failure say, and how much is needed. */
   private judge(host: CusumHost, now: number, hosts: ServingHosts): void {
-    const { pool } = this;
-    pool.fold(now);
-    host.rates.fold(pool, now, host.isSuspected);
+    this.fold(host, now);
     host.judgedMs = now;
     host.peerErrorRatio = this.peerErrorRatio(host, now, hosts);
     weighAlternatives(host);
