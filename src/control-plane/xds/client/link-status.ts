@@ -56,7 +56,15 @@ function remedyFor(error: GrpcError, variant: XdsVariant): string | undefined {
       : "the server has no state-of-the-world xDS, or no ADS at all: set variant to 'delta', and check the address";
   if (error.code === grpcCodes.resourceExhausted && /larger than max/.test(error.details))
     return 'a push of the server is larger than maxMessageBytes';
+  if (saysTooManyPings(error)) return 'the server finds our pings too many: they are sent half as often from now on';
   return undefined;
+}
+
+/** Whether the connection ended with ENHANCE_YOUR_CALM of HTTP/2, in the words of the library. */
+export function saysTooManyPings(error: unknown): boolean {
+  return (
+    error instanceof GrpcError && error.code === grpcCodes.resourceExhausted && error.details.startsWith('Bandwidth exhausted')
+  );
 }
 
 function troubleOf(report: LinkReport): string | undefined {

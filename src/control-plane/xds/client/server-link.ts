@@ -1,29 +1,21 @@
 /**
  * One server of the list: its connection, its stream, and when it is tried again. A response is checked before the next one is read,
  * and each is answered in its turn. Trips when a connection fails or a stream ends before its first response; recovers at any response
- * (which starts the back-off over, gRFC A57). A server that sends the same refused version again and again gets its NACKs later and
- * later, or both sides would do nothing else.
+ * (which starts the back-off over, gRFC A57).
  */
 import { reconnectBackoff } from '../../../base/backoff.ts';
-import type { Clock, Random, Timer } from '../../../base/runtime.ts';
-import {
-  grpcCodes,
-  GrpcError,
-  openGrpc,
-  type GrpcConnection,
-  type GrpcStream,
-  type GrpcTarget,
-} from '../../../wire/grpc-client.ts';
+import type { Clock, Random } from '../../../base/runtime.ts';
+import { grpcCodes, GrpcError, openGrpc, type GrpcConnection, type GrpcTarget } from '../../../wire/grpc-client.ts';
 import { runWatch, type WatchSession } from '../../watch.ts';
-import type { ReceivedResource, RefusedResource, TypeUrl } from './contract.ts';
+import type { TypeUrl } from './contract.ts';
 import { connectionTo, type XdsServer } from './credentials.ts';
 import { createDeltaProtocol } from './delta-protocol.ts';
-import { refusalText } from './discovery-requests.ts';
 import { readDiscoveryResponse, type DiscoveryResponse } from './discovery-responses.ts';
-import { failureText, type LinkReport } from './link-status.ts';
+import { failureText, saysTooManyPings, type LinkReport } from './link-status.ts';
 import { createNamedTimers, type NamedTimers } from './named-timers.ts';
 import { createServerMemory, type ServerMemory } from './server-memory.ts';
-import type { StreamProtocol, XdsVariant } from './stream-protocol.ts';
+import { ServerStream, type CheckedResponse } from './server-stream.ts';
+import type { XdsVariant } from './stream-protocol.ts';
 import type { Subscriptions } from './subscriptions.ts';
 import { createWholeProtocol } from './whole-protocol.ts';
 
@@ -37,7 +29,7 @@ export interface LinkHost {
   /** Undefined = delta, and the state of the world where the server does not know it. */
   readonly variant: XdsVariant | undefined;
   /** How connections are made, beside address and TLS. */
-  readonly connection: Omit<GrpcTarget, 'address' | 'tls'>;
+  readonly connection: Omit<GrpcTarget, 'address' | 'tls'> & Required<Pick<GrpcTarget, 'keepAlive'>>;
   /** A response came: the server serves. */
   onServing(link: ServerLink): void;
   /** A connection failed before any response. */
@@ -45,32 +37,11 @@ export interface LinkHost {
   /** Requests of a kind were sent on a stream that stands, or the stream stands now. */
   onAsked(link: ServerLink, typeUrl: TypeUrl): void;
   onReport(): void;
-  /** Checks the resources; gives what was accepted and why the rest was not. */
-  check(
-    link: ServerLink,
-    response: DiscoveryResponse,
-    variant: XdsVariant,
-  ): Promise<{ readonly accepted: readonly ReceivedResource[]; readonly refused: readonly RefusedResource[] }>;
+  check(link: ServerLink, response: DiscoveryResponse, variant: XdsVariant): Promise<CheckedResponse>;
 }
 
-/** A NACK that is held back. */
-interface HeldAnswer {
-  readonly timer: Timer;
-  send(): void;
-}
-
-/** The stream that stands. */
-interface OpenStream {
-  readonly stream: GrpcStream;
-  readonly protocol: StreamProtocol;
-  isOpen: boolean;
-  readonly held: Map<TypeUrl, HeldAnswer>;
-  readonly refusals: Map<TypeUrl, { readonly version: string; readonly count: number }>;
-}
-
-/** NACKs of one version in a row that are sent at once. */
-const promptRefusals = 2;
-const maxRefusalDelayMs = 10_000;
+/** From 30 s to 8 min: more than the 5 min that gRPC servers allow unless they are told otherwise. */
+const maxPingSpacing = 16;
 
 /** A server of the list. Made once; it may be started and stopped again and again. */
 export class ServerLink {
@@ -84,9 +55,11 @@ export class ServerLink {
   private readonly warnings = new Map<TypeUrl, string>();
   private readonly host: LinkHost;
   private variant: XdsVariant;
-  private current: OpenStream | undefined;
+  private current: ServerStream | undefined;
   private abort: AbortController | undefined;
   private waitMs = 0;
+  /** Times the interval of pings: a server that finds them too many says so once (gRFC A8). */
+  private pingSpacing = 1;
 
   constructor(server: XdsServer, host: LinkHost) {
     this.server = server;
@@ -131,7 +104,7 @@ export class ServerLink {
 
   /** Nothing that was asked on the stream is awaited any more. */
   private leave(): void {
-    for (const held of this.current?.held.values() ?? []) held.timer.cancel();
+    this.current?.leave();
     this.current = undefined;
     this.awaited.clear();
     this.warnings.clear();
@@ -139,12 +112,7 @@ export class ServerLink {
 
   /** Tells the server what is wanted of the kind, unless it knows. */
   ask(typeUrl: TypeUrl): void {
-    const { current } = this;
-    if (current === undefined) return;
-    // A NACK that waits tells the names, too.
-    const held = current.held.get(typeUrl);
-    if (held !== undefined) held.send();
-    else this.send(current, typeUrl, current.protocol.request(typeUrl));
+    this.current?.ask(typeUrl);
   }
 
   private async connect(session: WatchSession): Promise<'again'> {
@@ -173,10 +141,16 @@ export class ServerLink {
   private async converse(signal: AbortSignal, good: () => void): Promise<void> {
     const { target, metadata } = await connectionTo(this.server);
     if (signal.aborted) return;
-    const connection = openGrpc({ ...target, ...this.host.connection });
+    const { keepAlive } = this.host.connection;
+    const connection = openGrpc({
+      ...target,
+      ...this.host.connection,
+      keepAlive: { ...keepAlive, intervalMs: keepAlive.intervalMs * this.pingSpacing },
+    });
     try {
       await this.stream(connection, metadata, signal, good);
     } catch (error) {
+      if (saysTooManyPings(error)) this.pingSpacing = Math.min(this.pingSpacing * 2, maxPingSpacing);
       const isWithoutDelta = error instanceof GrpcError && error.code === grpcCodes.unimplemented && this.variant === 'delta';
       if (!isWithoutDelta || this.host.variant !== undefined) throw error;
       this.variant = 'state-of-the-world';
@@ -200,10 +174,7 @@ export class ServerLink {
       const onAbort = (): void => stream.cancel();
       const stream = connection.stream(protocol.path, {
         metadata,
-        onOpen: () => {
-          current.isOpen = true;
-          for (const typeUrl of host.subscriptions.types()) host.onAsked(this, typeUrl);
-        },
+        onOpen: () => current.opened(),
         onMessage: (bytes) => {
           if (signal.aborted || broken !== undefined) return;
           const response = readDiscoveryResponse(bytes, protocol.variant);
@@ -215,7 +186,7 @@ export class ServerLink {
           good();
           this.served(response);
           stream.pause();
-          void this.take(current, response).finally(() => stream.resume());
+          void current.take(response).finally(() => stream.resume());
         },
         onEnd: (error) => {
           signal.removeEventListener('abort', onAbort);
@@ -226,52 +197,16 @@ export class ServerLink {
           else reject(error);
         },
       });
-      const current: OpenStream = { stream, protocol, isOpen: false, held: new Map(), refusals: new Map() };
+      const current = new ServerStream(stream, protocol, {
+        clock: host.clock,
+        random: host.random,
+        onAsked: (typeUrl) => host.onAsked(this, typeUrl),
+        check: (response) => host.check(this, response, protocol.variant),
+      });
       this.current = current;
       signal.addEventListener('abort', onAbort, { once: true });
-      for (const typeUrl of host.subscriptions.types()) this.ask(typeUrl);
+      for (const typeUrl of host.subscriptions.types()) current.ask(typeUrl);
     });
-  }
-
-  private async take(current: OpenStream, response: DiscoveryResponse): Promise<void> {
-    const { protocol } = current;
-    if (!protocol.receive(response)) {
-      this.send(current, response.typeUrl, protocol.dismiss(response));
-      return;
-    }
-    const { accepted, refused } = await this.host.check(this, response, protocol.variant);
-    const error = refusalText(refused);
-    const answer = (): void => this.send(current, response.typeUrl, protocol.answer(response, accepted, error));
-    if (error === undefined) {
-      current.refusals.delete(response.typeUrl);
-      answer();
-    } else this.refuse(current, response, answer);
-  }
-
-  private refuse(current: OpenStream, response: DiscoveryResponse, answer: () => void): void {
-    const { typeUrl, version } = response;
-    const last = current.refusals.get(typeUrl);
-    const count = last?.version === version ? last.count + 1 : 1;
-    current.refusals.set(typeUrl, { version, count });
-    if (count <= promptRefusals || this.current !== current) {
-      answer();
-      return;
-    }
-    const { clock, random } = this.host;
-    const send = (): void => {
-      timer.cancel();
-      current.held.delete(typeUrl);
-      answer();
-    };
-    current.held.get(typeUrl)?.timer.cancel();
-    const timer = clock.setTimer(send, reconnectBackoff(count - promptRefusals, random, 1000, maxRefusalDelayMs));
-    current.held.set(typeUrl, { timer, send });
-  }
-
-  private send(current: OpenStream, typeUrl: TypeUrl, request: Uint8Array | undefined): void {
-    if (request === undefined || this.current !== current) return;
-    current.stream.send(request);
-    if (current.isOpen) this.host.onAsked(this, typeUrl);
   }
 
   private served(response: DiscoveryResponse): void {
@@ -305,7 +240,7 @@ export class ServerLink {
 
   /** Resources of a kind were thrown away here: what is on its way may not be taken for them. */
   lose(typeUrl: TypeUrl): void {
-    this.current?.protocol.lose(typeUrl);
+    this.current?.lose(typeUrl);
   }
 
   private set(report: LinkReport): void {

@@ -1,11 +1,12 @@
 /** Which server is asked, how often, with what, and what is told of it. */
 import assert from 'node:assert/strict';
 import { mkdtemp, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { constants, createServer } from 'node:http2';
+import { connect, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { seededRandom } from '../../../../../src/base/runtime.ts';
+import { seededRandom, systemClock } from '../../../../../src/base/runtime.ts';
 import { createAdsClient } from '../../../../../src/control-plane/xds/client/ads-client.ts';
 import { typeUrls } from '../../../../../src/control-plane/xds/client/contract.ts';
 import type { TlsCredentials } from '../../../../../src/control-plane/xds/client/credentials.ts';
@@ -228,7 +229,11 @@ describe('a list of servers', () => {
     await heard.until(() => heard.responses.length === 1);
     first.stop();
     await heard.until(() => heard.statuses.at(-1)?.state === 'disconnected');
-    await clock.advance(20_000);
+    for (let step = 0; step < 20; step++) {
+      await clock.advance(1000);
+      await clock.rest();
+    }
+    assert.match(heard.statuses.at(-1)?.error ?? '', /tried [4-9] times/);
     assert.equal(second.metadata.length, 0);
     // Something new is wanted that is nowhere: now the second one is asked.
     second.push(endpoints, { e: namedResource('e') });
@@ -252,9 +257,10 @@ describe('a list of servers', () => {
     await clock.rest();
     first.stop();
     await heard.until(() => heard.statuses.at(-1)?.state === 'disconnected');
+    await clock.advance(1300);
+    await heard.until(() => /ECONNREFUSED/.test(heard.statuses.at(-1)?.error ?? ''));
     second.push(endpoints, { a: namedResource('a'), b: namedResource('b') }, 's1');
     client.subscribe(endpoints, 'b');
-    await clock.untilOpen(second, 1);
     await heard.until(() => heard.responses.length === 2);
     await clock.rest();
     const before = first.requests.length;
@@ -262,6 +268,38 @@ describe('a list of servers', () => {
     await clock.untilOpen(first, 2);
     const again = await first.seen((request) => first.requests.indexOf(request) >= before);
     assert.deepEqual([again.version, again.names], ['', ['a', 'b']]);
+  });
+
+  it('hands over one response at a time, also while two servers send', async (t) => {
+    const second = await startAdsServer();
+    t.after(() => second.close());
+    second.push(endpoints, { a: namedResource('a') }, 's1');
+    const {
+      client,
+      server: first,
+      heard,
+      clock,
+    } = await withClient(t, {
+      variant: 'state-of-the-world',
+      others: [second.address],
+    });
+    first.stop();
+    await clock.rest();
+    let release = (): void => {};
+    heard.check = () => new Promise((resolve) => (release = resolve));
+    client.subscribe(endpoints, 'a');
+    await heard.until(() => heard.responses.length === 1);
+    first.push(endpoints, { a: namedResource('a') }, 'f1');
+    await first.start();
+    await clock.untilOpen(first, first.metadata.length + 1);
+    await clock.rest();
+    assert.deepEqual(
+      heard.responses.map(({ version }) => version),
+      ['s1'],
+    );
+    heard.check = () => Promise.resolve();
+    release();
+    await heard.until(() => heard.responses.length === 2);
   });
 
   it('is gone through when the first server stands and is silent', async (t) => {
@@ -311,6 +349,40 @@ describe('a server that dies without a word', () => {
     isDeaf = true;
     await heard.until(() => heard.statuses.at(-1)?.state === 'disconnected');
     assert.match(heard.statuses.at(-1)?.error ?? '', /UNAVAILABLE/);
+  });
+});
+
+describe('a server that finds pings too many', () => {
+  it('gets half as many on the next connection', async (t) => {
+    const gaps: number[] = [];
+    const server = createServer();
+    t.after(() => server.close());
+    server.on('session', (session) => {
+      session.on('error', () => {});
+      let lastMs = systemClock.now();
+      session.on('ping', () => {
+        gaps.push(systemClock.now() - lastMs);
+        lastMs = systemClock.now();
+        session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, 2 ** 31 - 1, Buffer.from('too_many_pings'));
+        session.close();
+      });
+    });
+    server.on('stream', (stream) => {
+      stream.on('error', () => {});
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { client, heard, clock } = await withClient(t, {
+      servers: [{ address, credentials: { kind: 'plaintext' } }],
+      keepAlive: { intervalMs: 60, timeoutMs: 5000 },
+    });
+    client.subscribe(cluster, '*');
+    await heard.until(() => heard.statuses.at(-1)?.state === 'disconnected');
+    assert.match(heard.statuses.at(-1)?.error ?? '', /finds our pings too many/);
+    await clock.advance(1300);
+    await heard.until(() => /tried 2 times/.test(heard.statuses.at(-1)?.error ?? ''));
+    assert.ok(gaps[0]! >= 55 && gaps[0]! < 110 && gaps[1]! >= 115, gaps.join(', '));
   });
 });
 
