@@ -16,6 +16,7 @@ import { Snapshots } from './snapshots.ts';
 import { SourceStatus } from './source-status.ts';
 import { keptKinds, kindOf, Subscriptions } from './subscriptions.ts';
 import { EndpointsReader } from './wanted-clusters.ts';
+import { toldOnce } from './told-once.ts';
 
 /** Kinds that a snapshot may have. Secrets never. */
 const restorable: ReadonlySet<string> = new Set<KeptKind>(['listener', 'route-table', 'cluster', 'endpoints', 'extension']);
@@ -163,7 +164,7 @@ export class LiveSource implements AdsListener {
       rejected: all.flatMap((resources) => [...resources.rejected()]),
       unhonoured: [
         ...ofSetup,
-        ...all.flatMap((resources) => [...resources.unhonoured((name) => this.delivery.isReported(resources.kind, name))]),
+        ...all.flatMap((resources) => toldOnce(resources.unhonoured((name) => this.delivery.isReported(resources.kind, name)))),
       ],
     };
   }
