@@ -8,7 +8,7 @@ import type { Cluster } from '../data-plane/cluster/cluster.ts';
 import type { HostGroup, PriorityStatus } from '../data-plane/cluster/host-group.ts';
 import type { LiveConfig } from '../data-plane/live-config.ts';
 import type { CompiledDestination, CompiledMirror, CompiledRoute } from '../data-plane/routing/compiled-route.ts';
-import { clusterInHeader, sumOfWeights } from '../data-plane/routing/decide-route.ts';
+import { clusterInHeader, namedDestination, sumOfWeights } from '../data-plane/routing/decide-route.ts';
 import { editRequest, type EditableRequest } from '../data-plane/routing/edit-request.ts';
 import { headerList, type HeaderList } from '../data-plane/routing/header-list.ts';
 import { answerOf } from '../data-plane/routing/answer.ts';
@@ -100,22 +100,7 @@ export function destinationViews(explained: ExplainedRequest): readonly Destinat
 
 function destinationsOf({ config, source, route, request }: ExplainedRequest): readonly CompiledDestination[] {
   if (route.clusterHeader === undefined) return route.destinations;
-  const { edit, responseEdit, mirrors } = route;
-  const slot = config.slotByName(source, clusterInHeader(route, request));
-  return [
-    {
-      slot,
-      subset: '',
-      weight: 1,
-      edit,
-      responseEdit,
-      mirrors,
-      fault: undefined,
-      timeoutMs: undefined,
-      answer: undefined,
-      latency: undefined,
-    },
-  ];
+  return [namedDestination(config.slotByName(source, clusterInHeader(route, request)), route)];
 }
 
 function viewOf(explained: ExplainedRequest, destination: CompiledDestination, totalWeight: number): DestinationView {

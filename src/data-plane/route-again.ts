@@ -3,27 +3,15 @@ import type { RetryConfig } from '../model/policy.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import type { Call } from './outbound.ts';
 import type { CompiledDestination, CompiledRoute } from './routing/compiled-route.ts';
-import { chooseDestination, clusterInHeader, findRoute } from './routing/decide-route.ts';
+import { chooseDestination, clusterInHeader, findRoute, namedDestination } from './routing/decide-route.ts';
 
 /** Where a request goes that this route serves; undefined where no destination has a weight. */
 export function destinationOf(call: Call, route: CompiledRoute): CompiledDestination | undefined {
   // Nothing is captured here: a scope with a closure in it costs every request, whether it is reached or not.
   if (route.clusterHeader === undefined)
     return route.draw === 'weighted' ? chooseDestination(route, call.context.random) : usableDestination(call, route);
-  const { edit, responseEdit, mirrors } = route;
   const slot = call.context.config.slotByName(call.entry!.virtualHost!.source, clusterInHeader(route, call));
-  return {
-    slot,
-    subset: '',
-    weight: 1,
-    edit,
-    responseEdit,
-    mirrors,
-    fault: undefined,
-    timeoutMs: undefined,
-    answer: undefined,
-    latency: undefined,
-  };
+  return namedDestination(slot, route);
 }
 
 function usableDestination(call: Call, route: CompiledRoute): CompiledDestination | undefined {

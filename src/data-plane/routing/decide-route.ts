@@ -4,7 +4,7 @@
  */
 import type { Random } from '../../base/runtime.ts';
 import { answerOf, redirectToTls, type LocalAnswer } from './answer.ts';
-import type { CompiledDestination, CompiledRoute, CompiledVirtualHost } from './compiled-route.ts';
+import type { ClusterSlot, CompiledDestination, CompiledRoute, CompiledVirtualHost } from './compiled-route.ts';
 import type { EditableRequest } from './edit-request.ts';
 import { firstHeaderOf, pathOnly, schemeOf, type RequestView } from './request-view.ts';
 
@@ -80,6 +80,22 @@ export function sumOfWeights(destinations: readonly CompiledDestination[]): numb
 /** The cluster that a request names in the header of the route, the first where there are several; `''` when it does not. */
 export function clusterInHeader(route: CompiledRoute, request: RequestView): string {
   return firstHeaderOf(request, route.clusterHeader!) ?? '';
+}
+
+/** The destination of a route whose request names the cluster itself: this slot, with what the route does to all of them. */
+export function namedDestination(slot: ClusterSlot, { edit, responseEdit, mirrors }: CompiledRoute): CompiledDestination {
+  return {
+    slot,
+    subset: '',
+    weight: 1,
+    edit,
+    responseEdit,
+    mirrors,
+    fault: undefined,
+    timeoutMs: undefined,
+    answer: undefined,
+    latency: undefined,
+  };
 }
 
 /** Where a request goes, or what it is answered. */
