@@ -35,13 +35,23 @@ export class Access {
   /** Shadow rules by which an authorizer is asked. */
   private readonly asking = new Set<AuthorizationPolicyConfig>();
 
+  /** Names of the filters by what they are. */
+  private readonly kinds = new Map<string, 'rules' | 'tokens' | 'authorizer'>();
+
+  /** What the filter of this name is; undefined when it is none of these. */
+  kindOf(name: string): 'rules' | 'tokens' | 'authorizer' | undefined {
+    return this.kinds.get(name);
+  }
+
   /** Access rules. */
   addRules(message: Message, name: string): void {
+    this.kinds.set(name, 'rules');
     this.filters.push({ name, payloads: this.payloads, rules: accessRulesFrom(message, name, this.payloads) });
   }
 
   /** Tokens. */
   addTokens(message: Message, name: string): void {
+    this.kinds.set(name, 'tokens');
     if (this.tokens.length > 0) {
       message.markRead();
       this.refuse(message, name, 'a second filter for tokens is not carried out, so that every request is refused');
@@ -55,6 +65,7 @@ export class Access {
 
   /** A service that is asked. */
   addAuthorizer(message: Message, name: string): void {
+    this.kinds.set(name, 'authorizer');
     const { config, askedBy } = authorizerFrom(message);
     if (config === 'off') return;
     if (config === undefined) this.refusals.push(refusal(name));

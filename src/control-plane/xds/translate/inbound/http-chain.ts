@@ -87,10 +87,15 @@ function readFilter({ name, message, config, isOptional }: FilterEntry, access: 
 function perRoute(access: Access): InboundFilters {
   return (name, { type, message }, policy) => {
     const what = type === '' ? name : type;
-    if (/filters\.http\.rbac\b/.test(what)) {
+    const kind = access.kindOf(name);
+    if (/filters\.http\.rbac\b/.test(what) || kind === 'rules') {
       const isOff = message.flag('disabled') === true;
       const rules = isOff ? undefined : message.message('rbac');
       policy.authorization ??= access.policiesWith(name, rules);
+      return true;
+    }
+    if (kind !== undefined && message.flag('disabled') === true) {
+      message.note('disabled', `${name} stays on: it is not switched off for a part of the requests`);
       return true;
     }
     if (/filters\.http\.cors\b/.test(what)) {
