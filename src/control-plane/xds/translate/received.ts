@@ -63,7 +63,13 @@ export function readListener(bytes: Uint8Array, options: ReadOptions): ReadListe
   let inbound: readonly InboundListenerConfig[] = [];
   let out: OutboundReading = { listeners: [], extensionNames: [] };
   if (message !== undefined && isInbound(message)) {
-    inbound = inboundListenersFrom(message, { tls, ...(surroundings && { surroundings }), ...(extension && { extension }) });
+    const wanted = new Set<string>();
+    const asked = (name: string): Message | undefined => {
+      wanted.add(name);
+      return extension?.(name);
+    };
+    inbound = inboundListenersFrom(message, { tls, extension: asked, ...(surroundings && { surroundings }) });
+    out = { listeners: [], extensionNames: [...wanted] };
   } else if (message !== undefined) {
     out = outboundListenersFrom(message, {
       port: options.mode === 'sidecar' ? 'bound' : 'any',
@@ -78,7 +84,9 @@ export function readListener(bytes: Uint8Array, options: ReadOptions): ReadListe
     findings,
     outbound,
     inbound: isGood ? inbound : [],
-    routeNames: outbound.flatMap(({ routes }) => (typeof routes === 'string' ? [routes] : [])),
+    routeNames: [...outbound, ...(isGood ? inbound.flatMap(({ filterChains }) => filterChains) : [])].flatMap(({ routes }) =>
+      typeof routes === 'string' ? [routes] : [],
+    ),
     extensionNames: isGood ? out.extensionNames : [],
     ...(out.catchAllCluster !== undefined && { catchAllCluster: out.catchAllCluster }),
     secrets: isGood ? tls.secrets : [],
