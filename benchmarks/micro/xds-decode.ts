@@ -21,7 +21,7 @@ import { clusterOf, clusterType, endpointsOf, endpointsType } from './xds-resour
 
 const serviceCount = 1000;
 const services = Array.from({ length: serviceCount }, (_, service) => service);
-const warmUpRuns = 8;
+const warmUpRuns = 20;
 /** A run of the smaller rows, so that the clock of CPU time sees it. */
 const changesInARun = 50;
 
