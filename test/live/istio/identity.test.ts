@@ -3,8 +3,10 @@ import { once } from 'node:events';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { after, before, describe, it } from 'node:test';
+import { podPaths } from '../../../src/control-plane/istio/pod-files.ts';
 import { startServer } from '../../support/servers.ts';
 import { createPluggedAuthority } from './certificates.ts';
 import { hostOf, serviceOf } from './documents.ts';
@@ -103,6 +105,26 @@ describe('a mesh that asks a real istiod', { timeout: 180_000 }, () => {
     await Promise.all([load(), load(), load(), load()]);
     assert.ok(requests > 1000, `${requests} requests`);
     assert.ok(serials.size >= 4, `${serials.size} certificates in 12 s, each good for 4 s`);
+  });
+
+  it('needs the token no more once it has a certificate: stream and renewal go by that', async () => {
+    const backend = await startServer((_request, response) => response.end('by certificate'));
+    await istiod.configure('services', [serviceOf('first', [{ port: backend.port }])]);
+    await isTold(istiod, 'first');
+    const { mesh, root } = await meshIn(istiod, web, { certificateValiditySeconds: 4 });
+    await using _ = mesh;
+    const ask = async (service: string): Promise<string> => (await mesh.fetch(`http://${hostOf(service)}/`)).text();
+    assert.equal(await ask('first'), 'by certificate');
+    await writeFile(join(root, podPaths.token), istiod.token('shop', 'web', 'somebody-else'));
+    const generation = ownIdentity(mesh)?.svid?.generation;
+    await until(() => (ownIdentity(mesh)?.svid?.generation === generation ? undefined : true));
+    await istiod.restart();
+    await istiod.configure('services', [
+      serviceOf('first', [{ port: backend.port }]),
+      serviceOf('later', [{ port: backend.port }]),
+    ]);
+    assert.equal(await until(() => ask('later').catch(() => undefined)), 'by certificate');
+    assert.equal(troubleOf(mesh), undefined);
   });
 
   it('comes back after istiod was away, and after it has come back with another root', async () => {
