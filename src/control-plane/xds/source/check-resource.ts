@@ -10,7 +10,7 @@ import { endpointsFromWire, type EndpointsMemo } from '../wire/endpoints-from-wi
 import type { EndpointsConfig } from '../../../model/cluster.ts';
 import type { Judgement } from './kept-resources.ts';
 import type { Pace } from './pace.ts';
-import { namesOfVirtualHost, routeTableParts, tableOfOne, type RouteTableParts } from './route-table-bytes.ts';
+import { nameOfVirtualHost, namesOfVirtualHost, routeTableParts, tableOfOne, type RouteTableParts } from './route-table-bytes.ts';
 
 /** What checking needs. */
 export interface CheckTools {
@@ -146,8 +146,8 @@ async function lastHosts(bytes: Uint8Array, head: Uint8Array, pace: Pace): Promi
   const hosts = new Map<string, Uint8Array>();
   for (const host of parts.hosts) {
     if (pace.isOver) await pace.turn();
-    const words = namesOfVirtualHost(host);
-    if (words !== undefined) hosts.set(words.name, host);
+    const name = nameOfVirtualHost(host);
+    if (name !== undefined) hosts.set(name, host);
   }
   return hosts;
 }

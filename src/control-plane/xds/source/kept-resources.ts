@@ -55,6 +55,9 @@ export class KeptResources {
   /** The server has said what there is: what is not here does not exist. */
   isComplete = false;
   private readonly entries = new Map<string, Kept>();
+  /** Those with a refusal, so that nobody looks through ten thousand for them. */
+  private readonly refused = new Set<Kept>();
+  private good = 0;
 
   constructor(kind: KeptKind, pool: FindingsPool) {
     this.kind = kind;
@@ -80,20 +83,19 @@ export class KeptResources {
 
   /** How many have a good version. */
   get size(): number {
-    let size = 0;
-    for (const { bytes } of this.entries.values()) if (bytes !== undefined) size++;
-    return size;
+    return this.good;
   }
 
   /** Keeps a good version: a copy of the bytes, since those that came hold the whole response. */
   keep(name: string, version: string, bytes: Uint8Array, { unhonoured, notes, parts }: Judgement): Kept {
     const entry = this.entryOf(name);
+    if (entry.bytes === undefined) this.good++;
     entry.bytes = Uint8Array.from(bytes);
     entry.version = version;
     entry.unhonoured = this.pool.share(unhonoured);
     entry.notes = this.pool.share(notes);
     entry.parts = parts && new Map([...parts].map(([part, found]) => [part, this.pool.share(found)]));
-    entry.refusal = undefined;
+    this.forgive(entry);
     entry.gone = undefined;
     entry.isStale = false;
     return entry;
@@ -102,16 +104,33 @@ export class KeptResources {
   refuse(name: string, refusal: Refusal): Kept {
     const entry = this.entryOf(name);
     entry.refusal = { ...refusal, problems: this.pool.share(refusal.problems) };
+    this.refused.add(entry);
     return entry;
   }
 
+  /** A version that was refused does not count any more. */
+  forgive(entry: Kept): void {
+    entry.refusal = undefined;
+    this.refused.delete(entry);
+  }
+
+  /** Gives up the last good version; why a later one was refused stays. */
+  drop(entry: Kept): void {
+    if (entry.bytes !== undefined) this.good--;
+    entry.bytes = undefined;
+  }
+
   delete(name: string): boolean {
+    const entry = this.entries.get(name);
+    if (entry === undefined) return false;
+    this.drop(entry);
+    this.refused.delete(entry);
     return this.entries.delete(name);
   }
 
   /** Why later versions were refused. */
   *rejected(): Generator<Problem> {
-    for (const { name, refusal } of this.entries.values()) {
+    for (const { name, refusal } of this.refused) {
       const key = keyOf(this.kind, name);
       for (const found of refusal?.problems ?? none) yield { key, ...found };
     }

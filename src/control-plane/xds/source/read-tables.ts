@@ -2,7 +2,7 @@
 import type { RouteTableConfig, VirtualHostConfig } from '../../../model/route.ts';
 import { readRouteTable, type ReadOptions } from '../translate/received.ts';
 import type { KeptResources } from './kept-resources.ts';
-import { namesOfVirtualHost, routeTableParts, tableOfOne } from './route-table-bytes.ts';
+import { nameOfVirtualHost, routeTableParts, tableOfOne } from './route-table-bytes.ts';
 
 /** A version of a table. */
 export interface ReadTable {
@@ -44,7 +44,7 @@ export class ReadTables {
 
   /** A virtual host of the table: the same object as before where its bytes are the same. */
   virtualHost(table: ReadTable, bytes: Uint8Array): VirtualHostConfig | undefined {
-    const name = namesOfVirtualHost(bytes)?.name ?? '';
+    const name = nameOfVirtualHost(bytes) ?? '';
     const known = table.built.get(name);
     if (known !== undefined && Buffer.compare(known.bytes, bytes) === 0) return known.value;
     const value = readRouteTable(tableOfOne(table.headBytes, bytes), this.options).value?.virtualHosts[0];

@@ -59,7 +59,7 @@ export class Receiver {
       refused.push(refusal);
       if (verdict.isNews) news.push(refusal);
     }
-    if (response.isWhole) this.takeWhole(kind, response);
+    if (response.isWhole) await this.takeWhole(kind, response, pace);
     else this.takeRemovals(kind, response);
     status.setRefused(Object.values(kept).flatMap((resources) => [...resources.rejected()]));
     if (news.length > 0) {
@@ -94,7 +94,7 @@ export class Receiver {
     const identity = kind === 'secret' ? Buffer.from(hashOf(bytes)) : bytes;
     if (entry?.bytes !== undefined && Buffer.compare(entry.bytes, identity) === 0) {
       entry.version = version;
-      entry.refusal = undefined;
+      kept[kind].forgive(entry);
       if (entry.isStale) this.parts.onChange(kind, name);
       entry.isStale = false;
       this.back(kind, entry);
@@ -106,7 +106,7 @@ export class Receiver {
     if (judgement.problems.length > 0) {
       const { refusal } = kept[kind].refuse(name, { version, problems: judgement.problems, hash });
       if (failOnDataErrors && entry?.bytes !== undefined) {
-        entry.bytes = undefined;
+        kept[kind].drop(entry);
         this.parts.onChange(kind, name);
       }
       return { problems: refusal?.problems ?? judgement.problems, isNews: true };
@@ -167,10 +167,12 @@ export class Receiver {
   }
 
   /** What a whole response does not name is gone. */
-  private takeWhole(kind: KeptKind, { resources, broken }: AdsResponse): void {
+  private async takeWhole(kind: KeptKind, { resources, broken }: AdsResponse, pace: Pace): Promise<void> {
     const present = this.parts.kept[kind];
     const named = new Set([...resources, ...broken].map(({ name }) => name));
-    const gone = Array.from(present.all(), ({ name }) => name).filter((name) => !named.has(name));
+    if (pace.isOver) await pace.turn();
+    const gone: string[] = [];
+    for (const { name } of present.all()) if (!named.has(name)) gone.push(name);
     if (named.size === 0 && this.isMistake(kind, gone)) return;
     this.end(kind, gone, 'the server has it no longer');
   }

@@ -63,6 +63,12 @@ export function namesOfVirtualHost(host: Uint8Array): { readonly name: string; r
   return reader.isBroken ? undefined : { name, domains };
 }
 
+/** Its name alone. */
+export function nameOfVirtualHost(host: Uint8Array): string | undefined {
+  const name = fieldOf(host, 1);
+  return name && textOf(name);
+}
+
 /** What a listener is bound to: the addresses of its `address` and `additional_addresses`. */
 export function boundAddresses(listener: Uint8Array): readonly string[] {
   const addresses: string[] = [];

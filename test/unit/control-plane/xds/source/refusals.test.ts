@@ -162,7 +162,7 @@ describe('fields without effect', () => {
     assert.deepEqual(fields(source.store.status()[0]!.unhonoured), ['orders| upstream_bind_config']);
   });
 
-  it('cost a reference each where many resources have the same ones', async () => {
+  it('are one line where many resources have the same ones', async () => {
     await using source = await sourceOnStore();
     await source.client.push(
       'cluster',
@@ -170,8 +170,8 @@ describe('fields without effect', () => {
     );
     const { unhonoured } = source.findings();
 
-    assert.equal(unhonoured.length, 200);
-    assert.equal(new Set(unhonoured.map(({ reason }) => reason)).size, 1);
+    assert.equal(unhonoured.length, 1);
+    assert.match(unhonoured[0]!.reason, /here and at 199 others/);
   });
 });
 
