@@ -22,7 +22,11 @@ export function httpProtocolFrom(message: Message): Protocol {
   common?.skip('max_headers_count', 'max_response_headers_kb'); // the runtime has bounds of its own
   if (common?.has('max_stream_duration') === true)
     common.note('max_stream_duration', 'is not carried out for a cluster; for routes and listeners it is');
-  options?.skip('header_validation_config', 'outlier_detection');
+  options?.skip('header_validation_config');
+  if (options?.has('outlier_detection') === true) {
+    options.message('outlier_detection')?.markRead();
+    options.note('outlier_detection', 'which responses count as errors cannot be chosen: those of 500 and above do');
+  }
   for (const filter of options?.messages('http_filters') ?? []) noteFilter(filter);
   const { protocol, http2 } = versionOf(message, options);
   const idleTimeoutMs = common?.durationMs('idle_timeout');
