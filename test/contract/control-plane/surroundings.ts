@@ -3,6 +3,7 @@ import type { SourceSnapshot } from '../../../src/model/snapshot.ts';
 import { consulSurroundings } from './consul-surroundings.ts';
 import { dnsSurroundings } from './dns-surroundings.ts';
 import { fileSurroundings } from './file-surroundings.ts';
+import { xdsSurroundings } from './xds-surroundings.ts';
 
 /** A control plane and the world that it reads from, which a test can change. */
 export interface Surroundings extends AsyncDisposable {
@@ -24,4 +25,5 @@ export const surroundings: Readonly<Record<string, () => Promise<Surroundings>>>
   file: fileSurroundings,
   dns: dnsSurroundings,
   consul: consulSurroundings,
+  xds: xdsSurroundings,
 };

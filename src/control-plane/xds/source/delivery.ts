@@ -192,18 +192,22 @@ export class Delivery {
 
   /** Delivers until nothing is left that changed. Never rejects. */
   flush(): Promise<readonly RefusedByStore[]> {
-    if (!this.isStarted || this.parts.context.signal.aborted) return Promise.resolve([]);
+    if (!this.isStarted || this.isOver) return Promise.resolve([]);
     this.running ??= this.deliverAll().finally(() => {
       this.running = undefined;
     });
     return this.running;
   }
 
+  private get isOver(): boolean {
+    return this.parts.context.signal.aborted;
+  }
+
   private async deliverAll(): Promise<readonly RefusedByStore[]> {
     const refused: RefusedByStore[] = [];
     // Demands of one turn are delivered together.
     await Promise.resolve();
-    while (this.isAllDirty || this.dirtyEndpoints.size > 0) {
+    while ((this.isAllDirty || this.dirtyEndpoints.size > 0) && !this.isOver) {
       try {
         refused.push(...(this.isAllDirty ? await this.deliverWanted() : await this.deliverEndpoints()));
         this.parts.status.note('delivery', undefined);
@@ -319,7 +323,7 @@ export class Delivery {
   }
 
   private async apply(set: readonly Resource[], remove: readonly ResourceKey[]): Promise<readonly RefusedByStore[]> {
-    if (set.length === 0 && remove.length === 0) return [];
+    if (this.isOver || (set.length === 0 && remove.length === 0)) return [];
     const { sink } = this.parts.context;
     const unhonoured = set.flatMap(({ kind, name }): Problem[] => {
       const kept = kind === 'cluster' || kind === 'endpoints' ? this.parts.kept[kind].get(name) : undefined;
