@@ -1,7 +1,6 @@
-import { isIP } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import type { Discovery, LocalityEndpoints } from '../../model/cluster.ts';
-import type { DnsAnswer, DnsQuestion, DnsResolver } from '../../wire/dns.ts';
+import type { DnsAddress, DnsAnswer, DnsQuestion, DnsResolver } from '../../wire/dns.ts';
 
 type DnsDiscovery = Extract<Discovery, { kind: 'dns' }>;
 
@@ -27,8 +26,8 @@ export function createDnsEndpoints(
     hostname: discovery.hostname,
     ...(discovery.port === undefined ? {} : { port: discovery.port }),
   };
-  const family = discovery.family === 'ipv6' ? 6 : 4;
-  const isOfFamily = ({ address }: { readonly address: string }): boolean => isIP(address) === family;
+  const family = { both: undefined, ipv4: 4, ipv6: 6 }[discovery.family ?? 'both'];
+  const isOfFamily = (address: DnsAddress): boolean => address.family === family;
   let answer: DnsAnswer | undefined;
   let version = -1;
   let freshUntilMs = -1;
@@ -37,8 +36,7 @@ export function createDnsEndpoints(
     freshUntilMs = next.freshUntilMs;
     if (next.version === version) return;
     version = next.version;
-    const wanted =
-      discovery.family === undefined || discovery.family === 'both' ? next.addresses : next.addresses.filter(isOfFamily);
+    const wanted = family === undefined ? next.addresses : [...next.addresses, ...next.alternates].filter(isOfFamily);
     const addresses = discovery.use === 'one' ? wanted.slice(0, 1) : wanted;
     const lowest = Math.min(...addresses.map(({ priority }) => priority ?? 0));
     deliver([

@@ -107,6 +107,42 @@ describe('a route that is no route to a cluster', () => {
   }
 });
 
+describe('a filter that is not known', () => {
+  const listener = (name: string, table: string, filter: Json): Json => ({
+    name,
+    address: { socket_address: { address: '0.0.0.0', port_value: 80 } },
+    filter_chains: [
+      {
+        filters: [
+          {
+            name: 'hcm',
+            typed_config: {
+              '@type': `${extension}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
+              rds: { route_config_name: table, config_source: { ads: {} } },
+              http_filters: [filter],
+            },
+          },
+        ],
+      },
+    ],
+  });
+  const table = (name: string): Json => ({ name, virtual_hosts: [{ name, domains: [name], routes: [stable] }] });
+
+  it('made every listener be refused, and not the requests of its own one', () => {
+    const lua = { name: 'lua', typed_config: { '@type': `${extension}.filters.http.lua.v3.Lua` } };
+    const compiled = compileEnvoy([
+      listener('with', 'checked', lua),
+      listener('optional', 'shop', { ...lua, is_optional: true }),
+      table('checked'),
+      table('shop'),
+    ]);
+    const { kind, reason } = route(compiled, { host: 'checked', path: '/' });
+    assert.equal(kind, 'unsupported');
+    assert.match(reason!, /^the filter lua \(.*\) is not carried out by this version$/);
+    assert.deepEqual(decide(compiled, '/'), toStable);
+  });
+});
+
 describe('a connection manager', () => {
   const listener = (manager: Json): Json => ({
     name: 'l',
