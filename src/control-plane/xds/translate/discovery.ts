@@ -1,7 +1,8 @@
 /** Where the endpoints of a cluster come from (`Cluster.type`, `Cluster.cluster_type`). */
 import { isIP } from 'node:net';
 import type { Discovery, EndpointConfig, EndpointsConfig, LocalityEndpoints } from '../../../model/cluster.ts';
-import type { Message, TypedMessage } from './message.ts';
+import type { Message } from './message.ts';
+import type { TypedMessage } from './typed-message.ts';
 
 const types = ['STATIC', 'STRICT_DNS', 'LOGICAL_DNS', 'EDS', 'ORIGINAL_DST'] as const;
 

@@ -2,7 +2,8 @@
 import type { Surroundings } from './format.ts';
 import { filterOf, isHarmless, type FilterName } from './filter-kinds.ts';
 import { readFilter, type FilterPolicy } from './http-filters.ts';
-import { typedMessage, type Message, type TypedMessage } from './message.ts';
+import type { Message } from './message.ts';
+import { typedMessage, type TypedMessage } from './typed-message.ts';
 
 /** Configuration of a filter that is delivered apart (a `TypedExtensionConfig` of ECDS); undefined while it is not there. */
 export type Extensions = (name: string) => Message | undefined;

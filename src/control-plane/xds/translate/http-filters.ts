@@ -10,7 +10,8 @@ import { filterOf, isHarmless, type FilterName } from './filter-kinds.ts';
 import type { Surroundings } from './format.ts';
 import { followedBy, mutationListFrom } from './header-mutation.ts';
 import { rateLimitFrom } from './local-rate-limit.ts';
-import { typedMessage, type Message, type TypedMessage } from './message.ts';
+import type { Message } from './message.ts';
+import { typedMessage, type TypedMessage } from './typed-message.ts';
 import { sessionFrom } from './stateful-session.ts';
 
 /** What the filters do with a request. `false` = switched off at this place, whatever is said farther out. */

@@ -1,6 +1,7 @@
 /** Redirects that are followed on behalf of the caller (`config.route.v3.InternalRedirectPolicy`). */
 import type { InternalRedirectConfig } from '../../../model/internal-redirect.ts';
-import { extensionOf, type Message } from './message.ts';
+import type { Message } from './message.ts';
+import { extensionOf } from './typed-message.ts';
 
 const statuses: readonly number[] = [301, 302, 303, 307, 308];
 

@@ -3,7 +3,8 @@ import type { LoadBalancingConfig, LocalityConfig } from '../../../model/cluster
 import type { SlowStartConfig } from '../../../model/health.ts';
 import { overrideHost, peakEwma, pickFirst, reportedWeights, subsetting, withOptions } from './balancing-extensions.ts';
 import { noteCommon } from './balancing-leftovers.ts';
-import type { Message, TypedMessage } from './message.ts';
+import type { Message } from './message.ts';
+import type { TypedMessage } from './typed-message.ts';
 import { percentFrom } from './string-matcher.ts';
 import { subsetSelectorsFrom, type SubsetSelectors } from './subset-selectors.ts';
 

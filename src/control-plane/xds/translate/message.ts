@@ -7,6 +7,8 @@
 import { durationMsFrom } from './duration.ts';
 import { JsonFields } from './json-fields.ts';
 import type { MessageFields } from './message-fields.ts';
+import { printed } from './printed.ts';
+import { typedMessage, type TypedMessage } from './typed-message.ts';
 
 /** A place inside a resource and what is to be said about it. */
 export interface Finding {
@@ -66,13 +68,6 @@ export class Findings {
     for (const message of this.messages) if (this.unhonoured.length <= maxFindings) message.reportUnread();
     this.messages.length = 0;
   }
-}
-
-/** A value of an `Any`: what it is, by the last part of its type's URL, and its fields. */
-export interface TypedMessage {
-  /** Such as `envoy.extensions.filters.http.fault.v3.HTTPFault`; `''` when the JSON does not say. */
-  readonly type: string;
-  readonly message: Message;
 }
 
 const maxUint32 = 4_294_967_295;
@@ -308,36 +303,8 @@ function noMessage(value: unknown): string {
   return `must be a message (an object), not ${printed(value)}`;
 }
 
-/** What a message in an `Any` is. */
-export function typedMessage(message: Message): TypedMessage {
-  const type = shortType(message.text('@type') ?? '');
-  if (!/^(xds\.type|udpa\.type)\.v\d\.TypedStruct$/.test(type)) return { type, message };
-  const inner = message.message('value') ?? message;
-  return { type: shortType(message.text('type_url') ?? ''), message: inner };
-}
-
-/** Which extension it is, such as `previous_hosts`: by the type of its configuration, as in Envoy, else by the end of its name. */
-export function extensionOf(message: Message, config: TypedMessage | undefined): string {
-  const name = message.text('name') ?? '';
-  const ofType = /\.(\w+)\.v\d+(?:alpha|beta)?\d*\.\w+$/.exec(config?.type ?? '')?.[1];
-  return ofType ?? name.slice(name.lastIndexOf('.') + 1);
-}
-
-function shortType(url: string): string {
-  return url.slice(url.lastIndexOf('/') + 1);
-}
-
 function unwrapped(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   const keys = Object.keys(value);
   return keys.length === 1 && keys[0] === 'value' ? (value as { readonly value: unknown }).value : value;
-}
-
-/** A value for a message: short and on one line. */
-export function printed(value: unknown): string {
-  if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'object' && value !== null) return 'an object';
-  if (typeof value === 'symbol') return value.description!;
-  const text = JSON.stringify(value) ?? typeof value;
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }

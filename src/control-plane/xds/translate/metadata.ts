@@ -1,6 +1,7 @@
 /** Metadata (`config.core.v3.Metadata`): structured values by the name space of the filter that reads them. */
 import type { Metadata, MetadataValue } from '../../../model/tls.ts';
-import { printed, type Message } from './message.ts';
+import type { Message } from './message.ts';
+import { printed } from './printed.ts';
 
 const topLevel: ReadonlySet<string> = new Set(['envoy.lb', 'envoy.transport_socket_match']);
 

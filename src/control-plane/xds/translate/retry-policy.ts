@@ -2,7 +2,8 @@
 import type { BackoffConfig, HedgeConfig, RetryConfig } from '../../../model/policy.ts';
 import { grpcRetryConditions, httpRetryConditions, type RetryCondition } from '../../../model/retry-conditions.ts';
 import type { Metadata } from '../../../model/tls.ts';
-import { extensionOf, Findings, type Message } from './message.ts';
+import { Findings, type Message } from './message.ts';
+import { extensionOf } from './typed-message.ts';
 import { metadataFrom } from './metadata.ts';
 import { headerMatchersFrom } from './string-matcher.ts';
 import { translated, type Translated } from './translated.ts';

@@ -105,4 +105,22 @@ describe('a message of protobuf in JSON', () => {
     assert.equal(message.durationMs('timeout'), 0);
     assert.equal(findings.unhonoured.length, 1);
   });
+
+  it('has bytes in base64', () => {
+    const { message, findings } = messageOf({ good: 'AQID', url: '_-8=', bad: 'a b', number: 5 });
+    assert.deepEqual([...message.bytes('good')!, ...message.bytes('url')!], [1, 2, 3, 255, 239]);
+    assert.deepEqual([message.bytes('none'), message.bytes('bad'), message.bytes('number')], [undefined, undefined, undefined]);
+    assert.deepEqual(
+      findings.problems.map(({ path }) => path),
+      ['top.bad', 'top.number'],
+    );
+  });
+
+  it('reports the first thousand findings of a kind', () => {
+    const fields = Object.fromEntries(Array.from({ length: 1500 }, (_, index) => [`a${index}`, 1]));
+    const { findings } = messageOf(fields);
+    findings.reportUnread();
+    assert.equal(findings.unhonoured.length, 1001);
+    assert.equal(findings.unhonoured.at(-1)!.reason, 'there is more of this kind');
+  });
 });

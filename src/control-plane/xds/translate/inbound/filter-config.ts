@@ -1,5 +1,6 @@
 /** One filter of a chain, and where its configuration comes from. */
-import { typedMessage, type Message, type TypedMessage } from '../message.ts';
+import type { Message } from '../message.ts';
+import { typedMessage, type TypedMessage } from '../typed-message.ts';
 
 /** A filter as it stands in a chain. */
 export interface FilterEntry {
