@@ -25,10 +25,18 @@ async function turn(): Promise<void> {
   });
 }
 
+/** Schemes whose control plane is not run here. */
+const heldElsewhere: Readonly<Record<string, string>> = {
+  istio: 'the source of xds behind an identity of its own, which unit tests and the live suite hold to a real istiod',
+  spiffe: 'delivers identities and no configuration',
+};
+
 it('every control plane that a URL names is held to the contract', () => {
   assert.deepEqual(
-    Object.keys(schemes).filter((scheme) => !Object.hasOwn(surroundings, scheme)),
-    [],
+    Object.keys(schemes)
+      .filter((scheme) => !Object.hasOwn(surroundings, scheme))
+      .toSorted(),
+    Object.keys(heldElsewhere),
   );
 });
 
