@@ -39,7 +39,7 @@ export interface GrpcUnaryOptions {
 /** Who hears what a stream brings. */
 export interface GrpcStreamOptions {
   readonly metadata?: GrpcMetadata;
-  /** The connection stands, and the first message was written to it. */
+  /** The connection stands: the server has said its first word of HTTP/2, and what was sent is on its way. */
   onOpen?(): void;
   onMessage(bytes: Uint8Array): void;
   /** Exactly once, also after {@link GrpcStream.cancel} (CANCELLED); undefined = the server ended the stream with OK. */
@@ -110,9 +110,18 @@ export function openGrpc(target: GrpcTarget): GrpcConnection {
       if (!isOver) call.cancelWithStatus(code, details);
     };
     const connecting = systemClock.setTimer(() => {
-      if (channel.getConnectivityState(false) === connectivityState.READY) return;
       cancel(status.UNAVAILABLE, `no connection: ${target.address} did not answer within ${connectTimeoutMs} ms`);
     }, connectTimeoutMs);
+    const awaitConnection = (): void => {
+      if (isOver || isClosed) return;
+      const state = channel.getConnectivityState(false);
+      if (state !== connectivityState.READY) {
+        channel.watchConnectivityState(state, Infinity, awaitConnection);
+        return;
+      }
+      connecting.cancel();
+      options.onOpen?.();
+    };
     const read = (): void => {
       if (isPaused || isReading || isOver) return;
       isReading = true;
@@ -121,7 +130,6 @@ export function openGrpc(target: GrpcTarget): GrpcConnection {
     // The library has room for one message that was not written yet: the others wait here.
     const unsent: Buffer[] = [];
     let isWriting = false;
-    let isOpen = false;
     let isEnding = false;
     const write = (): void => {
       if (isWriting || isOver) return;
@@ -133,8 +141,6 @@ export function openGrpc(target: GrpcTarget): GrpcConnection {
       isWriting = true;
       const callback = (): void => {
         isWriting = false;
-        if (!isOpen && !isOver) options.onOpen?.();
-        isOpen = true;
         write();
       };
       call.sendMessageWithContext({ callback }, message);
@@ -157,6 +163,8 @@ export function openGrpc(target: GrpcTarget): GrpcConnection {
       },
     });
     call.startRead();
+    // Not at once: the caller has no stream yet.
+    queueMicrotask(awaitConnection);
     return {
       send: (message) => {
         unsent.push(Buffer.from(message.buffer, message.byteOffset, message.byteLength));

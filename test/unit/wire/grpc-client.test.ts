@@ -90,7 +90,13 @@ describe('a unary call', () => {
     const { address } = await startTcpServer(() => {});
     const connection = openGrpc({ address, connectTimeoutMs: 80 });
     closing.push(() => connection.close());
-    await assert.rejects(connection.unary('/a.B/C', new Uint8Array()), error('UNAVAILABLE', /did not answer within 80 ms/));
+    const heard: string[] = [];
+    const failed = await new Promise<GrpcError | undefined>((resolve) => {
+      const stream = connection.stream('/a.B/C', { onOpen: () => heard.push('open'), onMessage: () => {}, onEnd: resolve });
+      stream.send(new Uint8Array());
+    });
+    assert.match(failed?.message ?? '', /^UNAVAILABLE: no connection: .* did not answer within 80 ms$/);
+    assert.deepEqual(heard, []);
   });
 
   it('never quotes metadata that no header can carry', async () => {
@@ -127,6 +133,61 @@ describe('a stream', () => {
       stream.send(Uint8Array.of(2));
     });
     assert.deepEqual([received, end], [[1, 2], undefined]);
+  });
+
+  it('tells once that the connection stands, before anything comes back', async () => {
+    const { connection } = await connected({ stream: { '/a.B/S': (call) => call.on('data', () => call.end()) } });
+    const heard: string[] = [];
+    await new Promise<void>((resolve) => {
+      const stream = connection.stream('/a.B/S', {
+        onOpen: () => heard.push('open'),
+        onMessage: () => heard.push('message'),
+        onEnd: () => {
+          heard.push('end');
+          resolve();
+        },
+      });
+      stream.send(Uint8Array.of(1));
+      stream.send(Uint8Array.of(2));
+    });
+    assert.deepEqual(heard, ['open', 'end']);
+  });
+
+  it('is not told to stand where nobody listens', async () => {
+    const server = await startGrpcServer({});
+    server.close();
+    const connection = openGrpc({ address: server.address });
+    const heard = await new Promise<string>((resolve) => {
+      const stream = connection.stream('/a.B/S', {
+        onOpen: () => resolve('open'),
+        onMessage: () => {},
+        onEnd: () => resolve('end'),
+      });
+      stream.send(Uint8Array.of(1));
+    });
+    connection.close();
+    assert.equal(heard, 'end');
+  });
+
+  it('that ends on this side still takes what the server sends', async () => {
+    const { connection } = await connected({
+      stream: {
+        '/a.B/S': (call) => {
+          call.on('data', () => {});
+          call.on('end', () => {
+            call.write(Uint8Array.of(9));
+            call.end();
+          });
+        },
+      },
+    });
+    const received: number[] = [];
+    const end = await new Promise((resolve) => {
+      const stream = connection.stream('/a.B/S', { onMessage: (bytes) => received.push(...bytes), onEnd: resolve });
+      stream.send(Uint8Array.of(1));
+      stream.end();
+    });
+    assert.deepEqual([received, end], [[9], undefined]);
   });
 
   it('tells the error that the server ended it with', async () => {

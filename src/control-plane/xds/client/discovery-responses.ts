@@ -87,10 +87,10 @@ export function readDiscoveryResponse(bytes: Uint8Array, variant: Variant): Disc
 }
 
 function readAny(bytes: Uint8Array, typeUrl: TypeUrl, version: string, draft: Draft): void {
-  const any = anyFrom(bytes);
-  if (any === undefined) draft.broken.push({ name: '', reason: 'it is no google.protobuf.Any' });
-  else if (typeName(any.typeUrl) === wrapperType) readWrapper(any.value, typeUrl, version, draft);
-  else take({ name: '', version, typeUrl: any.typeUrl, value: any.value, ttlMs: undefined }, typeUrl, draft);
+  const packed = anyFrom(bytes);
+  if (packed === undefined) draft.broken.push({ name: '', reason: 'it is no google.protobuf.Any' });
+  else if (typeName(packed.typeUrl) === wrapperType) readWrapper(packed.value, typeUrl, version, draft);
+  else take({ name: '', version, typeUrl: packed.typeUrl, value: packed.value, ttlMs: undefined }, typeUrl, draft);
 }
 
 function readWrapper(bytes: Uint8Array, typeUrl: TypeUrl, responseVersion: string, draft: Draft): void {
@@ -118,9 +118,9 @@ function readWrapper(bytes: Uint8Array, typeUrl: TypeUrl, responseVersion: strin
     else draft.broken.push({ name, reason: 'neither a resource nor a time to live is in it' });
     return;
   }
-  const any = anyFrom(resource);
-  if (any === undefined) draft.broken.push({ name, reason: 'it is no google.protobuf.Any' });
-  else take({ name, version: version === '' ? responseVersion : version, ...any, ttlMs }, typeUrl, draft);
+  const packed = anyFrom(resource);
+  if (packed === undefined) draft.broken.push({ name, reason: 'it is no google.protobuf.Any' });
+  else take({ name, version: version === '' ? responseVersion : version, ...packed, ttlMs }, typeUrl, draft);
 }
 
 interface Candidate {
