@@ -51,7 +51,7 @@ export async function validate(args: readonly string[], io: CommandIo): Promise<
     io.stdout.write(help);
     return 0;
   }
-  const style = { all: values.all === true, colours: io.stdout.isTTY === true && process.env['NO_COLOR'] === undefined };
+  const style = { all: values.all === true, colours: io.stdout.isTTY === true && io.stdout.hasColors?.() === true };
   let worst = 0;
   for (const file of positionals.length === 0 ? ['mesh.yaml'] : positionals) {
     const { status, facts, text } = await report(file, values['no-identity'] !== true, style);

@@ -5,6 +5,6 @@ import { runPage } from './run-page.ts';
 describe('how to test a policy', () => {
   it('is run as it stands', async () => {
     const { outputs } = await runPage('docs/how-to/test-your-policy.md');
-    assert.equal(outputs.length, 4);
+    assert.equal(outputs.length, 6);
   });
 });
