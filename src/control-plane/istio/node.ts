@@ -28,8 +28,9 @@ export function istioNode(settings: IstioSettings): IstioNode {
   const workloadLabels = labelsFor(labels);
   const metadata: Record<string, NodeMetadataValue> = {
     ISTIO_VERSION: istioVersion,
-    INTERCEPTION_MODE: 'REDIRECT',
     ...settings.metadata,
+    // Nothing is intercepted; without interception (NONE) istiod sends listeners for single addresses of loopback instead of ports.
+    INTERCEPTION_MODE: 'REDIRECT',
     NAME: podName,
     NAMESPACE: namespace,
     SERVICE_ACCOUNT: serviceAccount,

@@ -4,7 +4,7 @@ import type { Mesh } from '../../../src/index.ts';
 import { destination, hostOf, policyOf, routesOf, serviceOf } from './documents.ts';
 import { startEcho, tally, type Echo } from './instances.ts';
 import { startIstiod, type Istiod } from './istiod.ts';
-import { isTold, meshIn, troubleOf, until } from './mesh-in-pod.ts';
+import { isTold, meshIn, troubleOf, until, web } from './mesh-in-pod.ts';
 
 describe('services of a real istiod', { timeout: 120_000 }, () => {
   let istiod: Istiod;
@@ -103,6 +103,21 @@ describe('services of a real istiod', { timeout: 120_000 }, () => {
       times.push(performance.now() - startedMs);
     }
     assert.ok(Math.max(...times) < 1000, `${times.map((ms) => Math.round(ms)).join(', ')} ms`);
+  });
+
+  it('brings the same by whole states of the world', async () => {
+    const { mesh: other } = await meshIn(istiod, web, { variant: 'state-of-the-world' });
+    await using _ = other;
+    const counts = await tally(other.fetch, urlOf('balanced'), 60);
+    assert.deepEqual(Object.keys(counts).sort(), ['a', 'b', 'c']);
+    await istiod.configure('whole', [serviceOf('whole', [{ port: b.port }])]);
+    const ask = async (): Promise<string | undefined> => {
+      const response = await other.fetch(urlOf('whole')).catch(() => undefined);
+      return response?.ok === true ? ((await response.json()) as { name: string }).name : undefined;
+    };
+    assert.equal(await until(ask), 'b');
+    await istiod.configure('whole', [serviceOf('whole', [{ port: c.port }])]);
+    await until(async () => ((await ask()) === 'c' ? true : undefined), 1000);
   });
 
   it('makes nothing of the services that are not called', () => {
