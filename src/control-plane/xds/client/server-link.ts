@@ -186,7 +186,13 @@ export class ServerLink {
           good();
           this.served(response);
           stream.pause();
-          void current.take(response).finally(() => stream.resume());
+          void current.take(response).then(
+            () => stream.resume(),
+            (error: unknown) => {
+              broken = error instanceof Error ? error : new Error(String(error));
+              stream.cancel();
+            },
+          );
         },
         onEnd: (error) => {
           signal.removeEventListener('abort', onAbort);

@@ -352,6 +352,31 @@ describe('a server that dies without a word', () => {
   });
 });
 
+describe('a server that accepts connections and says nothing', () => {
+  it('is not connected, so that nothing is absent because of it', async (t) => {
+    const silent = await startTcpServer(() => {});
+    const { client, heard, clock } = await withClient(t, {
+      servers: [{ address: silent.address, credentials: { kind: 'plaintext' } }],
+    });
+    client.subscribe(endpoints, 'a');
+    while (silent.connections() === 0) await clock.rest();
+    await clock.advance(60_000);
+    assert.deepEqual(heard.absent, []);
+    assert.equal(heard.statuses.at(-1)?.state, 'connecting');
+  });
+
+  it('is given up after the time to connect', async (t) => {
+    const silent = await startTcpServer(() => {});
+    const { client, heard } = await withClient(t, {
+      servers: [{ address: silent.address, credentials: { kind: 'plaintext' } }],
+      connectTimeoutMs: 50,
+    });
+    client.subscribe(endpoints, 'a');
+    await heard.until(() => heard.statuses.at(-1)?.state === 'disconnected');
+    assert.match(heard.statuses.at(-1)?.error ?? '', /did not answer within 50 ms/);
+  });
+});
+
 describe('a server that finds pings too many', () => {
   it('gets half as many on the next connection', async (t) => {
     const gaps: number[] = [];

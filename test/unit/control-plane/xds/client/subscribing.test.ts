@@ -267,6 +267,19 @@ describe('a response', () => {
     assert.equal(nack.error?.message, 'a: it could not be checked: no room');
   });
 
+  it('whose taking fails ends the stream, and nothing else', async (t) => {
+    const { client, server, heard, clock } = await withClient(t, { variant: 'delta' });
+    heard.onAbsent = () => {
+      throw new Error('nobody is home');
+    };
+    client.subscribe(cluster, 'a');
+    await server.seen(() => true);
+    server.garble(deltaResponse({ typeUrl: cluster, version: '1', nonce: 'n', resources: [], removed: ['a'] }));
+    await heard.until(() => heard.statuses.at(-1)?.state === 'disconnected');
+    assert.match(heard.statuses.at(-1)?.error ?? '', /nobody is home/);
+    await clock.untilOpen(server, 2);
+  });
+
   it('that is refused again and again is answered later and later, and at once when names change', async (t) => {
     const { client, server, heard, clock } = await withClient(t, { variant: 'state-of-the-world' });
     heard.refuse = () => 'bad';
