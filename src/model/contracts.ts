@@ -137,7 +137,7 @@ export interface LocalityLoad {
   readonly succeeded: number;
   readonly failed: number;
   readonly inProgress: number;
-  /** Named metrics of ORCA reports: how many reports had each, and the sum. */
+  /** Metrics of ORCA reports by their path (`cpu_utilization`, `named_metrics.queue`): how many reports had each, and the sum. */
   readonly metrics: readonly { readonly name: string; readonly count: number; readonly sum: number }[];
 }
 

@@ -1,4 +1,4 @@
-/** What a source is told that its clusters do: requests by locality and priority, drops, named metrics of ORCA reports. */
+/** What a source is told that its clusters do: requests by locality and priority, drops, metrics of ORCA reports. */
 import assert from 'node:assert/strict';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describe, it } from 'node:test';
@@ -207,7 +207,7 @@ describe('the load of a cluster', () => {
     await limited.mesh.close();
   });
 
-  it('has the named metrics of load reports', async () => {
+  it('has the metrics of load reports', async () => {
     let queue = 1;
     const server = await startServer((_, response) => {
       response.setHeader('endpoint-load-metrics', `TEXT cpu_utilization=0.5, named_metrics.queue=${queue++}`);
@@ -217,7 +217,10 @@ describe('the load of a cluster', () => {
     await using _closing = mesh;
     plane.load();
     for (let count = 0; count < 3; count++) await send(mesh);
-    assert.deepEqual(only(plane.load()).metrics, [{ name: 'queue', count: 3, sum: 6 }]); // 1 + 2 + 3
+    assert.deepEqual(only(plane.load()).metrics, [
+      { name: 'cpu_utilization', count: 3, sum: 1.5 }, // 3 × 0.5
+      { name: 'named_metrics.queue', count: 3, sum: 6 }, // 1 + 2 + 3
+    ]);
   });
 
   it('is told of a cluster that is gone until all that it did has been', async () => {

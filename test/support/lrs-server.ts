@@ -159,11 +159,17 @@ function readLocality(bytes: Uint8Array): ReportedLocality {
     succeeded: numberIn(fields, 2),
     failed: numberIn(fields, 4),
     inProgress: numberIn(fields, 3),
-    metrics: Object.fromEntries(
-      bytesIn(fields, 5).map((metric) => {
+    metrics: Object.fromEntries([
+      ...bytesIn(fields, 5).map((metric) => {
         const metricFields = fieldsOf(metric, [3]);
-        return [textIn(metricFields, 1), [numberIn(metricFields, 2), numberIn(metricFields, 3)] as const];
+        return [textIn(metricFields, 1), [numberIn(metricFields, 2), numberIn(metricFields, 3)] as const] as const;
       }),
-    ),
+      ...[12, 13, 14].flatMap((field) =>
+        bytesIn(fields, field).map((metric) => {
+          const metricFields = fieldsOf(metric, [2]);
+          return [`field ${field}`, [numberIn(metricFields, 1), numberIn(metricFields, 2)] as const] as const;
+        }),
+      ),
+    ]),
   };
 }

@@ -43,17 +43,22 @@ export class LocalityCounter {
     else this.succeeded++;
   }
 
-  /** A host said how busy it is. */
-  report({ namedMetrics }: LoadReport): void {
-    for (const name of Object.keys(namedMetrics)) {
-      const value = namedMetrics[name]!;
-      this.metrics ??= new Map();
-      const metric = this.metrics.get(name);
-      if (metric !== undefined) {
-        metric.count++;
-        metric.sum += value;
-      } else if (this.metrics.size < maxMetricNames) this.metrics.set(name, { name, count: 1, sum: value });
-    }
+  /** A host said how busy it is. Numbers that are 0 may not have been said. */
+  report({ namedMetrics, utilization, cpuUtilization, memoryUtilization, applicationUtilization }: LoadReport): void {
+    if (cpuUtilization !== 0) this.add('cpu_utilization', cpuUtilization);
+    if (memoryUtilization !== 0) this.add('mem_utilization', memoryUtilization);
+    if (applicationUtilization !== 0) this.add('application_utilization', applicationUtilization);
+    for (const name of Object.keys(namedMetrics)) this.add(`named_metrics.${name}`, namedMetrics[name]!);
+    for (const name of Object.keys(utilization)) this.add(`utilization.${name}`, utilization[name]!);
+  }
+
+  private add(name: string, value: number): void {
+    this.metrics ??= new Map();
+    const metric = this.metrics.get(name);
+    if (metric !== undefined) {
+      metric.count++;
+      metric.sum += value;
+    } else if (this.metrics.size < maxMetricNames) this.metrics.set(name, { name, count: 1, sum: value });
   }
 
   read(): LocalityLoad {

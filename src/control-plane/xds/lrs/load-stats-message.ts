@@ -32,14 +32,24 @@ function clusterStats({ cluster, endpoints, localities, drops, intervalMs }: Clu
   return writer;
 }
 
+/** Metrics that have a field of their own. */
+const ownFields: ReadonlyMap<string, number> = new Map([
+  ['cpu_utilization', 12],
+  ['mem_utilization', 13],
+  ['application_utilization', 14],
+]);
+
 function localityStats(difference: LocalityDifference): ProtobufWriter {
   const { locality, priority, issued, succeeded, failed, inProgress, metrics } = difference;
   const writer = new ProtobufWriter().message(1, localityMessage(locality));
   if (succeeded > 0) writer.varint(2, succeeded);
   if (inProgress > 0) writer.varint(3, inProgress);
   if (failed > 0) writer.varint(4, failed);
-  for (const { name, count, sum } of metrics)
-    writer.message(5, new ProtobufWriter().text(1, name).varint(2, count).double(3, sum));
+  for (const { name, count, sum } of metrics) {
+    const field = ownFields.get(name);
+    if (field === undefined) writer.message(5, new ProtobufWriter().text(1, name).varint(2, count).double(3, sum));
+    else writer.message(field, new ProtobufWriter().varint(1, count).double(2, sum));
+  }
   if (priority > 0) writer.varint(6, priority);
   if (issued > 0) writer.varint(8, issued);
   return writer;

@@ -15,14 +15,14 @@ export interface LoadReportSettings {
 
 /**
  * Reports what the clusters do whose `lrs_server` wants to know it, from the first of them on; a mesh without such a cluster counts
- * nothing. That nobody takes the reports is told in the status, and is no reason to call the configuration lost. Source: gRFC A27.
+ * nothing. That nobody takes the reports is told in the status, and is no reason to call the configuration lost. Source: gRFC A27, A85.
  */
 export class LoadWatch {
   private readonly settings: LoadReportSettings | undefined;
   private readonly context: ControlPlaneContext;
   private readonly status: SourceStatus;
-  /** Clusters that are reported, and those that were until all that they did has been told. */
-  private readonly reported = new Set<string>();
+  /** Clusters that are reported, and those that were until all that they did has been told; with the metrics that go along. */
+  private readonly reported = new Map<string, readonly string[]>();
   private current: ReadonlySet<string> = new Set();
   private isRunning = false;
 
@@ -36,7 +36,7 @@ export class LoadWatch {
   wanted(clusters: ReadonlyMap<string, WantedCluster>): void {
     if (this.settings === undefined || this.context.load === undefined) return;
     this.current = new Set([...clusters].flatMap(([name, { read }]) => (read.reportsLoad ? [name] : [])));
-    for (const name of this.current) this.reported.add(name);
+    for (const name of this.current) this.reported.set(name, clusters.get(name)!.read.loadMetrics);
     if (this.current.size > 0 && !this.isRunning) this.start(this.settings);
   }
 
@@ -62,9 +62,23 @@ export class LoadWatch {
   }
 
   private load(): readonly ClusterLoad[] {
-    const loads = this.context.load!().filter(({ cluster }) => this.reported.has(cluster));
+    const loads = this.context.load!().flatMap((load) => {
+      const wanted = this.reported.get(load.cluster);
+      return wanted === undefined ? [] : [withMetrics(load, wanted)];
+    });
     const told = new Set(loads.map(({ cluster }) => cluster));
-    for (const name of this.reported) if (!told.has(name) && !this.current.has(name)) this.reported.delete(name);
+    for (const name of this.reported.keys()) if (!told.has(name) && !this.current.has(name)) this.reported.delete(name);
     return loads;
   }
+}
+
+/** Of the metrics those that the cluster lists, none where it lists none. Source: gRFC A85. */
+function withMetrics(load: ClusterLoad, wanted: readonly string[]): ClusterLoad {
+  const names = new Set(wanted);
+  const isWanted = (name: string): boolean => names.has(name) || names.has(`${name.slice(0, name.indexOf('.'))}.*`);
+  const localities = load.localities.map((locality) => ({
+    ...locality,
+    metrics: locality.metrics.filter(({ name }) => isWanted(name)),
+  }));
+  return { ...load, localities };
 }

@@ -128,6 +128,8 @@ export interface ReadCluster {
   readonly endpointsName?: string;
   /** The server wants to know what it did (`lrs_server`). */
   readonly reportsLoad: boolean;
+  /** Metrics of its endpoints that go with it (`lrs_report_endpoint_metrics`): by path, or `named_metrics.*`. */
+  readonly loadMetrics: readonly string[];
   readonly secrets: readonly ReceivedSecret[];
   readonly secretNames: readonly SecretRef[];
 }
@@ -140,7 +142,7 @@ export function readCluster(bytes: Uint8Array, options: ReadOptions): ReadCluste
   const cluster = message && clusterFrom(message, tls);
   findings.reportUnread();
   if (cluster === undefined || findings.problems.length > 0)
-    return { findings, reportsLoad: false, secrets: [], secretNames: [] };
+    return { findings, reportsLoad: false, loadMetrics: [], secrets: [], secretNames: [] };
   const own = options.mode === 'proxyless' && !saysProtocol(message!) ? asRequested(cluster.value) : cluster.value;
   const value = options.adaptCluster?.(own) ?? own;
   const { discovery } = value;
@@ -149,6 +151,7 @@ export function readCluster(bytes: Uint8Array, options: ReadOptions): ReadCluste
     value: { ...cluster, value },
     ...(discovery.kind === 'endpoints' && { endpointsName: discovery.name }),
     reportsLoad: message?.has('lrs_server') === true,
+    loadMetrics: message?.texts('lrs_report_endpoint_metrics') ?? [],
     secrets: tls.secrets,
     secretNames: tls.names,
   };

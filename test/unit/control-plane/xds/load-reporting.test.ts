@@ -146,12 +146,15 @@ describe('load reporting', () => {
     assert.deepEqual(await nextReport(report, 2500), []);
   });
 
-  it('reports drops by category, those of our own limits in the sum alone, and named metrics', async () => {
+  it('reports drops by category, those of our own limits in the sum alone, and metrics', async () => {
     const report = await reporting();
     await asked(report, { all: true });
     report.loads.add('orders', 'a', { issued: 2, succeeded: 2 });
     const [load] = report.loads.clusters;
-    const metrics = [{ name: 'queue', count: 2, sum: 7.5 }];
+    const metrics = [
+      { name: 'named_metrics.queue', count: 2, sum: 7.5 },
+      { name: 'cpu_utilization', count: 2, sum: 0.75 },
+    ];
     report.loads.set('orders', {
       drops: [
         { category: 'lb', count: 2 },
@@ -162,7 +165,7 @@ describe('load reporting', () => {
     const [orders] = await nextReport(report);
     assert.equal(orders!.dropped, 5);
     assert.deepEqual(orders!.drops, { lb: 2 });
-    assert.deepEqual(orders!.localities[0]!.metrics, { queue: [2, 7.5] });
+    assert.deepEqual(orders!.localities[0]!.metrics, { 'named_metrics.queue': [2, 7.5], 'field 12': [2, 0.75] });
     report.loads.set('orders', {
       drops: [
         { category: 'lb', count: 3 },
