@@ -2,7 +2,7 @@
  * TLS to a cluster's endpoints (`UpstreamTlsContext`). The model names certificates and roots and never holds them: secrets of SDS
  * keep their names, certificate providers get `provider:<name>`, and what stands in the configuration itself is handed on beside it.
  */
-import type { SecretRef, UpstreamTls, UpstreamTlsMatch } from '../../../model/tls.ts';
+import type { SanMatcher, SecretRef, UpstreamTls, UpstreamTlsMatch } from '../../../model/tls.ts';
 import { namedFile } from './data-source.ts';
 import type { Message } from './message.ts';
 import { structFrom } from './metadata.ts';
@@ -62,14 +62,7 @@ function tlsFrom(message: Message, secrets: TlsSecrets): UpstreamTls {
     message.note('auto_host_sni', 'the server name is the one in sni, else the host that was asked for');
   const identity = common && identityFrom(common, secrets);
   const validation = common && trustFrom(common, secrets);
-  // "Replaces any Subject Alternative Name (SAN) validations with a validation for a DNS SAN matching the SNI value sent."
-  const namesServer = message.flag('auto_sni_san_validation') === true;
-  const peers = namesServer ? [] : (validation?.peers ?? []);
-  if (peers.length === 0 && !namesServer && !isRefusedName(validation?.trust))
-    message.findings.note(
-      message.at('common_tls_context'),
-      `asks for no name of the peer${validation === undefined ? ' and for no roots' : ''}: its certificate must name the server and be trusted, all the same`,
-    );
+  const peers = peersOf(message, sni, validation);
   const alpn = common?.texts('alpn_protocols') ?? [];
   return {
     mode: identity === undefined ? 'simple' : 'mutual',
@@ -80,6 +73,28 @@ function tlsFrom(message: Message, secrets: TlsSecrets): UpstreamTls {
     peers,
     ...(common && tlsParametersFrom(common)),
   };
+}
+
+/**
+ * Whose certificate is accepted. Where no name is asked for, Envoy accepts whoever the roots do, and Istio asks for none while it knows
+ * no identity of a service: then it is any SPIFFE identity of these roots, and any certificate that names the server.
+ */
+function peersOf(message: Message, sni: string | undefined, validation: Validation | undefined): readonly SanMatcher[] {
+  // "Replaces any Subject Alternative Name (SAN) validations with a validation for a DNS SAN matching the SNI value sent."
+  if (message.flag('auto_sni_san_validation') === true) return [];
+  const { trust, peers = [] } = validation ?? {};
+  if (peers.length > 0 || isRefusedName(trust)) return peers;
+  const place = message.at('common_tls_context');
+  const named = `asks for no name of the peer${trust === undefined ? ' and for no roots' : ''}: its certificate must`;
+  if (sni === undefined || trust === undefined) {
+    message.findings.note(place, `${named} name the server and be trusted, all the same`);
+    return [];
+  }
+  message.findings.note(place, `${named} name the server, all the same, or have a SPIFFE ID`);
+  return [
+    { kind: 'uri', match: 'prefix', value: 'spiffe://' },
+    { kind: 'dns', match: 'exact', value: sni },
+  ];
 }
 
 /** Name of a secret of SDS. */
