@@ -83,3 +83,10 @@ function folded(key: string): string {
 function isDefault(value: unknown): boolean {
   return value === false || value === '' || value === 0 || (Array.isArray(value) && value.length === 0);
 }
+
+/** The value of a wrapper that is written as the message that it is: `{ value: true }`. */
+export function unwrapped(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const keys = Object.keys(value);
+  return keys.length === 1 && keys[0] === 'value' ? (value as { readonly value: unknown }).value : value;
+}

@@ -5,8 +5,9 @@
  * has besides: `{ seconds: 30 }` for a duration, `{ value: true }` for a wrapper.
  */
 import { durationMsFrom } from './duration.ts';
-import { JsonFields } from './json-fields.ts';
+import { JsonFields, unwrapped } from './json-fields.ts';
 import type { MessageFields } from './message-fields.ts';
+import { pathOf, type Place } from './place.ts';
 import { printed } from './printed.ts';
 import { typedMessage, type TypedMessage } from './typed-message.ts';
 
@@ -288,23 +289,8 @@ export class Message {
   }
 }
 
-/** Where a message stands: at a path, or in a field of another message (at an index of its list, or −1). */
-type Place = string | { readonly owner: Message; readonly name: string; readonly index: number };
-
-function pathOf(place: Place): string {
-  if (typeof place === 'string') return place;
-  const path = place.owner.at(place.name);
-  return place.index === -1 ? path : `${path}[${place.index}]`;
-}
-
 const none: readonly Message[] = [];
 
 function noMessage(value: unknown): string {
   return `must be a message (an object), not ${printed(value)}`;
-}
-
-function unwrapped(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-  const keys = Object.keys(value);
-  return keys.length === 1 && keys[0] === 'value' ? (value as { readonly value: unknown }).value : value;
 }

@@ -20,7 +20,7 @@ const list = typeFrom('google.protobuf.ListValue 1=values:*V');
 const value = typeFrom(
   'google.protobuf.Value 1=null_value:i/0 2=number_value:d/0 3=string_value:s/0 4=bool_value:b/0 5=struct_value:S/0 6=list_value:L/0',
 );
-const any = typeFrom('google.protobuf.Any 1=type_url:s 2=value:y');
+const typedAny = typeFrom('google.protobuf.Any 1=type_url:s 2=value:y');
 
 /** Types whose JSON is no object of their fields: in an `Any` it stands under `value`. */
 const inValue: ReadonlyMap<string, FieldType> = new Map(
@@ -185,7 +185,7 @@ export interface AnyContent {
 
 /** Reads an `Any`; a symbol says what is wrong. */
 export function contentOfAny(bytes: Buffer, start: number, end: number): AnyContent | symbol {
-  const scan = scanMessage(bytes, start, end, any);
+  const scan = scanMessage(bytes, start, end, typedAny);
   if (scan === undefined) return noMessage;
   const [urlStart, urlEnd, valueStart = 0, valueEnd = 0] = scan.cells as (number | undefined)[];
   const typeUrl = urlStart === undefined ? '' : textAt(bytes, urlStart, urlEnd!);
