@@ -168,4 +168,21 @@ describe('endpoints from their bytes', () => {
       ({ memo } = result);
     }
   });
+
+  it('are what they are over messages, whatever happened to the bytes', () => {
+    const random = seededRandom(5);
+    const pick = (count: number): number => Math.floor(random() * count);
+    const all = rows.map(({ endpoint }) => endpoint);
+    const seeds = [all, all.slice(0, 3), [endpointAt('192.0.2.1', { metadata: workload, load_balancing_weight: 3 })]].map(
+      (lb_endpoints) => bytesOf([{ lb_endpoints }]),
+    );
+    let memo: ReturnType<typeof endpointsFromWire>['memo'] | undefined;
+    for (let round = 0; round < 8000; round++) {
+      const bytes = Buffer.from(seeds[pick(2) === 0 ? 2 : pick(3)]!);
+      for (let changes = 1 + pick(3); changes > 0; changes--) bytes[pick(bytes.length)] = pick(4) === 0 ? pick(256) : pick(40);
+      const result = endpointsFromWire(bytes, memo);
+      assertSame(result, overMessages(bytes));
+      if (pick(10) === 0) ({ memo } = result);
+    }
+  });
 });
