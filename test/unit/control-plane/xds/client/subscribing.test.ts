@@ -28,6 +28,23 @@ for (const variant of variants)
       ]);
     });
 
+    it('has its own 15 s when it is asked for later', async (t) => {
+      const { client, server, heard, clock } = await withClient(t, { variant });
+      server.push(endpoints, { a: namedResource('a') });
+      client.subscribe(endpoints, 'a');
+      await server.seen((request) => request.nonce !== '');
+      await clock.advance(10_000);
+      client.subscribe(endpoints, 'b');
+      await server.seen((request) => request.names.includes('b'));
+      await clock.advance(14_999);
+      assert.deepEqual(heard.absent, []);
+      await clock.advance(1);
+      assert.deepEqual(
+        heard.absent.map(({ name }) => name),
+        ['b'],
+      );
+    });
+
     it('is not absent while the server is away', async (t) => {
       const { client, server, heard, clock } = await withClient(t, { variant });
       client.subscribe(endpoints, 'a');
