@@ -2,13 +2,13 @@
  * From what is kept to what is in force: finds what the demands need, subscribes to it, builds it and applies what is not in force
  * yet. One run at a time; what changes meanwhile makes another one follow. Endpoints alone take a short way, since they change most.
  */
-import type { ControlPlaneContext, Demand, Problem } from '../../../model/contracts.ts';
-import type { Resource, ResourceKey } from '../../../model/snapshot.ts';
-import { typeUrls, type RefusedResource, type TypeUrl } from '../client/contract.ts';
-import { isRefusedName } from '../translate/tls-secrets.ts';
+import type { ControlPlaneContext, Demand } from '../../../model/contracts.ts';
+import type { Resource } from '../../../model/snapshot.ts';
 import { withFallbacks, withUsedSubsets } from '../translate/link-subsets.ts';
 import type { ReadListener, ReadOptions } from '../translate/received.ts';
+import { isRefusedName } from '../translate/tls-secrets.ts';
 import type { XdsSourceOptions } from '../source.ts';
+import { InForce, type RefusedByStore } from './in-force.ts';
 import type { Kept, KeptKind, KeptResources } from './kept-resources.ts';
 import type { Listeners } from './listeners.ts';
 import { LoadWatch } from './load-watch.ts';
@@ -19,14 +19,9 @@ import type { SavedResource } from './snapshot-file.ts';
 import type { SourceStatus } from './source-status.ts';
 import type { Subscriptions } from './subscriptions.ts';
 import { ClusterReader, clustersOfTables, type EndpointsReader, type WantedCluster } from './wanted-clusters.ts';
-import {
-  findRoutes,
-  type Answer,
-  type Authority,
-  type RouteFinding,
-  type ServedNow,
-  type WantedRoutes,
-} from './wanted-routes.ts';
+import { findRoutes, type Authority, type RouteFinding, type ServedNow, type WantedRoutes } from './wanted-routes.ts';
+import { Wants } from './wants.ts';
+import { whyNoCluster } from './why-no-cluster.ts';
 
 /** What delivering needs. */
 export interface DeliveryParts {
@@ -40,18 +35,6 @@ export interface DeliveryParts {
   readonly endpoints: EndpointsReader;
   readonly secrets: SecretDelivery;
   readonly status: SourceStatus;
-}
-
-/** A resource that the store refused although it had passed the checks. */
-export interface RefusedByStore extends RefusedResource {
-  readonly typeUrl: TypeUrl;
-}
-
-interface Want {
-  readonly want: Demand;
-  readonly authority: Authority | undefined;
-  /** The reason that was given last for its absence. */
-  told: string | undefined;
 }
 
 const noRoutes: WantedRoutes = {
@@ -70,14 +53,12 @@ export class Delivery {
   private readonly tables: ReadTables;
   private readonly clusters: ClusterReader;
   private readonly loads: LoadWatch;
-  private readonly wants = new Map<string, Want>();
+  private readonly wants = new Wants();
   private readonly served: ServedNow = new WeakMap();
   private routes: WantedRoutes = noRoutes;
   /** Clusters in force or on the way, with their endpoints' names. */
   private wanted: ReadonlyMap<string, WantedCluster> = new Map();
-  private missing: ReadonlySet<string> = new Set();
-  /** What is in force, by kind and name. */
-  private readonly inForce = new Map<string, Resource>();
+  private readonly inForce: InForce;
   private listenersInUse: ReadonlySet<string> = new Set();
   private isStarted = false;
   private isAllDirty = false;
@@ -89,6 +70,7 @@ export class Delivery {
     this.tables = new ReadTables(parts.kept['route-table'], parts.read);
     this.clusters = new ClusterReader(parts.kept.cluster, parts.read);
     const { options, absences, listeners, kept } = parts;
+    this.inForce = new InForce(parts.context, kept);
     this.loads = new LoadWatch(options.loadReports, parts.context, parts.status);
     const defaultNames = ({ host, port }: Authority): readonly string[] => [`${host}:${port}`, host];
     this.finding = {
@@ -96,6 +78,7 @@ export class Delivery {
       listenerNames: options.listenerNames ?? defaultNames,
       searchDomains: options.searchDomains ?? [],
       absence: (kind, name) => absences[kind].get(name),
+      isPassThrough: (cluster) => (this.clusters.discoveryOf(cluster) ?? 'original-destination') === 'original-destination',
       isIncomplete: (name) =>
         (listeners.read(name)?.extensionNames ?? []).some(
           (extension) => !kept.extension.has(extension) && !absences.extension.has(extension),
@@ -111,29 +94,19 @@ export class Delivery {
 
   demand(want: Demand, until: AbortSignal): void {
     if (until.aborted) return;
-    const key = keyOfDemand(want);
-    const authority = want.kind === 'authority' ? { host: want.host.toLowerCase(), port: want.port } : undefined;
-    const entry: Want = { want, authority, told: undefined };
-    this.wants.set(key, entry);
-    until.addEventListener(
-      'abort',
-      () => {
-        if (this.wants.get(key) !== entry) return;
-        this.wants.delete(key);
-        this.isAllDirty = true;
-        void this.flush();
-      },
-      { once: true },
-    );
-    this.isAllDirty = true;
-    void this.flush();
+    const changed = (): void => {
+      this.isAllDirty = true;
+      void this.flush();
+    };
+    this.wants.add(want, until, changed);
+    changed();
   }
 
   /** What an answer waits for. */
   awaits(want: Demand): string | undefined {
-    const entry = this.wants.get(keyOfDemand(want));
     if (want.kind === 'authority') {
-      const answer = entry?.authority && this.routes.answers.get(entry.authority);
+      const authority = this.wants.authorityOf(want);
+      const answer = authority && this.routes.answers.get(authority);
       return answer?.kind === 'awaited' ? answer.what : undefined;
     }
     const name = JSON.stringify(want.name);
@@ -143,13 +116,13 @@ export class Delivery {
 
   /** What there is of a resource changed. */
   changed(kind: KeptKind, name: string): void {
-    if (kind === 'endpoints' && this.parts.kept.endpoints.has(name)) this.dirtyEndpoints.add(name);
+    if (kind === 'endpoints' && this.inForce.has({ kind, name })) this.dirtyEndpoints.add(name);
     else this.isAllDirty = true;
   }
 
   /** Whether the store reports what has no effect in it. */
   isReported(kind: KeptKind, name: string): boolean {
-    return (kind === 'cluster' || kind === 'endpoints') && this.inForce.has(`${kind}\n${name}`);
+    return (kind === 'cluster' || kind === 'endpoints') && this.inForce.has({ kind, name });
   }
 
   /** What is in use and may be written to the disk; undefined while it is itself from there. */
@@ -193,10 +166,7 @@ export class Delivery {
   /** Delivers until nothing is left that changed. Never rejects. */
   flush(): Promise<readonly RefusedByStore[]> {
     if (!this.isStarted || this.isOver) return Promise.resolve([]);
-    this.running ??= this.deliverAll().finally(() => {
-      this.running = undefined;
-    });
-    return this.running;
+    return (this.running ??= this.deliverAll());
   }
 
   private get isOver(): boolean {
@@ -217,6 +187,8 @@ export class Delivery {
         this.parts.status.note('delivery', { key: { kind: 'listener', name: '*' }, path: '', reason });
       }
     }
+    // In the same step as the last look: what changes from here on begins another run.
+    this.running = undefined;
     return refused;
   }
 
@@ -229,7 +201,7 @@ export class Delivery {
       const value = wanted.has(name) ? this.parts.endpoints.read(name) : undefined;
       if (value !== undefined) set.push({ kind: 'endpoints', name, value });
     }
-    return this.apply(set, []);
+    return this.inForce.set(set, this.version);
   }
 
   private async deliverWanted(): Promise<readonly RefusedByStore[]> {
@@ -237,9 +209,8 @@ export class Delivery {
     this.dirtyEndpoints = new Set();
     const { context, listeners, options, endpoints, secrets } = this.parts;
     const pace = new Pace(context.clock);
-    const authorities = [...this.wants.values()].flatMap(({ authority }) => authority ?? []);
     const { finding, tables, served: now } = this;
-    this.routes = await findRoutes(authorities, { finding, listeners, tables, now }, pace);
+    this.routes = await findRoutes(this.wants.authorities(), { finding, listeners, tables, now }, pace);
     const inbound = options.mode === 'sidecar' ? listeners.inbound() : [];
     const used = new Set([...this.routes.used, ...inbound]);
     listeners.retain(used);
@@ -247,13 +218,11 @@ export class Delivery {
     const reads = [...used].flatMap((name) => listeners.read(name) ?? []);
 
     const outbound = [...this.routes.listeners.values()];
-    const named = [...this.wants.values()].flatMap(({ want }) => (want.kind === 'cluster' ? [want.name] : []));
-    const asked = new Set([...named, ...clustersOfTables(outbound.map(({ routes }) => routes))]);
+    const asked = new Set([...this.wants.clusters(), ...clustersOfTables(outbound.map(({ routes }) => routes))]);
     const { clusters, missing } = this.clusters.closure(asked);
     this.clusters.retain(clusters);
     this.wanted = clusters;
     this.loads.wanted(clusters);
-    this.missing = missing;
 
     const endpointsNames = new Set([...clusters.values()].flatMap(({ read }) => read.endpointsName ?? []));
     endpoints.retain(endpointsNames);
@@ -287,14 +256,16 @@ export class Delivery {
       ...reads.flatMap((read) => read.inbound.map((way): Resource => ({ kind: 'listener', name: way.name, value: way }))),
     ];
 
-    const texts = new Set(wanted.map(textOf));
-    const removed = [...this.inForce].filter(([text]) => !texts.has(text));
-    const set = wanted.filter((resource) => this.inForce.get(textOf(resource))?.value !== resource.value);
-    const refused = await this.apply(
-      set,
-      removed.map(([, { kind, name }]) => ({ kind, name })),
+    const { set, refused } = await this.inForce.replace(wanted, this.version);
+    this.wants.tell(
+      context.sink,
+      (authority) => {
+        const answer = this.routes.answers.get(authority);
+        return answer?.kind === 'absent' ? answer.reason : undefined;
+      },
+      (name) => whyNoCluster(name, this.wanted.get(name), this.parts),
+      new Set(set.flatMap(({ kind, name }) => (kind === 'cluster' ? [name] : []))),
     );
-    this.answer(new Set(set.map(textOf)));
     return refused;
   }
 
@@ -321,73 +292,4 @@ export class Delivery {
     }
     if (kind === 'secret') this.endedSecrets = ended;
   }
-
-  private async apply(set: readonly Resource[], remove: readonly ResourceKey[]): Promise<readonly RefusedByStore[]> {
-    if (this.isOver || (set.length === 0 && remove.length === 0)) return [];
-    const { sink } = this.parts.context;
-    const unhonoured = set.flatMap(({ kind, name }): Problem[] => {
-      const kept = kind === 'cluster' || kind === 'endpoints' ? this.parts.kept[kind].get(name) : undefined;
-      return (kept?.unhonoured ?? []).map((found) => ({ key: { kind, name }, ...found }));
-    });
-    const result = await sink.apply({ version: this.version, set, remove, unhonoured });
-    const rejected = new Set(result.rejected.map(({ key }) => textOf(key)));
-    for (const key of remove) this.inForce.delete(textOf(key));
-    for (const resource of set) if (!rejected.has(textOf(resource))) this.inForce.set(textOf(resource), resource);
-    return result.rejected.map(({ key: { kind, name }, path, reason }) => ({
-      typeUrl: kind === 'cluster' ? typeUrls.cluster : kind === 'endpoints' ? typeUrls.endpoints : typeUrls.listener,
-      name,
-      reason: path === '' ? reason : `${path}: ${reason}`,
-    }));
-  }
-
-  /** Tells of what is asked for and is not there; again of what was set, since the store takes that for an answer. */
-  private answer(justSet: ReadonlySet<string>): void {
-    const { sink } = this.parts.context;
-    for (const entry of this.wants.values()) {
-      const { want, authority } = entry;
-      const reason =
-        authority === undefined
-          ? this.clusterAbsence((want as { name: string }).name)
-          : reasonOf(this.routes.answers.get(authority));
-      const isAgain = want.kind === 'cluster' && justSet.has(`cluster\n${want.name}`);
-      if (reason !== undefined && (reason !== entry.told || isAgain)) sink.absent(want, reason);
-      entry.told = reason;
-    }
-  }
-
-  /** Why there is no such cluster, or nothing to send requests to in it. */
-  private clusterAbsence(name: string): string | undefined {
-    const { kept, absences, subscriptions } = this.parts;
-    const cluster = this.wanted.get(name);
-    if (cluster !== undefined) {
-      const { endpointsName } = cluster.read;
-      if (endpointsName === undefined || kept.endpoints.has(endpointsName)) return undefined;
-      const reason = absences.endpoints.get(endpointsName) ?? refusalOf(kept.endpoints, endpointsName);
-      return reason && `endpoints ${JSON.stringify(endpointsName)}: ${reason}`;
-    }
-    const refusal = refusalOf(kept.cluster, name);
-    if (refusal !== undefined) return refusal;
-    if (subscriptions.isWildcard('cluster'))
-      return kept.cluster.isComplete ? `the server has ${kept.cluster.size} clusters, and none has this name` : undefined;
-    return absences.cluster.get(name);
-  }
-}
-
-function refusalOf(kept: KeptResources, name: string): string | undefined {
-  const problems = kept.get(name)?.refusal?.problems;
-  if (problems === undefined || problems.length === 0) return undefined;
-  const { path, reason } = problems[0]!;
-  return `what came was refused: ${path === '' ? '' : `${path} `}${reason}`;
-}
-
-function reasonOf(answer: Answer | undefined): string | undefined {
-  return answer?.kind === 'absent' ? answer.reason : undefined;
-}
-
-function keyOfDemand(want: Demand): string {
-  return want.kind === 'cluster' ? `cluster ${want.name}` : `authority ${want.host}:${want.port}`;
-}
-
-function textOf({ kind, name }: ResourceKey): string {
-  return `${kind}\n${name}`;
 }

@@ -58,6 +58,8 @@ export class KeptResources {
   /** Those with a refusal, so that nobody looks through ten thousand for them. */
   private readonly refused = new Set<Kept>();
   private good = 0;
+  /** Counts the changes of what there is. */
+  revision = 0;
 
   constructor(kind: KeptKind, pool: FindingsPool) {
     this.kind = kind;
@@ -91,6 +93,7 @@ export class KeptResources {
     const entry = this.entryOf(name);
     if (entry.bytes === undefined) this.good++;
     entry.bytes = Uint8Array.from(bytes);
+    this.revision++;
     entry.version = version;
     entry.unhonoured = this.pool.share(unhonoured);
     entry.notes = this.pool.share(notes);
@@ -118,6 +121,7 @@ export class KeptResources {
   drop(entry: Kept): void {
     if (entry.bytes !== undefined) this.good--;
     entry.bytes = undefined;
+    this.revision++;
   }
 
   delete(name: string): boolean {

@@ -9,7 +9,17 @@ interface Digest {
   readonly addresses: readonly string[];
   readonly ways: readonly { readonly port: number | undefined; readonly table: string | undefined }[];
   readonly isInbound: boolean;
+  /** Cluster of the connections that no other listener takes. */
+  readonly catchAll: string | undefined;
   readonly extensionNames: readonly string[];
+}
+
+/** What is looked up again and again. */
+interface Index {
+  readonly revision: number;
+  readonly ports: ReadonlyMap<number, readonly BoundWay[]>;
+  readonly inbound: readonly string[];
+  readonly catchAll: { readonly resource: string; readonly cluster: string } | undefined;
 }
 
 /** A way out through a listener. */
@@ -28,6 +38,7 @@ export class Listeners {
   private readonly kept: KeptResources;
   private readonly options: ReadOptions;
   private readonly digests = new Map<string, Digest>();
+  private lastIndex: Index | undefined = undefined;
   private readonly reads = new Map<string, { readonly bytes: Uint8Array; readonly read: ReadListener }>();
 
   constructor(kept: KeptResources, options: ReadOptions) {
@@ -42,14 +53,22 @@ export class Listeners {
 
   /** The ways out to a port. */
   ofPort(port: number): readonly BoundWay[] {
-    const found: BoundWay[] = [];
-    for (const { name, bytes } of this.kept.all()) {
-      if (bytes === undefined) continue;
-      const { ways, addresses } = this.digest(name, bytes);
-      for (const [index, way] of ways.entries())
-        if (way.port === port) found.push({ resource: name, index, addresses, table: way.table });
-    }
-    return found;
+    return this.index.ports.get(port) ?? [];
+  }
+
+  /** Ports that there are ways out to, in order. */
+  ports(): readonly number[] {
+    return [...this.index.ports.keys()].toSorted((a, b) => a - b);
+  }
+
+  /** Names of those that are ways in. */
+  inbound(): readonly string[] {
+    return this.index.inbound;
+  }
+
+  /** Where connections go that no listener takes (`use_original_dst` in Envoy), by what the server says of them. */
+  catchAll(): { readonly resource: string; readonly cluster: string } | undefined {
+    return this.index.catchAll;
   }
 
   /** The ways out of one listener. */
@@ -58,24 +77,6 @@ export class Listeners {
     if (bytes === undefined) return undefined;
     const { ways, addresses } = this.digest(name, bytes);
     return ways.map(({ table }, index) => ({ resource: name, index, addresses, table }));
-  }
-
-  /** Ports that there are ways out to, in order. */
-  ports(): readonly number[] {
-    const ports = new Set<number>();
-    for (const { name, bytes } of this.kept.all()) {
-      if (bytes === undefined) continue;
-      for (const { port } of this.digest(name, bytes).ways) if (port !== undefined) ports.add(port);
-    }
-    return [...ports].toSorted((a, b) => a - b);
-  }
-
-  /** Names of those that are ways in. */
-  inbound(): readonly string[] {
-    const names: string[] = [];
-    for (const { name, bytes } of this.kept.all())
-      if (bytes !== undefined && this.digest(name, bytes).isInbound) names.push(name);
-    return names;
   }
 
   /** The listener itself. What is read stays until {@link retain}. */
@@ -105,6 +106,31 @@ export class Listeners {
     this.digests.set(name, digestOf(bytes, read));
   }
 
+  /** Made anew when any listener changed. */
+  private get index(): Index {
+    if (this.lastIndex?.revision !== this.kept.revision) this.lastIndex = this.makeIndex();
+    return this.lastIndex;
+  }
+
+  private makeIndex(): Index {
+    const ports = new Map<number, BoundWay[]>();
+    const inbound: string[] = [];
+    let catchAll: Index['catchAll'];
+    for (const { name, bytes } of this.kept.all()) {
+      if (bytes === undefined) continue;
+      const { ways, addresses, isInbound, catchAll: cluster } = this.digest(name, bytes);
+      if (isInbound) inbound.push(name);
+      if (cluster !== undefined) catchAll ??= { resource: name, cluster };
+      for (const [index, { port, table }] of ways.entries()) {
+        if (port === undefined) continue;
+        const list = ports.get(port) ?? [];
+        list.push({ resource: name, index, addresses, table });
+        ports.set(port, list);
+      }
+    }
+    return { revision: this.kept.revision, ports, inbound, catchAll };
+  }
+
   private digest(name: string, bytes: Uint8Array): Digest {
     let digest = this.digests.get(name);
     if (digest?.bytes !== bytes) {
@@ -115,12 +141,13 @@ export class Listeners {
   }
 }
 
-function digestOf(bytes: Uint8Array, { outbound, inbound, extensionNames }: ReadListener): Digest {
+function digestOf(bytes: Uint8Array, { outbound, inbound, extensionNames, catchAllCluster }: ReadListener): Digest {
   return {
     bytes,
     addresses: boundAddresses(bytes),
     ways: outbound.map(({ port, routes }) => ({ port, table: typeof routes === 'string' ? routes : undefined })),
     isInbound: inbound.length > 0,
+    catchAll: catchAllCluster,
     extensionNames,
   };
 }

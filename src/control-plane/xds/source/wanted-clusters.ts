@@ -1,5 +1,5 @@
 /** From the clusters that routes lead to, and those that are asked for by name, to all that these need. */
-import type { EndpointsConfig } from '../../../model/cluster.ts';
+import type { Discovery, EndpointsConfig } from '../../../model/cluster.ts';
 import type { RouteTableConfig } from '../../../model/route.ts';
 import type { SelectableCluster } from '../translate/link-subsets.ts';
 import { readCluster, type ReadCluster, type ReadOptions } from '../translate/received.ts';
@@ -63,6 +63,11 @@ export class ClusterReader {
       if (circuitBreaker?.fallback?.kind === 'cluster') queue.push(circuitBreaker.fallback.cluster);
     }
     return { clusters, missing };
+  }
+
+  /** Where the endpoints of a cluster come from; undefined while it is not there. */
+  discoveryOf(name: string): Discovery['kind'] | undefined {
+    return this.read(name)?.value?.value.discovery.kind;
   }
 
   /** Drops what was read of all others. */

@@ -49,6 +49,8 @@ export interface RouteFinding {
   readonly searchDomains: readonly string[];
   /** Why the server has not what is subscribed to by name, if it said so. */
   absence(kind: 'listener' | 'route-table', name: string): string | undefined;
+  /** Whether the cluster is for whoever is dialled (`ORIGINAL_DST`): then the next source, or DNS, does that. */
+  isPassThrough(cluster: string): boolean;
   /** Whether a listener lacks filters that are delivered apart. */
   isIncomplete(listener: string): boolean;
 }
@@ -67,7 +69,11 @@ interface Served {
 /** What the authorities have now, by the authority. */
 export type ServedNow = WeakMap<Authority, Served>;
 
-type Ways = { readonly kind: 'ways'; readonly ways: readonly BoundWay[] } | Answer;
+type Ways =
+  | { readonly kind: 'ways'; readonly ways: readonly BoundWay[] }
+  /** What no listener is for goes to a cluster, whatever it is. */
+  | { readonly kind: 'raw'; readonly resource: string; readonly cluster: string }
+  | Answer;
 
 /** Finds what serves these authorities, by what is kept now. */
 export async function findRoutes(
@@ -111,7 +117,12 @@ export async function findRoutes(
   const hosts = new Map<string, Set<VirtualHostConfig>>([...picked.keys()].map((name) => [name, new Set()]));
   for (const [authority, ways] of waysOf) {
     if (pace.isOver) await pace.turn();
-    const answer = ways.kind === 'ways' ? serve(authority, ways.ways) : ways;
+    const answer =
+      ways.kind === 'ways'
+        ? serve(authority, ways.ways)
+        : ways.kind === 'raw'
+          ? serveRaw(authority, ways.resource, ways.cluster)
+          : ways;
     const last = answer.kind === 'awaited' ? now.get(authority) : undefined;
     if (last === undefined || listeners.ofName(last.resource) === undefined) answers.set(authority, answer);
     else {
@@ -161,6 +172,26 @@ export async function findRoutes(
       );
     }
     return { kind: 'absent', reason: looked.join('; ') };
+  }
+
+  /** Everything to one cluster, as a proxy of connections does. */
+  function serveRaw(authority: Authority, resource: string, cluster: string): Answer {
+    const name = `${resource}:${authority.port}`;
+    const host: VirtualHostConfig = {
+      name: cluster,
+      domains: [],
+      routes: [
+        {
+          name: cluster,
+          match: { path: { kind: 'prefix', value: '/' } },
+          action: { kind: 'forward', to: [{ cluster, weight: 1 }] },
+        },
+      ],
+    };
+    const head: RouteTableConfig = { name: cluster, virtualHosts: [] };
+    const listener: OutboundListenerConfig = { direction: 'outbound', name, port: authority.port, routes: head };
+    give({ resource, name, listener, head, host, forms: sentForms(authority) });
+    return { kind: 'served' };
   }
 
   /** What serves the authority. Where it is sent without its port by default, a domain with the port means it as well. */
@@ -214,6 +245,8 @@ function waysBySidecar({ host, port }: Authority, finding: RouteFinding, listene
   const ways = [...exact, ...named, ...all];
   if (ways.length > 0) return { kind: 'ways', ways };
   if (!listeners.isComplete) return { kind: 'awaited', what: 'its listeners' };
+  const rest = listeners.catchAll();
+  if (rest !== undefined && !finding.isPassThrough(rest.cluster)) return { kind: 'raw', ...rest };
   const ports = listeners.ports();
   const known = ports.length === 0 ? 'for no port' : `for ${ports.slice(0, 20).join(', ')}${ports.length > 20 ? ' …' : ''}`;
   return { kind: 'absent', reason: `no HTTP listener for port ${port} serves ${host}; there are listeners ${known}` };

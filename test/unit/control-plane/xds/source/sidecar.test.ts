@@ -231,3 +231,51 @@ describe('a source as a sidecar', () => {
     assert.notEqual(hosts()[1]!.routes, cart!.routes);
   });
 });
+
+describe('a port that no listener is for', () => {
+  const catchAll = (cluster: string): object => ({
+    name: 'virtualOutbound',
+    address: { socket_address: { address: '0.0.0.0', port_value: 15001 } },
+    traffic_direction: 'OUTBOUND',
+    use_original_dst: true,
+    filter_chains: [
+      {
+        name: 'rest',
+        filters: [
+          {
+            name: 'envoy.filters.network.tcp_proxy',
+            typed_config: {
+              '@type': 'type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy',
+              stat_prefix: 'rest',
+              cluster,
+            },
+          },
+        ],
+      },
+    ],
+  });
+  const passThrough = { name: 'PassthroughCluster', type: 'ORIGINAL_DST', lb_policy: 'CLUSTER_PROVIDED', connect_timeout: '1s' };
+  const blackHole = { name: 'BlackHoleCluster', type: 'STATIC', connect_timeout: '1s' };
+
+  it('is for the next source where the mesh lets everything through', async () => {
+    await using source = await sourceOnStore();
+    source.ask('elsewhere:8443');
+    await source.client.push('cluster', [passThrough, blackHole]);
+    await source.client.push('listener', [sidecarListener(80), catchAll('PassthroughCluster')]);
+
+    assert.match(source.absences[0]!.reason, /no HTTP listener for port 8443/);
+  });
+
+  it('leads nowhere where the mesh lets nothing through that it does not know', async () => {
+    await using source = await sourceOnStore();
+    source.ask('elsewhere:8443');
+    await source.client.push('cluster', [passThrough, blackHole]);
+    await source.client.push('listener', [sidecarListener(80), catchAll('BlackHoleCluster')]);
+
+    assert.equal(source.absences.length, 0);
+    assert.deepEqual(served(source, 'virtualOutbound:8443'), {
+      'elsewhere:8443': ['BlackHoleCluster'],
+    });
+    assert.notEqual(source.value('cluster', 'BlackHoleCluster'), undefined);
+  });
+});
