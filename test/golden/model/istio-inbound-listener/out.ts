@@ -20,7 +20,7 @@ const mutual: FilterChainConfig = {
     cipherSuites: ['ECDHE-ECDSA-AES256-GCM-SHA384', 'ECDHE-RSA-AES256-GCM-SHA384'],
   },
   serverHeader: 'istio-envoy',
-  trustedHops: 1,
+  trustedHops: 2,
   forwardClientCertificate: { mode: 'append-forward', fields: ['subject', 'dns', 'uri'] },
   pathNormalization: { normalize: true, mergeSlashes: true, escapedSlashes: 'reject' },
   policy: { idleTimeoutMs: 0, upgrades: ['websocket'] },

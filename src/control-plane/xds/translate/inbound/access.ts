@@ -2,7 +2,7 @@
  * What the filters of one chain say about who may come in, gathered in the order in which they stand: tokens come before the rules
  * that look at their claims, and a shadow rule before the authorizer that is asked because of it.
  */
-import type { AuthorizationPolicyConfig, ExternalAuthorizerConfig } from '../../../../model/authorization.ts';
+import type { AuthorizationPolicyConfig, AuthorizationRule, ExternalAuthorizerConfig } from '../../../../model/authorization.ts';
 import type { FilterChainConfig } from '../../../../model/listener.ts';
 import type { StringMatcher } from '../../../../model/match.ts';
 import type { Message } from '../message.ts';
@@ -33,7 +33,7 @@ export class Access {
   private readonly authorizers: Authorizer[] = [];
   private readonly refusals: AuthorizationPolicyConfig[] = [];
   /** Shadow rules by which an authorizer is asked. */
-  private readonly asking = new Set<AuthorizationPolicyConfig>();
+  private readonly asking = new Set<AuthorizationRule>();
 
   /** Names of the filters by what they are. */
   private readonly kinds = new Map<string, 'rules' | 'tokens' | 'authorizer'>();
@@ -94,7 +94,7 @@ export class Access {
       for (const policy of rules.shadow) {
         const asked = policy.rules.filter((each) => isNamed(each.name, rule));
         if (asked.length === 0) continue;
-        this.asking.add(policy);
+        for (const each of asked) this.asking.add(each);
         custom.push({ name: policy.name, action: 'custom', provider: name, rules: asked });
       }
     }
@@ -128,11 +128,17 @@ export class Access {
       if (allows) stage += 1;
       return [
         ...enforced.map((policy) => (policy.action === 'allow' && own > 0 ? { ...policy, stage: own } : policy)),
-        ...shadow.filter((policy) => !this.asking.has(policy)).map((policy) => ({ ...policy, dryRun: true })),
+        ...shadow.flatMap((policy) => this.dryRun(policy)),
       ];
     });
     const custom = this.authorizers.flatMap((authorizer) => authorizer.custom);
     return [...this.refusals, ...custom, ...policies];
+  }
+
+  /** What is left of shadow rules besides those that somebody is asked by. */
+  private dryRun(policy: AuthorizationPolicyConfig): readonly AuthorizationPolicyConfig[] {
+    const rules = policy.rules.filter((rule) => !this.asking.has(rule));
+    return rules.length === 0 && policy.rules.length > 0 ? [] : [{ ...policy, rules, dryRun: true }];
   }
 }
 
