@@ -12,6 +12,7 @@ export const istioSuite: LiveSuite = {
     'istio/discovery.test.ts',
     'istio/routing.test.ts',
     'istio/resilience.test.ts',
+    'istio/outside.test.ts',
   ],
   async prepare(log) {
     const istiod = await goBinary(
