@@ -5,7 +5,7 @@ import { typeUrls } from '../../../../../src/control-plane/xds/client/contract.t
 import { variants, withClient } from '../../../../support/ads-client.ts';
 import { deltaResponse, namedResource, wholeResponse } from '../../../../support/ads-messages.ts';
 
-const { cluster, endpoints, routeConfiguration } = typeUrls;
+const { cluster, endpoints, listener, routeConfiguration } = typeUrls;
 
 for (const variant of variants)
   describe(`a resource (${variant})`, () => {
@@ -69,6 +69,40 @@ for (const variant of variants)
         heard.absent.map(({ name }) => name),
         ['a'],
       );
+    });
+
+    it('that was left and wanted again while a response was checked is sent again', async (t) => {
+      const { client, server, heard, clock } = await withClient(t, { variant });
+      let release = (): void => {};
+      heard.check = () =>
+        new Promise((resolve) => {
+          release = resolve;
+        });
+      server.push(endpoints, { a: namedResource('a') });
+      client.subscribe(endpoints, 'a');
+      await heard.until(() => heard.responses.length === 1);
+      client.unsubscribe(endpoints, 'a');
+      await clock.rest();
+      client.subscribe(endpoints, 'a');
+      await clock.rest();
+      heard.check = () => Promise.resolve();
+      release();
+      await heard.until(() => heard.responses.length === 2);
+      assert.deepEqual(heard.names(endpoints), ['a', 'a']);
+    });
+
+    it('is not missed when all of a kind is wanted and there is an answer; without one the status says so', async (t) => {
+      const { client, server, heard, clock } = await withClient(t, { variant });
+      server.push(cluster, { a: namedResource('a') });
+      client.subscribe(cluster, '*');
+      await heard.until(() => heard.responses.length === 1);
+      await clock.advance(15_000);
+      assert.equal(heard.statuses.at(-1)?.error, undefined);
+      server.hang();
+      client.subscribe(listener, '*');
+      await server.seen(({ typeUrl }) => typeUrl === listener);
+      await clock.advance(15_000);
+      assert.match(heard.statuses.at(-1)?.error ?? '', /did not send any envoy\.config\.listener\.v3\.Listener within 15 s/);
     });
 
     it('that comes late is handed over', async (t) => {
