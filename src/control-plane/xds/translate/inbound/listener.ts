@@ -8,6 +8,7 @@ import type { Surroundings } from '../format.ts';
 import type { Message } from '../message.ts';
 import type { TlsSecrets } from '../tls-secrets.ts';
 import { bySpecificity } from './chain-match.ts';
+import { closedBranches } from './closed-branches.ts';
 import { filterChainFrom, type ReadChain } from './filter-chain.ts';
 
 /** What a way in is read with. */
@@ -99,7 +100,9 @@ function listenerOf(
   last: ReadChain | undefined,
   shell: Shell,
 ): InboundListenerConfig {
-  const filterChains = [...used.map(({ chain }) => chain).toSorted(bySpecificity), ...(last === undefined ? [] : [last.chain])];
+  const own = used.map(({ chain }) => chain);
+  const branches = closedBranches(own, last?.chain);
+  const filterChains = [...[...own, ...branches].toSorted(bySpecificity), ...(last === undefined ? [] : [last.chain])];
   const all = last === undefined ? used : [...used, last];
   const port = shell.port === 0 ? undefined : shell.port;
   const address = shell.address === '0.0.0.0' || shell.address === '::' ? undefined : shell.address;

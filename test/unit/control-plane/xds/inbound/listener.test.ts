@@ -101,6 +101,24 @@ describe('a listener', () => {
     assert.deepEqual(listeners[0].filterChains[1]?.match.serverNames, ['a.example']);
   });
 
+  it('never lets a connection fall through to a chain that Envoy would not go back to', () => {
+    const named = { server_names: ['a.example'], application_protocols: ['h2'] };
+    const { listeners } = wayIn({ filter_chains: [chain(named, true, 'a'), chain(undefined, false, 'open')] });
+    assert.deepEqual(
+      listeners[0]?.filterChains.map(({ name, match, authorization }) => [name, match, authorization.length]),
+      [
+        ['a', { serverNames: ['a.example'], alpn: ['h2'] }, 0],
+        ['a, otherwise', { serverNames: ['a.example'] }, 1],
+        ['open', {}, 0],
+      ],
+    );
+    const withDefault = wayIn({
+      filter_chains: [chain(named, true, 'a'), chain(undefined, false, 'open')],
+      default_filter_chain: chain(undefined, true, 'default'),
+    });
+    assert.ok(withDefault.listeners[0]?.filterChains[1]?.tls !== undefined, 'the default chain takes it');
+  });
+
   it('refuses every request of a chain whose conditions cannot be tested, rather than let another chain have it', () => {
     const { chain: read, unhonoured } = wayIn({ filter_chains: [chain({ source_ports: [1234] }, false, 'a')] });
     assert.equal(read.authorization[0]?.action, 'deny');
