@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { createMesh, MeshError, type Mesh, type MeshOptions } from 'meshfetch';
 import { xdsControlPlane, type XdsOptions } from '../../src/control-plane/xds/index.ts';
+import { typeUrls } from '../../src/control-plane/xds/client/contract.ts';
+import { envoyBytes } from '../support/envoy-bytes.ts';
 import { assignment, edsCluster, routeTable, sidecarListener, virtualHost } from '../support/envoy-samples.ts';
 import { eventually } from '../support/mesh-of.ts';
 import { answer, closedPort, startServer } from '../support/servers.ts';
@@ -213,6 +215,56 @@ describe('an xDS server that does something wrong', () => {
       mesh.status().clusters.some(({ endpoints }) => endpoints[0]?.address === `127.0.0.1:${other.port}`),
     );
     assert.equal(await text(mesh, 'http://orders/'), 'two');
+  });
+
+  it('flaps: requests go on, and it is heard again each time', async () => {
+    const { plane } = await twoServices();
+    await using _ = plane;
+    await using mesh = await meshOn(plane);
+    assert.equal(await text(mesh, 'http://orders/'), 'one');
+    for (let time = 0; time < 2; time++) {
+      plane.server.drop({ code: 14, details: 'going away' });
+      assert.equal(await text(mesh, 'http://orders/'), 'one');
+      await plane.server.streamsOpened(time + 2);
+    }
+    assert.equal(await text(mesh, 'http://cart/'), 'one');
+  });
+
+  it('answers each refusal with the same bad version: requests go on, and it is told of once', async () => {
+    const { plane } = await twoServices();
+    await using _ = plane;
+    let events = 0;
+    const note = (): void => void events++;
+    await using mesh = await meshOn(plane, { protocol: 'state-of-the-world' });
+    assert.equal(await text(mesh, 'http://orders/'), 'one');
+    subscribe('meshfetch:config:rejected', note);
+    for (let time = 0; time < 5; time++) {
+      plane.set('endpoints', assignment('orders', '10.0.0.1:99999'), assignment('cart', '10.0.0.1:99999'));
+      await eventually('the refusal', () => plane.server.requests.filter(({ error }) => error !== undefined).length > time);
+      assert.equal(await text(mesh, 'http://orders/'), 'one');
+    }
+    unsubscribe('meshfetch:config:rejected', note);
+    assert.equal(events, 1);
+  });
+
+  it('pushes 50 MB at once: requests go on meanwhile', async () => {
+    const { plane } = await twoServices();
+    await using _ = plane;
+    await using mesh = await meshOn(plane);
+    assert.equal(await text(mesh, 'http://orders/'), 'one');
+    const filler = 'x'.repeat(10_000);
+    const large = Object.fromEntries(
+      Array.from({ length: 5000 }, (_, index) => {
+        const bytes = envoyBytes(edsCluster(`large-${index}`, { alt_stat_name: filler }), 'envoy.config.cluster.v3.Cluster');
+        return [`large-${index}`, bytes];
+      }),
+    );
+    const answers = (): number => plane.server.requests.filter(({ typeUrl }) => typeUrl === typeUrls.cluster).length;
+    const before = answers();
+    plane.server.push(typeUrls.cluster, large);
+    while (answers() === before) assert.equal(await text(mesh, 'http://orders/'), 'one');
+    assert.equal(plane.server.requests.at(-1)?.error, undefined);
+    assert.equal(statusOf(mesh).resources.cluster, 1, 'what nobody asked for is no object');
   });
 
   it('comes back with an older version: that is what is true now', async () => {
