@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Dispatcher } from 'undici';
 import { explain, type Explanation } from './admin/explain.ts';
 import { publishApplied, publishIdentity, statusPublisher } from './admin/publish.ts';
+import { describeSources } from './admin/describe-sources.ts';
 import { gaugesOf } from './admin/readings.ts';
 import { meshStatus, type MeshStatus } from './admin/status.ts';
 import { Deadlines } from './base/deadlines.ts';
@@ -304,17 +305,4 @@ function wordsOf(error: unknown): string {
 function listOf<T>(value: T | readonly T[] | undefined): readonly T[] {
   if (value === undefined) return [];
   return Array.isArray(value) ? (value as readonly T[]) : [value as T];
-}
-
-function describeSources(
-  statuses: readonly { readonly source: string; readonly state: string; readonly error?: string | undefined }[],
-  awaits: (source: string) => string | undefined = () => undefined,
-): string {
-  return statuses
-    .map(({ source, state, error }) => {
-      const awaited = awaits(source);
-      const details = [...(error === undefined ? [] : [error]), ...(awaited === undefined ? [] : [`it waits for ${awaited}`])];
-      return `${source} is ${state}${details.length === 0 ? '' : ` (${details.join('; ')})`}`;
-    })
-    .join(', ');
 }

@@ -190,6 +190,22 @@ describe('a source as a sidecar', () => {
     });
   }
 
+  for (const { name, hosts, cluster } of [
+    { name: 'a domain with the default port means the host', hosts: { '*': 'rest', 'orders:80': 'orders' }, cluster: 'orders' },
+    { name: 'one without it is asked first', hosts: { 'orders:80': 'other', orders: 'orders' }, cluster: 'orders' },
+    { name: 'a star serves what nothing else does', hosts: { '*': 'rest', cart: 'cart' }, cluster: 'rest' },
+  ]) {
+    it(`chooses the virtual host as Envoy does: ${name}`, async () => {
+      await using source = await sourceOnStore();
+      source.ask('orders:80');
+      await source.client.push('listener', [sidecarListener(80)]);
+      await source.settled();
+      await source.client.push('routeConfiguration', [routeTable('80', hosts)]);
+
+      assert.deepEqual(served(source, '0.0.0.0_80'), { orders: [cluster], 'orders:80': [cluster] });
+    });
+  }
+
   it('keeps the routes of a listener in force until those of its next version have come', async () => {
     await using source = await sourceOnStore();
     const { client } = source;
