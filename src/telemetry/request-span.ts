@@ -1,10 +1,8 @@
-import { SpanKind, context, trace } from '@opentelemetry/api';
-import type { Attributes, Context, Span, Tracer } from '@opentelemetry/api';
+import { SpanKind, context, trace, type Attributes, type Context, type Span, type Tracer } from '@opentelemetry/api';
 import type { AttemptReport } from '../base/errors.ts';
 import { rounded } from '../base/rounded.ts';
 import type { RetryCondition } from '../model/retry-conditions.ts';
-import { AttemptSpan } from './attempt-span.ts';
-import type { AttemptFacts, AttemptOutcome, Dispatching } from './attempt-span.ts';
+import { AttemptSpan, type AttemptFacts, type AttemptOutcome, type Dispatching } from './attempt-span.ts';
 import { otherName } from './bounded-names.ts';
 import { channels } from './channels.ts';
 import type { EventName, EventPayloads, FailureType, RequestEvent, RetryDenial } from './events.ts';
@@ -15,7 +13,7 @@ import type { MeshScope } from './mesh-scope.ts';
 import type { RequestHeaders } from './propagation.ts';
 import { fullUrl } from './redact-url.ts';
 import { spanEventAttributes, spanEventName } from './span-event.ts';
-import { WorkloadExchange } from './workload-exchange.ts';
+import type { WorkloadExchange } from './workload-exchange.ts';
 
 /**
  * A request that begins, as the URL names it: before routing and rewriting. An interface, so that what the caller has already
@@ -60,7 +58,6 @@ export interface RetryFacts {
   readonly error?: FailureType | undefined;
 }
 
-const defaultPorts: Readonly<Record<string, number>> = { http: 80, https: 443 };
 const requestEnd = channels['request:end'];
 const retryScheduled = channels['retry:scheduled'];
 const retryDenied = channels['retry:denied'];
@@ -115,10 +112,7 @@ export class RequestSpan {
     const { tracer, instruments } = scope.registration;
     this.tracer = tracer;
     this.instruments = instruments;
-    this.exchange =
-      scope.workload === undefined || instruments === undefined
-        ? undefined
-        : new WorkloadExchange(scope.workload, port === defaultPorts[scheme] ? host : `${host}:${port}`);
+    this.exchange = instruments === undefined ? undefined : scope.workload?.exchangeOf(facts);
     const known = methodLabel(scope.knownMethods, method);
     this.methodName = known === '_OTHER' ? 'HTTP' : known;
     const service = scope.services.labelWithPort(host, port);

@@ -8,10 +8,13 @@ import { otherName, BoundedNames } from './bounded-names.ts';
 import type { FailureType } from './events.ts';
 import { GrpcMessages } from './grpc-messages.ts';
 import type { Instruments } from './instruments.ts';
+import type { RequestFacts } from './request-span.ts';
 import { destinationLabels, otherDestination, sourceLabels, type Destination, type PeerWorkload } from './workload-labels.ts';
 
 /** Different sets of destination labels: what peers and callers write is in them. */
 const maxDestinations = 256;
+
+const defaultPorts: Readonly<Record<string, number>> = { http: 80, https: 443 };
 
 /** Who this process is, and the destinations that its metrics name. */
 export class WorkloadScope {
@@ -19,6 +22,11 @@ export class WorkloadScope {
   readonly destinations = new BoundedNames(maxDestinations);
   constructor(workload: NonNullable<ControlPlane['workload']>) {
     this.workload = workload;
+  }
+
+  /** A request that begins. */
+  exchangeOf({ scheme, host, port }: Pick<RequestFacts, 'scheme' | 'host' | 'port'>): WorkloadExchange {
+    return new WorkloadExchange(this, port === defaultPorts[scheme] ? host : `${host}:${port}`);
   }
 }
 

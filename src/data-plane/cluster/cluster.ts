@@ -18,7 +18,7 @@ import type { ClusterSlot } from '../routing/compiled-route.ts';
 import type { WantedProtocol } from '../wanted-protocol.ts';
 import { connectionSettings } from '../transport/connection-settings.ts';
 import type { HostConnections } from '../transport/host-connections.ts';
-import { ClusterHealth } from '../health-checks/cluster-health.ts';
+import { checksOf, type ClusterHealth } from '../health-checks/cluster-health.ts';
 import { flatMembers } from './aggregate-members.ts';
 import type { ClusterDependencies } from './cluster-dependencies.ts';
 import type { ClusterCounters } from './cluster-load.ts';
@@ -226,7 +226,9 @@ export class Cluster {
     if (before !== undefined) this.dependencies.connections.wake(this);
     this.ownDetection?.update(config);
     this.updateBreaker(config);
-    this.applyChecks(config);
+    this.health = checksOf(this, this.health, this.dependencies);
+    // Hosts that it has without checks have served already.
+    this.health?.update(true);
     const { policy, options } = balancingOf(config, this.dependencies.policies);
     this.overrideHeaders = policy.overrideHeaders?.(options);
     // With other options it learns in another way; those of a policy around it are no matter.
@@ -244,17 +246,6 @@ export class Cluster {
     this.ownDetection.update(this.config);
     this.ownDetection.hostsChanged();
     return this.ownDetection;
-  }
-
-  private applyChecks({ healthChecks }: ClusterConfig): void {
-    if (healthChecks === undefined || healthChecks.length === 0) {
-      this.health?.close();
-      this.health = undefined;
-      return;
-    }
-    // Hosts that it has without checks have served already.
-    this.health ??= new ClusterHealth(this, this.dependencies);
-    this.health.update(true);
   }
 
   /** The budget of the cluster, else that of a policy. */
@@ -288,8 +279,7 @@ export class Cluster {
 
   private setLocalities(localities: readonly LocalityEndpoints[]): void {
     this.localities = localities;
-    const refusalOf = (address: string): string | undefined => this.dependencies.refusalOf(this.source, address);
-    const changes = this.table.update(this.config, localities, refusalOf);
+    const changes = this.table.update(this.config, localities, (address) => this.dependencies.refusalOf(this.source, address));
     for (const host of changes.gone) void this.drop(host);
     if (changes.isWhole) this.health?.update(false);
     else this.health?.hostsChanged([...changes.added, ...changes.changed], changes.gone);

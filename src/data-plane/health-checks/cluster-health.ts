@@ -282,3 +282,14 @@ export class ClusterHealth {
     for (const { check, watcher } of record.watched) this.dependencies.healthChecks.leave(check, watcher);
   }
 }
+
+/** The checks of a cluster: those that it had, for their `update`; undefined where its configuration has none, and those are closed. */
+export function checksOf(
+  cluster: CheckedCluster,
+  known: ClusterHealth | undefined,
+  dependencies: ClusterHealthDependencies,
+): ClusterHealth | undefined {
+  if ((cluster.config.healthChecks ?? []).length > 0) return known ?? new ClusterHealth(cluster, dependencies);
+  known?.close();
+  return undefined;
+}

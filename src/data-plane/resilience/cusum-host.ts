@@ -115,3 +115,8 @@ export class CusumHost {
     this.runFailures = 0;
   }
 }
+
+/** The share left to a host with so much of the evidence that is needed. */
+export function trustAt(ratio: number, isOnProbation: boolean): number {
+  return Math.min(1, Math.max(0.5, isOnProbation ? 1 - ratio : 1.5 - ratio));
+}

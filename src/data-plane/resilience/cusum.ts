@@ -30,7 +30,7 @@
 import type { CusumConfig } from '../../model/detection.ts';
 import { latencyEvidence, weighAlternatives } from './cusum-alternatives.ts';
 import { CusumGate, type ServingHosts } from './cusum-gate.ts';
-import { CusumHost, errorAlternatives } from './cusum-host.ts';
+import { CusumHost, errorAlternatives, trustAt } from './cusum-host.ts';
 import { describeEvidence } from './cusum-reason.ts';
 import { HostRates, PooledRates, WindowedCounts } from './cusum-rates.ts';
 import { MovedTrouble } from './moved-trouble.ts';
@@ -285,11 +285,6 @@ export class CusumDetector {
     // What rounding left.
     if (this.suspects === 0) suspected.clear();
   }
-}
-
-/** The share left to a host with so much of the evidence that is needed. */
-function trustAt(ratio: number, isOnProbation: boolean): number {
-  return Math.min(1, Math.max(0.5, isOnProbation ? 1 - ratio : 1.5 - ratio));
 }
 
 /** Whether the connection broke along with the one before. */
