@@ -2,7 +2,7 @@
  * The clusters that the routes of all sources lead to. A route holds a slot, which is filled anew with each snapshot; a cluster keeps
  * its object while any slot or aggregate needs it, and is closed when none does.
  */
-import type { ClusterLoad } from '../model/contracts.ts';
+import type { ClusterLoad } from '../model/cluster-load.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { Cluster, type ClusterDependencies } from './cluster/cluster.ts';
 import type { ClusterSlot } from './routing/compiled-route.ts';

@@ -5,7 +5,8 @@
  */
 import { LRUCache } from 'lru-cache';
 import { MeshError } from '../base/errors.ts';
-import type { ClusterLoad, Demand, Problem } from '../model/contracts.ts';
+import type { Demand, Problem } from '../model/contracts.ts';
+import type { ClusterLoad } from '../model/cluster-load.ts';
 import type { Snapshot, SourceSnapshot } from '../model/snapshot.ts';
 import type { Cluster, ClusterDependencies } from './cluster/cluster.ts';
 import { LiveClusters, slotKey } from './live-clusters.ts';

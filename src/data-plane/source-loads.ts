@@ -1,4 +1,4 @@
-import type { ClusterLoad } from '../model/contracts.ts';
+import type { ClusterLoad } from '../model/cluster-load.ts';
 import { ClusterCounters } from './cluster/cluster-load.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import type { Host } from './cluster/host.ts';

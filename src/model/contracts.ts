@@ -3,10 +3,12 @@
  * against this file alone; see docs/how-to for a walk through each.
  */
 import type { Clock, Random } from '../base/runtime.ts';
-import type { ClusterConfig, Locality } from './cluster.ts';
+import type { ClusterConfig } from './cluster.ts';
+import type { ClusterLoad } from './cluster-load.ts';
 import type { Svid, TrustBundle } from './identity.ts';
 import type { RequestPolicy } from './route.ts';
 import type { Resource, ResourceKey, ResourceKind } from './snapshot.ts';
+import type { WorkloadConfig } from './workload.ts';
 
 /** What the data plane asks for: the routes of an authority, and after routing the endpoints of a cluster. */
 export type Demand =
@@ -117,49 +119,6 @@ export interface ControlPlaneContext {
   readonly load?: () => readonly ClusterLoad[];
   /** Aborted by `mesh.close()`. */
   readonly signal: AbortSignal;
-}
-
-/** What a cluster did since it was made; every number only grows, `inProgress` excepted. Source: `envoy.config.endpoint.v3.ClusterStats`. */
-export interface ClusterLoad {
-  readonly cluster: string;
-  /** Name of its endpoints resource, where it has one (EDS `service_name`). */
-  readonly endpoints?: string;
-  readonly localities: readonly LocalityLoad[];
-  /** Requests that were answered without an endpoint, by the category of the drop. */
-  readonly drops: readonly { readonly category: string; readonly count: number }[];
-}
-
-/** What the endpoints of a locality did. Source: `envoy.config.endpoint.v3.UpstreamLocalityStats`. */
-export interface LocalityLoad {
-  readonly locality: Locality;
-  readonly priority: number;
-  readonly issued: number;
-  readonly succeeded: number;
-  readonly failed: number;
-  readonly inProgress: number;
-  /** Metrics of ORCA reports by their path (`cpu_utilization`, `named_metrics.queue`): how many reports had each, and the sum. */
-  readonly metrics: readonly { readonly name: string; readonly count: number; readonly sum: number }[];
-}
-
-/** Who this process is in the words of its mesh: for the labels of metrics, and for what peers are told. */
-export interface WorkloadConfig {
-  readonly name: string;
-  readonly namespace: string;
-  readonly canonicalName: string;
-  readonly canonicalRevision: string;
-  readonly app?: string;
-  readonly version?: string;
-  /** Name of the cluster of machines (Kubernetes) it runs in. */
-  readonly clusterId?: string;
-  readonly meshId?: string;
-  readonly labels: Readonly<Record<string, string>>;
-  /** Of the xDS node, which peers know it by. Without it nothing is told to them. */
-  readonly nodeId?: string;
-  /** Name of this one instance: of its pod. */
-  readonly instance?: string;
-  /** What made it, as a URL: `kubernetes://apis/apps/v1/namespaces/shop/deployments/orders`. */
-  readonly owner?: string;
-  readonly locality?: Locality;
 }
 
 /**

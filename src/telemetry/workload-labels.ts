@@ -1,6 +1,6 @@
 /** The labels by which Istio names who called whom, as its proxies put them on the metrics of a client. Source: `istio_stats.cc`. */
 import type { Attributes } from '@opentelemetry/api';
-import type { WorkloadConfig } from '../model/contracts.ts';
+import type { WorkloadConfig } from '../model/workload.ts';
 import type { Metadata, MetadataValue } from '../model/tls.ts';
 import { otherName } from './bounded-names.ts';
 

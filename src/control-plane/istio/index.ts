@@ -8,7 +8,8 @@
  * The stream waits a moment for the first certificate, so that it is usually made once; it does not depend on it.
  */
 import type { Clock } from '../../base/runtime.ts';
-import type { ControlPlane, ControlPlaneContext, Demand, WorkloadConfig } from '../../model/contracts.ts';
+import type { ControlPlane, ControlPlaneContext, Demand } from '../../model/contracts.ts';
+import type { WorkloadConfig } from '../../model/workload.ts';
 import { createAdsClient } from '../xds/client/ads-client.ts';
 import { createXdsSource } from '../xds/source.ts';
 import { adaptCluster } from './alpn.ts';

@@ -1,4 +1,4 @@
-import type { WorkloadConfig } from '../../model/contracts.ts';
+import type { WorkloadConfig } from '../../model/workload.ts';
 import type { IstioSettings } from './environment.ts';
 import { istioNode } from './node.ts';
 

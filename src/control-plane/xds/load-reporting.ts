@@ -7,7 +7,8 @@
  * a server that asks for them gets localities, and the status says so. Source: `envoy/service/load_stats/v3/lrs.proto`, gRFC A27.
  */
 import type { Clock, Random, Timer } from '../../base/runtime.ts';
-import type { ClusterLoad, ControlPlaneStatus } from '../../model/contracts.ts';
+import type { ControlPlaneStatus } from '../../model/contracts.ts';
+import type { ClusterLoad } from '../../model/cluster-load.ts';
 import { systemRandom } from '../../base/runtime.ts';
 import type { GrpcConnection, GrpcMetadata } from '../../wire/grpc-client.ts';
 import { runWatch } from '../watch.ts';

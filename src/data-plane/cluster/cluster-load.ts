@@ -8,7 +8,8 @@
  * was cancelled, by the caller or because another attempt was faster, is neither. Source: Envoy `rq_total`, `rq_success`, `rq_error`.
  */
 import type { Locality } from '../../model/cluster.ts';
-import type { ClusterLoad, LoadReport, LocalityLoad } from '../../model/contracts.ts';
+import type { LoadReport } from '../../model/contracts.ts';
+import type { ClusterLoad, LocalityLoad } from '../../model/cluster-load.ts';
 import type { Host } from './host.ts';
 
 /** Servers write the names of metrics: so many of them are kept. */

@@ -2,7 +2,7 @@
  * What Istio's proxies tell each other in `x-envoy-peer-metadata`: a `google.protobuf.Struct` in base64 that says who the workload is.
  * Equal workloads give equal bytes. Source: istio/proxy `metadata_object.cc`, `peer_metadata/filter.cc`.
  */
-import type { WorkloadConfig } from '../../model/contracts.ts';
+import type { WorkloadConfig } from '../../model/workload.ts';
 import type { PeerWorkload } from '../../telemetry/workload-labels.ts';
 import { readStruct, structMessage, type StructFields, type StructValue } from '../../wire/protobuf-struct.ts';
 

@@ -3,7 +3,8 @@
  * headers, which neither program sees. Clusters of other sources, and those that Istio calls external, are told nothing.
  */
 import { LRUCache } from 'lru-cache';
-import type { ControlPlane, WorkloadConfig } from '../../model/contracts.ts';
+import type { ControlPlane } from '../../model/contracts.ts';
+import type { WorkloadConfig } from '../../model/workload.ts';
 import type { PeerWorkload } from '../../telemetry/workload-labels.ts';
 import type { Attempt } from '../attempt.ts';
 import type { Cluster } from '../cluster/cluster.ts';

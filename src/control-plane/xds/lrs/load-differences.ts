@@ -3,7 +3,7 @@
  * neither a lost stream nor a locality that is gone takes counts along; what a server has not asked for is not kept.
  */
 import type { Locality } from '../../../model/cluster.ts';
-import type { ClusterLoad, LocalityLoad } from '../../../model/contracts.ts';
+import type { ClusterLoad, LocalityLoad } from '../../../model/cluster-load.ts';
 
 /** Which clusters a server wants to hear of. */
 export type WantedClusters = ReadonlySet<string> | 'all';

@@ -1,4 +1,5 @@
-import type { ClusterLoad, ControlPlaneContext } from '../../../model/contracts.ts';
+import type { ControlPlaneContext } from '../../../model/contracts.ts';
+import type { ClusterLoad } from '../../../model/cluster-load.ts';
 import { openGrpc } from '../../../wire/grpc-client.ts';
 import { connectionTo, type XdsServer } from '../client/credentials.ts';
 import type { NodeConfig } from '../client/node.ts';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 import { reportLoad, type LoadReporting } from '../../../../src/control-plane/xds/load-reporting.ts';
-import type { ClusterLoad, ControlPlaneStatus, LocalityLoad } from '../../../../src/model/contracts.ts';
+import type { ControlPlaneStatus } from '../../../../src/model/contracts.ts';
+import type { ClusterLoad, LocalityLoad } from '../../../../src/model/cluster-load.ts';
 import { createVirtualClock, type VirtualClock } from '../../../../src/testing/virtual-clock.ts';
 import { GrpcError, openGrpc, type GrpcConnection } from '../../../../src/wire/grpc-client.ts';
 import { startLrsServer, type LrsServer, type ReportedCluster } from '../../../support/lrs-server.ts';

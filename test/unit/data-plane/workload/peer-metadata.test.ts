@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { peerMetadataOf, peerWorkloadFrom } from '../../../../src/data-plane/workload/peer-metadata.ts';
-import type { WorkloadConfig } from '../../../../src/model/contracts.ts';
+import type { WorkloadConfig } from '../../../../src/model/workload.ts';
 import { readStruct, structMessage } from '../../../../src/wire/protobuf-struct.ts';
 
 const workload: WorkloadConfig = {
