@@ -159,6 +159,7 @@ export function istioControlPlane(options: IstioOptions = {}, surroundings: Surr
       }
     },
     demand: answer,
+    awaits: (want) => running?.source.awaits?.(want),
     findings: () => running?.source.findings?.() ?? { rejected: [], unhonoured: [] },
   };
 
