@@ -15,7 +15,7 @@ export function createProject(): string {
   const bin = join(directory, 'node_modules', '.bin');
   mkdirSync(bin, { recursive: true });
   symlinkSync(root, join(directory, 'node_modules', 'meshfetch'));
-  for (const name of ['@opentelemetry', '@types', 'undici'])
+  for (const name of ['@grpc', '@opentelemetry', '@types', 'undici'])
     symlinkSync(join(root, 'node_modules', name), join(directory, 'node_modules', name));
   const command = join(bin, 'meshfetch');
   writeFileSync(command, `#!/bin/sh\nexec node ${join(root, 'src/cli/main.ts')} "$@"\n`);
