@@ -1,7 +1,6 @@
 /**
  * createMesh(): the only file that knows both planes. It makes the parts, connects them, and takes them down in the right order.
  */
-import { isDeepStrictEqual } from 'node:util';
 import type { Dispatcher } from 'undici';
 import { explain, type Explanation } from './admin/explain.ts';
 import { publishApplied, publishIdentity, statusPublisher } from './admin/publish.ts';
@@ -15,9 +14,8 @@ import { holdingProcess, systemClock, systemRandom, yieldToLoop } from './base/r
 import { refusalOf } from './control-plane/address-refusal.ts';
 import { Demands } from './control-plane/demands.ts';
 import { dnsControlPlane } from './control-plane/dns/index.ts';
-import type { FileSettings } from './control-plane/file/index.ts';
 import { loadControlPlane, type LoadedControlPlane } from './control-plane/index.ts';
-import { safeDefaults, type HostDefaults } from './control-plane/safe-defaults.ts';
+import { SettingsOfFiles } from './control-plane/settings-of-files.ts';
 import { createConfigStore } from './control-plane/store.ts';
 import { LiveConfig } from './data-plane/live-config.ts';
 import { loadBalancingPolicies } from './data-plane/load-balancing/index.ts';
@@ -68,22 +66,16 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
   const stop = new AbortController();
   const previous = chosenDispatcher();
 
-  /** What each file says, in the order of precedence. */
-  const settings: (FileSettings | undefined)[] = [];
-  const hostDefaults = (): HostDefaults | undefined =>
-    settings.find((said) => said !== undefined && !isDeepStrictEqual(said.hostDefaults, safeDefaults))?.hostDefaults;
-  const defaultsListeners = new Set<() => void>();
-  const defaults = { current: hostDefaults, onChange: (listener: () => void) => void defaultsListeners.add(listener) };
-  const dns = dnsControlPlane({ defaults: hostDefaults });
+  const files = new SettingsOfFiles();
+  const dns = dnsControlPlane({ defaults: () => files.current() });
   const loaded: LoadedControlPlane[] = [];
   for (const [position, input] of listOf(options.controlPlane).entries()) {
     loaded.push(
       await loadControlPlane(
         input,
         (next) => {
-          settings[position] = next;
+          files.set(position, next);
           dns.defaultsChanged();
-          for (const listener of defaultsListeners) listener();
           config.forgetOrigins();
         },
         loaded,
@@ -183,7 +175,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
 
   /** The first word on it counts: the option, then the files in the order of precedence. */
   function refusesUnknownHosts(): boolean {
-    return (options.unknownHosts ?? settings.find((said) => said?.unknownHosts !== undefined)?.unknownHosts) === 'refuse';
+    return (options.unknownHosts ?? files.unknownHosts()) === 'refuse';
   }
 
   /** The global dispatcher that the program has set, unless that is this mesh; none where unknown hosts are refused. */
@@ -206,7 +198,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
   for (const plane of planes) {
     const sink = store.sink(plane.name);
     const run = started(() =>
-      plane.run({ sink, clock, random, defaults, load: () => config.loadOf(plane.name), signal: stop.signal }),
+      plane.run({ sink, clock, random, defaults: files, load: () => config.loadOf(plane.name), signal: stop.signal }),
     );
     run.catch((error: unknown) => {
       if (stop.signal.aborted) return;
