@@ -10,9 +10,11 @@ import { chooseCpus, serveParent, startChild } from './child-process.ts';
 import { formatRatio } from './format.ts';
 import { estimate, median } from './statistics.ts';
 
-interface ImportAnswer {
+/** What loading modules cost a fresh process. */
+export interface ImportAnswer {
   readonly cpuMs: number;
   readonly heapMb: number;
+  readonly rssMb: number;
 }
 
 const root = join(import.meta.dirname, '..');
@@ -36,12 +38,7 @@ async function compare({ effort, progress }: BenchmarkContext): Promise<Report> 
   for (let index = 0; index < effort.importRepetitions; index++) {
     progress(`import: repetition ${index + 1} of ${effort.importRepetitions}`);
     for (const [name, specifier] of modules) {
-      const child = startChild({ file: fileURLToPath(import.meta.url), args: [specifier], nodeFlags: ['--expose-gc'], cpu });
-      try {
-        samples.get(name)!.push(await child.ask<ImportAnswer>({}));
-      } finally {
-        await child.stop();
-      }
+      samples.get(name)!.push(await costOfImport([specifier], cpu));
     }
   }
   const cpuOf = (name: string): number[] => samples.get(name)!.map(({ cpuMs }) => cpuMs);
@@ -72,12 +69,23 @@ async function compare({ effort, progress }: BenchmarkContext): Promise<Report> 
   };
 }
 
+/** Loads the modules one after another in a process of its own. */
+export async function costOfImport(specifiers: readonly string[], cpu: number | undefined): Promise<ImportAnswer> {
+  const child = startChild({ file: fileURLToPath(import.meta.url), args: specifiers, nodeFlags: ['--expose-gc'], cpu });
+  try {
+    return await child.ask<ImportAnswer>({});
+  } finally {
+    await child.stop();
+  }
+}
+
 if (import.meta.main) {
   serveParent(async (): Promise<ImportAnswer> => {
     const start = process.cpuUsage();
-    await import(process.argv[2]!);
+    for (const specifier of process.argv.slice(2)) await import(specifier);
     const { user, system } = process.cpuUsage(start);
     globalThis.gc!();
-    return { cpuMs: (user + system) / 1000, heapMb: process.memoryUsage().heapUsed / 1e6 };
+    const { heapUsed, rss } = process.memoryUsage();
+    return { cpuMs: (user + system) / 1000, heapMb: heapUsed / 1e6, rssMb: rss / 1e6 };
   });
 }

@@ -3,9 +3,12 @@
  * changes and a full resync while requests go on. Beside gRPC's own client for xDS (grpc-js-xds) on the same server where it can do
  * the same.
  */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Benchmark, BenchmarkContext, Figure, Report, ReportTable } from '../benchmark.ts';
 import { chooseCpus, startChild, type Child } from '../child-process.ts';
+import { costOfImport, type ImportAnswer } from '../import.ts';
 import { estimate, median } from '../statistics.ts';
 import type { BackendAnswer } from './backend-process.ts';
 import type { ClientAnswer, ClientKind, ClientOrder } from './client-process.ts';
@@ -124,6 +127,43 @@ async function measureKnown(
   };
 }
 
+/** What a program loads before its first call. */
+function modulesOf(): ReadonlyMap<string, readonly string[]> {
+  const root = join(import.meta.dirname, '..', '..');
+  const isBuilt = existsSync(join(root, 'dist', 'control-plane', 'xds', 'index.js'));
+  const own = (path: string): string =>
+    pathToFileURL(isBuilt ? join(root, 'dist', `${path}.js`) : join(root, 'src', `${path}.ts`)).href;
+  return new Map([
+    ['nothing', ['node:process']],
+    ['meshfetch and meshfetch/xds', [own('index'), own('control-plane/xds/index')]],
+    ['@grpc/grpc-js', ['@grpc/grpc-js']],
+    ['@grpc/grpc-js and @grpc/grpc-js-xds', ['@grpc/grpc-js', '@grpc/grpc-js-xds']],
+  ]);
+}
+
+async function measureImports({ progress }: BenchmarkContext, { runs }: Effort, figures: Figure[]): Promise<ReportTable> {
+  const modules = modulesOf();
+  const samples = new Map([...modules.keys()].map((name) => [name, [] as ImportAnswer[]]));
+  for (let run = 0; run < runs; run++) {
+    progress(`xds: imports, run ${run + 1} of ${runs}`);
+    for (const [name, specifiers] of modules) samples.get(name)!.push(await costOfImport(specifiers, chooseCpus().client));
+  }
+  const above = (name: string, read: (answer: ImportAnswer) => number): number =>
+    median(samples.get(name)!.map(read)) - median(samples.get('nothing')!.map(read));
+  const lines = [...modules.keys()]
+    .filter((name) => name !== 'nothing')
+    .map((name) => {
+      figures.push({ key: `xds: import ${name}`, unit: 'ms', ...estimate(samples.get(name)!.map(({ cpuMs }) => cpuMs)) });
+      const cells = [
+        ({ cpuMs }: ImportAnswer) => cpuMs,
+        ({ heapMb }: ImportAnswer) => heapMb,
+        ({ rssMb }: ImportAnswer) => rssMb,
+      ];
+      return [name, ...cells.map((read) => above(name, read).toFixed(1))];
+    });
+  return { title: 'Imports, above an empty program', head: ['import', 'CPU ms', 'heap MB', 'rss MB'], lines };
+}
+
 async function measureChanges(
   { progress }: BenchmarkContext,
   { runs, changes }: Effort,
@@ -221,6 +261,7 @@ async function measureXds(context: BenchmarkContext): Promise<Report> {
   const isTiny = context.effort.name === 'tiny';
   const figures: Figure[] = [];
   const known = await measureKnown(context, effort, isTiny ? [5, 20] : knownServices, figures);
+  const imports = await measureImports(context, effort, figures);
   const changes = await measureChanges(context, effort, figures);
   const large: Shape = { kind: 'meshfetch, sidecar', services: 100, endpointsEach: isTiny ? 2 : 100, called: 100 };
   const storm = await measureStorm(context, effort, large, figures);
@@ -235,7 +276,7 @@ async function measureXds(context: BenchmarkContext): Promise<Report> {
     title: known.title,
     head: known.head,
     lines: known.lines,
-    tables: [changes, storm, ...beside],
+    tables: [imports, changes, storm, ...beside],
     notes: [
       `Server, backends and client are processes of their own; the first two tables: ${effort.runs} of each, in turn.`,
       'The delay is by how much a timer of a millisecond is late; the rows in which nothing happens say what the machine does.',
