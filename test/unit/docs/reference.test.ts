@@ -179,7 +179,13 @@ describe('the glossary', () => {
 
 describe('the page of what is supported', () => {
   const page = readText('docs/reference/support.md');
-  const sections = ['## Control planes', '## Where endpoints come from', '## What happens to a request'];
+  const sections = [
+    '## Control planes',
+    '## Where endpoints come from',
+    '## What happens to a request',
+    '## What xDS brings',
+    '## Where identities come from',
+  ];
 
   for (const heading of sections) {
     it(`names a specification and a test that exists for all that is there: ${heading.slice(3)}`, () => {
