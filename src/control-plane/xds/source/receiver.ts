@@ -117,8 +117,9 @@ export class Receiver {
 
   /** Keeps what a check found good; also what comes from the disk. */
   keep(kind: KeptKind, name: string, version: string, bytes: Uint8Array, judgement: Good): Kept {
+    const before = this.parts.kept[kind].get(name);
+    if (before !== undefined) this.back(kind, before);
     const entry = this.parts.kept[kind].keep(name, version, bytes, judgement);
-    this.back(kind, entry);
     if (judgement.listener !== undefined) this.parts.listeners.note(name, entry.bytes!, judgement.listener);
     if (judgement.endpoints !== undefined)
       this.parts.endpoints.note(name, entry.bytes!, judgement.endpoints, judgement.endpointsMemo);

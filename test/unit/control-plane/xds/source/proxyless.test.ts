@@ -111,6 +111,11 @@ describe('a source without a proxy', () => {
 
     await client.push('listener', [apiListener('orders:80', 'routes'), apiListener('cart:80', 'routes')]);
     assert.deepEqual(source.store.status()[0]!.problems, []);
+
+    await client.push('listener', [apiListener('orders:80', 'routes')]);
+    assert.equal(source.store.status()[0]!.problems.length, 1);
+    await client.push('listener', [apiListener('orders:80', 'routes'), apiListener('cart:80', 'others')]);
+    assert.deepEqual(source.store.status()[0]!.problems, [], 'another version is there again too');
   });
 
   it('drops it where data errors are to be seen', async () => {
