@@ -1,28 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createMesh } from '../../../src/index.ts';
-import { xdsControlPlane, type XdsTlsOptions } from '../../../src/control-plane/xds/index.ts';
-import { testAuthority, validity, workloadCertificate, writeIdentityFiles } from '../../support/certificates.ts';
-import { temporaryFolder } from '../../support/secured.ts';
-import { startControlPlane, type MutualTlsFiles } from './control-plane.ts';
+import { xdsControlPlane } from '../../../src/control-plane/xds/index.ts';
+import { startControlPlane } from './control-plane.ts';
+import { mutualTlsFiles } from './mutual-tls.ts';
 import { answeredBy, endpointsType, ordersAt, startBackend } from './orders.ts';
-
-/** Certificates of the control plane and of a client, of one CA, in files. */
-async function mutualTlsFiles(): Promise<{ readonly server: MutualTlsFiles; readonly client: XdsTlsOptions }> {
-  const folder = await temporaryFolder();
-  const authority = await testAuthority();
-  const names = { dnsNames: ['localhost'], ipAddresses: ['127.0.0.1'] };
-  const server = await writeIdentityFiles(folder, 'control-plane', await authority.issue(names, validity()), authority);
-  const client = await writeIdentityFiles(folder, 'web', await workloadCertificate(authority, 'web'), authority);
-  return {
-    server: { certificate: server.certificate, privateKey: server.privateKey, ca: server.trustBundle },
-    client: {
-      rootsFile: client.trustBundle,
-      certificateFile: client.certificate,
-      privateKeyFile: client.privateKey,
-    },
-  };
-}
 
 const connections: readonly {
   readonly name: string;
