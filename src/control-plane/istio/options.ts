@@ -24,20 +24,27 @@ export interface IstioOptions {
   readonly rootCertificateFile?: string;
   /** The projected token, read again for every connection. Default `/var/run/secrets/tokens/istio-token`. */
   readonly tokenFile?: string;
+  /** Default POD_NAME, else what the token says, else the host name. */
   readonly podName?: string;
+  /** Default POD_NAMESPACE, else what the token says. */
   readonly namespace?: string;
+  /** Default SERVICE_ACCOUNT, else what the token says. */
   readonly serviceAccount?: string;
   /** IP addresses of the pod, the first one its own. Default INSTANCE_IP, else those of the network interfaces. */
   readonly addresses?: readonly string[];
+  /** Of the pod. Default: those of the downward API in `/etc/istio/pod/labels`, over ISTIO_METAJSON_LABELS. */
   readonly labels?: Readonly<Record<string, string>>;
   /** Default ISTIO_META_CLUSTER_ID, else `Kubernetes`. */
   readonly clusterId?: string;
+  /** Default ISTIO_META_NETWORK, else none. */
   readonly network?: string;
+  /** Default ISTIO_META_MESH_ID, else the trust domain. */
   readonly meshId?: string;
   /** Default TRUST_DOMAIN, else `cluster.local`. istiod decides what the certificate says; this is only asked for. */
   readonly trustDomain?: string;
   /** Domain of the names of services. Default `cluster.local`. */
   readonly clusterDomain?: string;
+  /** Default ISTIO_META_WORKLOAD_NAME, else the name of the pod without what its controller added. */
   readonly workloadName?: string;
   /** Default the label `topology.istio.io/locality`; without either, istiod takes the one of the machine. */
   readonly locality?: Locality;

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { errorTable } from '../../../src/base/errors.ts';
 import { loadBalancingPolicies } from '../../../src/data-plane/load-balancing/index.ts';
 import { optionTable } from '../../../src/options.ts';
-import { root } from './markdown.ts';
+import { readText, root } from './markdown.ts';
 
 const run = promisify(execFile);
 
@@ -14,6 +14,12 @@ const makers: Readonly<Record<string, () => string | Promise<string>>> = {
   options: optionsTable,
   policies: policiesTable,
   commands: commandSections,
+  'xds-options': () => fieldsTable('src/control-plane/xds/options.ts', 'XdsOptions'),
+  'xds-server-options': () => fieldsTable('src/control-plane/xds/options.ts', 'XdsServerOptions'),
+  'xds-tls-options': () => fieldsTable('src/control-plane/xds/options.ts', 'XdsTlsOptions'),
+  'xds-snapshot-options': () => fieldsTable('src/control-plane/xds/options.ts', 'XdsSnapshotOptions'),
+  'istio-options': () => fieldsTable('src/control-plane/istio/options.ts', 'IstioOptions'),
+  'spiffe-options': () => fieldsTable('src/control-plane/spiffe/options.ts', 'SpiffeOptions'),
 };
 
 /** Throws a RangeError for a name that nothing is made for. */
@@ -46,6 +52,29 @@ function errorsTable(): string {
 function optionsTable(): string {
   const rows = Object.entries(optionTable).map(([name, { doc, expected }]) => [`\`${name}\``, expected, doc]);
   return table(['option', 'must be', 'what it does'], rows);
+}
+
+/** The fields of an interface: name, type and comment. Throws where a field has no comment. */
+export function fieldsOf(
+  path: string,
+  name: string,
+): readonly { readonly name: string; readonly type: string; readonly doc: string }[] {
+  const [, body = ''] = new RegExp(`^export interface ${name} \\{\\n([\\s\\S]*?)^\\}`, 'm').exec(readText(path)) ?? [];
+  const fields = [...body.matchAll(/(?: {2}\/\*\*([\s\S]*?)\*\/\n)? {2}readonly (\w+)\??: (.+);$/gm)];
+  let doc = '';
+  return fields.map(([, comment, field = '', type = '']) => {
+    // Two fields may stand below one comment.
+    if (comment !== undefined) doc = comment.replaceAll(/\s*\n\s*\*\s?/g, ' ').trim();
+    if (doc === '') throw new Error(`${path}: ${name}.${field} says nothing of itself`);
+    return { name: field, type: type.replaceAll(/\breadonly (?!\()/g, '').replace(/^readonly /, ''), doc };
+  });
+}
+
+function fieldsTable(path: string, name: string): string {
+  return table(
+    ['option', 'type', 'what it does'],
+    fieldsOf(path, name).map((field) => [`\`${field.name}\``, `\`${field.type}\``, field.doc]),
+  );
 }
 
 function policiesTable(): string {

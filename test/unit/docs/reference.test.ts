@@ -5,10 +5,12 @@ import { describe, it } from 'node:test';
 import { errorTable } from '../../../src/base/errors.ts';
 import { loadBalancingPolicies } from '../../../src/data-plane/load-balancing/index.ts';
 import { optionTable } from '../../../src/options.ts';
-import { commandNames, commandOutput } from './generated-text.ts';
+import { commandNames, commandOutput, fieldsOf } from './generated-text.ts';
 import { blocksOf, linksOf, pagePaths, readText, root, sectionOf, tableRows } from './markdown.ts';
 
 const code = (text: string): string => `\`${text}\``;
+/** Variables that the code takes by other ways than `environment['NAME']`; the test below finds that it still does. */
+const otherVariables = ['GRPC_XDS_BOOTSTRAP', 'GRPC_XDS_BOOTSTRAP_CONFIG', 'SPIFFE_ENDPOINT_SOCKET'];
 const sources = globSync('src/**/*.ts', { cwd: root }).map((path) => readText(path));
 
 describe('the reference of errors', () => {
@@ -43,9 +45,38 @@ describe('the reference of options', () => {
       sources.flatMap((text) => [...text.matchAll(/\b(?:process\.env|environment)\['(\w+)'\]/g)].map(([, name]) => name!)),
     );
     assert.ok(sources.some((text) => text.includes("debuglog('meshfetch')")));
-    const documented = tableRows(sectionOf(page, '## Environment variables')).map(([name = '']) => name.replaceAll('`', ''));
+    for (const name of otherVariables) {
+      assert.ok(sources.some((text) => text.includes(name)));
+      read.add(name);
+    }
+    const documented = tableRows(sectionOf(page, '## Environment variables')).flatMap(([name = '']) =>
+      name.replaceAll('`', '').split(', '),
+    );
     assert.deepEqual(documented.toSorted(), [...read, 'NODE_DEBUG'].toSorted());
   });
+
+  it('has every variable of a pod of Istio that the code reads and no other', () => {
+    const text = readText('src/control-plane/istio/environment.ts');
+    const read = new Set(
+      [...text.matchAll(/\bsaid\('(\w+)'\)|'(ISTIO_META(?:JSON)?_)'/g)].map(([, name, prefix]) => name ?? `${prefix}…`),
+    );
+    const table = sectionOf(page, '## Environment variables').split('In a pod of Istio')[1] ?? '';
+    const documented = tableRows(table).flatMap(([name = '']) => name.replaceAll('`', '').split(', '));
+    assert.deepEqual(documented.toSorted(), [...read].toSorted());
+  });
+
+  for (const [guide, path, name] of [
+    ['connect-istio', 'src/control-plane/istio/options.ts', 'IstioOptions'],
+    ['connect-spiffe', 'src/control-plane/spiffe/options.ts', 'SpiffeOptions'],
+  ] as const) {
+    it(`are all on the page that tells how to use them: ${guide}`, () => {
+      const table = readText(`docs/how-to/${guide}.md`).split(/(?=\n\| option \|)/)[1] ?? '';
+      const named = tableRows(table).flatMap(([cell = '']) => cell.replaceAll('`', '').split(', '));
+      const ofTests = ['clock', 'random'];
+      const known = fieldsOf(path, name).map((field) => field.name);
+      assert.deepEqual(named.toSorted(), known.filter((one) => !ofTests.includes(one)).toSorted());
+    });
+  }
 
   it('has every member of a mesh and no other', () => {
     const [, body = ''] = /export interface Mesh extends AsyncDisposable \{\n([\s\S]*?)\n\}/.exec(readText('src/mesh.ts')) ?? [];
