@@ -39,6 +39,14 @@ describe('the page of the architecture', () => {
     }
   });
 
+  it('names every folder of xDS, and what stands on it', () => {
+    const named = tableRows(sectionOf(page, '### xDS, and what stands on it')).map(([cell = '']) => cell.replaceAll('`', ''));
+    const folders = readdirSync(join(root, 'src/control-plane/xds'), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => `xds/${name}/`);
+    assert.deepEqual(named.toSorted(), [...folders, 'istio/', 'spiffe/'].toSorted());
+  });
+
   it('names files that exist', () => {
     const places = ['', 'src/', 'src/data-plane/', 'src/control-plane/', 'src/security/', 'src/data-plane/cluster/'];
     const more = [
@@ -46,6 +54,9 @@ describe('the page of the architecture', () => {
       'src/data-plane/routing/',
       'src/control-plane/consul/',
       'src/control-plane/file/',
+      'src/control-plane/xds/',
+      'src/control-plane/xds/client/',
+      'src/control-plane/xds/translate/',
     ];
     for (const [, file = ''] of page.matchAll(/`([\w./-]+\.(?:ts|md))`/g))
       assert.ok(
