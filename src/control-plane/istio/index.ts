@@ -15,6 +15,7 @@ import { createXdsSource } from '../xds/source.ts';
 import { adaptCluster } from './alpn.ts';
 import { certificateName, createCertificateSource, rootsName, type CertificateSource } from './certificate-source.ts';
 import { findSettings, systemSurroundings, type IstioSettings, type Surroundings } from './environment.ts';
+import { FileSecrets, isFileSecret, withSystemRoots } from './file-secrets.ts';
 import { istioNode, refusedMetadata } from './node.ts';
 import { checkIstioOptions, type IstioOptions } from './options.ts';
 import { readPodFiles } from './pod-files.ts';
@@ -32,6 +33,7 @@ const firstCertificateWaitMs = 1000;
 /** What runs once the pod has been looked at. */
 interface Running {
   readonly certificates: CertificateSource;
+  readonly files: FileSecrets;
   readonly source: ControlPlane;
   readonly settings: IstioSettings;
   readonly workload: WorkloadConfig;
@@ -82,14 +84,19 @@ export function istioControlPlane(options: IstioOptions = {}, surroundings: Surr
       clock,
       random,
     });
+    const status = new PresetStatus(sink);
+    const files = new FileSecrets(surroundings.root, clock, status.filesFail);
     const identity = new StreamIdentity(certificates);
     const source = createXdsSource({
       name,
       mode: 'sidecar',
-      localSecrets: new Set([certificateName, rootsName]),
+      localSecrets: {
+        has: (secret) => secret === certificateName || secret === rootsName || isFileSecret(secret),
+        use: (secrets) => files.use(secrets),
+      },
       searchDomains: searchDomainsOf(settings),
       allowLoopback: options.allowLoopback ?? isLoopback(settings.discoveryAddress),
-      adaptCluster,
+      adaptCluster: (cluster) => withSystemRoots(adaptCluster(cluster)),
       client: () =>
         restartedByCertificate(
           createAdsClient({
@@ -115,9 +122,8 @@ export function istioControlPlane(options: IstioOptions = {}, surroundings: Surr
           identity,
         ),
     });
-    const status = new PresetStatus(sink);
     status.warn(warningsOf(settings));
-    return { certificates, source, settings, status, workload: workloadOf(settings) };
+    return { certificates, files, source, settings, status, workload: workloadOf(settings) };
   }
 
   return {
@@ -131,7 +137,8 @@ export function istioControlPlane(options: IstioOptions = {}, surroundings: Surr
       async run(sink, signal) {
         const started = await Promise.race([begun.promise, aborted(signal)]);
         if (started === undefined) return;
-        const { certificates, source, status } = started;
+        const { certificates, files, source, status } = started;
+        files.run(withoutStatus(sink), signal);
         await Promise.all([
           certificates.run(status.identitySink(sink), signal),
           source.identity?.run(withoutStatus(sink), signal),

@@ -9,6 +9,7 @@ export class PresetStatus {
   private stream: ControlPlaneStatus = { state: 'connecting' };
   private certificate: string | undefined = undefined;
   private warnings: readonly string[] = [];
+  private files: readonly string[] = [];
 
   constructor(sink: ConfigSink) {
     this.sink = sink;
@@ -18,6 +19,12 @@ export class PresetStatus {
   warn(warnings: readonly string[]): void {
     this.warnings = warnings;
   }
+
+  /** What of the files that the configuration names cannot be used. */
+  readonly filesFail = (troubles: readonly string[]): void => {
+    this.files = troubles;
+    this.report();
+  };
 
   /** The sink for the stream. */
   get streamSink(): ConfigSink {
@@ -46,7 +53,7 @@ export class PresetStatus {
   }
 
   private report(): void {
-    const words = [this.stream.error, this.certificate, ...this.warnings].filter((word) => word !== undefined);
+    const words = [this.stream.error, this.certificate, ...this.files, ...this.warnings].filter((word) => word !== undefined);
     this.sink.status(words.length === 0 ? this.stream : { ...this.stream, error: words.join('; ') });
   }
 }

@@ -11,6 +11,7 @@
  */
 import type { ControlPlane, ControlPlaneContext, Demand, IdentitySource } from '../../model/contracts.ts';
 import type { ClusterConfig } from '../../model/cluster.ts';
+import type { SecretRef } from '../../model/tls.ts';
 import type { Surroundings } from './translate/format.ts';
 import type { AdsClient } from './client/contract.ts';
 import { LiveSource } from './source/live-source.ts';
@@ -18,6 +19,13 @@ import type { LoadReportSettings } from './source/load-watch.ts';
 import { SecretDelivery } from './source/secrets.ts';
 import type { SnapshotSettings } from './source/snapshot-settings.ts';
 import type { Authority } from './source/wanted-routes.ts';
+
+/** Secrets that are found on this machine. */
+export interface LocalSecrets {
+  has(name: SecretRef): boolean;
+  /** Told those of them that clusters and listeners which are in use name, before these are delivered. */
+  use?(names: ReadonlySet<SecretRef>): void;
+}
 
 /** What a source is made of. */
 export interface XdsSourceOptions {
@@ -34,8 +42,8 @@ export interface XdsSourceOptions {
   readonly listenerNames?: (authority: Authority) => readonly string[];
   /** Domains that a short host is completed by to find the route table of a listener that is bound to an address. `sidecar` only. */
   readonly searchDomains?: readonly string[];
-  /** Secrets that another part delivers under these names: they are not subscribed to. */
-  readonly localSecrets?: ReadonlySet<string>;
+  /** Secrets that another part delivers: they are not subscribed to. */
+  readonly localSecrets?: LocalSecrets;
   /** The last word on every cluster. */
   readonly adaptCluster?: (cluster: ClusterConfig) => ClusterConfig;
   readonly surroundings?: Surroundings;

@@ -13,6 +13,7 @@ export const istioSuite: LiveSuite = {
     'istio/routing.test.ts',
     'istio/resilience.test.ts',
     'istio/outside.test.ts',
+    'istio/telemetry.test.ts',
   ],
   async prepare(log) {
     const istiod = await goBinary(

@@ -274,12 +274,16 @@ export class Delivery {
   private secretNames(clusters: ReadonlyMap<string, WantedCluster>, reads: readonly ReadListener[]): ReadonlySet<string> {
     const names = new Set<string>();
     const { localSecrets } = this.parts.options;
+    const local = new Set<string>();
     for (const { secretNames } of [...[...clusters.values()].map(({ read }) => read), ...reads]) {
       for (const name of secretNames) {
         // Certificate providers are other parts' business, and some names stand for what nobody delivers.
-        if (!name.startsWith('provider:') && !isRefusedName(name) && localSecrets?.has(name) !== true) names.add(name);
+        if (name.startsWith('provider:') || isRefusedName(name)) continue;
+        if (localSecrets?.has(name) === true) local.add(name);
+        else names.add(name);
       }
     }
+    localSecrets?.use?.(local);
     return names;
   }
 
