@@ -16,7 +16,7 @@ const breaker: CircuitBreakerConfig = {
   openMs: 60_000,
   windowMs: 10_000,
 };
-const slowMs = 300;
+const slowMs = 900;
 
 /** Two endpoints: `/bad` fails, `/held` waits for `held`, `/slow` takes longer than any hedge waits. */
 async function orders(t: TestContext, policy: RequestPolicy, config: Partial<CircuitBreakerConfig> = {}) {
@@ -40,7 +40,7 @@ async function orders(t: TestContext, policy: RequestPolicy, config: Partial<Cir
 }
 
 describe('a call with several attempts under the breaker of a cluster', () => {
-  const hedge = { delayMs: 100, maxAttempts: 2 };
+  const hedge = { delayMs: 500, maxAttempts: 2 };
 
   const fallbacks: readonly { name: string; config: Partial<CircuitBreakerConfig> }[] = [
     { name: 'without-a-fallback', config: {} },

@@ -226,7 +226,7 @@ for (const balancer of ['ring-hash', 'maglev']) {
       await using service = await serviceBy([{ kind: 'header', name: 'x-key' }]);
       const homes = new Map<string, string>();
       for (let turn = 0; turn < 3; turn++) {
-        for (let key = 0; key < 24; key++) {
+        for (let key = 0; key < 64; key++) {
           const { address } = await ask(service, { 'x-key': `key-${key}` });
           assert.equal(homes.get(`key-${key}`) ?? address, address);
           homes.set(`key-${key}`, address);
