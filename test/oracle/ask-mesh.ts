@@ -44,6 +44,11 @@ export class MeshSide {
     }
   }
 
+  /** A mesh that is there already; `stop` closes it. */
+  static over(mesh: Mesh, upstreams: Upstreams): MeshSide {
+    return new MeshSide(mesh, upstreams);
+  }
+
   async stop(): Promise<void> {
     unsubscribe('meshfetch:request:end', this.onEnd);
     await this.mesh.close();

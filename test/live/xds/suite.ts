@@ -1,12 +1,29 @@
+import { envoyBinary } from '../envoy-binary.ts';
 import type { LiveSuite } from '../suite.ts';
 import { goServer } from './go-binary.ts';
 
-/** A go-control-plane server, over State of the World and Delta. */
+/** A go-control-plane server, over State of the World and Delta, with other clients of it beside a mesh. */
 export const xdsSuite: LiveSuite = {
   name: 'xds',
-  files: ['xds/smoke.test.ts', 'xds/conformance.test.ts', 'xds/resilience.test.ts', 'xds/bad-input.test.ts', 'xds/load.test.ts'],
+  files: [
+    'xds/smoke.test.ts',
+    'xds/conformance.test.ts',
+    'xds/resilience.test.ts',
+    'xds/bad-input.test.ts',
+    'xds/load.test.ts',
+    'xds/same-decisions.test.ts',
+  ],
   async prepare(log) {
     const built = await goServer('control-plane', log);
-    return 'skip' in built ? built : { environment: { MESHFETCH_LIVE_XDS_CONTROL_PLANE: built.path } };
+    if ('skip' in built) return built;
+    // The other clients are the matter of single files, which say what is missing.
+    const envoy = await envoyBinary(log);
+    if ('skip' in envoy) log(envoy.skip);
+    return {
+      environment: {
+        MESHFETCH_LIVE_XDS_CONTROL_PLANE: built.path,
+        ...('path' in envoy && { MESHFETCH_LIVE_ENVOY: envoy.path }),
+      },
+    };
   },
 };
