@@ -37,7 +37,7 @@ export async function checkListener(
   if (problems.length > 0) return { problems, unhonoured, notes: none };
   const verdicts: Judgement[] = [];
   for (const value of [...read.outbound, ...read.inbound])
-    verdicts.push(await verdictOn({ kind: 'listener', name: value.name, value }, tools.sink));
+    verdicts.push(await verdictOn({ kind: 'listener', name: value.name, value }, tools));
   return {
     problems: verdicts.flatMap((verdict) => verdict.problems),
     unhonoured,
@@ -47,11 +47,11 @@ export async function checkListener(
 }
 
 /** Judges a cluster. Its name must be that of the resource. */
-export async function checkCluster(name: string, bytes: Uint8Array, { options, sink }: CheckTools): Promise<Judgement> {
-  const { findings, value } = readCluster(bytes, options);
+export async function checkCluster(name: string, bytes: Uint8Array, tools: CheckTools): Promise<Judgement> {
+  const { findings, value } = readCluster(bytes, tools.options);
   const { problems, unhonoured } = findings;
   if (problems.length > 0 || value === undefined) return { ...noMessage, ...(problems.length > 0 && { problems }), unhonoured };
-  const { problems: faults, notes } = await verdictOn({ kind: 'cluster', name, value: value.value }, sink);
+  const { problems: faults, notes } = await verdictOn({ kind: 'cluster', name, value: value.value }, tools);
   return { problems: faults, unhonoured, notes };
 }
 
@@ -59,13 +59,13 @@ export async function checkCluster(name: string, bytes: Uint8Array, { options, s
 export async function checkEndpoints(
   name: string,
   bytes: Uint8Array,
-  { sink }: CheckTools,
+  tools: CheckTools,
   memo?: EndpointsMemo,
 ): Promise<Judgement & { value?: EndpointsConfig; memo?: EndpointsMemo }> {
   const read = endpointsFromWire(bytes, memo);
   const { problems, unhonoured, value } = read;
   if (problems.length > 0 || value === undefined) return { ...noMessage, ...(problems.length > 0 && { problems }), unhonoured };
-  const { problems: faults, notes } = await verdictOn({ kind: 'endpoints', name, value }, sink);
+  const { problems: faults, notes } = await verdictOn({ kind: 'endpoints', name, value }, tools);
   return { problems: faults, unhonoured, notes, value, ...(read.memo !== undefined && { memo: read.memo }) };
 }
 
@@ -84,7 +84,7 @@ export async function checkRouteTable(
   tools: CheckTools,
   last?: { readonly bytes: Uint8Array; readonly parts: Judgement['parts'] },
 ): Promise<Judgement> {
-  const { options, sink, pace } = tools;
+  const { options, pace } = tools;
   const parts = routeTableParts(bytes);
   if (parts === undefined) return noMessage;
   const head = readRouteTable(parts.head, options);
@@ -128,7 +128,7 @@ export async function checkRouteTable(
     for (const { path, reason } of one.findings.problems)
       problems.push({ path: path.replace(/^virtual_hosts\[0\]/, place), reason });
     if (one.value === undefined) continue;
-    const { problems: faults, notes } = await verdictOn({ kind: 'route-table', name, value: { ...one.value, name } }, sink);
+    const { problems: faults, notes } = await verdictOn({ kind: 'route-table', name, value: { ...one.value, name } }, tools);
     for (const { path, reason } of faults) problems.push({ path: path.replace(/^virtualHosts\[0\]/, place), reason });
     const own = [...here(one.findings.unhonoured, /^virtual_hosts\[0\]/), ...here(notes, /^virtualHosts\[0\]/)];
     if (own.length > 0) found.set(words.name, own);
@@ -152,7 +152,9 @@ async function lastHosts(bytes: Uint8Array, head: Uint8Array, pace: Pace): Promi
   return hosts;
 }
 
-async function verdictOn(resource: Resource, sink: ConfigSink): Promise<Judgement> {
+async function verdictOn(resource: Resource, { sink, pace }: CheckTools): Promise<Judgement> {
+  // The first resources of a process take milliseconds, until their code is compiled.
+  if (pace.isOver) await pace.turn();
   const { rejected, unhonoured } = (await sink.check?.(resource)) ?? { rejected: none, unhonoured: none };
   const placed = ({ path, reason }: Finding): Finding => ({ path, reason });
   return { problems: rejected.map(placed), unhonoured: none, notes: unhonoured.map(placed) };

@@ -92,7 +92,7 @@ export class KeptResources {
   keep(name: string, version: string, bytes: Uint8Array, { unhonoured, notes, parts }: Judgement): Kept {
     const entry = this.entryOf(name);
     if (entry.bytes === undefined) this.good++;
-    entry.bytes = Uint8Array.from(bytes);
+    entry.bytes = new Uint8Array(bytes);
     this.revision++;
     entry.version = version;
     entry.unhonoured = this.pool.share(unhonoured);
@@ -189,10 +189,14 @@ const maxLists = 10_000;
 /** Lists of findings, each once. One for all kinds of a source. */
 export class FindingsPool {
   private readonly lists = new Map<string, readonly Finding[]>();
+  /** Verdicts come again with the next resource of the same shape. */
+  private readonly known = new WeakMap<readonly Finding[], readonly Finding[]>();
 
   /** The same list for equal findings. */
   share(findings: readonly Finding[]): readonly Finding[] {
     if (findings.length === 0) return none;
+    const known = this.known.get(findings);
+    if (known !== undefined) return known;
     const text = JSON.stringify(findings);
     let list = this.lists.get(text);
     if (list === undefined) {
@@ -201,6 +205,7 @@ export class FindingsPool {
       if (this.lists.size >= maxLists) this.lists.clear();
       this.lists.set(text, list);
     }
+    this.known.set(findings, list);
     return list;
   }
 }

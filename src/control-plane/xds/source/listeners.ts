@@ -11,6 +11,8 @@ interface Digest {
   readonly isInbound: boolean;
   /** Cluster of the connections that no other listener takes. */
   readonly catchAll: string | undefined;
+  /** Of one of raw TCP: its port. */
+  readonly rawPort: number | undefined;
   readonly extensionNames: readonly string[];
 }
 
@@ -20,6 +22,7 @@ interface Index {
   readonly ports: ReadonlyMap<number, readonly BoundWay[]>;
   readonly inbound: readonly string[];
   readonly catchAll: { readonly resource: string; readonly cluster: string } | undefined;
+  readonly raw: ReadonlyMap<number, string>;
 }
 
 /** A way out through a listener. */
@@ -71,6 +74,11 @@ export class Listeners {
     return this.index.catchAll;
   }
 
+  /** Name of a listener that leads raw connections to this port on. */
+  rawOfPort(port: number): string | undefined {
+    return this.index.raw.get(port);
+  }
+
   /** The ways out of one listener. */
   ofName(name: string): readonly BoundWay[] | undefined {
     const bytes = this.kept.bytesOf(name);
@@ -115,10 +123,12 @@ export class Listeners {
   private makeIndex(): Index {
     const ports = new Map<number, BoundWay[]>();
     const inbound: string[] = [];
+    const raw = new Map<number, string>();
     let catchAll: Index['catchAll'];
     for (const { name, bytes } of this.kept.all()) {
       if (bytes === undefined) continue;
-      const { ways, addresses, isInbound, catchAll: cluster } = this.digest(name, bytes);
+      const { ways, addresses, isInbound, catchAll: cluster, rawPort } = this.digest(name, bytes);
+      if (rawPort !== undefined) raw.set(rawPort, name);
       if (isInbound) inbound.push(name);
       if (cluster !== undefined) catchAll ??= { resource: name, cluster };
       for (const [index, { port, table }] of ways.entries()) {
@@ -128,7 +138,7 @@ export class Listeners {
         ports.set(port, list);
       }
     }
-    return { revision: this.kept.revision, ports, inbound, catchAll };
+    return { revision: this.kept.revision, ports, inbound, catchAll, raw };
   }
 
   private digest(name: string, bytes: Uint8Array): Digest {
@@ -141,13 +151,14 @@ export class Listeners {
   }
 }
 
-function digestOf(bytes: Uint8Array, { outbound, inbound, extensionNames, catchAllCluster }: ReadListener): Digest {
+function digestOf(bytes: Uint8Array, { outbound, inbound, extensionNames, catchAllCluster, rawPort }: ReadListener): Digest {
   return {
     bytes,
     addresses: boundAddresses(bytes),
     ways: outbound.map(({ port, routes }) => ({ port, table: typeof routes === 'string' ? routes : undefined })),
     isInbound: inbound.length > 0,
     catchAll: catchAllCluster,
+    rawPort,
     extensionNames,
   };
 }

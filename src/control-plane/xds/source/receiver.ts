@@ -7,6 +7,7 @@ import type { AdsResponse, ReceivedResource, RefusedResource } from '../client/c
 import { readSecret, type ReadOptions } from '../translate/received.ts';
 import { messageFromWire } from '../wire/message-from-wire.ts';
 import { Findings, type Finding } from '../translate/message.ts';
+import { ClusterVerdicts } from './cluster-verdicts.ts';
 import { checkCluster, checkEndpoints, checkListener, checkRouteTable, type CheckTools } from './check-resource.ts';
 import { hashOf, keyOf, type Judgement, type Kept, type KeptKind, type KeptResources } from './kept-resources.ts';
 import type { Listeners } from './listeners.ts';
@@ -37,6 +38,7 @@ const maxReasons = 5;
 
 export class Receiver {
   private readonly parts: ReceiverParts;
+  private readonly clusters = new ClusterVerdicts();
 
   constructor(parts: ReceiverParts) {
     this.parts = parts;
@@ -100,11 +102,15 @@ export class Receiver {
       this.back(kind, entry);
       return undefined;
     }
-    const hash = hashOf(bytes);
-    if (entry?.refusal?.hash === hash) return { problems: entry.refusal.problems, isNews: false };
+    const { refusal: last } = entry ?? {};
+    if (last !== undefined && last.hash === hashOf(bytes)) return { problems: last.problems, isNews: false };
     const judgement = await this.judge(kind, name, bytes, entry, pace);
     if (judgement.problems.length > 0) {
-      const { refusal } = kept[kind].refuse(name, { version, problems: judgement.problems, hash });
+      const { refusal } = kept[kind].refuse(name, {
+        version,
+        problems: judgement.problems,
+        hash: hashOf(bytes),
+      });
       if (failOnDataErrors && entry?.bytes !== undefined) {
         kept[kind].drop(entry);
         this.parts.onChange(kind, name);
@@ -138,7 +144,7 @@ export class Receiver {
         return { ...judgement, ...(read !== undefined && { listener: read }) };
       }
       case 'cluster':
-        return checkCluster(name, bytes, tools);
+        return this.clusters.of(name, bytes, pace, () => checkCluster(name, bytes, tools));
       case 'endpoints': {
         const { value, memo, ...judgement } = await checkEndpoints(name, bytes, tools, endpoints.memoOf(name));
         return {

@@ -247,6 +247,12 @@ function waysBySidecar({ host, port }: Authority, finding: RouteFinding, listene
   if (!listeners.isComplete) return { kind: 'awaited', what: 'its listeners' };
   const rest = listeners.catchAll();
   if (rest !== undefined && !finding.isPassThrough(rest.cluster)) return { kind: 'raw', ...rest };
+  const raw = listeners.rawOfPort(port);
+  if (raw !== undefined)
+    return {
+      kind: 'absent',
+      reason: `port ${port} of ${host} is one of raw TCP to the mesh (listener ${raw}), to which requests are bytes: declare its protocol as HTTP`,
+    };
   const ports = listeners.ports();
   const known = ports.length === 0 ? 'for no port' : `for ${ports.slice(0, 20).join(', ')}${ports.length > 20 ? ' …' : ''}`;
   return { kind: 'absent', reason: `no HTTP listener for port ${port} serves ${host}; there are listeners ${known}` };
