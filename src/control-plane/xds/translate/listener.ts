@@ -30,6 +30,8 @@ export interface OutboundReading {
   readonly extensionNames: readonly string[];
   /** Of a listener that takes what no other one takes (`use_original_dst`): the cluster that it goes to. */
   readonly catchAllCluster?: string;
+  /** Of a listener of raw TCP alone: the port that it is bound to. */
+  readonly rawPort?: number;
 }
 
 /** Translates a `Listener` in JSON. */
@@ -115,7 +117,13 @@ export function outboundListenersFrom(message: Message, options: ListenerOptions
       `serves no HTTP${raw.length === 0 ? '' : `, but raw connections to ${raw.join(', ')}`}: no request goes through it`,
     );
   const catchAllCluster = isCatchAll ? chains.find(({ match }) => match.isOpen)?.cluster : undefined;
-  return { listeners, extensionNames, ...(catchAllCluster !== undefined && { catchAllCluster }) };
+  const rawPort = listeners.length === 0 && !isCatchAll && raw.length > 0 ? address?.port : undefined;
+  return {
+    listeners,
+    extensionNames,
+    ...(catchAllCluster !== undefined && { catchAllCluster }),
+    ...(rawPort !== undefined && { rawPort }),
+  };
 }
 
 /** A filter chain with what it is for. */

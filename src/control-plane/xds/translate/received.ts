@@ -50,6 +50,8 @@ export interface ReadListener {
   readonly extensionNames: readonly string[];
   /** Of a listener for all connections that no other one takes (`use_original_dst`): the cluster that these go to. */
   readonly catchAllCluster?: string;
+  /** Of a listener of raw TCP: its port. */
+  readonly rawPort?: number;
   readonly secrets: readonly ReceivedSecret[];
   readonly secretNames: readonly SecretRef[];
 }
@@ -89,6 +91,7 @@ export function readListener(bytes: Uint8Array, options: ReadOptions): ReadListe
     ),
     extensionNames: isGood ? out.extensionNames : [],
     ...(out.catchAllCluster !== undefined && { catchAllCluster: out.catchAllCluster }),
+    ...(out.rawPort !== undefined && { rawPort: out.rawPort }),
     secrets: isGood ? tls.secrets : [],
     secretNames: isGood ? tls.names : [],
   };

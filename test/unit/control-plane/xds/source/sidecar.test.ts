@@ -119,6 +119,39 @@ describe('a source as a sidecar', () => {
     );
   });
 
+  it('says of a port of raw TCP that it is one', async () => {
+    await using source = await sourceOnStore();
+    await source.client.push('listener', [
+      sidecarListener(80),
+      {
+        name: '0.0.0.0_9000',
+        address: { socket_address: { address: '0.0.0.0', port_value: 9000 } },
+        filter_chains: [
+          {
+            filters: [
+              {
+                name: 'envoy.filters.network.tcp_proxy',
+                typed_config: {
+                  '@type': 'type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy',
+                  stat_prefix: 'outbound|9000||orders',
+                  cluster: 'outbound|9000||orders',
+                },
+              },
+            ],
+          },
+        ],
+      },
+    ]);
+    source.ask('orders:9000');
+    await source.settled();
+    assert.deepEqual(
+      source.absences.map(({ reason }) => reason),
+      [
+        'port 9000 of orders is one of raw TCP to the mesh (listener 0.0.0.0_9000), to which requests are bytes: declare its protocol as HTTP',
+      ],
+    );
+  });
+
   it('hears of a host that a later version of a table serves', async () => {
     await using source = await sourceOnStore();
     const { client } = source;
