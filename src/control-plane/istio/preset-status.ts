@@ -28,9 +28,12 @@ export class PresetStatus {
 
   /** The sink for the stream. */
   get streamSink(): ConfigSink {
+    const { sink } = this;
     return {
-      apply: (update) => this.sink.apply(update),
-      absent: (want, reason) => this.sink.absent(want, reason),
+      apply: (update) => sink.apply(update),
+      // Without it what nobody has asked for would be taken unseen.
+      ...(sink.check !== undefined && { check: (resource) => sink.check!(resource) }),
+      absent: (want, reason) => sink.absent(want, reason),
       status: (status) => {
         this.stream = status;
         this.report();
