@@ -25,7 +25,7 @@ describe('the sink of the stream', () => {
 
   it('has no check where the sink of the mesh has none', () => {
     const sink: ConfigSink = { apply: async () => nothing, absent: () => {}, status: () => {} };
-    assert.equal(new PresetStatus(sink).streamSink.check, undefined);
+    assert.equal('check' in new PresetStatus(sink).streamSink, false);
   });
 
   it('says what is wrong with the pod beside what is wrong with the stream', () => {
