@@ -10,7 +10,8 @@ import { endpointsFromWire, type EndpointsMemo } from '../wire/endpoints-from-wi
 import type { EndpointsConfig } from '../../../model/cluster.ts';
 import type { Judgement } from './kept-resources.ts';
 import type { Pace } from './pace.ts';
-import { nameOfVirtualHost, namesOfVirtualHost, routeTableParts, tableOfOne, type RouteTableParts } from './route-table-bytes.ts';
+import { changedHosts, TakenNames } from './changed-hosts.ts';
+import { namesOfVirtualHost, routeTableParts, tableOfOne } from './route-table-bytes.ts';
 
 /** What checking needs. */
 export interface CheckTools {
@@ -69,14 +70,9 @@ export async function checkEndpoints(
   return { problems: faults, unhonoured, notes, value, ...(read.memo !== undefined && { memo: read.memo }) };
 }
 
-/** A version of a table that was found good, by which what did not change is known. */
-export interface CheckedTable {
-  readonly parts: RouteTableParts;
-  readonly judgement: Judgement;
-}
-
 /**
- * Judges a route table, one virtual host after the other. Those whose bytes are as in the last good version are as good as they were.
+ * Judges a route table, one virtual host after the other. Those whose bytes are as in the `last` good version are as good as they were,
+ * and not looked at.
  */
 export async function checkRouteTable(
   name: string,
@@ -94,11 +90,21 @@ export async function checkRouteTable(
     return { ...noMessage, ...(problems.length > 0 && { problems }), unhonoured };
   if (head.value.name !== name) problems.push({ path: 'name', reason: 'differs from the name of the resource' });
 
-  const before = last && (await lastHosts(last.bytes, parts.head, pace));
-  const found = new Map<string, readonly Finding[]>();
+  const { now, was, same } = await changedHosts(last && lastHosts(last.bytes, parts.head), parts.hosts, pace);
+  const before = new Map<string, Uint8Array>();
+  const taken = new TakenNames();
+  for (const host of was) {
+    if (pace.isOver) await pace.turn();
+    const words = namesOfVirtualHost(host);
+    if (words === undefined) continue;
+    before.set(words.name, host);
+    taken.free(words);
+  }
+  const found = new Map(was.length + same.length === 0 ? [] : last?.parts);
+  for (const known of before.keys()) found.delete(known);
   const owners = new Map<string, string>();
   const names = new Set<string>();
-  for (const host of parts.hosts) {
+  for (const host of now) {
     if (pace.isOver) await pace.turn();
     const words = namesOfVirtualHost(host);
     if (words === undefined) return noMessage;
@@ -116,10 +122,11 @@ export async function checkRouteTable(
         });
       else owners.set(folded, words.name);
     }
-    const known = before?.get(words.name);
+    taken.want(words);
+    const known = before.get(words.name);
     if (known !== undefined && Buffer.compare(known, host) === 0) {
-      const same = last?.parts?.get(words.name);
-      if (same !== undefined) found.set(words.name, same);
+      const findings = last?.parts?.get(words.name);
+      if (findings !== undefined) found.set(words.name, findings);
       continue;
     }
     const one = readRouteTable(tableOfOne(parts.head, host), options);
@@ -133,23 +140,18 @@ export async function checkRouteTable(
     const own = [...here(one.findings.unhonoured, /^virtual_hosts\[0\]/), ...here(notes, /^virtualHosts\[0\]/)];
     if (own.length > 0) found.set(words.name, own);
   }
+  // Which of two it is that has to go is told by the order of all.
+  if (await taken.areIn(same, pace)) return checkRouteTable(name, bytes, tools);
   return { problems: problems.slice(0, maxProblems), unhonoured, notes: none, parts: found };
 }
 
 /** Enough to mend a table by. */
 const maxProblems = 20;
 
-/** Virtual hosts of the last version by name; none where what stands around them is another. */
-async function lastHosts(bytes: Uint8Array, head: Uint8Array, pace: Pace): Promise<ReadonlyMap<string, Uint8Array> | undefined> {
+/** Virtual hosts of the last version; none where what stands around them is another. */
+function lastHosts(bytes: Uint8Array, head: Uint8Array): readonly Uint8Array[] {
   const parts = routeTableParts(bytes);
-  if (parts === undefined || Buffer.compare(parts.head, head) !== 0) return undefined;
-  const hosts = new Map<string, Uint8Array>();
-  for (const host of parts.hosts) {
-    if (pace.isOver) await pace.turn();
-    const name = nameOfVirtualHost(host);
-    if (name !== undefined) hosts.set(name, host);
-  }
-  return hosts;
+  return parts === undefined || Buffer.compare(parts.head, head) !== 0 ? [] : parts.hosts;
 }
 
 async function verdictOn(resource: Resource, { sink, pace }: CheckTools): Promise<Judgement> {

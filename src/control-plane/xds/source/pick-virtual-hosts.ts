@@ -5,7 +5,7 @@
  */
 import type { RouteTableConfig, VirtualHostConfig } from '../../../model/route.ts';
 import type { Pace } from './pace.ts';
-import { namesOfVirtualHost } from './route-table-bytes.ts';
+import { domainsThatMayBe } from './route-table-bytes.ts';
 
 const hostsPerLook = 64;
 /** Above every length that a name may have. */
@@ -68,10 +68,11 @@ export async function pickVirtualHosts(
   pace: Pace,
 ): Promise<ReadonlyMap<string, Choice<Uint8Array>>> {
   const choices = new Choices<Uint8Array>(texts, ignoresPort);
+  const lengths = new Set(Array.from(texts, (text) => Buffer.byteLength(text)));
   let looked = 0;
   for (const host of hosts) {
     if (++looked % hostsPerLook === 0 && pace.isOver) await pace.turn();
-    choices.offer(host, namesOfVirtualHost(host)?.domains ?? []);
+    choices.offer(host, domainsThatMayBe(host, lengths));
   }
   return choices.result();
 }

@@ -4,6 +4,7 @@
  * read as any other.
  */
 import { ProtobufReader } from '../../../wire/protobuf.ts';
+import { cursor, readLength, readTag, skipValue } from '../wire/cursor.ts';
 
 const virtualHostsField = 2;
 /** Its tag on the wire: a field of bytes. */
@@ -48,8 +49,14 @@ export function tableOfOne(head: Uint8Array, host: Uint8Array): Uint8Array {
   return Buffer.concat([head, Uint8Array.of(virtualHostsTag, ...length), host]);
 }
 
+/** What a virtual host is called. */
+export interface VirtualHostWords {
+  readonly name: string;
+  readonly domains: readonly string[];
+}
+
 /** Name and domains of a virtual host; undefined where the bytes are no message. */
-export function namesOfVirtualHost(host: Uint8Array): { readonly name: string; readonly domains: readonly string[] } | undefined {
+export function namesOfVirtualHost(host: Uint8Array): VirtualHostWords | undefined {
   const reader = new ProtobufReader(host);
   let name = '';
   const domains: string[] = [];
@@ -67,6 +74,54 @@ export function namesOfVirtualHost(host: Uint8Array): { readonly name: string; r
 export function nameOfVirtualHost(host: Uint8Array): string | undefined {
   const name = fieldOf(host, 1);
   return name && textOf(name);
+}
+
+/**
+ * The domains of a virtual host that may be a text of one of these lengths in bytes, whatever the case of their letters: all of such a
+ * length, those with a star at an end, and those beyond ASCII. The others, nearly all, are never made into texts.
+ */
+export function domainsThatMayBe(host: Uint8Array, lengths: ReadonlySet<number>): readonly string[] {
+  const domains: string[] = [];
+  cursor.at = 0;
+  for (let length = nextText(host, 2); length !== -1; length = nextText(host, 2)) {
+    const start = cursor.at - length;
+    if (lengths.has(length) || host[start] === star || host[cursor.at - 1] === star || !isAscii(host, start, cursor.at))
+      domains.push(textOf(host.subarray(start, cursor.at)));
+  }
+  return domains;
+}
+
+/** The name of a virtual host where it is of one of these lengths; the last one counts, as everywhere. */
+export function nameThatMayBe(host: Uint8Array, lengths: ReadonlySet<number>): string | undefined {
+  let name: string | undefined;
+  cursor.at = 0;
+  for (let length = nextText(host, 1); length !== -1; length = nextText(host, 1))
+    name = lengths.has(length) ? textOf(host.subarray(cursor.at - length, cursor.at)) : undefined;
+  return name;
+}
+
+const star = 0x2a;
+
+/** Goes to the end of the next value of a field of texts; its length, −1 = there is none. */
+function nextText(message: Uint8Array, field: number): number {
+  const end = message.length;
+  while (cursor.at < end) {
+    const tag = readTag(message, end);
+    if (tag === -1) return -1;
+    if (tag !== field * 8 + 2) {
+      if (!skipValue(message, end, tag)) return -1;
+      continue;
+    }
+    const length = readLength(message, end);
+    if (length !== -1) cursor.at += length;
+    return length;
+  }
+  return -1;
+}
+
+function isAscii(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (bytes[at]! > 0x7f) return false;
+  return true;
 }
 
 /** What a listener is bound to: the addresses of its `address` and `additional_addresses`. */
