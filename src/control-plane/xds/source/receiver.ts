@@ -105,6 +105,8 @@ export class Receiver {
     const { refusal: last } = entry ?? {};
     if (last !== undefined && last.hash === hashOf(bytes)) return { problems: last.problems, isNews: false };
     const judgement = await this.judge(kind, name, bytes, entry, pace);
+    // The subscription may have ended while it was judged.
+    if (!this.parts.subscriptions.has(kind, name)) return undefined;
     if (judgement.problems.length > 0) {
       const { refusal } = kept[kind].refuse(name, {
         version,
@@ -177,6 +179,8 @@ export class Receiver {
   private async takeWhole(kind: KeptKind, { resources, broken }: AdsResponse, pace: Pace): Promise<void> {
     const present = this.parts.kept[kind];
     const named = new Set([...resources, ...broken].map(({ name }) => name));
+    // What could not be read may be any of them: then nothing can be said to be left out.
+    if (named.has('')) return;
     if (pace.isOver) await pace.turn();
     const gone: string[] = [];
     for (const { name } of present.all()) if (!named.has(name)) gone.push(name);

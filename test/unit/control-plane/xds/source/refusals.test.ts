@@ -231,6 +231,19 @@ describe('what a whole response leaves out', () => {
     assert.equal(source.snapshot().clusters.size, 0);
   });
 
+  it('is nothing where a part of it could not even be named', async () => {
+    await using source = await sourceOnStore();
+    source.ask('orders|');
+    await source.client.push('cluster', [edsCluster('orders|'), edsCluster('cart|')]);
+    const broken = [{ name: '', reason: 'its bytes are no envoy.config.cluster.v3.Cluster' }];
+    await source.client.push('cluster', [], { broken });
+    await source.client.push('cluster', [edsCluster('cart|')], { broken });
+    assert.deepEqual([...source.snapshot().clusters.keys()], ['orders|']);
+
+    await source.client.push('cluster', [edsCluster('cart|')]);
+    assert.equal(source.snapshot().clusters.size, 0, 'what the next good one leaves out goes');
+  });
+
   it('is not what was refused in it', async () => {
     await using source = await sourceOnStore();
     source.ask('orders|');

@@ -73,6 +73,20 @@ describe('a source as a sidecar', () => {
     assert.equal(client.subscribed.has('routeConfiguration 80'), true);
   });
 
+  it('does not keep what was judged while its subscription ended', async () => {
+    await using source = await sourceOnStore();
+    const end = source.ask('orders|');
+    await source.client.push('cluster', [edsCluster('orders|')]);
+    await source.settled();
+    const pushed = source.client.push('endpoints', [assignment('orders|', 8001)]);
+    end();
+    await pushed;
+    source.ask('orders|');
+    await source.settled();
+
+    assert.equal(source.value('endpoints', 'orders|'), undefined);
+  });
+
   it('asks for the members of an aggregate, and for endpoints under the name that the cluster gives them', async () => {
     await using source = await sourceOnStore();
     const { client } = source;
