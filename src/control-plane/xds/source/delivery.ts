@@ -110,7 +110,9 @@ export class Delivery {
       return answer?.kind === 'awaited' ? answer.what : undefined;
     }
     const name = JSON.stringify(want.name);
-    if (this.wanted.has(want.name)) return `the endpoints of cluster ${name}`;
+    const cluster = this.wanted.get(want.name);
+    if (cluster !== undefined)
+      return this.isWarm(cluster) ? `the endpoints of cluster ${name}` : `the secrets of cluster ${name}`;
     return this.parts.subscriptions.isWildcard('cluster') ? 'its clusters' : `cluster ${name}`;
   }
 
@@ -244,7 +246,12 @@ export class Delivery {
       selectable,
     );
     const wanted: Resource[] = [
-      ...withUsedSubsets(linked, selectable).map((value): Resource => ({ kind: 'cluster', name: value.name, value })),
+      ...withUsedSubsets(linked, selectable).flatMap((value): Resource[] => {
+        const cluster = clusters.get(value.name);
+        const resource: Resource = { kind: 'cluster', name: value.name, value };
+        // What is in use stays in use; one that nobody has used yet could make no connection (Envoy: "cluster warming").
+        return cluster === undefined || this.isWarm(cluster) || this.inForce.has(resource) ? [resource] : [];
+      }),
       ...[...endpointsNames].flatMap((name): Resource[] => {
         const value = endpoints.read(name);
         return value === undefined ? [] : [{ kind: 'endpoints', name, value }];
@@ -270,6 +277,19 @@ export class Delivery {
   }
 
   private endedSecrets: readonly string[] = [];
+
+  /** Whether the server has said what the secrets of the cluster are, or that there are none. */
+  private isWarm({ read }: WantedCluster): boolean {
+    const { kept, absences } = this.parts;
+    return read.secretNames.every(
+      (name) => !this.isOfServer(name) || kept.secret.get(name) !== undefined || absences.secret.has(name),
+    );
+  }
+
+  /** Certificate providers are other parts' business, and some names stand for what nobody delivers. */
+  private isOfServer(name: string): boolean {
+    return !name.startsWith('provider:') && !isRefusedName(name) && this.parts.options.localSecrets?.has(name) !== true;
+  }
 
   private secretNames(clusters: ReadonlyMap<string, WantedCluster>, reads: readonly ReadListener[]): ReadonlySet<string> {
     const names = new Set<string>();

@@ -73,6 +73,32 @@ describe('secrets of an xDS source', () => {
     assert.deepEqual([client.subscribed.has('secret ours'), source.svids.size, source.bundles.size], [false, 0, 0]);
   });
 
+  it('hold back a cluster that nobody uses yet until the server has said what they are, and no other', async () => {
+    await using source = await sourceOnStore();
+    const { client } = source;
+    await client.push('cluster', [edsCluster('orders|', bySds), edsCluster('cart|')]);
+    source.ask('orders|');
+    source.ask('cart|');
+    await source.settled();
+    assert.deepEqual([...source.snapshot().clusters.keys()], ['cart|']);
+    await client.push('secret', [ours]);
+    assert.deepEqual([...source.snapshot().clusters.keys()], ['cart|']);
+    assert.equal(source.plane.awaits?.({ kind: 'cluster', name: 'orders|' }), 'the secrets of cluster "orders|"');
+    await client.push('secret', [ours, roots]);
+    assert.deepEqual([...source.snapshot().clusters.keys()].toSorted(), ['cart|', 'orders|']);
+  });
+
+  it('that the server does not have hold nothing back: connections say what is missing', async () => {
+    await using source = await sourceOnStore();
+    const { client } = source;
+    await client.push('cluster', [edsCluster('orders|', bySds)]);
+    source.ask('orders|');
+    await source.settled();
+    for (const name of ['ours', 'roots']) client.absent('secret', name, 'the server has no such secret');
+    await source.settled();
+    assert.equal(source.snapshot().clusters.size, 1);
+  });
+
   it('are not subscribed to where another part delivers them', async () => {
     await using source = await sourceOnStore({ localSecrets: new Set(['ours']) });
     source.ask('orders|');
