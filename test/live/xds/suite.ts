@@ -10,6 +10,7 @@ export const xdsSuite: LiveSuite = {
     'xds/smoke.test.ts',
     'xds/conformance.test.ts',
     'xds/resilience.test.ts',
+    'xds/secrets-and-filters.test.ts',
     'xds/bad-input.test.ts',
     'xds/load.test.ts',
     'xds/same-decisions.test.ts',
