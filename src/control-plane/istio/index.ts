@@ -97,6 +97,7 @@ export function istioControlPlane(options: IstioOptions = {}, surroundings: Surr
       searchDomains: searchDomainsOf(settings),
       allowLoopback: options.allowLoopback ?? isLoopback(settings.discoveryAddress),
       adaptCluster: (cluster) => withSystemRoots(adaptCluster(cluster)),
+      ...(options.outlierDetection !== undefined && { outlierDetection: options.outlierDetection }),
       client: () =>
         restartedByCertificate(
           createAdsClient({

@@ -56,6 +56,11 @@ export interface IstioOptions {
   readonly standDown?: 'auto' | 'never';
   /** Endpoints on loopback are accepted. Default: where istiod itself is on loopback. */
   readonly allowLoopback?: boolean;
+  /**
+   * Clusters to which no DestinationRule gives outlier detection: `always` = their endpoints are compared with their peers, as those of a
+   * service that nobody configured; `as-configured` = none, as in a sidecar. Default `always`.
+   */
+  readonly outlierDetection?: 'always' | 'as-configured';
   /** How configuration travels. Default `delta`, which sends what changed alone (Istio's own default). */
   readonly variant?: 'state-of-the-world' | 'delta';
 }
@@ -106,6 +111,10 @@ const optionTable: { readonly [K in keyof Required<IstioOptions>]: OptionRule } 
   },
   standDown: { isValid: (value) => value === 'auto' || value === 'never', expected: '"auto" or "never"' },
   allowLoopback: { isValid: (value) => typeof value === 'boolean', expected: 'true or false' },
+  outlierDetection: {
+    isValid: (value) => value === 'always' || value === 'as-configured',
+    expected: '"always" or "as-configured"',
+  },
   variant: {
     isValid: (value) => value === 'state-of-the-world' || value === 'delta',
     expected: '"state-of-the-world" or "delta"',

@@ -54,6 +54,7 @@ export function xdsControlPlane(
     }),
     ...(mode === 'sidecar' && { searchDomains: searchDomainsOf(node.id) }),
     ...(failOnDataErrors !== undefined && { failOnDataErrors }),
+    ...(options.outlierDetection !== undefined && { outlierDetection: options.outlierDetection }),
     loadReports: { servers, node },
     ...(options.snapshot !== undefined && { snapshot: snapshotFrom(options.snapshot, servers, node) }),
     identities: ({ clock }) => certificateProviders(bootstrap?.certificateProviders ?? [], clock),

@@ -68,6 +68,11 @@ export interface XdsOptions {
    * says of the first server (`fail_on_data_errors`, gRFC A88), else false: the last good version stays.
    */
   readonly failOnDataErrors?: boolean;
+  /**
+   * Clusters that the server gives no outlier detection: `always` = their endpoints are compared with their peers, as those of a service
+   * that nobody configured; `as-configured` = none, as in Envoy. Default `always`.
+   */
+  readonly outlierDetection?: 'always' | 'as-configured';
   /** Keeps what is in use on the disk, for a start without the server. Never secrets. Default: nothing is written. */
   readonly snapshot?: string | XdsSnapshotOptions;
   /** Whether endpoints may be on this machine. Default: when the server is. */
@@ -116,6 +121,10 @@ const rules: { readonly [K in keyof Required<XdsOptions>]: Rule } = {
     expected: 'bytes, 1024 to 1073741824',
   },
   failOnDataErrors: flag,
+  outlierDetection: {
+    isValid: (value) => value === 'always' || value === 'as-configured',
+    expected: '"always" or "as-configured"',
+  },
   snapshot: {
     isValid: (value) => text.isValid(value) || (object.isValid(value) && text.isValid((value as { folder?: unknown }).folder)),
     expected: 'a folder, or { folder, maxAgeMs, waitMs }',

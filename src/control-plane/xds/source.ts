@@ -44,6 +44,12 @@ export interface XdsSourceOptions {
   readonly searchDomains?: readonly string[];
   /** Secrets that another part delivers: they are not subscribed to. */
   readonly localSecrets?: LocalSecrets;
+  /**
+   * Clusters that the server gives no outlier detection: `always` = they get that of a host that nobody configured (endpoints are
+   * compared with their peers), `as-configured` = none, as in Envoy. Default `always`: without it one dead endpoint of two takes half
+   * of the requests for as long as the server names it, and their retries soon all of the budget.
+   */
+  readonly outlierDetection?: 'always' | 'as-configured';
   /** The last word on every cluster. */
   readonly adaptCluster?: (cluster: ClusterConfig) => ClusterConfig;
   readonly surroundings?: Surroundings;

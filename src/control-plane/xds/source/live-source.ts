@@ -12,6 +12,7 @@ import { Pace } from './pace.ts';
 import { Receiver } from './receiver.ts';
 import type { SecretDelivery } from './secrets.ts';
 import type { SavedResource } from './snapshot-file.ts';
+import { adaptationOf } from './silent-detection.ts';
 import { Snapshots } from './snapshots.ts';
 import { SourceStatus } from './source-status.ts';
 import { keptKinds, kindOf, Subscriptions } from './subscriptions.ts';
@@ -42,7 +43,7 @@ export class LiveSource implements AdsListener {
       mode: options.mode,
       extension: (name) => extensionOf(kept.extension, name),
       ...(options.surroundings !== undefined && { surroundings: options.surroundings }),
-      ...(options.adaptCluster !== undefined && { adaptCluster: options.adaptCluster }),
+      adaptCluster: adaptationOf(options),
     };
     const { sink } = context;
     const { absences, subscriptions } = this;
