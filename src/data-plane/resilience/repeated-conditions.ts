@@ -52,6 +52,8 @@ export function repeatedConditions(
       condition === 'retriable-status-codes'
         ? (retry.statusCodes ?? []).map((status) => response(status))
         : [examples[condition]];
+    // Istio's own policy has the condition and no list where nobody gave one: it is never met.
+    if (outcomes.length === 0) return [condition, { retry: false, reason: 'the policy lists no status codes' }];
     const verdicts = outcomes.map((outcome) => decideRetry(request, { ...retry, on: [on], maxAttempts: 2 }, 1, outcome));
     return [condition, verdicts.find((verdict) => !verdict.retry) ?? verdicts[0]!];
   });
