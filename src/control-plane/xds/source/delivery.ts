@@ -10,6 +10,7 @@ import { isRefusedName } from '../translate/tls-secrets.ts';
 import type { XdsSourceOptions } from '../source.ts';
 import { InForce, type RefusedByStore } from './in-force.ts';
 import type { Kept, KeptKind, KeptResources } from './kept-resources.ts';
+import { Leavers } from './leavers.ts';
 import type { Listeners } from './listeners.ts';
 import { LoadWatch } from './load-watch.ts';
 import { Pace } from './pace.ts';
@@ -59,6 +60,7 @@ export class Delivery {
   /** Clusters in force or on the way, with their endpoints' names. */
   private wanted: ReadonlyMap<string, WantedCluster> = new Map();
   private readonly inForce: InForce;
+  private readonly leavers: Leavers;
   private listenersInUse: ReadonlySet<string> = new Set();
   private isStarted = false;
   private isAllDirty = false;
@@ -71,6 +73,8 @@ export class Delivery {
     this.clusters = new ClusterReader(parts.kept.cluster, parts.read);
     const { options, absences, listeners, kept } = parts;
     this.inForce = new InForce(parts.context, kept);
+    this.leavers = new Leavers(parts.context.clock, (kind, name) => this.drop(kind, name));
+    parts.context.signal.addEventListener('abort', () => this.leavers.close(), { once: true });
     this.loads = new LoadWatch(options.loadReports, parts.context, parts.status);
     const defaultNames = ({ host, port }: Authority): readonly string[] => [`${host}:${port}`, host];
     this.finding = {
@@ -237,8 +241,6 @@ export class Delivery {
     this.subscribe('extension', new Set(reads.flatMap(({ extensionNames }) => extensionNames)));
     this.subscribe('secret', this.secretNames(clusters, reads));
     secrets.setOfResources([...[...clusters.values()].map(({ read }) => read), ...reads].flatMap((read) => read.secrets));
-    for (const name of this.endedSecrets) secrets.remove(name);
-    this.endedSecrets = [];
 
     const selectable = Array.from(clusters.values(), ({ value }) => value);
     const linked = withFallbacks(
@@ -276,8 +278,6 @@ export class Delivery {
     return refused;
   }
 
-  private endedSecrets: readonly string[] = [];
-
   /** Whether the server has said what the secrets of the cluster are, or that there are none. */
   private isWarm({ read }: WantedCluster): boolean {
     const { kept, absences } = this.parts;
@@ -308,12 +308,24 @@ export class Delivery {
   }
 
   private subscribe(kind: KeptKind, names: ReadonlySet<string>): void {
-    const { subscriptions, kept, absences } = this.parts;
-    const ended = subscriptions.set(kind, names);
-    for (const name of ended) {
-      kept[kind].delete(name);
+    const { subscriptions, kept, absences, status } = this.parts;
+    for (const name of names) this.leavers.returns(kind, name);
+    for (const name of subscriptions.set(kind, names)) {
       (absences[kind] as Map<string, string>).delete(name);
+      const entry = kept[kind].get(name);
+      if (entry === undefined) continue;
+      if (entry.gone !== undefined) status.note(`gone ${kind} ${name}`, undefined);
+      // What was refused, or is gone, is asked for anew.
+      if (entry.bytes === undefined || entry.gone !== undefined) this.drop(kind, name);
+      else {
+        kept[kind].forgive(entry);
+        this.leavers.leaves(kind, name);
+      }
     }
-    if (kind === 'secret') this.endedSecrets = ended;
+  }
+
+  private drop(kind: KeptKind, name: string): void {
+    this.parts.kept[kind].delete(name);
+    if (kind === 'secret') this.parts.secrets.remove(name);
   }
 }

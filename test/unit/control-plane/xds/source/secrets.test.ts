@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
+import { createVirtualClock } from '../../../../../src/testing/virtual-clock.ts';
 import { testAuthority, workloadCertificate } from '../../../../support/certificates.ts';
 import { assignment, edsCluster, routeTable, sidecarListener } from '../../../../support/envoy-samples.ts';
 import { sourceOnStore, type SourceOnStore } from '../../../../support/xds-source.ts';
@@ -54,7 +55,8 @@ function said(source: SourceOnStore): string {
 
 describe('secrets of an xDS source', () => {
   it('are subscribed to by the names that wanted clusters give, and go to the identities', async () => {
-    await using source = await sourceOnStore();
+    const clock = createVirtualClock();
+    await using source = await sourceOnStore({}, clock);
     const { client } = source;
     await client.push('cluster', [edsCluster('orders|', bySds), edsCluster('cart|', bySds)]);
     assert.equal(client.subscribed.has('secret ours'), false);
@@ -70,6 +72,7 @@ describe('secrets of an xDS source', () => {
 
     end();
     await source.settled();
+    await clock.advance(10_000);
     assert.deepEqual([client.subscribed.has('secret ours'), source.svids.size, source.bundles.size], [false, 0, 0]);
   });
 

@@ -73,6 +73,39 @@ describe('a source as a sidecar', () => {
     assert.equal(client.subscribed.has('routeConfiguration 80'), true);
   });
 
+  it('has again what was dropped and is wanted once more, though the server sends nothing', async () => {
+    await using source = await sourceOnStore();
+    const { client } = source;
+    await client.push('cluster', [edsCluster('orders|'), edsCluster('cart|')]);
+    source.ask('cart|');
+    const end = source.ask('orders|');
+    await source.settled();
+    await client.push('endpoints', [assignment('orders|', 8001)]);
+    end();
+    await source.settled();
+    assert.equal(source.value('endpoints', 'orders|'), undefined);
+    source.ask('orders|');
+    await source.settled();
+
+    assert.notEqual(source.value('endpoints', 'orders|'), undefined);
+  });
+
+  it('says nothing more of what is gone when nobody wants it', async () => {
+    await using source = await sourceOnStore();
+    const { client } = source;
+    const end = source.ask('orders|');
+    await client.push('cluster', [edsCluster('orders|')]);
+    await source.settled();
+    await client.push('endpoints', [assignment('orders|', 8001)]);
+    client.absent('endpoints', 'orders|', 'the server has none');
+    await source.settled();
+    assert.match(source.store.status()[0]!.problems[0]!.reason, /last good version stays/);
+    end();
+    await source.settled();
+
+    assert.deepEqual(source.store.status()[0]!.problems, []);
+  });
+
   it('does not keep what was judged while its subscription ended', async () => {
     await using source = await sourceOnStore();
     const end = source.ask('orders|');
