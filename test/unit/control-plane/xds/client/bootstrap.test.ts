@@ -140,6 +140,15 @@ describe('a bootstrap', () => {
     assert.match(unhonoured[3]!.reason, /did you mean "xds_servers"/);
   });
 
+  it('keeps servers apart that differ in their features alone', () => {
+    const servers = [['xds_v3'], ['xds_v3', 'fail_on_data_errors'], ['fail_on_data_errors', 'xds_v3'], []];
+    const read = readBootstrap({ xds_servers: servers.map((features) => ({ ...insecure, server_features: features })) });
+    assert.deepEqual(
+      read.servers.map(({ features }) => [...(features ?? [])]),
+      servers,
+    );
+  });
+
   const targets: readonly { readonly uri: string; readonly address: string }[] = [
     { uri: 'h:1', address: 'h:1' },
     { uri: 'dns:h:1', address: 'h:1' },
