@@ -14,6 +14,12 @@ export const istioSuite: LiveSuite = {
     'istio/resilience.test.ts',
     'istio/outside.test.ts',
     'istio/telemetry.test.ts',
+    'istio/retries.test.ts',
+    'istio/traffic-policy.test.ts',
+    'istio/external.test.ts',
+    'istio/kinds-of-services.test.ts',
+    'istio/odd-configuration.test.ts',
+    'istio/two-meshes.test.ts',
   ],
   async prepare(log) {
     const istiod = await goBinary(
