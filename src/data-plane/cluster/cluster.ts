@@ -287,7 +287,7 @@ export class Cluster {
     this.hasEndpoints = true;
     this.refused = changes.refused;
     this.ownDetection?.hostsChanged();
-    this.arrival.wake();
+    this.arrival.came(this.table.size);
   }
 
   /** Resolves when its connections are closed; nothing has to be waited for where it has none. */

@@ -1,9 +1,12 @@
 import { MeshError } from '../../base/errors.ts';
-import type { Clock } from '../../base/runtime.ts';
+import { afterReading, type Clock } from '../../base/runtime.ts';
 import { EndpointWaiters } from './endpoint-waiters.ts';
 
 /** An aggregate looks past a member for so long when its endpoints did not come. */
 const askAgainAfterMs = 10_000;
+
+/** To build so many hosts for the first time, and the pickers for them, takes milliseconds, as the first request of a process does. */
+const manyHosts = 100;
 
 /** What a cluster whose endpoints are delivered on demand knows of their coming. */
 export interface AwaitedCluster {
@@ -36,7 +39,13 @@ export class EndpointArrival {
     return nowMs >= this.askAgainMs;
   }
 
-  /** They are there, or their source said that there are none: those who wait ask once more, and hear the reason. */
+  /** They are there, so many: those who wait go on, after a turn of the event loop where building them was the work of this one. */
+  came(hosts: number): void {
+    if (hosts > manyHosts && this.waiters.areSome) afterReading(this.dependencies.clock, () => this.waiters.wake());
+    else this.waiters.wake();
+  }
+
+  /** Their source said that there are none: those who wait ask once more, and hear the reason. */
   wake(): void {
     this.waiters.wake();
   }

@@ -29,6 +29,10 @@ export class EndpointWaiters {
     });
   }
 
+  get areSome(): boolean {
+    return this.waiting !== undefined && this.waiting.size > 0;
+  }
+
   /** Something is known of the endpoints: that they are there, or that there are none. */
   wake(): void {
     for (const wake of this.waiting ?? []) wake();
