@@ -64,7 +64,14 @@ function idle(socket: Socket): Socket {
 function handshake(socket: Socket, host: string, tls: GrpcTls): Promise<TLSSocket> {
   const { checkPeer } = tls;
   const name = tls.serverName ?? host;
-  const options: ConnectionOptions = { socket, host: name, ALPNProtocols: ['h2'] };
+  // Said here, so that neither NODE_TLS_REJECT_UNAUTHORIZED nor an option of Node takes anything away: tokens go over this.
+  const options: ConnectionOptions = {
+    socket,
+    host: name,
+    ALPNProtocols: ['h2'],
+    rejectUnauthorized: true,
+    minVersion: 'TLSv1.2',
+  };
   if (isIP(name) === 0) options.servername = name;
   if (tls.roots !== undefined) options.ca = tls.roots;
   if (tls.certificateChain !== undefined) options.cert = tls.certificateChain;
@@ -76,7 +83,7 @@ function handshake(socket: Socket, host: string, tls: GrpcTls): Promise<TLSSocke
     secured.once('close', () => reject(new Error('the server closed the connection during the TLS handshake')));
     secured.once('secureConnect', () => {
       const certificate = secured.getPeerX509Certificate();
-      const refusal = certificate === undefined ? 'it has no certificate' : checkPeer?.(certificate);
+      const refusal = !secured.authorized || certificate === undefined ? 'it is not verified' : checkPeer?.(certificate);
       if (refusal === undefined) resolve(secured);
       else secured.destroy(new Error(`the certificate of the server is refused: ${refusal}`));
     });

@@ -51,7 +51,14 @@ const answerTimeoutMs = 10_000;
 /** Makes the client; connects on the first query. */
 export function createConsulClient(settings: ConsulSettings): ConsulClient {
   const { key, ...tlsRest } = settings.tls ?? {};
-  const tls = { ...tlsRest, ...(key !== undefined && { key: key.reveal() }), timeout: 5000 };
+  const tls = {
+    ...tlsRest,
+    ...(key !== undefined && { key: key.reveal() }),
+    timeout: 5000,
+    // Said here, so that neither NODE_TLS_REJECT_UNAUTHORIZED nor an option of Node takes anything away: the token goes over this.
+    rejectUnauthorized: true,
+    minVersion: 'TLSv1.2' as const,
+  };
   const plain = new Pool(settings.origin, {
     connections: 16,
     connect: tls,

@@ -337,6 +337,28 @@ describe('TLS of a connection', async () => {
     assert.match(await call({ serverName: 'server' }), /certificate/);
   });
 
+  it('verified nobody where the environment of Node says so (NODE_TLS_REJECT_UNAUTHORIZED), and sent the token', async () => {
+    const tokens: unknown[] = [];
+    const seen: GrpcMethods = {
+      unary: { '/a.B/C': (request, metadata) => (tokens.push(...metadata.get('authorization')), request) },
+    };
+    const { server: listening } = await connected(seen, {}, serverTls);
+    const tls = { roots: other.certificate, serverName: 'istiod' };
+    const program = `import { openGrpc } from ${JSON.stringify(new URL('../../../src/wire/grpc-client.ts', import.meta.url).href)};
+      const untilAnswered = setInterval(() => {}, 60_000);
+      const connection = openGrpc({ address: '${listening.address}', tls: ${JSON.stringify(tls)} });
+      const call = connection.unary('/a.B/C', new Uint8Array(), { metadata: { authorization: 'Bearer secret' } });
+      console.log(await call.then(() => 'ok', (thrown) => thrown.message));
+      clearInterval(untilAnswered);
+      connection.close();`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], {
+      timeout: 20_000,
+      env: { ...process.env, NODE_TLS_REJECT_UNAUTHORIZED: '0' },
+    });
+    assert.deepEqual(tokens, []);
+    assert.match(stdout, /^UNAVAILABLE: .*certificate/);
+  });
+
   it('asks the caller who the server must be, in place of its name', async () => {
     assert.equal(await call({ roots, checkPeer: () => undefined }), 'ok');
     const seen: string[] = [];

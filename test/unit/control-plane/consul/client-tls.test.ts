@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:https';
@@ -7,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { TLSSocket } from 'node:tls';
-import { inspect } from 'node:util';
+import { inspect, promisify } from 'node:util';
 import { createConsulClient } from '../../../../src/control-plane/consul/client.ts';
 import { consulSettings, type ConsulOptions } from '../../../../src/control-plane/consul/options.ts';
 import type { CertificateAuthority } from '../../../../src/security/certificate-authority.ts';
@@ -88,6 +89,41 @@ describe('the Consul client over TLS', () => {
       await assert.rejects(ask(tls()), message);
     });
   }
+
+  it('verified nobody where the environment of Node says so (NODE_TLS_REJECT_UNAUTHORIZED), and sent the token', async () => {
+    const issued = await workloadCertificate(authority, 'elsewhere');
+    const tokens: unknown[] = [];
+    const server = createServer(serverKeyPair(issued), (request, response) => {
+      tokens.push(request.headers['x-consul-token']);
+      response.end('"leader"');
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const options: ConsulOptions = {
+      address: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      token: 'secret',
+      tls: { caFile: strangers.trustBundle, serverName: 'server.dc1.consul' },
+    };
+    const from = (file: string): string =>
+      JSON.stringify(new URL(`../../../../src/control-plane/consul/${file}.ts`, import.meta.url).href);
+    const program = `import { createConsulClient } from ${from('client')};
+      import { consulSettings } from ${from('options')};
+      const client = createConsulClient(consulSettings(${JSON.stringify(options)}, {}));
+      console.log(await client.leader(new AbortController().signal).catch((error) => error.message));
+      await client.close();`;
+    try {
+      const { stdout } = await promisify(execFile)(
+        process.execPath,
+        ['--conditions=meshfetch-source', '--input-type=module', '-e', program],
+        { timeout: 20_000, env: { ...process.env, NODE_TLS_REJECT_UNAUTHORIZED: '0' } },
+      );
+      assert.deepEqual(tokens, []);
+      assert.match(stdout, /cannot be reached .*caFile, serverName/);
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  });
 
   it('prints no private key', () => {
     const settings = consulSettings(
