@@ -42,6 +42,8 @@ async function start(
   const mesh = await createMesh({
     controlPlane: xdsControlPlane({ node: { id: 'web-1' }, protocol, servers, ...options }),
     unknownHosts: 'refuse',
+    // A service that is gone may still be there under the other name of its listener, which the server says nothing of.
+    configTimeoutMs: 1000,
     drainTimeoutMs: 100,
   });
   return {

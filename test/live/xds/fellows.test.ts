@@ -210,7 +210,8 @@ const idleListener = (() => {
   };
 })();
 
-describe('what a client of gRPC refuses whole', () => {
+// Most of it is waiting for deadlines.
+describe('what a client of gRPC refuses whole', { concurrency: 3 }, () => {
   const cases: readonly {
     readonly name: string;
     readonly service: (port: number) => ServiceSpec;
