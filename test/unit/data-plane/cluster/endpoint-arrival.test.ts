@@ -8,7 +8,7 @@ interface Waiting {
   readonly clock: VirtualClock;
   readonly arrival: EndpointArrival;
   readonly cluster: { hasEndpoints: boolean };
-  isOn(): boolean;
+  readonly isOn: () => boolean;
 }
 
 function requestThatWaits(): Waiting {
