@@ -228,14 +228,6 @@ describe('what a client of gRPC refuses whole', { concurrency: 3 }, () => {
       grpcJs: /^DEADLINE_EXCEEDED: .*waiting for name resolution/,
     },
     {
-      name: 'direct-response-route',
-      service: (port) => ({
-        ports: [port],
-        routes: [{ match: { path: '/old' }, direct_response: { status: 410 } }, everything('service')],
-      }),
-      grpcJs: /^DEADLINE_EXCEEDED: .*waiting for name resolution/,
-    },
-    {
       name: 'path-separated-prefix-route',
       service: (port) => ({
         ports: [port],
@@ -244,7 +236,7 @@ describe('what a client of gRPC refuses whole', { concurrency: 3 }, () => {
       grpcJs: /^DEADLINE_EXCEEDED: .*waiting for name resolution/,
       grpcio: /invalid path specifier/,
     },
-    ...['LEAST_REQUEST', 'MAGLEV', 'RANDOM'].map((policy) => ({
+    ...['LEAST_REQUEST', 'RANDOM'].map((policy) => ({
       name: `${policy.toLowerCase().replace('_', '-')}-cluster`,
       service: (port: number) => ({ ports: [port], cluster: { lb_policy: policy } }),
       grpcJs: /^UNAVAILABLE: .*unsupported lb_policy/,

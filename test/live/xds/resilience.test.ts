@@ -59,7 +59,7 @@ for (const protocol of ['state-of-the-world', 'delta'] as const)
       const { failures, ok } = await running.stop();
       assert.deepEqual(failures, []);
       assert.ok(ok > 200, `only ${ok} requests`);
-      // 3 s, and no two within 0.8 s (1 s − 20 %): at most 4 after the first one; at least 2, since the wait does not grow.
+      // 3 s, and no two within 0.8 s (1 s − 20 %): at most 4 after the first one, and one that may have been under way.
       assert.ok(opened >= 2 && opened <= 5, `${opened} streams`);
     });
 
