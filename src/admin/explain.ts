@@ -101,14 +101,14 @@ export function explain(
     return {
       ...nothing,
       pending: true,
-      verdict: 'a control plane has been asked and has not answered yet; the request would wait for it',
+      verdict: `a control plane has been asked and has not answered yet; the request would wait for it: ${config.whyPending(parsed.origin)}`,
     };
   const { virtualHost } = entry;
   if (virtualHost === undefined)
     return {
       ...nothing,
       verdict:
-        surroundings.fallback() === undefined
+        entry.failedSource !== undefined || surroundings.fallback() === undefined
           ? `${config.whyUnknown(entry)}: the request fails with MESH_UNKNOWN_HOST`
           : 'no control plane knows this host: the request goes to the global dispatcher that the program has set',
     };
@@ -119,7 +119,8 @@ export function explain(
     authority: entry.authority,
     headers: init.headers,
   };
-  return { ...placeOf(entry, virtualHost), ...whatHappens(config, surroundings, virtualHost, request) };
+  const happening = whatHappens(config, surroundings, virtualHost, request);
+  return { ...placeOf(entry, virtualHost), ...happening, verdict: `${happening.verdict}${config.whyLeftToDns(entry)}` };
 }
 
 function placeOf({ authority }: OriginEntry, { source, name, version }: CompiledVirtualHost) {

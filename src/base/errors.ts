@@ -195,8 +195,8 @@ export const errorTable = {
     details: 'route_not_found',
     status: 404,
     grpcStatus: 'UNAVAILABLE',
-    meaning: 'No control plane knows the host, and `unknownHosts` is `refuse`.',
-    remedy: 'Declare the service, or set `unknownHosts: dns`.',
+    meaning: 'No control plane knows the host, and `unknownHosts` is `refuse`; or one that might know it has failed.',
+    remedy: 'Declare the service, or set `unknownHosts: dns`; mend the control plane that mesh.status() calls `failed`.',
   },
   MESH_REQUEST_INVALID: {
     flag: '-',

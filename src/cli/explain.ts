@@ -48,7 +48,6 @@ export async function explainCommand(args: readonly string[], io: CommandIo): Pr
     return 2;
   }
   await using mesh = await createMesh({ controlPlane: values.config });
-  await mesh.ready();
   const explanation = await finalExplanation(mesh, url, { method: values.method, headers });
   io.stdout.write(values.json ? `${JSON.stringify(explanation)}\n` : render(`${values.method} ${url}`, explanation));
   return isServed(explanation) ? 0 : 1;

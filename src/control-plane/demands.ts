@@ -58,10 +58,14 @@ export class Demands {
     this.failed.set(source, reason);
   }
 
-  /** Asks once. `'pending'` = no answer yet; `'absent'` = the source has nothing. */
-  ask(source: string, want: Demand): 'pending' | 'absent' {
+  /**
+   * Asks once. `'pending'` = no answer yet; `'absent'` = the source has nothing; `'failed'` = it ended with an error before it could say
+   * whether it has it.
+   */
+  ask(source: string, want: Demand): 'pending' | 'absent' | 'failed' {
     const plane = this.planes.get(source);
-    if (plane === undefined || this.failed.has(source)) return 'absent';
+    if (plane === undefined) return 'absent';
+    if (this.failed.has(source)) return this.hasSpoken(source, plane, want) ? 'absent' : 'failed';
     if (plane.demand === undefined) return this.delivered.has(source) ? 'absent' : 'pending';
     const entries = this.entries.get(source)!;
     const key = keyOf(want);
@@ -81,6 +85,12 @@ export class Demands {
   /** Why the source has it not: its own words, or the error with which it ended. */
   reason(source: string, want: Demand): string | undefined {
     return this.failed.get(source) ?? this.rules.absence(source, want);
+  }
+
+  /** Whether what it does not have is known to be absent: it said so, or it delivered all that it has. */
+  private hasSpoken(source: string, plane: ControlPlane, want: Demand): boolean {
+    const isAll = plane.demand === undefined && this.delivered.has(source);
+    return isAll || this.rules.absence(source, want) !== undefined;
   }
 
   /** Ends every demand. */

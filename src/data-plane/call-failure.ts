@@ -10,7 +10,8 @@ import { perTryRemedy, timeOf, timeoutRemedy } from './timeout-cause.ts';
 
 /** An error with all that is known of the call. */
 export function errorOf(call: Call, code: MeshErrorCode, message: string, more: MeshErrorContext = {}): MeshError {
-  return new MeshError(code, message, {
+  const left = call.entry === undefined ? '' : call.context.config.whyLeftToDns(call.entry);
+  return new MeshError(code, `${message}${left}`, {
     ...more,
     attempts: call.reports ?? [],
     ...(call.cluster === undefined ? {} : { cluster: call.cluster.name }),

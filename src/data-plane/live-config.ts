@@ -64,9 +64,11 @@ export class LiveConfig {
     const cached = this.origins.get(origin);
     if (cached !== undefined) return cached;
     const url = parseOrigin(origin);
+    let failedSource: string | undefined;
     for (const source of this.sources) {
       const isLastResort = source.name === this.book.lastResort;
-      if (isLastResort && !this.book.usesLastResort()) continue;
+      // What a source that failed would have secured must not go out in plaintext.
+      if (isLastResort && (failedSource !== undefined || !this.book.usesLastResort())) continue;
       const host = isLastResort ? writtenHost(url) : url.host;
       const { port, authority } = url;
       const virtualHost =
@@ -78,10 +80,12 @@ export class LiveConfig {
         this.origins.set(origin, entry);
         return entry;
       }
-      if (this.book.ask(source.name, { kind: 'authority', host, port: url.port }) === 'pending') return undefined;
+      const answer = this.book.ask(source.name, { kind: 'authority', host, port: url.port });
+      if (answer === 'pending') return undefined;
+      if (answer === 'failed') failedSource ??= source.name;
     }
     // Not kept: a source may know the host a moment later.
-    return { ...url, virtualHost: undefined, isLastResort: false };
+    return { ...url, virtualHost: undefined, isLastResort: false, ...(failedSource !== undefined && { failedSource }) };
   }
 
   /** The parts of an origin whose virtual host is not known yet. */
@@ -165,10 +169,25 @@ export class LiveConfig {
   }
 
   /** Why no source has the host: what each said, and that unknown hosts are refused where they are. */
-  whyUnknown({ authority, host, port }: OriginEntry): string {
+  whyUnknown({ authority, host, port, failedSource }: OriginEntry): string {
     const reasons = absenceIn(this.book, this.sourcesFrom(undefined), { kind: 'authority', host, port });
+    if (failedSource !== undefined)
+      return `whether ${failedSource} knows ${authority} cannot be said, since it has failed${reasons}; what it might secure is not left to DNS`;
     const refusal = ', and unknownHosts is "refuse"; declare the service, or set unknownHosts: dns';
     return `no control plane knows ${authority}${reasons}${this.book.usesLastResort() ? '' : refusal}`;
+  }
+
+  /** Why a host was left to DNS, in the words of the control planes that could have had it; empty where none said anything. */
+  whyLeftToDns({ host, port, isLastResort }: OriginEntry): string {
+    if (!isLastResort) return '';
+    const reasons = absenceIn(this.book, this.sourcesFrom(undefined), { kind: 'authority', host, port });
+    return reasons === '' ? '' : `; no control plane knows the host, and it was left to DNS${reasons}`;
+  }
+
+  /** What the sources say of themselves while a host waits for them. */
+  whyPending(origin: string): string {
+    const { host, port } = parseOrigin(origin);
+    return this.book.describe({ kind: 'authority', host, port });
   }
 
   /** The slot of a cluster that a request named, by a route of this source. */

@@ -14,10 +14,12 @@ export interface OriginEntry {
   readonly virtualHost: CompiledVirtualHost | undefined;
   /** No control plane knows the host, and DNS is asked: it may be outside of the mesh. */
   readonly isLastResort: boolean;
+  /** Nobody else has the host, and this source failed before it could say: nobody may guess that it is outside of the mesh. */
+  readonly failedSource?: string;
 }
 
 /** What a URL says of an origin. */
-export type ParsedOrigin = Omit<OriginEntry, 'virtualHost' | 'isLastResort'>;
+export type ParsedOrigin = Omit<OriginEntry, 'virtualHost' | 'isLastResort' | 'failedSource'>;
 
 /** The host as the URL has it, its last dot included. */
 export function writtenHost({ origin, host }: ParsedOrigin): string {

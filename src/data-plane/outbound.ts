@@ -222,7 +222,7 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
     const { context } = this;
     const { virtualHost } = entry;
     if (virtualHost === undefined) {
-      const fallback = context.fallback();
+      const fallback = entry.failedSource === undefined ? context.fallback() : undefined;
       if (fallback === undefined) this.fail(new MeshError('MESH_UNKNOWN_HOST', context.config.whyUnknown(entry)));
       else if (limitTime(this, 0)) new PassThrough(this).dispatch(fallback);
       return;

@@ -76,6 +76,46 @@ describe('a first request', () => {
     });
   }
 
+  for (const unknownHosts of ['dns', 'refuse'] as const) {
+    for (const onDemand of [false, true]) {
+      it(`is neither sent by DNS nor by another dispatcher when the control plane failed before it spoke: ${unknownHosts}, ${onDemand ? 'asked for each thing' : 'delivering'}`, async () => {
+        const server = await startServer(answer('in plaintext'));
+        const ended = Promise.withResolvers<void>();
+        const plane = {
+          name: 'mine',
+          run: () => ended.promise,
+          ...(onDemand ? { demand() {} } : {}),
+        };
+        const known = { services: { orders: { endpoints: [server.address] } } };
+        await using mesh = await meshWith([plane, known], { unknownHosts });
+        ended.reject(new Error('the token is refused for ever'));
+        const url = `http://localhost:${server.port}/`;
+        const global = getGlobalDispatcher();
+        const other = new Agent();
+        setGlobalDispatcher(other);
+        try {
+          await assert.rejects(request(url, { dispatcher: mesh.dispatcher }), (error) => {
+            assert.ok(isMeshError(error));
+            assert.equal(error.code, 'MESH_UNKNOWN_HOST');
+            assert.match(
+              error.message,
+              /whether mine knows localhost:\d+ cannot be said, since it has failed \(mine: the token is/,
+            );
+            return true;
+          });
+          assert.match(
+            mesh.explain(url).verdict,
+            /since it has failed \(mine: the token is refused for ever\).*MESH_UNKNOWN_HOST$/,
+          );
+        } finally {
+          setGlobalDispatcher(global);
+          await other.close();
+        }
+        assert.equal(await get(mesh), 'in plaintext', 'another source has it by name');
+      });
+    }
+  }
+
   it('waits no longer than configTimeoutMs, and says which control plane it waited for', async () => {
     await using mesh = await meshWith(new TestControlPlane('slow', () => {}), { configTimeoutMs: 30 });
     const startMs = performance.now();

@@ -7,6 +7,7 @@ import { grpcCodes, GrpcError, openGrpc, type GrpcTls } from '../../wire/grpc-cl
 import { ProtobufReader, ProtobufWriter } from '../../wire/protobuf.ts';
 import type { Svid } from '../../model/identity.ts';
 import { textOf } from './pod-files.ts';
+import { readTokenClaims } from './token-claims.ts';
 
 /** Where the CA is, and who asks. */
 export interface CaOptions {
@@ -84,7 +85,7 @@ export async function createCertificate(
     return readAnswer(answer);
   } catch (error) {
     if (!(error instanceof GrpcError)) throw error;
-    throw new CaError(`the CA ${address} says ${error.message}${remedyOf(error, options)}`, error.code);
+    throw new CaError(`the CA ${address} says ${error.message}${remedyOf(error, options, token)}`, error.code);
   } finally {
     connection.close();
   }
@@ -119,7 +120,9 @@ function withNewline(pem: string): string {
   return pem.endsWith('\n') ? pem : `${pem}\n`;
 }
 
-function remedyOf({ code }: GrpcError, { tokenFile, rootCertificateFile }: CaOptions): string {
+function remedyOf({ code }: GrpcError, { tokenFile, rootCertificateFile }: CaOptions, token: string | undefined): string {
+  if (code === grpcCodes.unauthenticated && token && readTokenClaims(token) === undefined)
+    return `; what is in the token file ${tokenFile} is no JWT: mount a projected service account token with the audience istio-ca there`;
   if (code === grpcCodes.unauthenticated)
     return `; it does not take the token in ${tokenFile}: check that its audience is istio-ca and that it has not expired`;
   if (code === grpcCodes.permissionDenied) return '; the service account may not have this identity';

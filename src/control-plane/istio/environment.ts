@@ -81,7 +81,8 @@ export async function findSettings(options: IstioOptions, surroundings: Surround
   const files = await readPodFiles(root);
   const isFirstParty = said('JWT_POLICY') === 'first-party-jwt';
   const tokenFile = options.tokenFile ?? join(root, isFirstParty ? podPaths.firstPartyToken : podPaths.token);
-  const claims = readTokenClaims((await textOf(tokenFile)) ?? '');
+  const token = await textOf(tokenFile);
+  const claims = readTokenClaims(token ?? '');
   const config = await parseProxyConfig(said('PROXY_CONFIG'));
   if (typeof config === 'string') warnings.push(config);
   const proxyConfig: ProxyConfig = typeof config === 'string' ? { proxyMetadata: {} } : config;
@@ -106,7 +107,7 @@ export async function findSettings(options: IstioOptions, surroundings: Surround
   const instanceIps = said('INSTANCE_IP')?.split(',') ?? surroundings.addresses();
   const addresses = (options.addresses ?? instanceIps).map((address) => address.trim()).filter((address) => isIP(address) !== 0);
   if (namespace === undefined || serviceAccount === undefined || addresses.length === 0) {
-    throw missing({ namespace, serviceAccount, address: addresses[0] }, tokenFile);
+    throw missing({ namespace, serviceAccount, address: addresses[0] }, tokenWords(token, tokenFile));
   }
   const podName = options.podName ?? said('POD_NAME') ?? claims?.podName ?? surroundings.hostname();
   const labels = options.labels ?? { ...recordOf(metadata['LABELS']), ...files.labels };
@@ -233,17 +234,23 @@ function missing(
     readonly serviceAccount: string | undefined;
     readonly address: string | undefined;
   },
-  tokenFile: string,
+  token: string,
 ): MeshError {
   const lacking = [
     ...(found.namespace === undefined ? ['the namespace (POD_NAMESPACE, or the option `namespace`)'] : []),
     ...(found.serviceAccount === undefined ? ['the service account (SERVICE_ACCOUNT, or `serviceAccount`)'] : []),
     ...(found.address === undefined ? ['the IP address of the pod (INSTANCE_IP, or `addresses`)'] : []),
   ];
-  return new MeshError(
-    'MESH_CONFIG_INVALID',
-    `istio: ${lacking.join(' and ')} cannot be found, and there is no token at ${tokenFile} that says it; ${podRemedy}`,
-  );
+  return new MeshError('MESH_CONFIG_INVALID', `istio: ${lacking.join(' and ')} cannot be found, and ${token}; ${podRemedy}`);
+}
+
+/** Why the token does not say who we are. What is in the file is never quoted. */
+function tokenWords(token: string | undefined, tokenFile: string): string {
+  if (token === undefined) return `there is no token at ${tokenFile} that says it`;
+  if (token.trim() === '') return `the token file ${tokenFile} is empty`;
+  return readTokenClaims(token) === undefined
+    ? `what is in the token file ${tokenFile} is no JWT`
+    : `the token in ${tokenFile} does not say it: it is not one of a service account`;
 }
 
 /** What a pod without injection has to have, in the words of its manifest. */

@@ -3,14 +3,17 @@
  * configuration of a sidecar. Everything it needs is found in the pod.
  *
  *     look ── a sidecar or ambient is there ──► stand down: every host is left to DNS, and so to them
- *       └──► settings ──► certificate (CA, port 15012) ──► stream (ADS, port 15012) ──► what is asked for
+ *      ▲└──► settings ──► certificate (CA, port 15012) ──► stream (ADS, port 15012) ──► what is asked for
+ *      └─ 0.5 … 5 s ─┘ what is asked for waits: a pod that lacks its token must not send in plaintext what the mesh would secure
  *
  * The stream waits a moment for the first certificate, so that it is usually made once; it does not depend on it.
  */
+import { reconnectBackoff } from '../../base/backoff.ts';
 import type { Clock } from '../../base/runtime.ts';
 import type { ControlPlane, ControlPlaneContext, Demand } from '../../model/contracts.ts';
 import type { WorkloadConfig } from '../../model/workload.ts';
 import { createAdsClient } from '../xds/client/ads-client.ts';
+import { runWatch } from '../watch.ts';
 import { createXdsSource } from '../xds/source.ts';
 import { adaptCluster } from './alpn.ts';
 import { certificateName, createCertificateSource, rootsName, type CertificateSource } from './certificate-source.ts';
@@ -30,6 +33,10 @@ export { istioOptionsFromUrl, type IstioOptions, type NodeMetadataValue } from '
 /** A CA answers within some ten milliseconds; one that does not must not hold up the configuration. */
 const firstCertificateWaitMs = 1000;
 
+/** A look at the pod reads five small files; a token that is mounted late is found this soon. */
+const lookAgainBaseMs = 500;
+const lookAgainMaxMs = 5000;
+
 /** What runs once the pod has been looked at. */
 interface Running {
   readonly certificates: CertificateSource;
@@ -41,15 +48,13 @@ interface Running {
 }
 
 /**
- * A control plane that asks istiod. Throws a TypeError for a wrong option; what the pod lacks is found when the mesh runs, and told
- * with what to put into its manifest.
+ * A control plane that asks istiod. Throws a TypeError for a wrong option; what the pod lacks is told in the status with what to put
+ * into its manifest, and looked for again until it is there. Until then requests wait, and fail with MESH_CONFIG_TIMEOUT.
  */
 export function istioControlPlane(options: IstioOptions = {}, surroundings: Surroundings = systemSurroundings()): ControlPlane {
   checkIstioOptions(options);
   const name = options.name ?? 'istio';
   const begun = Promise.withResolvers<Running | undefined>();
-  // Told by `run`; who has no identities to run does not ask.
-  begun.promise.catch(() => {});
   let isBegun = false;
   let running: Running | undefined;
   /** Demands that came before it was known who answers them, and what answers them when it is nobody. */
@@ -149,22 +154,29 @@ export function istioControlPlane(options: IstioOptions = {}, surroundings: Surr
     async run(context) {
       if (isBegun) throw new TypeError(`the control plane ${name} runs already; make one per mesh`);
       isBegun = true;
-      context.sink.status({ state: 'connecting' });
-      try {
-        running = await begin(context);
-      } catch (error) {
-        begun.reject(error);
-        throw error;
-      }
+      const { clock, random, signal, sink } = context;
+      await runWatch({
+        clock,
+        random,
+        signal,
+        async connect() {
+          running = await begin(context);
+          return 'done';
+        },
+        onStatus: (status) => sink.status(status),
+        backoffMs: (failures) => reconnectBackoff(failures, random, lookAgainBaseMs, lookAgainMaxMs),
+      });
+      if (signal.aborted) return;
       begun.resolve(running);
       const wanted = early;
       early = [];
       for (const { want, until } of wanted) answer(want, until);
-      if (running === undefined) await aborted(context.signal);
-      else {
-        await firstOf(running.certificates, context.clock, context.signal);
-        await running.source.run({ ...context, sink: running.status.streamSink });
+      if (running === undefined) {
+        await aborted(signal);
+        return;
       }
+      await firstOf(running.certificates, clock, signal);
+      await running.source.run({ ...context, sink: running.status.streamSink });
     },
     demand: answer,
     awaits: (want) => running?.source.awaits?.(want),

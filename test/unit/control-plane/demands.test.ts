@@ -6,11 +6,14 @@ import type { Demand } from '../../../src/model/contracts.ts';
 const wanted = (host: string): Demand => ({ kind: 'authority', host, port: 80 });
 
 /** A book of three places for each of two sources, and what of it is watched. */
-function bookOf(activity: (host: string) => Activity = () => ({ served: 0, isBusy: false })) {
+function bookOf(
+  activity: (host: string) => Activity = () => ({ served: 0, isBusy: false }),
+  absence: (host: string) => string | undefined = () => undefined,
+) {
   const watched: string[] = [];
   const demands = new Demands({
     max: 3,
-    absence: () => undefined,
+    absence: (_source, want) => absence(want.kind === 'authority' ? want.host : want.name),
     forget: () => {},
     activity: (_source, want) => activity(want.kind === 'authority' ? want.host : want.name),
   });
@@ -68,11 +71,22 @@ describe('what was asked for on demand', () => {
     assert.equal(watched.length, 2);
   });
 
-  it('is absent at a source that ended, with the error as the reason', () => {
+  it('is not known at a source that failed before it could say, with the error as the reason', () => {
     const { demands } = bookOf();
     demands.ask('one', wanted('a'));
     demands.markFailed('one', 'no token');
-    assert.equal(demands.ask('one', wanted('a')), 'absent');
+    assert.equal(demands.ask('one', wanted('a')), 'failed');
     assert.equal(demands.reason('one', wanted('a')), 'no token');
+  });
+
+  it('is absent at a source that failed after it had said so, or after it had delivered all that it has', () => {
+    const { demands } = bookOf(undefined, (host) => (host === 'a' ? 'there is no a' : undefined));
+    demands.markFailed('one', 'no token');
+    assert.equal(demands.ask('one', wanted('a')), 'absent');
+    assert.equal(demands.ask('one', wanted('b')), 'failed');
+    demands.add('whole', { name: 'whole', async run() {} });
+    demands.markDelivered('whole');
+    demands.markFailed('whole', 'it ended');
+    assert.equal(demands.ask('whole', wanted('b')), 'absent');
   });
 });

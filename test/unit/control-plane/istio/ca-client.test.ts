@@ -37,6 +37,7 @@ describe('createCertificate', () => {
     );
     await writeFile(join(folder, 'root'), authority.certificate);
     await writeFile(join(folder, 'token'), ' the token\n');
+    await writeFile(join(folder, 'jwt'), `e30.${Buffer.from('{}').toString('base64url')}.c2ln`);
     const other = await workloadCertificate(await testAuthority('somebody else'), 'x');
     await writeFile(join(folder, 'other-root'), other.certificateChain);
     options = {
@@ -103,8 +104,14 @@ describe('createCertificate', () => {
     { name: 'no-message', answer: () => Buffer.from([0xff]), message: /no message of IstioCertificateResponse/ },
     {
       name: 'token-that-is-not-taken',
+      options: { tokenFile: 'jwt' },
       answer: () => ({ code: grpcCodes.unauthenticated, details: 'request authenticate failure' }),
       message: /UNAUTHENTICATED: request authenticate failure; it does not take the token in .*audience is istio-ca/,
+    },
+    {
+      name: 'token-that-is-no-jwt',
+      answer: () => ({ code: grpcCodes.unauthenticated, details: 'request authenticate failure' }),
+      message: /request authenticate failure; what is in the token file .* is no JWT: mount a projected/,
     },
     { name: 'no-token', options: { tokenFile: 'nowhere' }, message: /no token in .*nowhere; mount a projected/ },
     { name: 'no-root', options: { rootCertificateFile: 'nowhere' }, message: /nowhere cannot be read; mount the ConfigMap/ },

@@ -3,10 +3,14 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { createMesh } from '../../../../src/index.ts';
+import { createMesh, type MeshError } from '../../../../src/index.ts';
 import type { Surroundings } from '../../../../src/control-plane/istio/environment.ts';
 import { istioControlPlane } from '../../../../src/control-plane/istio/index.ts';
-import { startServer } from '../../../support/servers.ts';
+import type { ConfigSink } from '../../../../src/model/contracts.ts';
+import { createVirtualClock } from '../../../../src/testing/virtual-clock.ts';
+import { closedPort, startServer } from '../../../support/servers.ts';
+
+const tokenOf = (claims: object): string => `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`;
 
 describe('istioControlPlane', () => {
   let root: string;
@@ -22,6 +26,12 @@ describe('istioControlPlane', () => {
       residentPorts: { admin: 1, health: 1, tunnel: 1 },
     };
   });
+  /** Writes the token; undefined = takes it away. */
+  async function setToken(text: string | undefined): Promise<void> {
+    await mkdir(join(root, 'var/run/secrets/tokens'), { recursive: true });
+    const path = join(root, 'var/run/secrets/tokens/istio-token');
+    await (text === undefined ? rm(path, { force: true }) : writeFile(path, text));
+  }
   after(() => rm(root, { recursive: true }));
 
   it('leaves requests to a sidecar that is there, and says so', async () => {
@@ -37,13 +47,70 @@ describe('istioControlPlane', () => {
     await rm(join(root, 'etc/istio/pod/annotations'));
   });
 
-  it('fails with what the pod has to have when it is no pod of the mesh', async () => {
-    const plane = istioControlPlane({}, surroundings);
-    await using mesh = await createMesh({ controlPlane: plane, unknownHosts: 'refuse' });
-    await assert.rejects(mesh.fetch('http://reviews/'));
-    const status = mesh.status().controlPlanes.find(({ source }) => source === 'istio');
-    assert.equal(status?.state, 'failed');
-    assert.match(status?.error ?? '', /the namespace \(POD_NAMESPACE.*audience: istio-ca/);
+  it('says that it stands down where its requests fail, and where they are explained', async () => {
+    await writeFile(join(root, 'etc/istio/pod/annotations'), 'sidecar.istio.io/status="{}"\n');
+    await using mesh = await createMesh({ controlPlane: istioControlPlane({}, surroundings) });
+    const url = `http://127.0.0.1:${await closedPort()}/`;
+    const error = await mesh.fetch(url).catch((reason: Error) => reason.cause as Error);
+    assert.match(
+      (error as Error).message,
+      /ECONNREFUSED.*it was left to DNS \(istio: istio stands down, because this pod has an Envoy/,
+    );
+    assert.match(mesh.explain(url).verdict, /1 of 1 endpoints.*it was left to DNS \(istio: istio stands down/);
+    await rm(join(root, 'etc/istio/pod/annotations'));
+  });
+
+  const tokens: readonly { readonly name: string; readonly text: string | undefined; readonly says: RegExp }[] = [
+    { name: 'no-file', text: undefined, says: /there is no token at .*istio-token that says it/ },
+    { name: 'empty', text: '\n', says: /the token file .*istio-token is empty/ },
+    { name: 'garbage', text: 'hunter2', says: /what is in the token file .*istio-token is no JWT/ },
+    { name: 'no-service-account', text: tokenOf({ sub: 'somebody' }), says: /the token in .*istio-token does not say it/ },
+  ];
+  for (const { name, text, says } of tokens) {
+    it(`sends nothing in plaintext while the pod lacks a token, and says why: ${name}`, async () => {
+      const backend = await startServer((_request, response) => response.end('in plaintext'));
+      await setToken(text);
+      await using mesh = await createMesh({ controlPlane: istioControlPlane({}, surroundings), configTimeoutMs: 100 });
+      const url = `http://localhost:${backend.port}/`;
+      const error = await mesh.fetch(url).then(
+        () => assert.fail('it was sent'),
+        (reason: Error) => reason.cause as MeshError,
+      );
+      assert.equal(error.code, 'MESH_CONFIG_TIMEOUT');
+      assert.match(error.message, says);
+      assert.doesNotMatch(error.message, /hunter2/);
+      const status = mesh.status().controlPlanes.find(({ source }) => source === 'istio');
+      assert.equal(status?.state, 'disconnected');
+      assert.match(status?.error ?? '', says);
+      assert.match(status?.error ?? '', /the namespace \(POD_NAMESPACE.*audience: istio-ca/);
+      assert.match(mesh.explain(url).verdict, says);
+    });
+  }
+
+  it('goes on by itself when the token is there', async () => {
+    await setToken(undefined);
+    const clock = createVirtualClock();
+    const told: string[] = [];
+    const stop = new AbortController();
+    const plane = istioControlPlane({ discoveryAddress: `127.0.0.1:${await closedPort()}` }, surroundings);
+    const sink: ConfigSink = {
+      apply: () => Promise.resolve({ accepted: [], rejected: [], unhonoured: [] }),
+      absent: () => {},
+      status: ({ state, error }) => told.push(`${state} ${error ?? ''}`),
+    };
+    const done = plane.run({ sink, clock, random: () => 0.5, signal: stop.signal });
+    const until = async (what: RegExp): Promise<void> => {
+      while (!what.test(told.at(-1) ?? '')) {
+        await clock.advance(100);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    await until(/^disconnected .*there is no token/);
+    await setToken(tokenOf({ sub: 'system:serviceaccount:shop:web' }));
+    await until(/^(?:connecting|disconnected) (?!istio: the namespace)/);
+    assert.equal(plane.workload?.current()?.namespace, 'shop');
+    stop.abort();
+    await done;
   });
 
   it('takes no option that it does not know', () => {
