@@ -104,6 +104,13 @@ export class KeptResources {
     return entry;
   }
 
+  /** What a resource has without effect, now that something else stands in it. */
+  judgedAnew(name: string, { unhonoured, notes }: Judgement): void {
+    const entry = this.entryOf(name);
+    entry.unhonoured = this.pool.share(unhonoured);
+    entry.notes = this.pool.share(notes);
+  }
+
   refuse(name: string, refusal: Refusal): Kept {
     const entry = this.entryOf(name);
     entry.refusal = { ...refusal, problems: this.pool.share(refusal.problems) };

@@ -109,6 +109,14 @@ export class Listeners {
     for (const [name, { extensionNames }] of this.digests) if (extensionNames.includes(extension)) this.reads.delete(name);
   }
 
+  /** Those that name a filter that is delivered apart. */
+  naming(extension: string): readonly { readonly name: string; readonly bytes: Uint8Array }[] {
+    const found: { name: string; bytes: Uint8Array }[] = [];
+    for (const [name, { extensionNames, bytes }] of this.digests)
+      if (extensionNames.includes(extension) && this.kept.bytesOf(name) === bytes) found.push({ name, bytes });
+    return found;
+  }
+
   /** Notes what was read when the bytes were checked, so that it is not read again for its digest. */
   note(name: string, bytes: Uint8Array, read: ReadListener): void {
     this.digests.set(name, digestOf(bytes, read));

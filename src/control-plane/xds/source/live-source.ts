@@ -2,9 +2,8 @@
 import type { ControlPlaneContext, ControlPlaneStatus, Demand, SourceFindings } from '../../../model/contracts.ts';
 import type { AdsClient, AdsListener, AdsResponse, RefusedResource, TypeUrl } from '../client/contract.ts';
 import type { ReadOptions } from '../translate/received.ts';
-import { Findings, type Message } from '../translate/message.ts';
-import { messageFromWire } from '../wire/message-from-wire.ts';
 import type { XdsSourceOptions } from '../source.ts';
+import { extensionFrom } from './check-extension.ts';
 import { Delivery } from './delivery.ts';
 import { FindingsPool, KeptResources, type KeptKind } from './kept-resources.ts';
 import { Listeners } from './listeners.ts';
@@ -41,7 +40,10 @@ export class LiveSource implements AdsListener {
     this.kept = kept;
     const read: ReadOptions = {
       mode: options.mode,
-      extension: (name) => extensionOf(kept.extension, name),
+      extension: (name, findings) => {
+        const bytes = kept.extension.bytesOf(name);
+        return bytes && extensionFrom(name, bytes, findings);
+      },
       ...(options.surroundings !== undefined && { surroundings: options.surroundings }),
       adaptCluster: adaptationOf(options),
     };
@@ -178,10 +180,4 @@ function ageOf(writtenMs: number, nowMs: number): string {
 
 function recordOf<T>(make: (kind: KeptKind) => T): Record<KeptKind, T> {
   return Object.fromEntries(keptKinds.map((kind) => [kind, make(kind)])) as Record<KeptKind, T>;
-}
-
-/** The configuration of a filter that is delivered apart, as a `TypedExtensionConfig`. */
-function extensionOf(kept: KeptResources, name: string): Message | undefined {
-  const bytes = kept.bytesOf(name);
-  return bytes && messageFromWire(bytes, 'envoy.config.core.v3.TypedExtensionConfig', `extension ${name}`, new Findings());
 }

@@ -5,8 +5,8 @@
 import type { ConfigSink } from '../../../model/contracts.ts';
 import type { AdsResponse, ReceivedResource, RefusedResource } from '../client/contract.ts';
 import { readSecret, type ReadOptions } from '../translate/received.ts';
-import { messageFromWire } from '../wire/message-from-wire.ts';
-import { Findings, type Finding } from '../translate/message.ts';
+import type { Finding } from '../translate/message.ts';
+import { checkExtension, type JudgedListener } from './check-extension.ts';
 import { ClusterVerdicts } from './cluster-verdicts.ts';
 import { checkCluster, checkEndpoints, checkListener, checkRouteTable, type CheckTools } from './check-resource.ts';
 import { hashOf, keyOf, type Judgement, type Kept, type KeptKind, type KeptResources } from './kept-resources.ts';
@@ -132,6 +132,11 @@ export class Receiver {
     if (judgement.endpoints !== undefined)
       this.parts.endpoints.note(name, entry.bytes!, judgement.endpoints, judgement.endpointsMemo);
     if (kind === 'extension') this.parts.listeners.extensionChanged(name);
+    for (const { name: listener, bytes: of, judgement: found } of judgement.inListeners ?? []) {
+      if (this.parts.kept.listener.bytesOf(listener) !== of) continue;
+      this.parts.kept.listener.judgedAnew(listener, found);
+      if (found.read !== undefined) this.parts.listeners.note(listener, of, found.read);
+    }
     this.parts.onChange(kind, name);
     return entry;
   }
@@ -160,11 +165,8 @@ export class Receiver {
         return checkRouteTable(name, bytes, tools, last);
       }
       case 'extension': {
-        const findings = new Findings();
-        const message = messageFromWire(bytes, 'envoy.config.core.v3.TypedExtensionConfig', '', findings);
-        if (message !== undefined && message.text('name') !== name)
-          message.problem('name', 'differs from the name of the resource');
-        return { problems: findings.problems, unhonoured: [], notes: [] };
+        const { listeners, ...judgement } = await checkExtension(name, bytes, this.parts.listeners.naming(name), tools);
+        return { ...judgement, inListeners: listeners };
       }
       default: {
         const { findings, value } = readSecret(bytes);
@@ -263,6 +265,8 @@ export class Receiver {
 /** A verdict, with what was read on the way. */
 export interface Good extends Judgement {
   readonly listener?: Parameters<Listeners['note']>[2];
+  /** Of the configuration of a filter: the listeners that it stands in. */
+  readonly inListeners?: readonly JudgedListener[];
   readonly endpoints?: Parameters<EndpointsReader['note']>[2];
   readonly endpointsMemo?: Parameters<EndpointsReader['note']>[3];
 }

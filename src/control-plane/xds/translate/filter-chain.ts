@@ -72,7 +72,9 @@ function discovered(discovery: Message, name: string, extensions: Extensions): D
   }
   const extension = extensions(name);
   const inner = extension?.message('typed_config');
-  return { config: inner === undefined ? standIn : typedMessage(inner), type, isSubscribed };
+  if (inner === undefined) return { config: standIn, type, isSubscribed };
+  standIn?.message.markRead();
+  return { config: typedMessage(inner), type, isSubscribed };
 }
 
 function awaited(filter: Message, name: string, policy: FilterPolicy, isOptional: boolean): void {

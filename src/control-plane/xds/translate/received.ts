@@ -32,8 +32,8 @@ export interface ReadOptions {
   readonly surroundings?: Surroundings;
   /** A sidecar has a listener for each port that requests go to; without a proxy there is one for each authority. */
   readonly mode: 'sidecar' | 'proxyless';
-  /** Configuration of a filter that is delivered apart (ECDS); undefined while it is not there. */
-  readonly extension?: (name: string) => Message | undefined;
+  /** Configuration of a filter that is delivered apart (ECDS), whose findings are those of the listener; undefined while it is not there. */
+  readonly extension?: (name: string, findings: Findings) => Message | undefined;
   /** The last word of a preset on a cluster. */
   readonly adaptCluster?: (cluster: ClusterConfig) => ClusterConfig;
 }
@@ -61,14 +61,20 @@ export function readListener(bytes: Uint8Array, options: ReadOptions): ReadListe
   const findings = new Findings();
   const message = messageFromWire(bytes, 'envoy.config.listener.v3.Listener', '', findings);
   const tls = new TlsSecrets();
-  const { surroundings, extension } = options;
+  const { surroundings } = options;
+  // Several chains may name one filter: what one of them reads of it counts for all.
+  const extensions = new Map<string, Message | undefined>();
+  const extension = (name: string): Message | undefined => {
+    if (!extensions.has(name)) extensions.set(name, options.extension?.(name, findings));
+    return extensions.get(name);
+  };
   let inbound: readonly InboundListenerConfig[] = [];
   let out: OutboundReading = { listeners: [], extensionNames: [] };
   if (message !== undefined && isInbound(message)) {
     const wanted = new Set<string>();
     const asked = (name: string): Message | undefined => {
       wanted.add(name);
-      return extension?.(name);
+      return extension(name);
     };
     inbound = inboundListenersFrom(message, { tls, extension: asked, ...(surroundings && { surroundings }) });
     out = { listeners: [], extensionNames: [...wanted] };
@@ -76,7 +82,7 @@ export function readListener(bytes: Uint8Array, options: ReadOptions): ReadListe
     out = outboundListenersFrom(message, {
       port: options.mode === 'sidecar' ? 'bound' : 'any',
       ...(surroundings && { surroundings }),
-      ...(extension && { extensions: extension }),
+      extensions: extension,
     });
   }
   findings.reportUnread();

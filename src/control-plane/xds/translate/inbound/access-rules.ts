@@ -35,7 +35,7 @@ const permissionKinds = [
 export function permissionFrom(message: Message, context: RuleContext): Permission {
   const kind = message.oneOf(...permissionKinds);
   const inner = kind === undefined || kind === 'any' || kind === 'destination_port' ? undefined : message.message(kind);
-  if (kind === 'any') return message.flag(kind) === true ? { kind: 'any' } : never;
+  if (kind === 'any') return anyFrom(message);
   if (kind === 'destination_port') {
     const port = message.whole(kind, 0, 65_535) ?? 0;
     return { kind: 'port', start: port, end: port };
@@ -46,7 +46,7 @@ export function permissionFrom(message: Message, context: RuleContext): Permissi
     case 'or_rules':
       return joined(
         kind === 'and_rules' ? 'all' : 'some',
-        inner.messages('rules').map((rule) => permissionFrom(rule, context)),
+        someOf(inner, 'rules').map((rule) => permissionFrom(rule, context)),
       );
     case 'not_rule':
       return { kind: 'not', of: permissionFrom(inner, context) };
@@ -95,7 +95,7 @@ const principalKinds = [
 /** Reads a `Principal`. */
 export function principalFrom(message: Message, context: RuleContext): Principal {
   const kind = message.oneOf(...principalKinds);
-  if (kind === 'any') return message.flag(kind) === true ? { kind: 'any' } : never;
+  if (kind === 'any') return anyFrom(message);
   const inner = kind === undefined ? undefined : message.message(kind);
   if (inner === undefined) return missing(message, 'a condition without a kind that is known here', context);
   switch (kind) {
@@ -103,7 +103,7 @@ export function principalFrom(message: Message, context: RuleContext): Principal
     case 'or_ids':
       return joined(
         kind === 'and_ids' ? 'all' : 'some',
-        inner.messages('ids').map((id) => principalFrom(id, context)),
+        someOf(inner, 'ids').map((id) => principalFrom(id, context)),
       );
     case 'not_id':
       return { kind: 'not', of: principalFrom(inner, context) };
@@ -209,6 +209,19 @@ function portRange(message: Message): Permission {
 /** Reads a `CidrRange`, such as `10.0.0.0/8`. Without a length it is all addresses, as in Envoy. */
 export function cidrFrom(message: Message): string {
   return `${message.text('address_prefix') ?? ''}/${message.whole('prefix_len', 0, 128) ?? 0}`;
+}
+
+/** The parts of a condition; Envoy refuses one that has none, since it would say something about every request. */
+function someOf(message: Message, name: string): readonly Message[] {
+  const parts = message.messages(name);
+  if (parts.length === 0) message.problem(name, 'must have at least one');
+  return parts;
+}
+
+/** `any: false` is refused by Envoy. */
+function anyFrom(message: Message): { readonly kind: 'any' } {
+  if (message.flag('any') !== true) message.problem('any', 'must be true');
+  return { kind: 'any' };
 }
 
 /** A list of one is its element. */
