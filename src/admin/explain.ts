@@ -101,7 +101,7 @@ export function explain(
     return {
       ...nothing,
       pending: true,
-      verdict: `a control plane has been asked and has not answered yet; the request would wait for it: ${config.whyPending(parsed.origin)}`,
+      verdict: `a control plane has been asked and has not answered yet; the request would wait for it: ${config.words.whyPending(parsed.origin)}`,
     };
   const { virtualHost } = entry;
   if (virtualHost === undefined)
@@ -109,7 +109,7 @@ export function explain(
       ...nothing,
       verdict:
         entry.failedSource !== undefined || surroundings.fallback() === undefined
-          ? `${config.whyUnknown(entry)}: the request fails with MESH_UNKNOWN_HOST`
+          ? `${config.words.whyUnknown(entry)}: the request fails with MESH_UNKNOWN_HOST`
           : 'no control plane knows this host: the request goes to the global dispatcher that the program has set',
     };
   const request: EditableRequest = {
@@ -120,7 +120,7 @@ export function explain(
     headers: init.headers,
   };
   const happening = whatHappens(config, surroundings, virtualHost, request);
-  return { ...placeOf(entry, virtualHost), ...happening, verdict: `${happening.verdict}${config.whyLeftToDns(entry)}` };
+  return { ...placeOf(entry, virtualHost), ...happening, verdict: `${happening.verdict}${config.words.whyLeftToDns(entry)}` };
 }
 
 function placeOf({ authority }: OriginEntry, { source, name, version }: CompiledVirtualHost) {

@@ -10,7 +10,7 @@ import { perTryRemedy, timeOf, timeoutRemedy } from './timeout-cause.ts';
 
 /** An error with all that is known of the call. */
 export function errorOf(call: Call, code: MeshErrorCode, message: string, more: MeshErrorContext = {}): MeshError {
-  const left = call.entry === undefined ? '' : call.context.config.whyLeftToDns(call.entry);
+  const left = call.entry === undefined ? '' : call.context.config.words.whyLeftToDns(call.entry);
   return new MeshError(code, `${message}${left}`, {
     ...more,
     attempts: call.reports ?? [],
@@ -65,7 +65,7 @@ export function noCluster(call: Call): MeshError {
   if (route!.clusterHeader !== undefined && destination?.slot.cluster === undefined) return unknownInHeader(call, name);
   const why =
     destination?.slot.cluster === undefined
-      ? `which no control plane has delivered${call.context.config.whyNoCluster(call.entry!.virtualHost!.source, slot)}`
+      ? `which no control plane has delivered${call.context.config.words.whyNoCluster(call.entry!.virtualHost!.source, slot)}`
       : 'an aggregate without a member: none was delivered, or all lead back to it';
   const message = `the route "${route!.name}" sends to "${name}", ${why}; see mesh.status()`;
   return errorOf(call, 'MESH_NO_CLUSTER', message, statusWithoutCluster(route!));
@@ -86,7 +86,7 @@ function unknownInHeader(call: Call, value: string): MeshError {
   const why =
     value === ''
       ? 'the request has no such header'
-      : `${shown} is none that ${source} has delivered${call.context.config.whyNoCluster(source, call.destination!.slot)}`;
+      : `${shown} is none that ${source} has delivered${call.context.config.words.whyNoCluster(source, call.destination!.slot)}`;
   const remedy =
     value === ''
       ? `Send the header \`${header}\` with the name of a service, or add a route for requests without it.`

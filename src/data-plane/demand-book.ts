@@ -16,13 +16,3 @@ export interface DemandBook {
   /** What the sources say of themselves and of this, for the error of a wait that was in vain. */
   describe(want: Demand): string;
 }
-
-/** What these sources said of something that none of them has: ` (consul: …; mine: …)`, or nothing. */
-export function absenceIn(book: DemandBook, sources: readonly string[], want: Demand): string {
-  const reasons = sources.flatMap((name) => {
-    if (name === book.lastResort && (want.kind === 'cluster' || !book.usesLastResort())) return [];
-    const reason = book.reason(name, want);
-    return reason === undefined ? [] : [`${name}: ${reason}`];
-  });
-  return reasons.length === 0 ? '' : ` (${reasons.join('; ')})`;
-}

@@ -13,9 +13,10 @@ import { LiveClusters, slotKey } from './live-clusters.ts';
 import { compileRouteTable } from './routing/compile-routes.ts';
 import type { ClusterSlot, CompiledVirtualHost } from './routing/compiled-route.ts';
 import { RateLimits } from './resilience/rate-limit.ts';
+import { SourceWords } from './source-words.ts';
 import { createVirtualHostTable, type VirtualHostTable } from './routing/virtual-hosts.ts';
 import { ClusterWaiters } from './cluster-waiters.ts';
-import { absenceIn, type DemandBook } from './demand-book.ts';
+import type { DemandBook } from './demand-book.ts';
 import { parseOrigin, writtenHost, type OriginEntry } from './origin.ts';
 import { isPassedOn } from './passed-on.ts';
 import { isSameRouting, outboundListeners, tableOf } from './source-routing.ts';
@@ -44,6 +45,8 @@ const maxOrigins = 2000;
 export class LiveConfig {
   private readonly dependencies: ClusterDependencies;
   private readonly book: DemandBook;
+  /** What the sources say of what is not there. */
+  readonly words: SourceWords;
   private sources: readonly CompiledSource[] = [];
   private readonly liveClusters: LiveClusters;
   private readonly origins = new LRUCache<string, OriginEntry>({ max: maxOrigins });
@@ -57,6 +60,7 @@ export class LiveConfig {
     this.dependencies = dependencies;
     this.liveClusters = new LiveClusters(dependencies);
     this.book = book;
+    this.words = new SourceWords(book, () => this.sources);
   }
 
   /** The entry of an origin, or undefined while a source has yet to answer. Throws MESH_REQUEST_INVALID for what is no HTTP origin. */
@@ -144,7 +148,7 @@ export class LiveConfig {
   private isStillAwaited(source: string, slot: ClusterSlot): boolean {
     if (slot.cluster !== undefined) return false;
     const want = { kind: 'cluster', name: slot.name } as const;
-    if (!slot.isNamed) return this.sourcesFrom(source).some((name) => this.book.ask(name, want) === 'pending');
+    if (!slot.isNamed) return this.words.sourcesFrom(source).some((name) => this.book.ask(name, want) === 'pending');
     const isThere = slot.name === '' || this.slotByName(source, slot.name).cluster !== undefined;
     return !isThere && this.book.ask(source, want) === 'pending';
   }
@@ -161,33 +165,6 @@ export class LiveConfig {
   whenClusterKnown(source: string, slot: ClusterSlot, timeoutMs: number, signal: AbortSignal): Promise<void> {
     const describe = (): string => this.book.describe({ kind: 'cluster', name: slot.name });
     return this.clusterWaiters.wait(source, slot, this.dependencies.clock, timeoutMs, signal, describe);
-  }
-
-  /** Why no source has the cluster, in the words of those that said something: ` (consul: …)`, or nothing. */
-  whyNoCluster(source: string, { name, isNamed }: ClusterSlot): string {
-    return absenceIn(this.book, isNamed ? [source] : this.sourcesFrom(source), { kind: 'cluster', name });
-  }
-
-  /** Why no source has the host: what each said, and that unknown hosts are refused where they are. */
-  whyUnknown({ authority, host, port, failedSource }: OriginEntry): string {
-    const reasons = absenceIn(this.book, this.sourcesFrom(undefined), { kind: 'authority', host, port });
-    if (failedSource !== undefined)
-      return `whether ${failedSource} knows ${authority} cannot be said, since it has failed${reasons}; what it might secure is not left to DNS`;
-    const refusal = ', and unknownHosts is "refuse"; declare the service, or set unknownHosts: dns';
-    return `no control plane knows ${authority}${reasons}${this.book.usesLastResort() ? '' : refusal}`;
-  }
-
-  /** Why a host was left to DNS, in the words of the control planes that could have had it; empty where none said anything. */
-  whyLeftToDns({ host, port, isLastResort }: OriginEntry): string {
-    if (!isLastResort) return '';
-    const reasons = absenceIn(this.book, this.sourcesFrom(undefined), { kind: 'authority', host, port });
-    return reasons === '' ? '' : `; no control plane knows the host, and it was left to DNS${reasons}`;
-  }
-
-  /** What the sources say of themselves while a host waits for them. */
-  whyPending(origin: string): string {
-    const { host, port } = parseOrigin(origin);
-    return this.book.describe({ kind: 'authority', host, port });
   }
 
   /** The slot of a cluster that a request named, by a route of this source. */
@@ -227,12 +204,6 @@ export class LiveConfig {
     const virtualHost = tables?.get(want.port)?.find(want.host, want.port) ?? tables?.get(0)?.find(want.host, want.port);
     const slots = virtualHost?.routes.flatMap(({ destinations }) => destinations.map(({ slot }) => slot)) ?? [];
     return slots.flatMap(({ cluster }) => (cluster === undefined ? [] : [cluster.resolve() ?? cluster]));
-  }
-
-  /** Names of the sources, this one first. */
-  private sourcesFrom(source: string | undefined): readonly string[] {
-    const names = this.sources.map(({ name }) => name);
-    return source === undefined ? names : [source, ...names.filter((name) => name !== source)];
   }
 
   /** What a host leads to may be another thing now, although no resource changed. */

@@ -223,7 +223,7 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
     const { virtualHost } = entry;
     if (virtualHost === undefined) {
       const fallback = entry.failedSource === undefined ? context.fallback() : undefined;
-      if (fallback === undefined) this.fail(new MeshError('MESH_UNKNOWN_HOST', context.config.whyUnknown(entry)));
+      if (fallback === undefined) this.fail(new MeshError('MESH_UNKNOWN_HOST', context.config.words.whyUnknown(entry)));
       else if (limitTime(this, 0)) new PassThrough(this).dispatch(fallback);
       return;
     }
