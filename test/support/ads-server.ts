@@ -4,6 +4,7 @@
  */
 import type { Metadata, ServerDuplexStream } from '@grpc/grpc-js';
 import { deltaResponse, readRequest, wholeResponse, type SeenRequest, type Variant } from './ads-messages.ts';
+import { readAsIstiod, type AdsWatch } from './ads-watch.ts';
 import {
   endWith,
   startGrpcServer,
@@ -20,6 +21,8 @@ export interface AdsServerOptions {
   /** Default both; a variant that is left out is answered with UNIMPLEMENTED. */
   readonly variants?: readonly Variant[];
   readonly controlPlane?: string;
+  /** Requests are read as Istiod reads them, which is narrower than the protocol. */
+  readonly isIstiod?: boolean;
   /** Streams of other services on the same server, by their paths. */
   readonly others?: GrpcMethods['stream'];
   /** Ends each new stream at once. */
@@ -53,20 +56,11 @@ export interface AdsServer {
   close(): void;
 }
 
-interface TypeOnStream {
-  wanted: Set<string>;
-  isAll: boolean;
-  hasNamed: boolean;
-  nonce: string;
-  /** Versions that the client has, by name. */
-  known: Map<string, string>;
-}
-
 interface Stream {
   readonly call: ServerDuplexStream<Buffer, Uint8Array>;
   readonly variant: Variant;
   readonly number: number;
-  readonly types: Map<string, TypeOnStream>;
+  readonly types: Map<string, AdsWatch>;
 }
 
 interface Stored {
@@ -107,10 +101,10 @@ export async function startAdsServer(options: AdsServerOptions = {}): Promise<Ad
       check();
     });
 
-  const typeOf = (stream: Stream, typeUrl: string): TypeOnStream => {
+  const typeOf = (stream: Stream, typeUrl: string): AdsWatch => {
     const known = stream.types.get(typeUrl);
     if (known !== undefined) return known;
-    const fresh: TypeOnStream = { wanted: new Set(), isAll: false, hasNamed: false, nonce: '', known: new Map() };
+    const fresh = { wanted: new Set<string>(), isAll: false, hasNamed: false, nonce: '', known: new Map(), isWatched: false };
     stream.types.set(typeUrl, fresh);
     return fresh;
   };
@@ -138,6 +132,11 @@ export async function startAdsServer(options: AdsServerOptions = {}): Promise<Ad
     requests.push(request);
     changed();
     const state = typeOf(stream, request.typeUrl);
+    if (options.isIstiod === true) {
+      const reply = readAsIstiod(request, state, wholeTypes.test(request.typeUrl));
+      if (reply !== 'nothing') bring(stream, request.typeUrl, reply === 'response');
+      return;
+    }
     if (stream.variant === 'delta') {
       if (request.nonce !== '' && request.names.length + request.unsubscribed.length === 0) return;
       const isFirst = !state.hasNamed && !state.isAll;
