@@ -8,6 +8,8 @@ export interface Subscription {
   readonly wanted: Set<string>;
   /** Names of resources that were accepted and are not gone. */
   readonly inForce: Set<string>;
+  /** Names of resources that are in use without ever having come from a server. */
+  readonly restored: Set<string>;
   /** Names that a server does not have, as far as is known. */
   readonly absent: Set<string>;
   /** Whether any response about the kind was taken. */
@@ -32,7 +34,13 @@ export function createSubscriptions(): Subscriptions {
     of(typeUrl) {
       const known = types.get(typeUrl);
       if (known !== undefined) return known;
-      const fresh: Subscription = { wanted: new Set(), inForce: new Set(), absent: new Set(), hasAnswer: false };
+      const fresh: Subscription = {
+        wanted: new Set(),
+        inForce: new Set(),
+        restored: new Set(),
+        absent: new Set(),
+        hasAnswer: false,
+      };
       types.set(typeUrl, fresh);
       return fresh;
     },

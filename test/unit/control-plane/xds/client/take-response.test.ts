@@ -11,6 +11,8 @@ interface Row {
   readonly removed?: readonly string[];
   readonly isWhole?: boolean;
   readonly refused?: readonly string[];
+  readonly broken?: readonly string[];
+  readonly left?: readonly string[];
   readonly inForce: readonly string[];
   readonly absent?: readonly string[];
   readonly unknown?: readonly string[];
@@ -40,6 +42,19 @@ const rows: readonly Row[] = [
     inForce: ['a'],
     absent: ['b'],
   },
+  { name: 'unreadable-in-a-whole', wanted: ['*'], before: ['a', 'b'], broken: [''], isWhole: true, inForce: ['a', 'b'] },
+  {
+    name: 'unreadable-in-a-whole-beside-good-ones',
+    wanted: ['a', 'b'],
+    before: ['a', 'b'],
+    resources: ['a'],
+    broken: [''],
+    isWhole: true,
+    inForce: ['a', 'b'],
+  },
+  { name: 'broken-in-a-whole', wanted: ['*'], before: ['a', 'b'], broken: ['a'], isWhole: true, inForce: ['a'] },
+  { name: 'twice-in-one-response', wanted: ['*'], resources: ['a'], broken: ['a'], inForce: ['a'] },
+  { name: 'left-since-the-check-began', wanted: ['a', 'b'], resources: ['a', 'b'], left: ['a'], inForce: ['b'] },
   { name: 'left-out-of-a-part', wanted: ['a', 'b'], before: ['a', 'b'], resources: ['a'], inForce: ['a', 'b'] },
   // It may be on its way: its time has not run out.
   { name: 'newly-asked-and-left-out', wanted: ['a', 'b'], before: ['a'], resources: ['a'], isWhole: true, inForce: ['a'] },
@@ -54,6 +69,7 @@ describe('a subscription after a response', () => {
       const subscription = {
         wanted: new Set(row.wanted),
         inForce: new Set(row.before),
+        restored: new Set<string>(),
         absent: new Set<string>(),
         hasAnswer: false,
       };
@@ -63,19 +79,20 @@ describe('a subscription after a response', () => {
         isWhole: row.isWhole ?? false,
         resources: (row.resources ?? []).map((name) => ({ name, version: '1', bytes: new Uint8Array() })),
         removed: row.removed ?? [],
-        broken: [],
+        broken: (row.broken ?? []).map((name) => ({ name, reason: 'bad' })),
       };
       const { accepted, unknown } = takeResponse(
         subscription,
         response,
         (row.refused ?? []).map((name) => ({ name, reason: 'bad' })),
+        new Set(row.left),
       );
       assert.deepEqual([...subscription.inForce], row.inForce);
       assert.deepEqual([...subscription.absent], row.absent ?? []);
       assert.deepEqual(unknown, row.unknown ?? []);
       assert.deepEqual(
         accepted.map(({ name }) => name),
-        (row.resources ?? []).filter((name) => !row.refused?.includes(name)),
+        (row.resources ?? []).filter((name) => !row.refused?.includes(name) && !row.left?.includes(name)),
       );
       assert.equal(subscription.hasAnswer, true);
     });
