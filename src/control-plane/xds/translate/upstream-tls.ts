@@ -82,7 +82,7 @@ function tlsFrom(message: Message, secrets: TlsSecrets): UpstreamTls {
 function peersOf(message: Message, sni: string | undefined, validation: Validation | undefined): readonly SanMatcher[] {
   // "Replaces any Subject Alternative Name (SAN) validations with a validation for a DNS SAN matching the SNI value sent."
   if (message.flag('auto_sni_san_validation') === true) return [];
-  const { trust, peers = [] } = validation ?? {};
+  const { trust, peers = [], isByValidator = false } = validation ?? {};
   if (peers.length > 0 || isRefusedName(trust)) return peers;
   const place = message.at('common_tls_context');
   const named = `asks for no name of the peer${trust === undefined ? ' and for no roots' : ''}: its certificate must`;
@@ -90,11 +90,11 @@ function peersOf(message: Message, sni: string | undefined, validation: Validati
     message.findings.note(place, `${named} name the server and be trusted, all the same`);
     return [];
   }
+  const anyId: SanMatcher = { kind: 'uri', match: 'prefix', value: 'spiffe://' };
+  // SPIFFE's validator takes nobody without an ID of one of its trust domains.
+  if (isByValidator) return [anyId];
   message.findings.note(place, `${named} name the server, all the same, or have a SPIFFE ID`);
-  return [
-    { kind: 'uri', match: 'prefix', value: 'spiffe://' },
-    { kind: 'dns', match: 'exact', value: sni },
-  ];
+  return [anyId, { kind: 'dns', match: 'exact', value: sni }];
 }
 
 /** Name of a secret of SDS. */
@@ -143,8 +143,20 @@ export function trustFrom(common: Message, secrets: TlsSecrets): Validation | un
     secretName(combined?.message('validation_context_sds_secret_config'), secrets) ??
     (provider && providerName(provider, secrets));
   if (validation === undefined && named === undefined) return undefined;
-  // A test that cannot be carried out stays where it is; else what is delivered apart wins over what stands here.
-  const own = validation?.trust;
-  const trust = isRefusedName(own) ? own : (named ?? own);
-  return { ...(trust !== undefined && { trust }), peers: validation?.peers ?? [] };
+  // A test that cannot be carried out stays, and so does a validator; else what is delivered apart wins over what stands here.
+  const { trust: own, peers = [], isByValidator = false } = validation ?? {};
+  const staysOwn = isByValidator || isRefusedName(own);
+  if (isByValidator && named !== undefined)
+    common.findings.note(
+      `${context!.path}.custom_validator_config`,
+      `has roots of its own: those of ${JSON.stringify(named)} are not used`,
+    );
+  const trust = staysOwn ? own : (named ?? own);
+  // SPIFFE's validator compares SPIFFE IDs alone.
+  const ids = isByValidator ? peers.filter(({ kind }) => kind === 'uri') : [];
+  return {
+    ...(trust !== undefined && { trust }),
+    peers: ids.length > 0 ? ids : peers,
+    ...(isByValidator && { isByValidator }),
+  };
 }

@@ -15,6 +15,8 @@ export interface Validation {
   /** Absent = the roots of the system. */
   readonly trust?: SecretRef | undefined;
   readonly peers: readonly SanMatcher[];
+  /** The roots are those of a validator, and no others take their place: Envoy gives a validator no others either. */
+  readonly isByValidator?: boolean;
 }
 
 /** Fields without which an unwanted peer would be accepted. */
@@ -24,12 +26,14 @@ const tests = ['crl', 'verify_certificate_spki', 'verify_certificate_hash', 'req
 function missingTests(context: Message): readonly string[] {
   const missing: string[] = tests.filter((name) => context.has(name) && context.raw(name) !== false);
   if (context.has('crl')) context.message('crl')?.markRead();
-  if (context.has('max_verify_depth')) {
-    // A short chain is what it asks for; ours may have a hundred certificates, which is the default.
-    if ((context.whole('max_verify_depth', 0, 100) ?? 100) < 100) missing.push('max_verify_depth');
-  }
+  if (limitsDepth(context)) missing.push('max_verify_depth');
   for (const name of missing) context.note(name, 'is not carried out, so that every connection fails');
   return missing;
+}
+
+/** Whether it asks for a short chain; ours may have a hundred certificates, which is the default. */
+function limitsDepth(context: Message): boolean {
+  return context.has('max_verify_depth') && (context.whole('max_verify_depth', 0, 100) ?? 100) < 100;
 }
 
 /** Reads a `CertificateValidationContext` that is a part of a TLS context. */
@@ -47,15 +51,16 @@ export function validationFrom(context: Message, secrets: TlsSecrets): Validatio
   const roots = secretOf(context, secrets);
   const broken = missing[0] ?? sans.broken;
   const trust = broken === undefined ? roots : secrets.refuse(broken);
-  return { ...(trust !== undefined && { trust }), peers: sans.peers };
+  const isByValidator = context.has('custom_validator_config');
+  return { ...(trust !== undefined && { trust }), peers: sans.peers, ...(isByValidator && { isByValidator }) };
 }
 
 /** Name of the roots of a context; undefined = those of the system, or those that stand elsewhere. */
 function secretOf(context: Message, secrets: TlsSecrets): SecretRef | undefined {
-  const provider = context.message('ca_certificate_provider_instance');
-  if (provider !== undefined) return providerName(provider, secrets);
   const custom = context.message('custom_validator_config');
   if (custom !== undefined) return validatorRoots(custom, secrets);
+  const provider = context.message('ca_certificate_provider_instance');
+  if (provider !== undefined) return providerName(provider, secrets);
   if (context.has('trusted_ca')) {
     const path = namedFile(context.message('trusted_ca'), secrets);
     if (path !== undefined) return secrets.refer(`file:${path}`);
@@ -75,38 +80,56 @@ export function providerName(instance: Message, secrets: TlsSecrets): SecretRef 
 
 /** Roots by trust domain (`SPIFFECertValidatorConfig`); any other validator is one that we do not have. */
 function validatorRoots(custom: Message, secrets: TlsSecrets): SecretRef {
-  const name = custom.text('name') ?? '';
-  const config = custom.any('typed_config');
-  const bundle = config?.type.endsWith('SPIFFECertValidatorConfig') === true ? spiffeRoots(config.message) : undefined;
+  const bundle = spiffeBundle(custom);
   if (bundle !== undefined) return secrets.add({ trustBundle: bundle });
-  config?.message.markRead();
+  const name = custom.text('name') ?? '';
   custom.findings.note(custom.path, `the validator ${name} is not carried out, so that every connection fails`);
   return secrets.refuse(name);
 }
 
+/** The roots of a validator; undefined where it is not SPIFFE's, or asks for more than roots by trust domain. */
+function spiffeBundle(custom: Message): TrustBundle | undefined {
+  custom.skip('name');
+  const config = custom.any('typed_config');
+  const isKnown = config?.type === 'envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig';
+  const bundle = isKnown && !config.message.has('trust_bundles') ? spiffeRoots(config.message) : undefined;
+  if (bundle === undefined) config?.message.markRead();
+  return bundle;
+}
+
 function spiffeRoots(config: Message): TrustBundle | undefined {
-  const domains = config.messages('trust_domains').flatMap((domain) => {
+  const domains = config.messages('trust_domains');
+  // Roots that hold only where our own trust domain is a certain one.
+  if (domains.some((domain) => domain.name('workload_trust_domain') !== undefined)) {
+    for (const domain of domains) domain.markRead();
+    return undefined;
+  }
+  const named = new Set<string>();
+  const [first, ...federated] = domains.flatMap((domain) => {
     const trustDomain = domain.name('name');
     const certificates = dataSourceText(domain.message('trust_bundle'));
     if (trustDomain === undefined) domain.problem('name', 'must be the name of a trust domain');
-    return trustDomain === undefined || certificates === undefined ? [] : [{ trustDomain, certificates }];
+    else if (named.has(trustDomain)) domain.problem('name', `${JSON.stringify(trustDomain)} is there twice`);
+    if (trustDomain === undefined || certificates === undefined) return [];
+    named.add(trustDomain);
+    return [{ trustDomain, certificates }];
   });
-  const [first, ...federated] = domains;
   if (first === undefined) return undefined;
-  const name = inlineName(domains.map(({ trustDomain, certificates }) => `${trustDomain}\n${certificates}`).join('\n'));
+  const all = [first, ...federated];
+  const name = inlineName(all.map(({ trustDomain, certificates }) => `${trustDomain}\n${certificates}`).join('\n'));
   return { name, ...first, ...(federated.length > 0 && { federated }) };
 }
 
 /** Reads the context of a secret of SDS: roots and nothing else, since the rest is said where the secret is named. */
 export function rootsFrom(context: Message, name: SecretRef): ReceivedSecret | undefined {
-  const custom = context.message('custom_validator_config')?.any('typed_config');
+  const custom = context.message('custom_validator_config');
   for (const test of [...tests, 'match_typed_subject_alt_names', 'match_subject_alt_names'])
     if (context.has(test)) {
       context.raw(test);
       context.problem(test, 'is not read in a secret; give it in the TLS context that names the secret');
     }
   context.skip('watched_directory');
-  const bundle = custom?.type.endsWith('SPIFFECertValidatorConfig') === true ? spiffeRoots(custom.message) : undefined;
+  const bundle = custom && spiffeBundle(custom);
   if (bundle !== undefined) return { trustBundle: { ...bundle, name } };
   const certificates = dataSourceText(context.message('trusted_ca'));
   if (!context.has('trusted_ca')) context.problem('trusted_ca', 'must be there: roots in PEM');
