@@ -120,17 +120,32 @@ function spiffeRoots(config: Message): TrustBundle | undefined {
   return { name, ...first, ...(federated.length > 0 && { federated }) };
 }
 
+/** Fields of a secret whose loss would accept more than was asked for. */
+const notInSecrets = [
+  ...tests,
+  'match_typed_subject_alt_names',
+  'match_subject_alt_names',
+  'ca_certificate_provider_instance',
+] as const;
+
 /** Reads the context of a secret of SDS: roots and nothing else, since the rest is said where the secret is named. */
 export function rootsFrom(context: Message, name: SecretRef): ReceivedSecret | undefined {
-  const custom = context.message('custom_validator_config');
-  for (const test of [...tests, 'match_typed_subject_alt_names', 'match_subject_alt_names'])
-    if (context.has(test)) {
-      context.raw(test);
-      context.problem(test, 'is not read in a secret; give it in the TLS context that names the secret');
+  const elsewhere = 'is not read in a secret; give it in the TLS context that names the secret';
+  for (const field of notInSecrets)
+    if (context.has(field)) {
+      context.raw(field);
+      context.problem(field, elsewhere);
     }
+  if (limitsDepth(context))
+    context.problem('max_verify_depth', 'is not carried out, so that these roots would accept more than it');
   context.skip('watched_directory');
-  const bundle = custom && spiffeBundle(custom);
-  if (bundle !== undefined) return { trustBundle: { ...bundle, name } };
+  const custom = context.message('custom_validator_config');
+  if (custom !== undefined) {
+    const bundle = spiffeBundle(custom);
+    if (bundle !== undefined) return { trustBundle: { ...bundle, name } };
+    context.problem('custom_validator_config', 'is a validator that is not carried out; only roots by trust domain (SPIFFE) are');
+    return undefined;
+  }
   const certificates = dataSourceText(context.message('trusted_ca'));
   if (!context.has('trusted_ca')) context.problem('trusted_ca', 'must be there: roots in PEM');
   return certificates === undefined ? undefined : { trustBundle: { name, certificates } };

@@ -1,7 +1,7 @@
 /** What TLS contexts and secrets come to where they say more than roots and names: nothing of it may get lost and leave less. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { readCluster } from '../../../../src/control-plane/xds/translate/received.ts';
+import { readCluster, readSecret } from '../../../../src/control-plane/xds/translate/received.ts';
 import type { UpstreamTls } from '../../../../src/model/tls.ts';
 import { envoyBytes } from '../../../support/envoy-bytes.ts';
 import { manager, tlsSocket, wayIn, type Json } from './inbound/way-in.ts';
@@ -117,4 +117,46 @@ describe('a validator of SPIFFE', () => {
     it(`lets no connection come about where it asks for more than roots by trust domain (${name})`, () => {
       assert.match(read(upstream({ validation_context: spiffe(config) })).trust ?? '', /^not carried out: /);
     });
+});
+
+describe('a secret with roots', () => {
+  const readRoots = (context: Json) =>
+    readSecret(envoyBytes({ name: 'x', validation_context: context }, `${types.slice(20)}.tls.v3.Secret`));
+
+  const refused: readonly { name: string; context: Json; because: RegExp }[] = [
+    {
+      name: 'unknown-validator',
+      context: { ...roots, ...validator('other', 'foo.Bar') },
+      because: /validator that is not carried out/,
+    },
+    { name: 'nameless-validator', context: { ...roots, custom_validator_config: { name: 'other' } }, because: /validator/ },
+    { name: 'validator-without-domains', context: { ...roots, ...spiffe({}) }, because: /validator/ },
+    { name: 'depth', context: { ...roots, max_verify_depth: 1 }, because: /max_verify_depth/ },
+    {
+      name: 'provider',
+      context: { ...roots, ca_certificate_provider_instance: { instance_name: 'p' } },
+      because: /not read in a secret/,
+    },
+    {
+      name: 'provider-alone',
+      context: { ca_certificate_provider_instance: { instance_name: 'p' } },
+      because: /not read in a secret/,
+    },
+    { name: 'system-roots', context: { system_root_certs: {} }, because: /trusted_ca must be there/ },
+    { name: 'crl', context: { ...roots, crl: { inline_string: 'a list' } }, because: /not read in a secret/ },
+  ];
+  for (const { name, context, because } of refused)
+    it(`was taken for bare roots, without the test in it (${name})`, () => {
+      const { value, findings } = readRoots(context);
+      assert.equal(value, undefined);
+      assert.match(findings.problems.map(({ path, reason }) => `${path} ${reason}`).join('\n'), because);
+    });
+
+  it('keeps the trust domains of a validator', () => {
+    const { value, findings } = readRoots({ ...ab, max_verify_depth: 100 });
+    assert.deepEqual(findings.problems, []);
+    assert.ok(value !== undefined && 'trustBundle' in value);
+    const { name, trustDomain, federated } = value.trustBundle;
+    assert.deepEqual([name, trustDomain, federated?.map((other) => other.trustDomain)], ['x', 'a.test', ['b.test']]);
+  });
 });
