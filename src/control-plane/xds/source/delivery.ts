@@ -122,6 +122,7 @@ export class Delivery {
 
   /** What there is of a resource changed. */
   changed(kind: KeptKind, name: string): void {
+    if (kind === 'extension') this.parts.listeners.extensionChanged(name);
     if (kind === 'endpoints' && this.inForce.has({ kind, name })) this.dirtyEndpoints.add(name);
     else this.isAllDirty = true;
   }
@@ -187,6 +188,7 @@ export class Delivery {
       try {
         refused.push(...(this.isAllDirty ? await this.deliverWanted() : await this.deliverEndpoints()));
         this.parts.status.note('delivery', undefined);
+        this.parts.status.setUnapplied(this.inForce.refused());
       } catch (error) {
         // Nothing is in force of it; the next change tries again.
         const reason = `could not be delivered: ${error instanceof Error ? error.message : String(error)}`;
@@ -327,5 +329,6 @@ export class Delivery {
   private drop(kind: KeptKind, name: string): void {
     this.parts.kept[kind].delete(name);
     if (kind === 'secret') this.parts.secrets.remove(name);
+    if (kind === 'extension') this.parts.listeners.extensionChanged(name);
   }
 }

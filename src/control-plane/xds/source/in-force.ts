@@ -13,6 +13,8 @@ export class InForce {
   private readonly context: ControlPlaneContext;
   private readonly kept: Readonly<Record<KeptKind, KeptResources>>;
   private readonly resources = new Map<string, Resource>();
+  /** What the store refused, by the resource. */
+  private readonly unapplied = new Map<string, readonly Problem[]>();
 
   constructor(context: ControlPlaneContext, kept: Readonly<Record<KeptKind, KeptResources>>) {
     this.context = context;
@@ -23,6 +25,11 @@ export class InForce {
     return this.resources.has(textOf(key));
   }
 
+  /** What is wanted and the store refused although it had passed the checks. */
+  refused(): readonly Problem[] {
+    return [...this.unapplied.values()].flat();
+  }
+
   /** Makes these all that is in force. Gives the keys that were set, and what the store refused. */
   async replace(
     wanted: readonly Resource[],
@@ -31,6 +38,7 @@ export class InForce {
     const texts = new Set(wanted.map(textOf));
     const removed = [...this.resources].filter(([text]) => !texts.has(text));
     const set = wanted.filter((resource) => this.resources.get(textOf(resource))?.value !== resource.value);
+    for (const text of this.unapplied.keys()) if (!texts.has(text)) this.unapplied.delete(text);
     const keys = removed.map(([, { kind, name }]) => ({ kind, name }));
     return { set, refused: await this.apply(set, keys, version) };
   }
@@ -52,7 +60,9 @@ export class InForce {
       return (kept?.unhonoured ?? []).map((found) => ({ key: { kind, name }, ...found }));
     });
     const result = await sink.apply({ version, set, remove, unhonoured });
-    const rejected = new Set(result.rejected.map(({ key }) => textOf(key)));
+    const rejected = Map.groupBy(result.rejected, ({ key }) => textOf(key));
+    for (const resource of set) this.unapplied.delete(textOf(resource));
+    for (const [text, problems] of rejected) this.unapplied.set(text, problems);
     for (const key of remove) this.resources.delete(textOf(key));
     for (const resource of set) if (!rejected.has(textOf(resource))) this.resources.set(textOf(resource), resource);
     return result.rejected.map(({ key: { kind, name }, path, reason }) => ({

@@ -164,7 +164,7 @@ export class LiveSource implements AdsListener {
     const all = Object.values(this.kept);
     const ofSetup = (this.options.unhonoured ?? []).map((found) => ({ key: { kind: 'listener' as const, name: '*' }, ...found }));
     return {
-      rejected: all.flatMap((resources) => [...resources.rejected()]),
+      rejected: this.receiver.refused(),
       unhonoured: [
         ...ofSetup,
         ...all.flatMap((resources) => toldOnce(resources.unhonoured((name) => this.delivery.isReported(resources.kind, name)))),

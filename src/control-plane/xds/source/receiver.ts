@@ -2,7 +2,7 @@
  * Responses of the server on their way into what is kept. A resource is taken or refused by itself; a version that was refused once is
  * known again by its hash, so that a server that repeats it costs a hash and is told of once.
  */
-import type { ConfigSink } from '../../../model/contracts.ts';
+import type { ConfigSink, Problem } from '../../../model/contracts.ts';
 import type { AdsResponse, ReceivedResource, RefusedResource } from '../client/contract.ts';
 import { readSecret, type ReadOptions } from '../translate/received.ts';
 import type { Finding } from '../translate/message.ts';
@@ -39,6 +39,8 @@ const maxReasons = 5;
 export class Receiver {
   private readonly parts: ReceiverParts;
   private readonly clusters = new ClusterVerdicts();
+  /** Parts of the last response about each kind that were no resource of it. */
+  private readonly broken = new Map<KeptKind, readonly Problem[]>();
 
   constructor(parts: ReceiverParts) {
     this.parts = parts;
@@ -48,7 +50,7 @@ export class Receiver {
   async take(response: AdsResponse, pace: Pace): Promise<readonly RefusedResource[]> {
     const kind = kindOf(response.typeUrl);
     if (kind === undefined) return [];
-    const { kept, subscriptions, status } = this.parts;
+    const { subscriptions, status } = this.parts;
     const refused: RefusedResource[] = [];
     // The stream has refused what is no resource; that is told of here.
     const news: RefusedResource[] = [...response.broken];
@@ -63,12 +65,18 @@ export class Receiver {
     }
     if (response.isWhole) await this.takeWhole(kind, response, pace);
     else this.takeRemovals(kind, response);
-    status.setRefused(Object.values(kept).flatMap((resources) => [...resources.rejected()]));
+    if (response.broken.length > 0) this.broken.set(kind, problemsOf(kind, response.broken));
+    else this.broken.delete(kind);
+    status.setRefused(this.refused());
     if (news.length > 0) {
-      const problems = news.map(({ name, reason }) => ({ key: keyOf(kind, name), path: '', reason }));
-      status.tell(response.version, news.length === 1 ? 'a mistake' : `${news.length} mistakes`, problems);
+      status.tell(response.version, news.length === 1 ? 'a mistake' : `${news.length} mistakes`, problemsOf(kind, news));
     }
     return refused;
+  }
+
+  /** All that is refused now. */
+  refused(): readonly Problem[] {
+    return [...Object.values(this.parts.kept).flatMap((kept) => [...kept.rejected()]), ...[...this.broken.values()].flat()];
   }
 
   /** The server says that it has no such resource. */
@@ -131,7 +139,6 @@ export class Receiver {
     if (judgement.listener !== undefined) this.parts.listeners.note(name, entry.bytes!, judgement.listener);
     if (judgement.endpoints !== undefined)
       this.parts.endpoints.note(name, entry.bytes!, judgement.endpoints, judgement.endpointsMemo);
-    if (kind === 'extension') this.parts.listeners.extensionChanged(name);
     for (const { name: listener, bytes: of, judgement: found } of judgement.inListeners ?? []) {
       if (this.parts.kept.listener.bytesOf(listener) !== of) continue;
       this.parts.kept.listener.judgedAnew(listener, found);
@@ -269,6 +276,10 @@ export interface Good extends Judgement {
   readonly inListeners?: readonly JudgedListener[];
   readonly endpoints?: Parameters<EndpointsReader['note']>[2];
   readonly endpointsMemo?: Parameters<EndpointsReader['note']>[3];
+}
+
+function problemsOf(kind: KeptKind, refused: readonly RefusedResource[]): readonly Problem[] {
+  return refused.map(({ name, reason }) => ({ key: keyOf(kind, name), path: '', reason }));
 }
 
 function reasonOf(problems: readonly Finding[]): string {

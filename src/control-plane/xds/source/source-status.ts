@@ -9,6 +9,7 @@ export class SourceStatus {
   private stream: ControlPlaneStatus = { state: 'connecting' };
   private stale: string | undefined = undefined;
   private refused: readonly Problem[] = [];
+  private unapplied: readonly Problem[] = [];
   /** What is wrong besides, by what it is about. */
   private readonly notes = new Map<string, Problem>();
   private last = '';
@@ -31,6 +32,13 @@ export class SourceStatus {
   /** All that is refused now. */
   setRefused(problems: readonly Problem[]): void {
     this.refused = problems;
+    this.report();
+  }
+
+  /** What was taken from the server, and could not be put in force. */
+  setUnapplied(problems: readonly Problem[]): void {
+    if (problems.length === 0 && this.unapplied.length === 0) return;
+    this.unapplied = problems;
     this.report();
   }
 
@@ -68,11 +76,17 @@ export class SourceStatus {
   }
 
   private refusals(): readonly string[] {
-    if (this.refused.length === 0) return [];
-    const words = this.refused.slice(0, maxSpeltOut).map(wordsOf);
-    const more = this.refused.length > maxSpeltOut ? ` and ${this.refused.length - maxSpeltOut} more` : '';
-    return [`refused, and the last good version kept where there is one: ${words.join('; ')}${more}`];
+    return [
+      ...(this.refused.length > 0 ? [`refused, and the last good version kept where there is one: ${listOf(this.refused)}`] : []),
+      ...(this.unapplied.length > 0 ? [`could not be put in force: ${listOf(this.unapplied)}`] : []),
+    ];
   }
+}
+
+function listOf(problems: readonly Problem[]): string {
+  const words = problems.slice(0, maxSpeltOut).map(wordsOf);
+  const more = problems.length > maxSpeltOut ? ` and ${problems.length - maxSpeltOut} more` : '';
+  return `${words.join('; ')}${more}`;
 }
 
 /** A problem as a sentence. */

@@ -145,6 +145,22 @@ describe('a resource that cannot be used', () => {
     assert.deepEqual(await source.client.push('cluster', [edsCluster('a')], { broken }), []);
     assert.equal(told(source).length, 1);
   });
+
+  it('stays in the status where the stream refused it, until the next response of its kind', async () => {
+    await using source = await sourceOnStore();
+    const { client } = source;
+    await client.push('cluster', [edsCluster('a')], { broken: [{ name: '', reason: 'its bytes are no Cluster' }] });
+    await client.push('listener', [sidecarListener(80)]);
+    assert.match(source.store.status()[0]!.error ?? '', /^refused, .*cluster "": its bytes are no Cluster$/);
+    assert.deepEqual(
+      source.findings().rejected.map(({ key, reason }) => [key, reason]),
+      [[{ kind: 'cluster', name: '' }, 'its bytes are no Cluster']],
+    );
+
+    await client.push('cluster', [edsCluster('a')]);
+    assert.equal(source.store.status()[0]!.error, undefined);
+    assert.deepEqual(source.findings().rejected, []);
+  });
 });
 
 describe('fields without effect', () => {
