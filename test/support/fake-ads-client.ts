@@ -39,6 +39,10 @@ export class FakeAdsClient implements AdsClient {
     this.history.push(`-${kindOf(typeUrl)} ${name}`);
   }
 
+  restored(typeUrl: string, names: Iterable<string>): void {
+    for (const name of names) this.history.push(`=${kindOf(typeUrl)} ${name}`);
+  }
+
   /** Hands a response over; resolves with what the source refused. */
   async push(
     kind: FakeKind,

@@ -50,7 +50,8 @@ export function createAdsClient(options: AdsOptions): AdsClient {
   const subscriptions = createSubscriptions();
   const expiries = createNamedTimers(clock);
   const changed = new Set<TypeUrl>();
-  const dropped = new Map<TypeUrl, Set<string>>();
+  /** Of each response that is being checked, the names that were left since. */
+  const leftInChecks = new Map<DiscoveryResponse, Set<string>>();
   let isFlushing = false;
   let listener: AdsListener | undefined;
   let lastStatus = '';
@@ -80,6 +81,7 @@ export function createAdsClient(options: AdsOptions): AdsClient {
   const absent = (typeUrl: TypeUrl, name: string, reason: string): void => {
     subscriptions.of(typeUrl).absent.add(name);
     listener?.onAbsent(typeUrl, name, reason);
+    for (const link of links) link.rest();
   };
 
   /** A server that stands has let the time run out. */
@@ -129,8 +131,11 @@ export function createAdsClient(options: AdsOptions): AdsClient {
       removed: response.removed.filter((name) => wants(subscription, name)),
       broken: response.broken,
     };
-    const refused = [...response.broken, ...(await deliver(asked))];
-    const { accepted, unknown } = takeResponse(subscription, asked, refused);
+    const left = new Set<string>();
+    leftInChecks.set(response, left);
+    const refused = await deliver(asked);
+    leftInChecks.delete(response);
+    const { accepted, unknown } = takeResponse(subscription, asked, refused, left);
     if (accepted.length + asked.removed.length > 0) for (const other of links) if (other !== link) other.memory.clear(typeUrl);
     for (const name of unknown) listener?.onAbsent(typeUrl, name, `${link.server.address} says that it does not exist`);
     for (const { name, code, message } of response.errors) {
@@ -140,7 +145,7 @@ export function createAdsClient(options: AdsOptions): AdsClient {
       else if (!subscription.inForce.has(name)) absent(typeUrl, name, reason);
     }
     for (const { name, ttlMs } of [...asked.resources, ...response.heartbeats]) expireAfter(typeUrl, name, ttlMs);
-    return { accepted, refused };
+    return { accepted, refused: [...response.broken, ...refused] };
   };
 
   /** What a response speaks of is awaited no more, from no server. */
@@ -166,28 +171,32 @@ export function createAdsClient(options: AdsOptions): AdsClient {
     });
   };
 
-  const forget = (typeUrl: TypeUrl, names: Iterable<string>): void => {
+  /** At once: whoever leaves a resource throws it away, and may want it again before anything was sent. */
+  const forget = (typeUrl: TypeUrl, left: string): void => {
     const subscription = subscriptions.of(typeUrl);
     if (!subscription.wanted.has(everything)) subscription.hasAnswer = false;
-    for (const name of names) {
+    for (const { awaited } of links) awaited.cancel(typeUrl, left);
+    const isAll = left === everything;
+    if (isAll) for (const link of links) link.lose(typeUrl, left);
+    for (const name of isAll ? [...subscription.inForce, ...subscription.restored] : [left]) {
       if (wants(subscription, name)) continue;
       subscription.inForce.delete(name);
+      subscription.restored.delete(name);
       subscription.absent.delete(name);
       expiries.cancel(typeUrl, name);
+      for (const [response, names] of leftInChecks) if (response.typeUrl === typeUrl) names.add(name);
       for (const link of links) {
         link.memory.forget(typeUrl, name);
-        link.lose(typeUrl);
+        link.lose(typeUrl, name);
       }
     }
   };
 
   const flush = (): void => {
     isFlushing = false;
-    for (const [typeUrl, names] of dropped)
-      forget(typeUrl, names.has(everything) ? [...names, ...subscriptions.of(typeUrl).inForce] : names);
-    dropped.clear();
     for (const typeUrl of changed) for (const link of links) link.ask(typeUrl);
     changed.clear();
+    for (const link of links) link.rest();
     fallBack();
   };
 
@@ -229,10 +238,13 @@ export function createAdsClient(options: AdsOptions): AdsClient {
     },
     unsubscribe(typeUrl, name) {
       if (!subscriptions.of(typeUrl).wanted.delete(name)) return;
-      for (const { awaited } of links) awaited.cancel(typeUrl, name);
-      const names = dropped.get(typeUrl) ?? new Set<string>();
-      dropped.set(typeUrl, names.add(name));
+      forget(typeUrl, name);
       change(typeUrl);
+    },
+    restored(typeUrl, names) {
+      const { inForce, restored } = subscriptions.of(typeUrl);
+      for (const name of names) if (!inForce.has(name)) restored.add(name);
+      for (const link of links) link.renew(typeUrl);
     },
     async run(to, signal) {
       if (listener !== undefined) throw new TypeError('the xDS client runs already');

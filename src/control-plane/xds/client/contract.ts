@@ -62,6 +62,11 @@ export interface AdsClient {
   run(listener: AdsListener, signal: AbortSignal): Promise<void>;
   /** Subscribes to a resource by name, or to all of a kind with `'*'`. Idempotent; may be called before `run`. Sent at the next turn, names together. */
   subscribe(typeUrl: TypeUrl, name: string): void;
-  /** Ends a subscription. */
+  /** Ends a subscription. What it brought is taken for thrown away: wanted again, even in the same turn, it is sent again. */
   unsubscribe(typeUrl: TypeUrl, name: string): void;
+  /**
+   * These are in use although no server has sent them, as they come from the disk. An incremental server is told their names, so that
+   * it says which of them are gone; they are awaited all the same. Told before the subscriptions to their names, as far as there are any.
+   */
+  restored(typeUrl: TypeUrl, names: Iterable<string>): void;
 }

@@ -1,10 +1,11 @@
 /**
  * One server of the list: its connection, its stream, and when it is tried again. A response is checked before the next one is read,
  * and each is answered in its turn. Trips when a connection fails or a stream ends before its first response; recovers at any response
- * (which starts the back-off over, gRFC A57).
+ * (which starts the back-off over, gRFC A57), and where nothing that is wanted is missing when the stream stands: a server that has no
+ * news says nothing. Such a stream starts the back-off over when it has stood for 10 s.
  */
 import { reconnectBackoff } from '../../../base/backoff.ts';
-import type { Clock, Random } from '../../../base/runtime.ts';
+import type { Clock, Random, Timer } from '../../../base/runtime.ts';
 import { grpcCodes, GrpcError, openGrpc, type GrpcConnection, type GrpcTarget } from '../../../wire/grpc-client.ts';
 import { runWatch, type WatchSession } from '../../watch.ts';
 import type { TypeUrl } from './contract.ts';
@@ -40,6 +41,7 @@ export interface LinkHost {
   check(link: ServerLink, response: DiscoveryResponse, variant: XdsVariant): Promise<CheckedResponse>;
 }
 
+const calmMs = 10_000;
 /** From 30 s to 8 min: more than the 5 min that gRPC servers allow unless they are told otherwise. */
 const maxPingSpacing = 16;
 
@@ -57,6 +59,9 @@ export class ServerLink {
   private variant: XdsVariant;
   private current: ServerStream | undefined;
   private abort: AbortController | undefined;
+  /** Of the stream that stands: what a sign of life does, and the time after which silence is one. */
+  private standing: { readonly good: () => void; calm: Timer | undefined } | undefined;
+  private hasAnswered = false;
   private waitMs = 0;
   /** Times the interval of pings: a server that finds them too many says so once (gRFC A8). */
   private pingSpacing = 1;
@@ -75,7 +80,7 @@ export class ServerLink {
 
   /** Whether a response has come on the stream that stands. */
   get isServing(): boolean {
-    return this.report.state === 'connected';
+    return this.hasAnswered;
   }
 
   /** Connects, and goes on connecting until it is stopped. */
@@ -106,8 +111,24 @@ export class ServerLink {
   private leave(): void {
     this.current?.leave();
     this.current = undefined;
+    this.standing?.calm?.cancel();
+    this.standing = undefined;
+    this.hasAnswered = false;
     this.awaited.clear();
     this.warnings.clear();
+  }
+
+  /** Looks whether the stream stands and nothing is missing, so that a silent server is one that serves. */
+  rest(): void {
+    const { standing, report } = this;
+    if (standing === undefined || report.state === 'connected' || this.host.subscriptions.isMissing()) return;
+    this.set({ ...this.freshReport(), state: 'connected' });
+    standing.calm = this.host.clock.setTimer(standing.good, calmMs);
+  }
+
+  /** More is in use than the stream began with: where the server has not spoken of the kind yet, another stream begins with that. */
+  renew(typeUrl: TypeUrl): void {
+    if (this.variant === 'delta') this.current?.renew(typeUrl);
   }
 
   /** Tells the server what is wanted of the kind, unless it knows. */
@@ -148,7 +169,8 @@ export class ServerLink {
       keepAlive: { ...keepAlive, intervalMs: keepAlive.intervalMs * this.pingSpacing },
     });
     try {
-      await this.stream(connection, metadata, signal, good);
+      let isRenewed = true;
+      while (isRenewed) isRenewed = await this.stream(connection, metadata, signal, good);
     } catch (error) {
       if (saysTooManyPings(error)) this.pingSpacing = Math.min(this.pingSpacing * 2, maxPingSpacing);
       const isWithoutDelta = error instanceof GrpcError && error.code === grpcCodes.unimplemented && this.variant === 'delta';
@@ -160,12 +182,13 @@ export class ServerLink {
     }
   }
 
+  /** Whether another stream is to follow on the same connection. */
   private stream(
     connection: GrpcConnection,
     metadata: Readonly<Record<string, string>>,
     signal: AbortSignal,
     good: () => void,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { host } = this;
     const create = this.variant === 'delta' ? createDeltaProtocol : createWholeProtocol;
     const protocol = create(host.subscriptions, this.memory, host.node);
@@ -174,7 +197,11 @@ export class ServerLink {
       const onAbort = (): void => stream.cancel();
       const stream = connection.stream(protocol.path, {
         metadata,
-        onOpen: () => current.opened(),
+        onOpen: () => {
+          current.opened();
+          this.standing = { good, calm: undefined };
+          this.rest();
+        },
         onMessage: (bytes) => {
           if (signal.aborted || broken !== undefined) return;
           const response = readDiscoveryResponse(bytes, protocol.variant);
@@ -197,9 +224,9 @@ export class ServerLink {
         onEnd: (error) => {
           signal.removeEventListener('abort', onAbort);
           if (this.current === current) this.leave();
-          if (signal.aborted) resolve();
+          if (signal.aborted) resolve(false);
           else if (broken !== undefined) reject(broken);
-          else if (error === undefined) resolve();
+          else if (error === undefined || current.isRenewed) resolve(current.isRenewed);
           else reject(error);
         },
       });
@@ -217,6 +244,7 @@ export class ServerLink {
 
   private served(response: DiscoveryResponse): void {
     this.hasFailed = false;
+    this.hasAnswered = true;
     const { report } = this;
     const identifier = response.controlPlane === '' ? report.identifier : response.controlPlane;
     if (report.state !== 'connected') this.set({ ...this.freshReport(), state: 'connected', identifier });
@@ -226,7 +254,7 @@ export class ServerLink {
 
   private failed(error: unknown, wasGood: boolean, failures: number, nextTryMs: number): void {
     const { report } = this;
-    const sinceMs = report.state === 'disconnected' || !wasGood ? report.sinceMs : this.host.clock.wallNow();
+    const sinceMs = report.state === 'connected' ? this.host.clock.wallNow() : report.sinceMs;
     const failure = failureText(error, this.variant);
     this.set({ address: this.server.address, state: 'disconnected', sinceMs, identifier: '', failure, failures, nextTryMs });
     if (wasGood) return;
@@ -244,9 +272,9 @@ export class ServerLink {
     this.set(words === '' ? report : { ...report, warning: words });
   }
 
-  /** Resources of a kind were thrown away here: what is on its way may not be taken for them. */
-  lose(typeUrl: TypeUrl): void {
-    this.current?.lose(typeUrl);
+  /** A resource was thrown away here: what is on its way may not be taken for it. */
+  lose(typeUrl: TypeUrl, name: string): void {
+    this.current?.lose(typeUrl, name);
   }
 
   private set(report: LinkReport): void {

@@ -44,6 +44,9 @@ export class ServerStream {
   private isOpen = false;
   private isLeft = false;
   private readonly asked = new Set<TypeUrl>();
+  private readonly answered = new Set<TypeUrl>();
+  /** It was ended so that another one begins. */
+  isRenewed = false;
   private readonly held = new Map<TypeUrl, HeldAnswer>();
   /** Of each kind, the version that was refused last, and how often in a row. */
   private readonly refusals = new Map<TypeUrl, { readonly version: string; readonly count: number }>();
@@ -70,25 +73,49 @@ export class ServerStream {
   /** Tells the server what is wanted of the kind, unless it knows. */
   ask(typeUrl: TypeUrl): void {
     const held = this.held.get(typeUrl);
-    if (held === undefined) this.send(typeUrl, this.protocol.request(typeUrl));
+    if (held === undefined) this.tell(typeUrl);
     else held.send();
   }
 
-  lose(typeUrl: TypeUrl): void {
-    this.protocol.lose(typeUrl);
+  lose(typeUrl: TypeUrl, name: string): void {
+    this.protocol.lose(typeUrl, name);
+  }
+
+  /** Ends the stream when the kind was asked for and the server has not spoken of it: what is in use can be told at the start only. */
+  renew(typeUrl: TypeUrl): void {
+    if (this.isLeft || !this.asked.has(typeUrl) || this.answered.has(typeUrl)) return;
+    this.isRenewed = true;
+    this.stream.cancel();
+  }
+
+  /** What was left and is wanted again takes a request without it and one with it. */
+  private tell(typeUrl: TypeUrl): void {
+    let request = this.protocol.request(typeUrl);
+    while (request !== undefined) {
+      this.send(typeUrl, request);
+      request = this.protocol.request(typeUrl);
+    }
   }
 
   /** Has the response checked, and answers it. */
   async take(response: DiscoveryResponse): Promise<void> {
     const { protocol } = this;
     const { typeUrl } = response;
+    this.answered.add(typeUrl);
+    // A NACK that was held back is of a response that is not the latest any more.
+    this.held.get(typeUrl)?.timer.cancel();
+    this.held.delete(typeUrl);
     if (!protocol.receive(response)) {
       this.send(typeUrl, protocol.dismiss(response));
       return;
     }
     const { accepted, refused } = await this.host.check(response);
+    protocol.checked(response, accepted);
     const error = refusalText(refused);
-    const answer = (): void => this.send(typeUrl, protocol.answer(response, accepted, error));
+    const answer = (): void => {
+      this.send(typeUrl, protocol.answer(response, error));
+      this.tell(typeUrl);
+    };
     const waitMs = error === undefined ? this.accept(typeUrl) : this.refuse(typeUrl, response.version);
     if (waitMs === 0 || this.isLeft) answer();
     else this.hold(typeUrl, waitMs, answer);
@@ -113,7 +140,6 @@ export class ServerStream {
       this.held.delete(typeUrl);
       answer();
     };
-    this.held.get(typeUrl)?.timer.cancel();
     const timer = this.host.clock.setTimer(send, waitMs);
     this.held.set(typeUrl, { timer, send });
   }

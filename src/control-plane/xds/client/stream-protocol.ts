@@ -9,14 +9,16 @@ export interface StreamProtocol {
   readonly variant: XdsVariant;
   /** Method of the stream. */
   readonly path: string;
-  /** Tells what is wanted of a kind; undefined = the server knows. */
+  /** Tells what is wanted of a kind, in one request or in several; undefined = the server knows. */
   request(typeUrl: TypeUrl): Uint8Array | undefined;
   /** Must be told of each response before it is answered. False = nothing of the kind is wanted: the response is dismissed. */
   receive(response: DiscoveryResponse): boolean;
-  /** ACK, or with an error NACK, together with what is wanted now; undefined = nothing is to be said. */
-  answer(response: DiscoveryResponse, accepted: readonly ReceivedResource[], error: string | undefined): Uint8Array | undefined;
-  /** A resource that was subscribed to is no longer: should it be wanted again, it must be sent again. */
-  lose(typeUrl: TypeUrl): void;
+  /** Notes what was accepted of a response. Its answer may be held back, or never be sent. */
+  checked(response: DiscoveryResponse, accepted: readonly ReceivedResource[]): void;
+  /** ACK, or with an error NACK; undefined = nothing is to be said. What the server has to be told beside it, `request` gives then. */
+  answer(response: DiscoveryResponse, error: string | undefined): Uint8Array | undefined;
+  /** What was subscribed to by this name is thrown away: should it be wanted again, it must be sent again. */
+  lose(typeUrl: TypeUrl, name: string): void;
   /** What a response that nobody wants is answered with. */
   dismiss(response: DiscoveryResponse): Uint8Array | undefined;
 }

@@ -6,25 +6,35 @@
  * - While a response is checked, a change of names waits: sent before, it would bear the nonce of a response that it does not answer.
  * - An empty list of names means everything only if no name was ever sent on the stream, and only for listeners and clusters. It is
  *   used then (older servers know no `*`); later `*` is said.
+ * - A name that was thrown away and is wanted again takes a request without it and one with it: Istiod compares names. Both are stale
+ *   when a response was on its way, so that they are said once more in its answer.
+ * - Istiod reads no names in a NACK: where they changed, they are said again without the error.
  * - `version_info` claims that everything wanted is here. On a new stream it is left out when something is awaited, since a server may
  *   keep silent to whoever has the latest version; and it is dropped when the last name of a kind is, since nothing is kept.
  */
 import type { TypeUrl } from './contract.ts';
 import { discoveryRequest } from './discovery-requests.ts';
+import type { DiscoveryResponse } from './discovery-responses.ts';
 import type { ServerMemory } from './server-memory.ts';
 import type { StreamProtocol } from './stream-protocol.ts';
-import { everything, isComplete, wholeTypes, type Subscriptions } from './subscriptions.ts';
+import { everything, isAwaited, isComplete, wholeTypes, type Subscription, type Subscriptions } from './subscriptions.ts';
 
 interface TypeOnStream {
   nonce: string;
   /** Undefined = no request was sent. */
-  sent: readonly string[] | undefined;
+  sent: ReadonlySet<string> | undefined;
   /** Whether a request with names was sent, so that an empty one means none. */
   hasNamed: boolean;
   /** A response is being checked. */
   isBusy: boolean;
   /** The server believes that we have what we threw away: it must be asked again, even for the same names. */
   isStale: boolean;
+  /** Names that were sent, and whose resources were thrown away since. */
+  readonly lost: Set<string>;
+  /** Names that were left with the nonce of now: a response that is on its way makes the server deaf to it. */
+  readonly leaving: Set<string>;
+  /** Those that are left a second time, and not a third. */
+  readonly repeated: Set<string>;
 }
 
 /** The protocol of one stream. */
@@ -34,25 +44,32 @@ export function createWholeProtocol(subscriptions: Subscriptions, memory: Server
   const typeOnStream = (typeUrl: TypeUrl): TypeOnStream => {
     const known = types.get(typeUrl);
     if (known !== undefined) return known;
-    const fresh: TypeOnStream = { nonce: '', sent: undefined, hasNamed: false, isBusy: false, isStale: false };
+    const fresh: TypeOnStream = {
+      nonce: '',
+      sent: undefined,
+      hasNamed: false,
+      isBusy: false,
+      isStale: false,
+      lost: new Set(),
+      leaving: new Set(),
+      repeated: new Set(),
+    };
     types.set(typeUrl, fresh);
     return fresh;
   };
 
   /** Undefined = there is nothing that could be said. */
   const names = (typeUrl: TypeUrl, state: TypeOnStream): readonly string[] | undefined => {
-    const { wanted } = subscriptions.of(typeUrl);
-    if (wanted.size === 0) return state.hasNamed ? [] : undefined;
-    if (wanted.size === 1 && wanted.has(everything) && !state.hasNamed && wholeTypes.has(typeUrl)) return [];
-    return [...wanted];
+    const list = [...subscriptions.of(typeUrl).wanted].filter((name) => !state.lost.has(name));
+    if (list.length === 0) return state.hasNamed ? [] : undefined;
+    if (list.length === 1 && list[0] === everything && !state.hasNamed && wholeTypes.has(typeUrl)) return [];
+    return list;
   };
 
   const write = (typeUrl: TypeUrl, state: TypeOnStream, list: readonly string[], error?: string): Uint8Array => {
     const subscription = subscriptions.of(typeUrl);
-    if (subscription.wanted.size === 0 || (state.sent === undefined && !isComplete(subscription)))
-      memory.versions.delete(typeUrl);
-    state.sent = list;
-    state.isStale = false;
+    if (subscription.wanted.size === 0 || (state.nonce === '' && !isComplete(subscription))) memory.versions.delete(typeUrl);
+    if (error === undefined) told(state, list);
     if (list.length > 0) state.hasNamed = true;
     const request = discoveryRequest({
       typeUrl,
@@ -64,6 +81,14 @@ export function createWholeProtocol(subscriptions: Subscriptions, memory: Server
     });
     isFirst = false;
     return request;
+  };
+
+  const told = (state: TypeOnStream, list: readonly string[]): void => {
+    const names = new Set(list);
+    for (const name of state.sent ?? []) if (!names.has(name) && !state.repeated.has(name)) state.leaving.add(name);
+    state.sent = names;
+    state.isStale = false;
+    state.lost.clear();
   };
 
   const request = (typeUrl: TypeUrl): Uint8Array | undefined => {
@@ -84,17 +109,32 @@ export function createWholeProtocol(subscriptions: Subscriptions, memory: Server
     memory.versions.delete(typeUrl);
   };
 
+  /** The server sent this before it read, or without having read, that names were left: those that it still has to send. */
+  const leaveAgain = (state: TypeOnStream, subscription: Subscription, { resources }: DiscoveryResponse): void => {
+    const brought = new Set(resources.map(({ name }) => name));
+    for (const name of state.leaving) {
+      if (!state.sent?.has(name) || brought.has(name) || !isAwaited(subscription, name)) continue;
+      state.lost.add(name);
+      state.repeated.add(name);
+    }
+    state.leaving.clear();
+  };
+
   return {
     variant: 'state-of-the-world',
     path: '/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources',
     request,
     receive(response) {
       const state = typeOnStream(response.typeUrl);
+      const subscription = subscriptions.of(response.typeUrl);
       state.nonce = response.nonce;
-      state.isBusy = subscriptions.of(response.typeUrl).wanted.size > 0;
+      state.isBusy = subscription.wanted.size > 0;
+      state.repeated.clear();
+      if (state.leaving.size > 0) leaveAgain(state, subscription, response);
       return state.isBusy;
     },
-    answer(response, _accepted, error) {
+    checked: () => {},
+    answer(response, error) {
       const { typeUrl } = response;
       const state = typeOnStream(typeUrl);
       state.isBusy = false;
@@ -103,9 +143,11 @@ export function createWholeProtocol(subscriptions: Subscriptions, memory: Server
       else if (error === undefined) memory.versions.set(typeUrl, response.version);
       return write(typeUrl, state, names(typeUrl, state) ?? [], error);
     },
-    lose(typeUrl) {
+    lose(typeUrl, name) {
       const state = typeOnStream(typeUrl);
       if (state.isBusy) state.isStale = true;
+      if (state.sent?.has(name)) state.lost.add(name);
+      else if (name === everything && state.sent !== undefined && !state.hasNamed) discard(typeUrl, state);
     },
     dismiss(response) {
       discard(response.typeUrl, typeOnStream(response.typeUrl));
@@ -114,8 +156,6 @@ export function createWholeProtocol(subscriptions: Subscriptions, memory: Server
   };
 }
 
-function isSame(one: readonly string[], other: readonly string[]): boolean {
-  if (one.length !== other.length) return false;
-  const names = new Set(one);
-  return other.every((name) => names.has(name));
+function isSame(names: ReadonlySet<string>, list: readonly string[]): boolean {
+  return names.size === list.length && list.every((name) => names.has(name));
 }

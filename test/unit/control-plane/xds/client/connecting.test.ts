@@ -108,6 +108,46 @@ describe('a stream', () => {
     );
   });
 
+  for (const variant of variants)
+    it(`on which nothing is missing stands without an answer: connected, and no failure once it stood 10 s (${variant})`, async (t) => {
+      const { client, server, heard, clock } = await withClient(t, { variant });
+      server.push(cluster, { a: namedResource('a') });
+      client.subscribe(cluster, '*');
+      await heard.until(() => heard.responses.length === 1);
+      await server.seen(({ nonce }) => nonce !== '');
+      const waits: number[] = [];
+      for (let stream = 2; stream <= 6; stream++) {
+        const endedMs = clock.now();
+        server.drop({ code: 14, details: 'going away' });
+        await heard.until(() => heard.statuses.at(-1)?.state === 'disconnected');
+        await clock.untilOpen(server, stream);
+        waits.push(clock.now() - endedMs);
+        await heard.until(() => heard.statuses.at(-1)?.state === 'connected');
+        assert.equal(heard.statuses.at(-1)?.error, undefined);
+        await clock.advance(10_000);
+        await clock.rest();
+      }
+      for (const wait of waits) assert.ok(wait <= 1400, `waited ${waits.join(', ')}`);
+    });
+
+  it('on which nothing is missing, and that ends at once, is tried again later and later', async (t) => {
+    const { client, server, heard, clock } = await withClient(t, { variant: 'delta' });
+    server.push(cluster, { a: namedResource('a') });
+    client.subscribe(cluster, '*');
+    await server.seen(({ nonce }) => nonce !== '');
+    for (let stream = 2; stream <= 6; stream++) {
+      server.drop({ code: 14, details: 'going away' });
+      await heard.until(() => heard.statuses.at(-1)?.state === 'disconnected');
+      await clock.untilOpen(server, stream);
+      await heard.until(() => heard.statuses.at(-1)?.state === 'connected');
+    }
+    const beganMs = clock.now();
+    server.drop({ code: 14, details: 'going away' });
+    await heard.until(() => heard.statuses.at(-1)?.state === 'disconnected');
+    await clock.untilOpen(server, 7);
+    assert.ok(clock.now() - beganMs > 4000, `waited ${clock.now() - beganMs}`);
+  });
+
   it('that a server ends before it says anything is a failure', async (t) => {
     const { client, server, heard } = await withClient(t, { variant: 'state-of-the-world' });
     client.subscribe(endpoints, 'a');
@@ -268,6 +308,44 @@ describe('a list of servers', () => {
     await clock.untilOpen(first, 2);
     const again = await first.seen((request) => first.requests.indexOf(request) >= before);
     assert.deepEqual([again.version, again.names], ['', ['a', 'b']]);
+  });
+
+  it('asks an incremental server about all that another one had sent, so that it says what is gone', async (t) => {
+    const second = await startAdsServer();
+    t.after(() => second.close());
+    const { client, server: first, heard, clock } = await withClient(t, { variant: 'delta', others: [second.address] });
+    first.push(cluster, { a: namedResource('a'), old: namedResource('old') }, 'f1');
+    second.push(cluster, { a: namedResource('a') }, 's1');
+    client.subscribe(cluster, '*');
+    await heard.until(() => heard.responses.length === 1);
+    await clock.rest();
+    first.stop();
+    await heard.until(() => heard.statuses.at(-1)?.state === 'disconnected');
+    await clock.advance(1300);
+    await heard.until(() => /ECONNREFUSED/.test(heard.statuses.at(-1)?.error ?? ''));
+    client.subscribe(endpoints, 'e');
+    await heard.until(() => heard.responses.length === 2);
+    assert.deepEqual(heard.responses[1]?.removed, ['old']);
+    assert.deepEqual(heard.names(cluster), ['a', 'old', 'a']);
+  });
+
+  it('hears of what comes from the disk while a server is silent: another stream begins with it', async (t) => {
+    const { client, server, heard, clock } = await withClient(t, { variant: 'delta' });
+    server.hang();
+    server.push(cluster, { a: namedResource('a') });
+    client.subscribe(cluster, '*');
+    await server.seen(() => true);
+    await clock.rest();
+    client.restored(cluster, ['a', 'old']);
+    const again = await server.seen(({ stream }) => stream === 1);
+    assert.deepEqual(Object.keys(again.initialVersions), ['a', 'old']);
+    server.hang(false);
+    await heard.until(() => heard.responses.length === 1);
+    assert.deepEqual(heard.responses[0]?.removed, ['old']);
+    assert.deepEqual(
+      heard.statuses.flatMap(({ error }) => error ?? []),
+      [],
+    );
   });
 
   it('hands over one response at a time, also while two servers send', async (t) => {

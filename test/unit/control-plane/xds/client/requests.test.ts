@@ -30,14 +30,16 @@ function setUp(
     leave: (typeUrl: string, ...names: string[]) => names.forEach((name) => subscriptions.of(typeUrl).wanted.delete(name)),
     request: (typeUrl: string) => read(protocol.request(typeUrl)),
     receive: (response: DiscoveryResponse) => protocol.receive(response),
-    lose: (typeUrl: string) => protocol.lose(typeUrl),
+    lose: (typeUrl: string, name: string) => protocol.lose(typeUrl, name),
     dismiss: (response: DiscoveryResponse) => read(protocol.dismiss(response)),
     /** Receives and answers; what was accepted is in force. */
     take: (response: DiscoveryResponse, error?: string) => {
       protocol.receive(response);
       if (error === undefined) for (const { name } of response.resources) subscriptions.of(response.typeUrl).inForce.add(name);
-      return read(protocol.answer(response, error === undefined ? response.resources : [], error));
+      protocol.checked(response, error === undefined ? response.resources : []);
+      return read(protocol.answer(response, error));
     },
+    haveFromElsewhere: (typeUrl: string, name: string) => subscriptions.of(typeUrl).inForce.add(name),
     loseFromForce: (typeUrl: string, name: string) => subscriptions.of(typeUrl).inForce.delete(name),
     again: () => setUp(create, subscriptions, memory),
   };
@@ -132,10 +134,12 @@ describe('requests of the state-of-the-world variant', () => {
     const response = responseOf(endpoints, 'n1', 'v1');
     stream.receive(response);
     stream.leave(endpoints, 'a');
-    stream.lose(endpoints);
+    stream.lose(endpoints, 'a');
     stream.want(endpoints, 'a');
-    // Without the version: the server sends everything again.
-    assert.deepEqual(whole(stream.take(response)), ['', 'n1', ['a']]);
+    // Without the version: the server sends everything again. In two requests, for one that compares names.
+    assert.deepEqual(whole(stream.take(response)), ['', 'n1', []]);
+    assert.deepEqual(whole(stream.request(endpoints)), ['', 'n1', ['a']]);
+    assert.equal(stream.request(endpoints), undefined);
   });
 
   it('end the subscription in the answer when nothing is wanted any more', () => {
@@ -205,6 +209,49 @@ describe('requests of the state-of-the-world variant', () => {
     assert.deepEqual(whole(stream.again().request(endpoints)), ['v1', '', ['a']]);
   });
 
+  it('claim no version before the first response of a stream once something more is wanted', () => {
+    const stream = setUp(createWholeProtocol);
+    stream.want(endpoints, 'a');
+    stream.request(endpoints);
+    stream.take(responseOf(endpoints, 'n1', 'v1', ['a']));
+    const next = stream.again();
+    assert.deepEqual(whole(next.request(endpoints)), ['v1', '', ['a']]);
+    next.want(endpoints, 'b');
+    assert.deepEqual(whole(next.request(endpoints)), ['', '', ['a', 'b']]);
+  });
+
+  it('leave what was thrown away a second time, and no third, when a response had made the server deaf to the first', () => {
+    const stream = setUp(createWholeProtocol);
+    stream.want(endpoints, 'a', 'b');
+    stream.request(endpoints);
+    stream.take(responseOf(endpoints, 'n1', 'v1', ['a', 'b']));
+    stream.leave(endpoints, 'a');
+    stream.loseFromForce(endpoints, 'a');
+    stream.lose(endpoints, 'a');
+    stream.want(endpoints, 'a');
+    const asked = () => [whole(stream.request(endpoints))?.slice(1), whole(stream.request(endpoints))?.slice(1)];
+    assert.deepEqual(asked(), [
+      ['n1', ['b']],
+      ['n1', ['b', 'a']],
+    ]);
+    assert.deepEqual(whole(stream.take(responseOf(endpoints, 'n2', 'v2', ['b'])))?.slice(1), ['n2', ['b']]);
+    assert.deepEqual(asked(), [['n2', ['b', 'a']], undefined]);
+    assert.deepEqual(whole(stream.take(responseOf(endpoints, 'n3', 'v3', ['b'])))?.slice(1), ['n3', ['b', 'a']]);
+    assert.deepEqual(asked(), [undefined, undefined]);
+  });
+
+  it('say names that changed once more without the error after a NACK', () => {
+    const stream = setUp(createWholeProtocol);
+    stream.want(endpoints, 'a');
+    stream.request(endpoints);
+    const response = responseOf(endpoints, 'n1', 'v1', ['a']);
+    stream.receive(response);
+    stream.want(endpoints, 'b');
+    assert.deepEqual(whole(stream.take(response, 'a: bad')), ['', 'n1', ['a', 'b'], 'a: bad']);
+    assert.deepEqual(whole(stream.request(endpoints)), ['', 'n1', ['a', 'b']]);
+    assert.equal(stream.request(endpoints), undefined);
+  });
+
   it('claim no version on a new stream when something that is wanted never came', () => {
     const stream = setUp(createWholeProtocol);
     stream.want(endpoints, 'a', 'b');
@@ -228,7 +275,7 @@ describe('requests of the incremental variant', () => {
     assert.deepEqual(delta(stream.request(endpoints)), ['', ['c'], ['a'], {}]);
   });
 
-  it('answer every response by its nonce, and take changes along', () => {
+  it('answer every response by its nonce and nothing else: names are told beside it', () => {
     const stream = setUp(createDeltaProtocol);
     stream.want(endpoints, 'a');
     stream.request(endpoints);
@@ -237,7 +284,8 @@ describe('requests of the incremental variant', () => {
     stream.receive(response);
     stream.leave(endpoints, 'a');
     const answer = stream.take(response, 'a: bad');
-    assert.deepEqual([delta(answer), answer?.error?.message], [['n2', [], ['a'], {}], 'a: bad']);
+    assert.deepEqual([delta(answer), answer?.error?.message], [['n2', [], [], {}], 'a: bad']);
+    assert.deepEqual(delta(stream.request(endpoints)), ['', [], ['a'], {}]);
     // Nothing of the kind is wanted: a server that counts answers gets one.
     const late = responseOf(endpoints, 'n3');
     assert.equal(stream.receive(late), false);
@@ -276,6 +324,13 @@ describe('requests of the incremental variant', () => {
 });
 
 describe('a version that is known of what is no longer in force', () => {
+  it('is told by a name that no server knows when it came from elsewhere, so that the server says whether it is gone', () => {
+    const stream = setUp(createDeltaProtocol);
+    stream.want(endpoints, 'a', 'b');
+    stream.haveFromElsewhere(endpoints, 'a');
+    assert.deepEqual(stream.request(endpoints)?.initialVersions, { a: 'not from this server' });
+  });
+
   it('is not told: the server would keep the resource to itself', () => {
     const stream = setUp(createDeltaProtocol);
     stream.want(endpoints, 'a', 'b');

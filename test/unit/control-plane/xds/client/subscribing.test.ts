@@ -2,10 +2,122 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { typeUrls } from '../../../../../src/control-plane/xds/client/contract.ts';
+import type { AdsServerOptions } from '../../../../support/ads-server.ts';
 import { variants, withClient } from '../../../../support/ads-client.ts';
 import { deltaResponse, namedResource, wholeResponse } from '../../../../support/ads-messages.ts';
 
 const { cluster, endpoints, listener, routeConfiguration } = typeUrls;
+
+const servers: readonly { readonly name: string; readonly server: AdsServerOptions }[] = [
+  { name: 'as-the-protocol-says', server: {} },
+  { name: 'as-istiod-does', server: { isIstiod: true } },
+];
+
+for (const variant of variants)
+  for (const { name, server: serverOptions } of servers)
+    describe(`a server that reads requests ${name} (${variant})`, () => {
+      const named = (...names: string[]) => Object.fromEntries(names.map((one) => [one, namedResource(one)]));
+
+      it('sends again what was thrown away and is wanted again before anything was said', async (t) => {
+        const { client, server, heard, clock } = await withClient(t, { variant, server: serverOptions });
+        server.push(endpoints, named('a', 'b'));
+        client.subscribe(endpoints, 'a');
+        client.subscribe(endpoints, 'b');
+        await heard.until(() => heard.names(endpoints).length === 2);
+        await clock.rest();
+        client.unsubscribe(endpoints, 'a');
+        client.subscribe(endpoints, 'a');
+        await heard.until(() => heard.names(endpoints).length === 3);
+        assert.equal(heard.names(endpoints).at(-1), 'a');
+        await clock.advance(15_000);
+        assert.deepEqual(heard.absent, []);
+      });
+
+      it('sends it again when it was the only one, and when it was all of a kind', async (t) => {
+        const { client, server, heard, clock } = await withClient(t, { variant, server: serverOptions });
+        server.push(endpoints, named('a'));
+        server.push(cluster, named('c'));
+        client.subscribe(endpoints, 'a');
+        client.subscribe(cluster, 'c');
+        await heard.until(() => heard.responses.length === 2);
+        await clock.rest();
+        for (const [typeUrl, one] of [
+          [endpoints, 'a'],
+          [cluster, 'c'],
+        ] as const) {
+          client.unsubscribe(typeUrl, one);
+          client.subscribe(typeUrl, one);
+        }
+        await heard.until(() => heard.names(endpoints).length === 2 && heard.names(cluster).length === 2);
+      });
+
+      it('sends it again when it was left while a response was checked', async (t) => {
+        const { client, server, heard, clock } = await withClient(t, { variant, server: serverOptions });
+        server.push(endpoints, named('a', 'b'));
+        client.subscribe(endpoints, 'a');
+        client.subscribe(endpoints, 'b');
+        await heard.until(() => heard.names(endpoints).length === 2);
+        await clock.rest();
+        heard.check = () => {
+          client.unsubscribe(endpoints, 'a');
+          client.subscribe(endpoints, 'a');
+          heard.check = () => Promise.resolve();
+          return Promise.resolve();
+        };
+        server.push(endpoints, named('b'));
+        await heard.until(() => heard.names(endpoints).lastIndexOf('a') > 1);
+      });
+
+      it('sends it again when a response was on its way', async (t) => {
+        const { client, server, heard, clock } = await withClient(t, { variant, server: serverOptions });
+        server.push(endpoints, named('a', 'b'));
+        client.subscribe(endpoints, 'a');
+        client.subscribe(endpoints, 'b');
+        await heard.until(() => heard.names(endpoints).length === 2);
+        await clock.rest();
+        client.unsubscribe(endpoints, 'a');
+        client.subscribe(endpoints, 'a');
+        server.push(endpoints, named('b'));
+        await heard.until(() => heard.names(endpoints).lastIndexOf('a') > 1);
+      });
+
+      it('hears names that are wanted because of a response that is refused', async (t) => {
+        const { client, server, heard } = await withClient(t, { variant, server: serverOptions });
+        server.push(endpoints, named('a', 'b'));
+        heard.refuse = (resource) => (resource.name === 'a' ? 'bad' : undefined);
+        heard.check = (response) => {
+          if (response.resources.some((resource) => resource.name === 'a')) client.subscribe(endpoints, 'b');
+          return Promise.resolve();
+        };
+        client.subscribe(endpoints, 'a');
+        await heard.until(() => heard.names(endpoints).includes('b'));
+      });
+
+      it('hears names that are wanted because of a response that is not its latest', async (t) => {
+        const { client, server, heard, clock } = await withClient(t, { variant, server: serverOptions });
+        client.subscribe(endpoints, 'a');
+        await server.seen(() => true);
+        await clock.rest();
+        heard.check = (response) => {
+          if (response.resources.length > 0) client.subscribe(endpoints, 'b');
+          return Promise.resolve();
+        };
+        server.push(endpoints, named('a', 'b'));
+        server.push(endpoints, named('a'));
+        await heard.until(() => heard.names(endpoints).includes('b'));
+      });
+
+      it('says of what it had sent, or another had, and has no longer that it is gone', async (t) => {
+        const { client, server, heard, clock } = await withClient(t, { variant, server: serverOptions });
+        server.push(cluster, named('a'));
+        client.restored(cluster, ['a', 'old']);
+        client.subscribe(cluster, '*');
+        await heard.until(() => heard.names(cluster).includes('a'));
+        await clock.rest();
+        if (variant === 'delta') assert.deepEqual(heard.responses[0]?.removed, ['old']);
+        else assert.equal(heard.responses[0]?.isWhole, true);
+      });
+    });
 
 for (const variant of variants)
   describe(`a resource (${variant})`, () => {
@@ -331,6 +443,36 @@ describe('a response', () => {
     await clock.untilOpen(server, 2);
   });
 
+  for (const variant of variants)
+    it(`that is good after a refused one is never answered with the NACK of that (${variant})`, async (t) => {
+      const { client, server, heard, clock } = await withClient(t, { variant });
+      client.subscribe(cluster, '*');
+      await server.seen(() => true);
+      const write = variant === 'delta' ? deltaResponse : wholeResponse;
+      const send = async (version: string, nonce: string): Promise<void> => {
+        const before = heard.responses.length;
+        server.garble(
+          write({ typeUrl: cluster, version, nonce, resources: [{ name: 'a', bytes: namedResource('a'), version }] }),
+        );
+        await heard.until(() => heard.responses.length > before);
+        await clock.rest();
+      };
+      heard.refuse = () => 'bad';
+      for (const nonce of ['m1', 'm2', 'm3']) await send('v1', nonce);
+      heard.refuse = () => undefined;
+      await send('v2', 'good');
+      await clock.advance(20_000);
+      await clock.rest();
+      assert.deepEqual(
+        server.requests.filter(({ nonce }) => /^m|good/.test(nonce)).map(({ nonce, error }) => [nonce, error?.message]),
+        [
+          ['m1', 'a: bad'],
+          ['m2', 'a: bad'],
+          ['good', undefined],
+        ],
+      );
+    });
+
   it('that is refused again and again is answered later and later, and at once when names change', async (t) => {
     const { client, server, heard, clock } = await withClient(t, { variant: 'state-of-the-world' });
     heard.refuse = () => 'bad';
@@ -361,5 +503,7 @@ describe('a response', () => {
     client.subscribe(cluster, 'b');
     const asked = await server.seen((request) => request.names.includes('b'));
     assert.deepEqual([asked.nonce, asked.error?.message], ['m4', 'a: bad']);
+    // Names in a NACK are not read by every server: they are said without it as well.
+    await server.seen((request) => request.names.includes('b') && request.error === undefined);
   });
 });
