@@ -34,7 +34,7 @@ export class OutboundDispatcher extends Dispatcher {
       return true;
     }
     if (this.isClosed) call.refuse(new MeshError('MESH_CLOSED', 'the mesh was closed; make requests before close()'));
-    else call.guard(() => call.begin());
+    else call.start();
     return true;
   }
 
