@@ -29,7 +29,18 @@ async function loadedBy(program: string): Promise<ReadonlySet<string>> {
   );
 }
 
-const onDemand = ['re2js', 'yaml', 'valibot', '@peculiar/x509', 'control-plane/consul', 'control-plane/file'];
+const onDemand = [
+  '@grpc/grpc-js',
+  '@peculiar/x509',
+  're2js',
+  'valibot',
+  'yaml',
+  'control-plane/consul',
+  'control-plane/file',
+  'control-plane/istio',
+  'control-plane/spiffe',
+  'control-plane/xds',
+];
 
 const meshOf = (options: unknown): string =>
   `import { createMesh } from 'meshfetch'; const mesh = await createMesh(${JSON.stringify(options)}); await mesh.close();`;
@@ -40,7 +51,7 @@ const programs: readonly { readonly name: string; readonly program: string; read
   {
     name: 'file',
     program: meshOf({ controlPlane: 'test/golden/file/addresses.in.yaml' }),
-    loads: ['yaml', 'valibot', 'control-plane/file'],
+    loads: ['valibot', 'yaml', 'control-plane/file'],
   },
   {
     name: 'object-without-patterns',
@@ -53,6 +64,11 @@ const programs: readonly { readonly name: string; readonly program: string; read
       controlPlane: { services: { orders: { ...orders, routes: [{ match: { path: { regex: '/v[0-9]+/.*' } } }] } } },
     }),
     loads: ['re2js', 'valibot', 'control-plane/file'],
+  },
+  {
+    name: 'xds',
+    program: meshOf({ controlPlane: 'xds://127.0.0.1:1' }),
+    loads: ['@grpc/grpc-js', 'control-plane/xds'],
   },
 ];
 
