@@ -46,7 +46,11 @@ export class ReadTables {
   virtualHost(table: ReadTable, bytes: Uint8Array): VirtualHostConfig | undefined {
     const name = nameOfVirtualHost(bytes) ?? '';
     const known = table.built.get(name);
-    if (known !== undefined && Buffer.compare(known.bytes, bytes) === 0) return known.value;
+    if (known !== undefined && Buffer.compare(known.bytes, bytes) === 0) {
+      // The bytes of now: those of before would keep the whole table that they were in.
+      if (known.bytes !== bytes) table.built.set(name, { bytes, value: known.value });
+      return known.value;
+    }
     const value = readRouteTable(tableOfOne(table.headBytes, bytes), this.options).value?.virtualHosts[0];
     if (value !== undefined) table.built.set(name, { bytes, value });
     return value;

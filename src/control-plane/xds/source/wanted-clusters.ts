@@ -105,9 +105,10 @@ export class EndpointsReader {
     return this.reads.get(name)?.memo;
   }
 
-  /** What was read when the bytes were checked. */
+  /** What was read when the bytes were checked; `bytes` are those that are kept, a copy: the others hold their whole response. */
   note(name: string, bytes: Uint8Array, value: EndpointsConfig, memo: EndpointsMemo | undefined): void {
-    this.reads.set(name, { bytes, value, memo });
+    const own = memo && { ...memo, bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+    this.reads.set(name, { bytes, value, memo: own });
   }
 
   read(name: string): EndpointsConfig | undefined {
