@@ -9,6 +9,7 @@ import { structFrom } from './metadata.ts';
 import { certificateFrom } from './tls-material.ts';
 import { tlsParametersFrom } from './tls-parameters.ts';
 import { isRefusedName, type TlsSecrets } from './tls-secrets.ts';
+import { socketOf } from './transport-socket.ts';
 import { providerName, validationFrom, type Validation } from './validation-context.ts';
 
 /**
@@ -17,18 +18,12 @@ import { providerName, validationFrom, type Validation } from './validation-cont
  */
 export function transportSocketFrom(socket: Message | undefined, secrets: TlsSecrets): UpstreamTls | undefined {
   if (socket === undefined) return undefined;
-  const name = socket.text('name') ?? '';
-  const config = socket.any('typed_config');
-  const type = config === undefined || config.type === '' ? name : config.type;
-  if (/raw_buffer/.test(type)) return { mode: 'disabled' };
-  if (config !== undefined && (type.endsWith('UpstreamTlsContext') || (config.type === '' && name.endsWith('tls'))))
-    return tlsFrom(config.message, secrets);
-  // It counts, and hands the bytes on to the socket inside.
-  if (config !== undefined && /TcpStatsConfig$|\.tcp_stats$/.test(type))
-    return transportSocketFrom(config.message.message('transport_socket'), secrets) ?? { mode: 'disabled' };
-  config?.message.markRead();
-  socket.findings.note(socket.path, `the transport socket ${type} is not carried out, so that every connection fails`);
-  return refusedTls(type, secrets);
+  const { kind, name, config } = socketOf(socket, 'Upstream');
+  if (kind === 'raw_buffer') return { mode: 'disabled' };
+  if (kind === 'tls' && config !== undefined) return tlsFrom(config, secrets);
+  config?.markRead();
+  socket.findings.note(socket.path, `the transport socket ${name} is not carried out, so that every connection fails`);
+  return refusedTls(name, secrets);
 }
 
 /** TLS under which no connection comes about: its roots are never delivered. */
@@ -38,11 +33,16 @@ function refusedTls(what: string, secrets: TlsSecrets): UpstreamTls {
 
 /** Reads `transport_socket_matches`. */
 export function tlsMatchesFrom(matches: readonly Message[], secrets: TlsSecrets): readonly UpstreamTlsMatch[] {
-  return matches.map((match, index) => ({
-    name: match.text('name') ?? `match-${index}`,
-    metadata: structFrom(match, 'match') ?? {},
-    tls: transportSocketFrom(match.message('transport_socket'), secrets) ?? { mode: 'disabled' },
-  }));
+  return matches.map((match, index) => {
+    const socket = match.message('transport_socket');
+    // It is not plaintext, which has a socket of its own. Envoy refuses it, too.
+    if (socket === undefined) match.problem('transport_socket', 'must be there; for plaintext name raw_buffer');
+    return {
+      name: match.text('name') ?? `match-${index}`,
+      metadata: structFrom(match, 'match') ?? {},
+      tls: transportSocketFrom(socket, secrets) ?? refusedTls('transport_socket', secrets),
+    };
+  });
 }
 
 function tlsFrom(message: Message, secrets: TlsSecrets): UpstreamTls {

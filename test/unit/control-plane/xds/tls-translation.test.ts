@@ -160,3 +160,42 @@ describe('a secret with roots', () => {
     assert.deepEqual([name, trustDomain, federated?.map((other) => other.trustDomain)], ['x', 'a.test', ['b.test']]);
   });
 });
+
+describe('a transport socket', () => {
+  const typed = (type: string, name = 'x'): Json => ({ name, typed_config: { '@type': `${types}.${type}` } });
+  const plain: readonly { name: string; socket: Json }[] = [
+    { name: 'by-type', socket: typed('raw_buffer.v3.RawBuffer') },
+    { name: 'by-name', socket: { name: 'envoy.transport_sockets.raw_buffer' } },
+  ];
+  for (const { name, socket } of plain)
+    it(`is plaintext where it is raw_buffer (${name})`, () => {
+      assert.deepEqual(read({ transport_socket: socket }).tls, { mode: 'disabled' });
+    });
+
+  const unknown: readonly { name: string; socket: Json }[] = [
+    { name: 'raw-buffer-in-the-name', socket: { name: 'my_raw_buffer_encrypted' } },
+    { name: 'raw-buffer-in-the-type', socket: typed('raw_buffer_encrypted.v3.Config', 'envoy.transport_sockets.raw_buffer') },
+    { name: 'short-name', socket: { name: 'raw_buffer' } },
+    { name: 'tls-without-a-context', socket: { name: 'envoy.transport_sockets.tls' } },
+    { name: 'context-of-the-other-side', socket: typed('tls.v3.DownstreamTlsContext') },
+    { name: 'unknown-around-nothing', socket: typed('tcp_stats.v3.Config') },
+  ];
+  for (const { name, socket } of unknown)
+    it(`was taken for plaintext by a part of its name (${name})`, () => {
+      const { tls, trust } = read({ transport_socket: socket });
+      assert.equal(tls?.mode, 'simple');
+      assert.match(trust ?? '', /^not carried out: /);
+    });
+
+  for (const { name, socket } of [unknown[0]!, unknown[1]!, { name: 'other-side', socket: typed('tls.v3.UpstreamTlsContext') }])
+    it(`was taken for plaintext by a part of its name on the way in (${name})`, () => {
+      const { problems } = wayIn({ filter_chains: [{ transport_socket: socket, filters: [manager([])] }] });
+      assert.match(problems[0]?.reason ?? '', /is not known here/);
+    });
+
+  it('that is left out of a match was taken for plaintext', () => {
+    const { problems, value } = read({ transport_socket_matches: [{ name: 'm', match: { tlsMode: 'istio' } }] });
+    assert.match(problems.join('\n'), /^transport_socket_matches\[0\]\.transport_socket must be there/);
+    assert.equal(value, undefined);
+  });
+});

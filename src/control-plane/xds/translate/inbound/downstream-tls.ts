@@ -3,6 +3,7 @@ import type { FilterChainConfig } from '../../../../model/listener.ts';
 import type { Message } from '../message.ts';
 import { tlsParametersFrom } from '../tls-parameters.ts';
 import type { TlsSecrets } from '../tls-secrets.ts';
+import { socketOf } from '../transport-socket.ts';
 import { identityFrom, trustFrom } from '../upstream-tls.ts';
 
 type DownstreamTls = NonNullable<FilterChainConfig['tls']>;
@@ -13,20 +14,11 @@ const notCarriedOut = 'not carried out: ';
 /** Reads a `TransportSocket`; undefined = plaintext. */
 export function downstreamSocketFrom(socket: Message | undefined, secrets: TlsSecrets): DownstreamTls | undefined {
   if (socket === undefined) return undefined;
-  const name = socket.text('name') ?? '';
-  const config = socket.any('typed_config');
-  const type = config?.type ?? '';
-  if (/raw_buffer/.test(type === '' ? name : type)) {
-    config?.message.markRead();
-    return undefined;
-  }
-  if (config !== undefined && (type.endsWith('DownstreamTlsContext') || (type === '' && name.endsWith('tls'))))
-    return downstreamTlsFrom(config.message, secrets);
-  config?.message.markRead();
-  socket.findings.problem(
-    socket.path,
-    `the transport socket ${type === '' ? name : type} is not known here; tls and raw_buffer are`,
-  );
+  const { kind, name, config } = socketOf(socket, 'Downstream');
+  if (kind === 'tls' && config !== undefined) return downstreamTlsFrom(config, secrets);
+  config?.markRead();
+  if (kind === 'raw_buffer') return undefined;
+  socket.findings.problem(socket.path, `the transport socket ${name} is not known here; tls and raw_buffer are`);
   return undefined;
 }
 
