@@ -7,6 +7,7 @@ import { publishApplied, publishIdentity, statusPublisher } from './admin/publis
 import { describeSources } from './admin/describe-sources.ts';
 import { gaugesOf } from './admin/readings.ts';
 import { meshStatus, type MeshStatus } from './admin/status.ts';
+import { whenReady } from './admin/when-ready.ts';
 import { Deadlines } from './base/deadlines.ts';
 import { MeshError } from './base/errors.ts';
 import { LoopWatch } from './base/loop-watch.ts';
@@ -42,7 +43,10 @@ export interface Mesh extends AsyncDisposable {
   explain(url: string | URL, init?: { method?: string; headers?: Record<string, string> }): Explanation;
   /** What the mesh knows now: control planes, services, endpoints with their state, identities, problems. No secrets. */
   status(): MeshStatus;
-  /** Resolves when every control plane has delivered once or answers on demand, and identities are there. Rejects with what is wrong after `configTimeoutMs`. */
+  /**
+   * Resolves when every control plane has delivered once, or is connected where it answers on demand (or serves what the disk has, or
+   * stands down), and identities are there. Rejects with the states after `configTimeoutMs`, or when a control plane has failed.
+   */
   ready(): Promise<void>;
   /** Refuses new requests, lets those under way finish for `drainTimeoutMs`, closes every connection and stops watching. */
   close(): Promise<void>;
@@ -222,11 +226,6 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     telemetry.close();
   }
 
-  /** Resolves when no source of identities is still at its first one. */
-  async function identified(): Promise<void> {
-    while (identities.awaited().length > 0) await new Promise<void>((resolve) => identities.onNext(resolve));
-  }
-
   let closing: Promise<void> | undefined;
   async function close(): Promise<void> {
     const drained = dispatcher.close();
@@ -266,20 +265,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
         unusedSource: unusedSource(),
         findingsOf: (source) => planes.find((plane) => plane.name === source)?.findings?.(),
       }),
-    async ready() {
-      const delivering = planes.filter((plane) => plane.demand === undefined);
-      const { promise: late, reject } = Promise.withResolvers<never>();
-      const timer = clock.setTimer(() => {
-        const states = describeSources(store.status());
-        reject(new MeshError('MESH_CONFIG_TIMEOUT', `no good first update came within ${configTimeoutMs} ms: ${states}`));
-      }, configTimeoutMs);
-      try {
-        const updates = delivering.map((plane) => store.firstUpdate(plane.name));
-        await holdingProcess(Promise.race([Promise.all([...updates, identified()]), late]));
-      } finally {
-        timer.cancel();
-      }
-    },
+    ready: () => whenReady({ planes: loaded.map(({ plane }) => plane), store, identities, clock, timeoutMs: configTimeoutMs }),
     close: () => (closing ??= close()),
     [Symbol.asyncDispose]: () => (closing ??= close()),
   };

@@ -32,6 +32,8 @@ export class SourceState {
   readonly notes = new Map<string, readonly Finding[]>();
   /** Wall clock of the last update that was put in force. */
   lastUpdateMs: number | undefined;
+  /** It was connected once, delivered something, said that it has not what was asked for, or serves what the disk has. */
+  hasAnswered = false;
   /** Updates are applied one after the other. */
   queue: Promise<unknown> = Promise.resolve();
 

@@ -85,6 +85,11 @@ export interface ConfigStore {
   forgetAbsence(source: string, want: Demand): void;
   /** Resolves when the first update of the source is in force; rejects with MESH_CONTROL_PLANE when it fails before that. */
   firstUpdate(source: string): Promise<void>;
+  /**
+   * Resolves when a source that answers on demand can answer: it is connected, has said something, or serves what the disk has. Rejects
+   * with MESH_CONTROL_PLANE when it fails before that.
+   */
+  firstAnswer(source: string): Promise<void>;
 }
 
 /** Makes a store. Throws a RangeError when a source is named twice. */
@@ -94,6 +99,7 @@ export function createConfigStore(options: ConfigStoreOptions): ConfigStore {
   if (states.size !== options.sources.length)
     throw new RangeError(`two control planes have the same name: ${options.sources.join(', ')}`);
   const waiters = new Map<SourceState, PromiseWithResolvers<void>>();
+  const answerWaiters: typeof waiters = new Map();
   const policies = { policyNames: options.policyNames, checkPolicyOptions: options.checkPolicyOptions ?? (() => {}) };
   const knownVerdicts: KnownVerdicts = new WeakMap();
   let current = snapshotFrom(states.values());
@@ -124,8 +130,14 @@ export function createConfigStore(options: ConfigStoreOptions): ConfigStore {
     if (isGood) {
       state.lastUpdateMs = clock.wallNow();
       waiters.get(state)?.resolve();
+      answered(state);
     }
     return { accepted, rejected, unhonoured };
+  }
+
+  function answered(state: SourceState): void {
+    state.hasAnswered = true;
+    answerWaiters.get(state)?.resolve();
   }
 
   /** Why the data plane did not take it, or undefined when it did. */
@@ -168,11 +180,16 @@ export function createConfigStore(options: ConfigStoreOptions): ConfigStore {
       },
       absent(want, reason) {
         state.absences.add(want, reason);
+        answered(state);
         options.onAbsent?.(state.name, want, reason);
       },
       status(status) {
         state.status = status;
-        if (status.state === 'failed' && state.lastUpdateMs === undefined) waiters.get(state)?.reject(failureOf(state));
+        if (status.state === 'connected' || status.stale !== undefined) answered(state);
+        if (status.state === 'failed') {
+          if (state.lastUpdateMs === undefined) waiters.get(state)?.reject(failureOf(state));
+          if (!state.hasAnswered) answerWaiters.get(state)?.reject(failureOf(state));
+        }
         options.onStatus?.(state.name, status);
       },
     };
@@ -187,17 +204,25 @@ export function createConfigStore(options: ConfigStoreOptions): ConfigStore {
     forgetAbsence: (source, want) => stateOf(source).absences.forget(want),
     async firstUpdate(source) {
       const state = stateOf(source);
-      if (state.lastUpdateMs !== undefined) return;
-      if (state.status.state === 'failed') throw failureOf(state);
-      let waiter = waiters.get(state);
-      if (waiter === undefined) {
-        waiter = Promise.withResolvers<void>();
-        waiter.promise.catch(() => {}); // whoever waits has the rejection
-        waiters.set(state, waiter);
-      }
-      await waiter.promise;
+      if (state.lastUpdateMs === undefined) await awaitedIn(waiters, state);
+    },
+    async firstAnswer(source) {
+      const state = stateOf(source);
+      if (!state.hasAnswered) await awaitedIn(answerWaiters, state);
     },
   };
+}
+
+/** Waits with the others who wait for this of the source; throws when it has failed. */
+function awaitedIn(waiters: Map<SourceState, PromiseWithResolvers<void>>, state: SourceState): Promise<void> {
+  if (state.status.state === 'failed') throw failureOf(state);
+  let waiter = waiters.get(state);
+  if (waiter === undefined) {
+    waiter = Promise.withResolvers<void>();
+    waiter.promise.catch(() => {}); // whoever waits has the rejection
+    waiters.set(state, waiter);
+  }
+  return waiter.promise;
 }
 
 function failureOf({ name, status }: SourceState): MeshError {

@@ -44,6 +44,7 @@ export class Snapshots {
   /** The server has sent something: there is nothing to wait for. */
   spoken(): void {
     this.hasSpoken = true;
+    this.parts.status.setRestored(undefined);
     this.waiting?.cancel();
   }
 
@@ -95,6 +96,9 @@ export class Snapshots {
         );
       this.writtenMs = saved.writtenMs;
       await restore(saved.resources);
+      if (this.hasSpoken) return;
+      const writtenAt = new Date(saved.writtenMs).toISOString().slice(0, 19);
+      this.parts.status.setRestored(`what is asked for comes from the disk, where it was written at ${writtenAt}Z`);
     } catch (error) {
       this.report(`the snapshot was not used: ${wordsOf(error)}`);
     }

@@ -8,6 +8,7 @@ export class SourceStatus {
   private readonly sink: ConfigSink;
   private stream: ControlPlaneStatus = { state: 'connecting' };
   private stale: string | undefined = undefined;
+  private restored: string | undefined = undefined;
   private refused: readonly Problem[] = [];
   private unapplied: readonly Problem[] = [];
   /** What is wrong besides, by what it is about. */
@@ -26,6 +27,13 @@ export class SourceStatus {
 
   setStale(stale: string | undefined): void {
     this.stale = stale;
+    this.report();
+  }
+
+  /** What the disk has is there for whoever asks; of interest until the server is. */
+  setRestored(restored: string | undefined): void {
+    if (restored === this.restored) return;
+    this.restored = restored;
     this.report();
   }
 
@@ -65,12 +73,13 @@ export class SourceStatus {
 
   private status(): ControlPlaneStatus {
     const errors = [...(this.stream.error === undefined ? [] : [this.stream.error]), ...this.refusals()];
+    const stale = this.stale ?? (this.stream.state === 'connected' ? undefined : this.restored);
     const problems = [...(this.stream.problems ?? []), ...this.notes.values()];
     return {
       state: this.stream.state,
       ...(errors.length > 0 && { error: errors.join('; ') }),
       ...(problems.length > 0 && { problems }),
-      ...(this.stale !== undefined && { stale: this.stale }),
+      ...(stale !== undefined && { stale }),
       ...(this.stream.server !== undefined && { server: this.stream.server }),
     };
   }
