@@ -28,7 +28,9 @@ export async function whenReady({ planes, store, identities, clock, timeoutMs }:
       new MeshError('MESH_CONFIG_TIMEOUT', `not ready within ${timeoutMs} ms: ${describeSources([...sources, ...awaited])}`),
     );
   }, timeoutMs);
-  const answers = planes.map(({ name, demand }) => (demand === undefined ? store.firstUpdate(name) : store.firstAnswer(name)));
+  const answers = planes.map((plane) =>
+    plane.demand === undefined ? store.firstUpdate(plane.name) : store.firstAnswer(plane.name),
+  );
   try {
     // Identities last: a preset knows who it is before it is connected, and not before it runs.
     await holdingProcess(Promise.race([Promise.all(answers).then(() => identified(identities)), late]));
