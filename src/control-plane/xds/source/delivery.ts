@@ -135,7 +135,10 @@ export class Delivery {
   /** What is in use and may be written to the disk; undefined while it is itself from there. */
   saved(): readonly SavedResource[] | undefined {
     if (this.staleness().stale > 0) return undefined;
-    return Array.from(this.inUse(), ({ kind, kept: { name, version, bytes } }) => ({ kind, name, version, bytes: bytes! }));
+    // What the server has no longer is nothing to start with.
+    return [...this.inUse()].flatMap(({ kind, kept: { name, version, bytes, gone } }) =>
+      gone === undefined ? [{ kind, name, version, bytes: bytes! }] : [],
+    );
   }
 
   /** How many of the resources in use the server has not confirmed. */

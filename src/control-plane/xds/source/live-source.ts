@@ -125,7 +125,7 @@ export class LiveSource implements AdsListener {
     const kind = kindOf(typeUrl);
     if (kind === undefined || !this.subscriptions.has(kind, name)) return;
     this.receiver.takeAbsence(kind, name, reason);
-    void this.delivery.flush();
+    void this.delivery.flush().then(() => this.reportStale());
   }
 
   onStatus(status: ControlPlaneStatus): void {
@@ -135,14 +135,20 @@ export class LiveSource implements AdsListener {
   /** Takes what the disk has, each as if the server had sent it; what is bad of it is left. */
   private async restore(resources: readonly SavedResource[]): Promise<void> {
     const pace = new Pace(this.context.clock);
+    // The server may have spoken of some already, or of all of a kind.
+    const isKnown = (kind: KeptKind, name: string): boolean =>
+      this.kept[kind].has(name) || this.kept[kind].isComplete || this.absences[kind].has(name);
+    const restored = new Map<KeptKind, string[]>();
     for (const { kind, name, version, bytes } of resources) {
       if (pace.isOver) await pace.turn();
-      if (!restorable.has(kind) || this.kept[kind].has(name)) continue;
+      if (!restorable.has(kind) || isKnown(kind, name)) continue;
       const judgement = await this.receiver.judge(kind, name, bytes, undefined, pace);
-      if (judgement.problems.length > 0 || this.kept[kind].has(name)) continue;
+      if (judgement.problems.length > 0 || isKnown(kind, name)) continue;
       this.receiver.keep(kind, name, version, bytes, judgement).isStale = true;
+      restored.set(kind, [...(restored.get(kind) ?? []), name]);
       this.delivery.version ||= version;
     }
+    for (const [kind, names] of restored) this.subscriptions.restored(kind, names);
     await this.delivery.flush();
     this.reportStale();
   }

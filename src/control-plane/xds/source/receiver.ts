@@ -252,6 +252,8 @@ export class Receiver {
   }
 
   private goneButKept(kind: KeptKind, entry: Kept, reason: string): void {
+    // The server has spoken of it: it is no longer waited for.
+    entry.isStale = false;
     if (entry.gone === reason) return;
     entry.gone = reason;
     const key = keyOf(kind, entry.name);

@@ -40,6 +40,11 @@ export class Subscriptions {
     return ended;
   }
 
+  /** These are in use and no server has sent them. */
+  restored(kind: KeptKind, names: readonly string[]): void {
+    this.client?.restored(typeUrlOf[kind], names);
+  }
+
   /** Whether a resource was asked for, by its name or with all of its kind. */
   has(kind: KeptKind, name: string): boolean {
     const names = this.names.get(kind);

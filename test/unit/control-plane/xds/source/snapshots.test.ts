@@ -120,6 +120,50 @@ describe('a start without the server', () => {
       assert.match(source.absences[0]!.reason, /no HTTP listener for port 80/);
     }));
 
+  it('tells the server what it is that is in use, so that what is gone does not stay', () =>
+    inFolder(async (folder) => {
+      const clock = createVirtualClock();
+      await runBefore(folder, clock);
+      await using source = await start(folder, clock);
+      source.ask('orders:80');
+      await clock.advance(1000);
+      await restored(source, () => source.snapshot().endpoints.size > 0);
+      const { history } = source.client;
+      assert.deepEqual(
+        history.filter((line) => line.startsWith('=')),
+        ['=listener 0.0.0.0_80', '=routeConfiguration 80', '=cluster orders', '=endpoints orders'],
+      );
+      assert.ok(history.indexOf('=endpoints orders') < history.indexOf('+endpoints orders'));
+      await source.client.push('cluster', [edsCluster('cart')], { isWhole: false, removed: ['orders'] });
+
+      assert.equal(source.snapshot().clusters.size, 0);
+    }));
+
+  it('is not stale any more when the server has said of all that it has them or has them not, and is written anew', () =>
+    inFolder(async (folder) => {
+      const clock = createVirtualClock();
+      await runBefore(folder, clock);
+      {
+        await using source = await start(folder, clock);
+        source.ask('orders:80');
+        await clock.advance(1000);
+        await restored(source, () => source.snapshot().endpoints.size > 0);
+        await source.client.push('cluster', [edsCluster('orders')]);
+        await source.client.push('listener', [sidecarListener(80)]);
+        await source.client.push('routeConfiguration', [routeTable('80', { orders: 'orders' })]);
+        assert.match(source.store.status()[0]!.stale ?? '', /^1 of 4/);
+        source.client.absent('endpoints', 'orders', 'the server has none');
+        await source.settled();
+        await source.client.push('listener', [sidecarListener(80), sidecarListener(9080)]);
+        assert.equal(source.store.status()[0]!.stale, undefined);
+      }
+      const saved = await readSnapshot(folder, 'me');
+      assert.deepEqual(
+        saved?.resources.map(({ kind }) => kind),
+        ['listener', 'route-table', 'cluster'],
+      );
+    }));
+
   it('does not read the disk when the server speaks in time', () =>
     inFolder(async (folder) => {
       const clock = createVirtualClock();
