@@ -101,8 +101,9 @@ export type Discovery =
   /** The first of these clusters that has healthy endpoints. */
   | { readonly kind: 'aggregate'; readonly clusters: readonly string[] }
   /**
-   * The address that the caller dialled (Envoy ORIGINAL_DST), which in this process is the URL's own host: a request that leads here goes
-   * on to the next source that knows the host, under its policy. With TLS of its own it fails: nobody else would secure it alike.
+   * The address that the caller dialled (Envoy ORIGINAL_DST), which in this process is the URL's own host: where all requests of a virtual
+   * host lead here, they go on to the next source that knows the host, under its policy. With TLS of its own, or under rules of the virtual
+   * host (conditions, headers taken away, faults), they fail: nobody else would secure them alike, or keep the rules.
    */
   | { readonly kind: 'original-destination' };
 

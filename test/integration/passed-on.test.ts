@@ -13,6 +13,15 @@ const tls = {
 };
 const blackHole = { name: 'BlackHoleCluster', type: 'STATIC' };
 
+/** A virtual host for all hosts, with rules of its own. */
+const hostWith = (
+  rules: object,
+  routes: readonly object[] = [{ match: { prefix: '/' }, route: { cluster: 'PassthroughCluster' } }],
+) => ({
+  name: '80',
+  virtual_hosts: [{ name: 'own_rules', domains: ['*'], routes, ...rules }],
+});
+
 /** What Istio has for hosts that the mesh does not know. */
 const routesTo = (route: object): object => ({
   name: '80',
@@ -105,4 +114,59 @@ describe('a virtual host that leads to the host that was asked for', () => {
     assert.equal(await outcome(mesh, `http://${server.address}/`), '200 reached');
     assert.deepEqual(asked, ['PassthroughCluster']);
   });
+
+  const toHost = { route: { cluster: 'PassthroughCluster' } };
+  const rules: readonly { name: string; table: object; is: string }[] = [
+    { name: 'require-tls', table: hostWith({ require_tls: 'ALL' }), is: '301 ' },
+    { name: 'other-path', table: hostWith({}, [{ match: { prefix: '/public' }, ...toHost }]), is: 'MESH_NO_ROUTE' },
+    {
+      name: 'other-method',
+      table: hostWith({}, [
+        { match: { prefix: '/', headers: [{ name: ':method', string_match: { exact: 'POST' } }] }, ...toHost },
+      ]),
+      is: 'MESH_NO_ROUTE',
+    },
+    {
+      name: 'a-share',
+      table: hostWith({}, [{ match: { prefix: '/', runtime_fraction: { default_value: { numerator: 0 } } }, ...toHost }]),
+      is: 'MESH_NO_ROUTE',
+    },
+    { name: 'removed-header', table: hostWith({ request_headers_to_remove: ['authorization'] }), is: 'MESH_NO_HEALTHY_ENDPOINT' },
+    {
+      name: 'replaced-header',
+      table: hostWith({
+        request_headers_to_add: [
+          { header: { key: 'authorization', value: 'none' }, append_action: 'OVERWRITE_IF_EXISTS_OR_ADD' },
+        ],
+      }),
+      is: 'MESH_NO_HEALTHY_ENDPOINT',
+    },
+    {
+      name: 'rewritten-path',
+      table: hostWith({}, [{ match: { prefix: '/' }, route: { ...toHost.route, prefix_rewrite: '/public/' } }]),
+      is: 'MESH_NO_HEALTHY_ENDPOINT',
+    },
+    {
+      name: 'all-to-it-by-several-routes',
+      table: hostWith({}, [
+        { match: { prefix: '/public' }, ...toHost },
+        { match: { prefix: '/' }, ...toHost },
+      ]),
+      is: '200 reached',
+    },
+    {
+      name: 'added-header',
+      table: hostWith({ request_headers_to_add: [{ header: { key: 'x-a', value: '1' } }] }),
+      is: '200 reached',
+    },
+  ];
+  for (const { name, table, is } of rules) {
+    it(`went out past the rules of the virtual host itself: ${name}`, async () => {
+      const server = await startServer(answer('reached'));
+      const compiled = compileEnvoy([table, passThrough]);
+      await using mesh = await createMesh({ controlPlane: envoyControlPlane(compiled), drainTimeoutMs: 0 });
+      assert.equal(await outcome(mesh, `http://${server.address}/secret`), is);
+      assert.equal(server.requests.length, is === '200 reached' ? 1 : 0);
+    });
+  }
 });

@@ -153,7 +153,10 @@ export const discoveryFields: { readonly [K in Discovery['kind']]: FieldTable<Ex
   },
   aggregate: { kind: 'honoured', clusters: 'honoured' },
   'original-destination': {
-    kind: { reason: 'what leads to it alone goes on to the next source that knows the host, under its policy, or to DNS' },
+    kind: {
+      reason:
+        'what leads to it alone, and without rules for the request, goes on to the next source that knows the host, or to DNS; all else fails',
+    },
   },
 };
 

@@ -32,7 +32,7 @@ export function compileVirtualHost(
     routes,
     index: createRouteIndex(routes),
     requireTls: host.requireTls,
-    onlySlot: onlySlotOf(routes),
+    onlySlot: onlySlotOf({ routes, requireTls: host.requireTls }),
     hasFractions: host.routes.some(({ match }) => match.fraction !== undefined),
     virtualClusterOf: compileVirtualClusters(host.virtualClusters),
   };

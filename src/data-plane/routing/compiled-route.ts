@@ -94,7 +94,7 @@ export interface CompiledVirtualHost {
   readonly index: RouteIndex<CompiledRoute> | undefined;
   /** Set = requests over plain HTTP are redirected to https before any route is asked. */
   readonly requireTls: 'all' | 'external' | undefined;
-  /** The cluster that all routes send to. Undefined where they send to several, or one of them does something else. */
+  /** The cluster that every request goes to as it is (only-slot.ts). Undefined where one may go elsewhere, or is changed or refused. */
   readonly onlySlot: ClusterSlot | undefined;
   /** Whether a route takes a random share, so that a number has to be drawn for each request. */
   readonly hasFractions: boolean;
