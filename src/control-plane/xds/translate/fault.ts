@@ -4,16 +4,18 @@ import { fractionFrom, headerMatchersFrom } from './string-matcher.ts';
 
 const none = { numerator: 0, denominator: 100 } as const;
 
-/** Reads an `HTTPFault`; undefined when it does nothing. */
+/** Reads an `HTTPFault`; undefined when it does nothing, or is for some requests only that cannot be told from the others here. */
 export function faultFrom(message: Message): FaultConfig | undefined {
   const delay = delayFrom(message.message('delay'));
   const abort = abortFrom(message.message('abort'));
   const limit = message.message('response_rate_limit');
-  const headers = headerMatchersFrom(message.messages('headers'));
+  const tests = message.messages('headers');
+  const headers = headerMatchersFrom(tests);
+  const isForOthers = isForSome(message, tests.length - headers.length);
   const maxActive = message.whole('max_active_faults');
   const responseBytesPerSecond = limit && rateFrom(limit);
   message.skip('disable_downstream_cluster_stats');
-  if (delay === undefined && abort === undefined && responseBytesPerSecond === undefined) return undefined;
+  if (isForOthers || (delay === undefined && abort === undefined && responseBytesPerSecond === undefined)) return undefined;
   return {
     ...(delay !== undefined && { delay }),
     ...(abort !== undefined && { abort }),
@@ -21,6 +23,16 @@ export function faultFrom(message: Message): FaultConfig | undefined {
     ...(responseBytesPerSecond !== undefined && { responseBytesPerSecond }),
     ...(headers.length > 0 && { headers }),
   };
+}
+
+/** Whether it is for requests that are not known here; a fault for all of them would be worse than none. */
+function isForSome(message: Message, untested: number): boolean {
+  const cluster = message.text('upstream_cluster') ?? '';
+  const nodes = message.list('downstream_nodes');
+  if (cluster !== '') message.note('upstream_cluster', 'a fault for one cluster is not carried out; no request gets it');
+  if (nodes.length > 0) message.note('downstream_nodes', 'a fault for some callers is not carried out; no request gets it');
+  if (untested > 0) message.note('headers', 'not all of them can be tested; no request gets the fault');
+  return cluster !== '' || nodes.length > 0 || untested > 0;
 }
 
 function delayFrom(message: Message | undefined): FaultConfig['delay'] {

@@ -1,4 +1,5 @@
 /** Retries and hedging (`config.route.v3.RetryPolicy`, `HedgePolicy`) with Envoy's defaults written out. */
+import type { ValueMatcher } from '../../../model/match.ts';
 import type { BackoffConfig, HedgeConfig, RetryConfig } from '../../../model/policy.ts';
 import { grpcRetryConditions, httpRetryConditions, type RetryCondition } from '../../../model/retry-conditions.ts';
 import type { Metadata } from '../../../model/tls.ts';
@@ -30,7 +31,7 @@ export function retryFrom(message: Message, bodyBytes: number | undefined): Retr
     return [];
   });
   const retriableHeaders = headerMatchersFrom(message.messages('retriable_headers'));
-  const requestHeaders = headerMatchersFrom(message.messages('retriable_request_headers'));
+  const requestHeaders = requestTests(message);
   const perTryTimeoutMs = message.durationMs('per_try_timeout');
   const perTryIdleTimeoutMs = message.durationMs('per_try_idle_timeout');
   const selectionAttempts = message.whole('host_selection_retry_max_attempts', -(2 ** 53 - 1), 2 ** 53 - 1);
@@ -54,6 +55,15 @@ export function retryFrom(message: Message, bodyBytes: number | undefined): Retr
     maxBodyBytes: bodyBytes ?? bufferBytes,
     nonIdempotent: 'as-configured',
   };
+}
+
+/** Of which one has to be met. Where none can be tested there is one that nothing meets: a header has no line break. */
+function requestTests(message: Message): readonly ValueMatcher[] {
+  const tests = message.messages('retriable_request_headers');
+  const said = headerMatchersFrom(tests);
+  if (tests.length === 0 || said.length > 0) return said;
+  message.note('retriable_request_headers', 'none of them can be tested; no request is tried again');
+  return [{ name: tests[0]!.text('name')?.toLowerCase() ?? '', match: { kind: 'exact', value: '\n' } }];
 }
 
 function retryOn(message: Message): readonly RetryCondition[] {

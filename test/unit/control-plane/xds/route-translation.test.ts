@@ -113,3 +113,59 @@ describe('a virtual host', () => {
     assert.equal((host.routes[0] as RouteConfig).operation, 'o');
   });
 });
+
+describe('a policy for some requests only, of which we cannot tell which', () => {
+  const unsayable = {
+    name: 'x',
+    string_match: { custom: { name: 'z', typed_config: { '@type': 'type.googleapis.com/google.protobuf.Empty' } } },
+  };
+  const faultOf = (more: Json) =>
+    translated({
+      route: {
+        typed_per_filter_config: {
+          'envoy.filters.http.fault': {
+            '@type': 'type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault',
+            abort: { http_status: 503, percentage: { numerator: 100 } },
+            ...more,
+          },
+        },
+      },
+    });
+
+  for (const [name, more] of Object.entries<Json>({
+    'upstream-cluster': { upstream_cluster: 'only-this' },
+    'downstream-nodes': { downstream_nodes: ['other'] },
+    'headers-one-of-which-cannot-be-tested': { headers: [{ name: 'y', present_match: true }, unsayable] },
+  }))
+    it(`is no fault for all of them, and is told of: ${name}`, () => {
+      const { value, problems, unhonoured } = faultOf(more);
+      assert.deepEqual(problems, []);
+      assert.equal(value!.virtualHosts[0]!.routes[0]!.policy?.fault || undefined, undefined);
+      assert.ok(
+        unhonoured.some(({ reason }) => /no request gets/.test(reason)),
+        JSON.stringify(unhonoured),
+      );
+    });
+
+  it('is a fault when the fields are there and empty', () => {
+    const { value } = faultOf({ upstream_cluster: '', downstream_nodes: [], headers: [{ name: 'y', present_match: true }] });
+    assert.notEqual(value!.virtualHosts[0]!.routes[0]!.policy?.fault || undefined, undefined);
+  });
+
+  const retryOf = (...headers: Json[]) =>
+    translated({ action: { retry_policy: { retry_on: '5xx', retriable_request_headers: headers } } });
+
+  it('is no retry of all of them', () => {
+    const { value, problems, unhonoured } = retryOf(unsayable);
+    assert.deepEqual(problems, []);
+    const { requestHeaders } = value!.virtualHosts[0]!.routes[0]!.policy!.retry!;
+    assert.deepEqual(requestHeaders, [{ name: 'x', match: { kind: 'exact', value: '\n' } }]);
+    assert.ok(unhonoured.some(({ reason }) => /no request is tried again/.test(reason)));
+  });
+
+  it('is a retry of those that meet another of the tests, of which one is enough', () => {
+    const { value } = retryOf(unsayable, { name: 'y', present_match: true });
+    const { requestHeaders } = value!.virtualHosts[0]!.routes[0]!.policy!.retry!;
+    assert.deepEqual(requestHeaders, [{ name: 'y', match: { kind: 'present' } }]);
+  });
+});
