@@ -69,7 +69,10 @@ function thresholdFrom(message: Message): { readonly limits: LimitsConfig; reado
 /** Reads `outlier_detection`. */
 export function outlierDetectionFrom(message: Message): OutlierDetectionConfig {
   const baseEjectionMs = message.durationMs('base_ejection_time') ?? 30_000;
-  const maxEjectionMs = Math.max(message.durationMs('max_ejection_time') ?? 300_000, baseEjectionMs);
+  const maxEjectionMs = message.durationMs('max_ejection_time') ?? Math.max(300_000, baseEjectionMs);
+  // Envoy refuses the cluster.
+  if (maxEjectionMs < baseEjectionMs)
+    message.problem('max_ejection_time', `is less than base_ejection_time (${baseEjectionMs} ms)`);
   const jitterMs = message.durationMs('max_ejection_time_jitter');
   const percent = (name: string, fallback: number): number => message.whole(name, 0, 100) ?? fallback;
   const enforcing = {
