@@ -40,6 +40,7 @@ export interface DeliveryParts {
 
 const noRoutes: WantedRoutes = {
   listeners: new Map(),
+  drafts: new Map(),
   answers: new Map(),
   listenerNames: new Set(),
   tableNames: new Set(),
@@ -59,6 +60,10 @@ export class Delivery {
   private routes: WantedRoutes = noRoutes;
   /** Clusters in force or on the way, with their endpoints' names. */
   private wanted: ReadonlyMap<string, WantedCluster> = new Map();
+  /** Clusters that are wanted and not there. */
+  private missing: ReadonlySet<string> = new Set();
+  /** What is wanted is being found out, so that anything may turn out to be. */
+  private isFinding = false;
   private readonly inForce: InForce;
   private readonly leavers: Leavers;
   private listenersInUse: ReadonlySet<string> = new Set();
@@ -124,7 +129,13 @@ export class Delivery {
   changed(kind: KeptKind, name: string): void {
     if (kind === 'extension') this.parts.listeners.extensionChanged(name);
     if (kind === 'endpoints' && this.inForce.has({ kind, name })) this.dirtyEndpoints.add(name);
-    else this.isAllDirty = true;
+    else if (kind !== 'cluster' || this.isOfInterest(name)) this.isAllDirty = true;
+  }
+
+  /** Whether something depends on this cluster; a server changes thousands that nobody here calls. */
+  private isOfInterest(cluster: string): boolean {
+    if (this.isFinding || cluster === '*' || this.wanted.has(cluster) || this.missing.has(cluster)) return true;
+    return this.parts.listeners.catchAll()?.cluster === cluster;
   }
 
   /** Whether the store reports what has no effect in it. */
@@ -221,7 +232,8 @@ export class Delivery {
     const { context, listeners, options, endpoints, secrets } = this.parts;
     const pace = new Pace(context.clock);
     const { finding, tables, served: now } = this;
-    this.routes = await findRoutes(this.wants.authorities(), { finding, listeners, tables, now }, pace);
+    this.isFinding = true;
+    this.routes = await findRoutes(this.wants.authorities(), { finding, listeners, tables, now, last: this.routes }, pace);
     const inbound = options.mode === 'sidecar' ? listeners.inbound() : [];
     const used = new Set([...this.routes.used, ...inbound]);
     listeners.retain(used);
@@ -230,9 +242,11 @@ export class Delivery {
 
     const outbound = [...this.routes.listeners.values()];
     const asked = new Set([...this.wants.clusters(), ...clustersOfTables(outbound.map(({ routes }) => routes))]);
-    const { clusters, missing } = this.clusters.closure(asked);
+    const { clusters, missing } = await this.clusters.closure(asked, pace);
     this.clusters.retain(clusters);
     this.wanted = clusters;
+    this.missing = missing;
+    this.isFinding = false;
     this.loads.wanted(clusters);
 
     const endpointsNames = new Set([...clusters.values()].flatMap(({ read }) => read.endpointsName ?? []));
@@ -264,7 +278,8 @@ export class Delivery {
         return value === undefined ? [] : [{ kind: 'endpoints', name, value }];
       }),
       ...outbound.map((listener, index): Resource => {
-        const value = { ...listener, routes: linked[index]! };
+        const routes = linked[index]!;
+        const value = routes === listener.routes ? listener : { ...listener, routes };
         return { kind: 'listener', name: value.name, value };
       }),
       ...reads.flatMap((read) => read.inbound.map((way): Resource => ({ kind: 'listener', name: way.name, value: way }))),

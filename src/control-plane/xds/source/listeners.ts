@@ -120,6 +120,7 @@ export class Listeners {
   /** Notes what was read when the bytes were checked, so that it is not read again for its digest. */
   note(name: string, bytes: Uint8Array, read: ReadListener): void {
     this.digests.set(name, digestOf(bytes, read));
+    if (this.reads.has(name)) this.reads.set(name, { bytes, read });
   }
 
   /** Made anew when any listener changed. */

@@ -5,6 +5,7 @@ import type { SelectableCluster } from '../translate/link-subsets.ts';
 import { readCluster, type ReadCluster, type ReadOptions } from '../translate/received.ts';
 import { endpointsFromWire, type EndpointsMemo } from '../wire/endpoints-from-wire.ts';
 import type { KeptResources } from './kept-resources.ts';
+import type { Pace } from './pace.ts';
 
 /** Clusters that these tables lead to, mirrors included. */
 export function clustersOfTables(tables: Iterable<RouteTableConfig>): ReadonlySet<string> {
@@ -43,15 +44,16 @@ export class ClusterReader {
   }
 
   /** These clusters with the members of aggregates among them; `missing` are those that are not there. */
-  closure(names: Iterable<string>): {
-    readonly clusters: ReadonlyMap<string, WantedCluster>;
-    readonly missing: ReadonlySet<string>;
-  } {
+  async closure(
+    names: Iterable<string>,
+    pace: Pace,
+  ): Promise<{ readonly clusters: ReadonlyMap<string, WantedCluster>; readonly missing: ReadonlySet<string> }> {
     const clusters = new Map<string, WantedCluster>();
     const missing = new Set<string>();
     const queue = [...names];
     for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
       if (clusters.has(name) || missing.has(name)) continue;
+      if (pace.isOver) await pace.turn();
       const read = this.read(name);
       if (read?.value === undefined) {
         missing.add(name);

@@ -10,7 +10,7 @@
  */
 import type { OutboundListenerConfig } from '../../../model/listener.ts';
 import type { RouteTableConfig, VirtualHostConfig } from '../../../model/route.ts';
-import { ListenerDraft } from './listener-draft.ts';
+import { ListenerDraft, type ListenerWithRoutes } from './listener-draft.ts';
 import type { BoundWay, Listeners } from './listeners.ts';
 import type { Pace } from './pace.ts';
 import { pickVirtualHosts, virtualHostsOf, type Choice } from './pick-virtual-hosts.ts';
@@ -31,7 +31,9 @@ export type Answer =
 /** What the authorities need. */
 export interface WantedRoutes {
   /** By the name under which they are delivered; each with its own table, of those virtual hosts that somebody needs. */
-  readonly listeners: ReadonlyMap<string, OutboundListenerConfig & { readonly routes: RouteTableConfig }>;
+  readonly listeners: ReadonlyMap<string, ListenerWithRoutes>;
+  /** What they were made from, by the same names. */
+  readonly drafts: ReadonlyMap<string, ListenerDraft>;
   readonly answers: ReadonlyMap<Authority, Answer>;
   /** Names of listeners to subscribe to. Without a proxy only. */
   readonly listenerNames: ReadonlySet<string>;
@@ -78,10 +80,17 @@ type Ways =
 /** Finds what serves these authorities, by what is kept now. */
 export async function findRoutes(
   authorities: readonly Authority[],
-  parts: { readonly finding: RouteFinding; readonly listeners: Listeners; readonly tables: ReadTables; readonly now: ServedNow },
+  parts: {
+    readonly finding: RouteFinding;
+    readonly listeners: Listeners;
+    readonly tables: ReadTables;
+    readonly now: ServedNow;
+    /** What was found the last time: a listener that is the same keeps its object. */
+    readonly last: WantedRoutes;
+  },
   pace: Pace,
 ): Promise<WantedRoutes> {
-  const { finding, listeners, tables, now } = parts;
+  const { finding, listeners, tables, now, last: lastRoutes } = parts;
   const listenerNames = new Set<string>();
   const tableNames = new Set<string>();
   const texts = new Map<string, Set<string>>();
@@ -133,7 +142,8 @@ export async function findRoutes(
   }
   tables.retain(hosts);
   return {
-    listeners: new Map([...drafts].map(([name, draft]) => [name, draft.listener()])),
+    listeners: new Map([...drafts].map(([name, draft]) => [name, draft.listener(lastRoutes.drafts.get(name))])),
+    drafts,
     answers,
     listenerNames,
     tableNames,

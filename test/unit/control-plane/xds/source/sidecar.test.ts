@@ -303,6 +303,38 @@ describe('a source as a sidecar', () => {
     assert.deepEqual(served(source, '0.0.0.0_80')['orders'], ['new']);
   });
 
+  it('sets no listener when clusters change, and nothing when a cluster does that nobody calls', async () => {
+    await using source = await sourceOnStore();
+    const { client } = source;
+    source.ask('orders:80');
+    await client.push('cluster', [edsCluster('orders'), edsCluster('cart')]);
+    await client.push('listener', [sidecarListener(80)]);
+    await client.push('routeConfiguration', [routeTable('80', { orders: 'orders', cart: 'cart' })]);
+    const before = source.value('listener', '0.0.0.0_80');
+    const updates = source.applied.length;
+    await client.push('cluster', [edsCluster('orders'), edsCluster('cart', { connect_timeout: '2s' })]);
+    assert.equal(source.applied.length, updates);
+    await client.push('cluster', [edsCluster('orders', { connect_timeout: '2s' }), edsCluster('cart')]);
+
+    assert.equal(source.applied.length, updates + 1);
+    assert.equal(source.value('listener', '0.0.0.0_80'), before);
+  });
+
+  it('takes a cluster that comes while it is being found out that it is wanted', async () => {
+    await using source = await sourceOnStore();
+    const { client } = source;
+    await client.push('listener', [sidecarListener(80)]);
+    await client.push('cluster', [edsCluster('cart')]);
+    source.ask('orders:80');
+    await source.settled();
+    const tables = client.push('routeConfiguration', [routeTable('80', { orders: 'orders' })]);
+    const clusters = client.push('cluster', [edsCluster('cart'), edsCluster('orders')]);
+    await Promise.all([tables, clusters]);
+    await source.settled();
+
+    assert.notEqual(source.value('cluster', 'orders'), undefined);
+  });
+
   it('keeps the object of what did not change', async () => {
     await using source = await sourceOnStore();
     const { client } = source;
