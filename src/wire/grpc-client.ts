@@ -7,9 +7,11 @@
 import { Channel, connectivityState, Metadata, status } from '@grpc/grpc-js';
 import { systemClock } from '../base/runtime.ts';
 import { grpcCredentials, type GrpcTls } from './grpc-credentials.ts';
-import { grpcCodes, GrpcError } from './grpc-error.ts';
+import { connectionDetails, grpcCodes, GrpcError } from './grpc-error.ts';
+import { connectionFailure } from './tls-failure.ts';
 
 export type { GrpcTls } from './grpc-credentials.ts';
+export { rootsProblem } from './tls-failure.ts';
 export { grpcCodes, GrpcError } from './grpc-error.ts';
 
 /** Where a connection goes. */
@@ -95,6 +97,11 @@ export function openGrpc(target: GrpcTarget): GrpcConnection {
       'grpc.keepalive_timeout_ms': keepAlive.timeoutMs,
     }),
   });
+  const tried = { tls: target.tls, serverName: serverName ?? host, isUnixSocket: target.address.startsWith('unix:') };
+  const words = (details: string): string => {
+    const raw = connectionDetails(details);
+    return raw === undefined ? details : `no connection: ${connectionFailure(raw, tried)}`;
+  };
   const open = new Set<() => void>();
   let isClosed = false;
 
@@ -159,7 +166,7 @@ export function openGrpc(target: GrpcTarget): GrpcConnection {
         isOver = true;
         connecting.cancel();
         open.delete(onClose);
-        options.onEnd(result.code === status.OK ? undefined : new GrpcError(result.code, result.details, result.metadata));
+        options.onEnd(result.code === status.OK ? undefined : new GrpcError(result.code, words(result.details), result.metadata));
       },
     });
     call.startRead();

@@ -12,6 +12,8 @@ import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'n
 export interface GrpcTls {
   /** Certificates of authorities that are trusted. Absent = those that Node trusts. */
   readonly roots?: string;
+  /** Where the roots were read, for errors. */
+  readonly rootsFile?: string;
   /** Asked for by SNI, looked for in the certificate, and sent as `:authority`. Default: the host of the address. */
   readonly serverName?: string;
   readonly certificateChain?: string;

@@ -49,12 +49,20 @@ export class GrpcError extends Error {
   }
 }
 
+const noConnection = /^(?:No connection established\. Last error: |no connection: )(?:Error: )?/;
+
+/** What the library says of a connection that was not made, without its frame; undefined where it is about something else. */
+export function connectionDetails(details: string): string | undefined {
+  const text = withoutNotes(details);
+  return noConnection.test(text) ? text.replace(noConnection, '') : undefined;
+}
+
 /** Without what differs from one failure to the next of the same kind, so that a status can tell whether there is news. */
 function readable(details: string): string {
-  const text = details
-    .replace(/ ?\(\d{4}-\d\d-\d\dT[\d:.]+Z\)/g, '')
-    .replace(/\. Resolution note: ?$/, '')
-    .replace(/^No connection established\. Last error: /, 'no connection: ')
-    .replace(/^no connection: (?:Error: )?/, 'no connection: ');
+  const text = withoutNotes(details).replace(noConnection, 'no connection: ');
   return text.length > maxDetailsLength ? `${text.slice(0, maxDetailsLength)}…` : text;
+}
+
+function withoutNotes(details: string): string {
+  return details.replace(/ ?\(\d{4}-\d\d-\d\dT[\d:.]+Z\)/g, '').replace(/\. Resolution note: ?$/, '');
 }

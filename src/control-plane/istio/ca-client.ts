@@ -3,7 +3,7 @@
  * key from the request; who we are it reads from the token, or from the certificate that we have. Each call is a connection of its
  * own with everything read again, since after an error the root of istiod may be another one, and half a day passes between calls.
  */
-import { grpcCodes, GrpcError, openGrpc, type GrpcTls } from '../../wire/grpc-client.ts';
+import { grpcCodes, GrpcError, openGrpc, rootsProblem, type GrpcTls } from '../../wire/grpc-client.ts';
 import { ProtobufReader, ProtobufWriter } from '../../wire/protobuf.ts';
 import type { Svid } from '../../model/identity.ts';
 import { textOf } from './pod-files.ts';
@@ -67,9 +67,13 @@ export async function createCertificate(
     throw new CaError(
       `the root certificate ${rootCertificateFile} cannot be read; mount the ConfigMap istio-ca-root-cert there, or name another with \`rootCertificateFile\``,
     );
+  const problem = roots === undefined ? undefined : rootsProblem(roots);
+  if (problem !== undefined)
+    throw new CaError(`the root certificate ${rootCertificateFile} ${problem}; mount the ConfigMap istio-ca-root-cert there`);
   const tls: GrpcTls = {
     serverName: options.serverName,
     ...(roots !== undefined && { roots }),
+    ...(rootCertificateFile !== undefined && { rootsFile: rootCertificateFile }),
     ...(request.current !== undefined && {
       certificateChain: request.current.certificateChain,
       privateKey: request.current.privateKey.reveal(),

@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { MeshError } from '../../../base/errors.ts';
-import type { GrpcMetadata, GrpcTarget, GrpcTls } from '../../../wire/grpc-client.ts';
+import { rootsProblem, type GrpcMetadata, type GrpcTarget, type GrpcTls } from '../../../wire/grpc-client.ts';
 
 /** Text that is PEM itself, or the path of a file that has it. */
 export type PemSource = string | { readonly file: string };
@@ -63,12 +63,12 @@ export async function connectionTo(server: XdsServer): Promise<{ readonly target
   if (credentials.kind === 'plaintext') return { target: { address }, metadata: {} };
   const { serverName, checkPeer, callCredentials } = credentials;
   const [roots, identity, token] = await Promise.all([
-    credentials.roots === undefined ? undefined : pem(credentials.roots, 'root certificates'),
+    credentials.roots === undefined ? undefined : rootsFrom(credentials.roots),
     identityOf(credentials.identity),
     callCredentials === undefined ? undefined : tokenFrom(callCredentials.file),
   ]);
   const tls: GrpcTls = {
-    ...(roots !== undefined && { roots }),
+    ...roots,
     ...(serverName !== undefined && { serverName }),
     ...(checkPeer !== undefined && { checkPeer }),
     ...identity,
@@ -95,8 +95,16 @@ async function tokenFrom(file: string): Promise<string> {
   return token;
 }
 
-function pem(source: PemSource, what: string): string | Promise<string> {
-  return typeof source === 'string' ? source : fileText(source.file, what);
+async function rootsFrom(source: PemSource): Promise<Pick<GrpcTls, 'roots' | 'rootsFile'>> {
+  if (typeof source === 'string') return { roots: source };
+  const roots = await fileText(source.file, 'root certificates');
+  const problem = rootsProblem(roots);
+  if (problem !== undefined)
+    throw new MeshError(
+      'MESH_CONTROL_PLANE',
+      `the root certificates file ${source.file} ${problem}; it must have BEGIN CERTIFICATE blocks`,
+    );
+  return { roots, rootsFile: source.file };
 }
 
 async function fileText(file: string, what: string): Promise<string> {

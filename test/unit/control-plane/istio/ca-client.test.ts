@@ -116,6 +116,11 @@ describe('createCertificate', () => {
     { name: 'no-token', options: { tokenFile: 'nowhere' }, message: /no token in .*nowhere; mount a projected/ },
     { name: 'no-root', options: { rootCertificateFile: 'nowhere' }, message: /nowhere cannot be read; mount the ConfigMap/ },
     {
+      name: 'root-that-is-none',
+      options: { rootCertificateFile: 'token' },
+      message: /root certificate .*token holds no PEM cert/,
+    },
+    {
       name: 'another-root',
       options: { rootCertificateFile: 'other-root' },
       message: /UNAVAILABLE.*; check that istiod runs there and that .*other-root is its root$/,
