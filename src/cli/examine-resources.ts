@@ -4,6 +4,8 @@ import { examineEnvoy } from '../admin/examine-envoy.ts';
 import type { ResourceReading } from '../control-plane/xds/translate/resources.ts';
 import type { Problem } from '../model/contracts.ts';
 import { pathStep, type FieldFinding, type ResourceReport } from './field-report.ts';
+import { knownFields } from './unknown-fields.ts';
+import { isFailure, isFailureInModel } from './what-fails.ts';
 
 const kinds: Readonly<Record<string, string>> = {
   'route-table': 'RouteConfiguration',
@@ -36,19 +38,49 @@ function reportOf(
     unique(list.filter(({ key }) => kinds[key.kind] === type && (key.name === name || key.name.startsWith(`${name}/`)))).map(
       (problem) => ({ path: inModel(problem.path), reason: problem.reason }),
     );
-  const refused = [...own(reading.problems), ...later(left.refused)];
+  const resource = valueAt(root, path);
+  const { unknown, known } = knownFields(type, resource);
+  const isUnknown = new Set(unknown.map((finding) => finding.path));
+  const refusals = [...unknown, ...own(reading.problems), ...later(left.refused)];
   const notCarried = later(left.withoutEffect);
-  const withoutEffect = [...own(reading.unhonoured), ...notCarried];
-  const isNothing = refused.length > 0 || notCarried.some(({ path: at }) => at === '');
+  // The way in as a whole: nobody's requests fail because of it.
+  const isLeftOut = notCarried.some(({ path: at }) => at === '');
+  const unread = own(reading.unhonoured)
+    .filter(({ path: at }) => !isUnknown.has(at))
+    .map((finding) => (finding.reason === nobodyRead && known.has(finding.path) ? { ...finding, reason: noEffect } : finding));
+  const failing = isLeftOut ? [] : unread.filter(({ reason }) => isFailure(reason));
+  const failingInModel = isLeftOut ? [] : notCarried.filter(({ path: at }) => isFailureInModel(at));
+  // What the translation has said with its place, the data plane says once more of what became of it.
+  const failures = failing.length > 0 ? failing : onceEach(failingInModel);
+  const withoutEffect = [
+    ...unread.filter((finding) => !failing.includes(finding)),
+    ...onceEach(notCarried.filter((finding) => !failingInModel.includes(finding))),
+  ];
+  const refused = [...refusals, ...failures];
+  const isNothing = refusals.length > 0 || isLeftOut;
   const without = [...refused, ...withoutEffect].map((finding) => finding.path);
-  const leaves = type === 'Bootstrap' ? [] : leafPaths(valueAt(root, path), '');
+  const leaves = type === 'Bootstrap' ? [] : leafPaths(resource, '');
   return {
     type,
     name,
     carriedOut: isNothing ? [] : leaves.filter((leaf) => !without.some((at) => at === '' || leaf === at || isBelow(leaf, at))),
     withoutEffect,
     refused,
+    notes: [],
+    warnings: [],
   };
+}
+
+/** What the translation says of fields that nobody asked for, and what is known besides when Envoy has the field. */
+const nobodyRead = 'is not carried out: unknown, or without effect here';
+const noEffect = 'is not carried out: it has no effect here';
+
+/** One row for all places of which the same is said. */
+function onceEach(findings: readonly FieldFinding[]): readonly FieldFinding[] {
+  const byReason = Map.groupBy(findings, ({ path, reason }) => `${path.replaceAll(/\[\d+\]/g, '[]')}\n${reason}`);
+  return [...byReason.values()].map(([first, ...others]) =>
+    others.length === 0 ? first! : { ...first!, reason: `${first!.reason} (and in ${others.length} more places)` },
+  );
 }
 
 /** A finding about the model's resource as a whole is one about the resource. */

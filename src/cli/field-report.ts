@@ -16,8 +16,12 @@ export interface ResourceReport {
   readonly carriedOut: readonly string[];
   /** What is understood, and has no effect. */
   readonly withoutEffect: readonly FieldFinding[];
-  /** What a mesh would refuse. */
+  /** What a mesh would refuse, and what would make requests fail. */
   readonly refused: readonly FieldFinding[];
+  /** Of fields that are carried out, what there is to know about them. */
+  readonly notes: readonly FieldFinding[];
+  /** What is carried out, and may not be meant. */
+  readonly warnings: readonly FieldFinding[];
 }
 
 /** How the report is printed. */
@@ -40,11 +44,13 @@ export function reportText(file: string, what: string, reports: readonly Resourc
   const carried = total(({ carriedOut }) => carriedOut.length);
   const without = total(({ withoutEffect }) => withoutEffect.length);
   const refused = total((report) => report.refused.length);
+  const warned = total(({ warnings }) => warnings.length);
   const lines = [
     `${file}: ${counted(reports.length, 'resource')} of ${what}: ${[
       paint('green', `${counted(carried, 'field')} carried out`),
       paint(without > 0 ? 'yellow' : 'green', `${without} without effect`),
       paint(refused > 0 ? 'red' : 'green', `${refused} refused`),
+      ...(warned > 0 ? [paint('yellow', counted(warned, 'warning'))] : []),
     ].join(', ')}`,
   ];
   for (const report of reports) {
@@ -60,14 +66,17 @@ export function reportText(file: string, what: string, reports: readonly Resourc
   return lines.join('\n');
 }
 
-type Row = readonly [verdict: 'refused' | 'without effect' | 'carried out', path: string, reason: string];
+type Row = readonly [verdict: 'refused' | 'warning' | 'without effect' | 'carried out', path: string, reason: string];
 
-function rowsOf({ carriedOut, withoutEffect, refused }: ResourceReport, all: boolean): readonly Row[] {
+function rowsOf({ carriedOut, withoutEffect, refused, notes, warnings }: ResourceReport, all: boolean): readonly Row[] {
+  const noted = new Set(notes.map(({ path }) => path));
   const shown = (path: string): string => (path === '' ? '(all of it)' : path);
   return [
     ...refused.map(({ path, reason }): Row => ['refused', shown(path), reason]),
+    ...warnings.map(({ path, reason }): Row => ['warning', shown(path), reason]),
     ...withoutEffect.map(({ path, reason }): Row => ['without effect', shown(path), reason]),
-    ...(all ? carriedOut.map((path): Row => ['carried out', path, '']) : []),
+    ...notes.map(({ path, reason }): Row => ['carried out', path, reason]),
+    ...(all ? carriedOut.filter((path) => !noted.has(path)).map((path): Row => ['carried out', path, '']) : []),
   ];
 }
 

@@ -1,13 +1,15 @@
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
-import { isMeshError } from '../base/errors.ts';
+import { isMeshError, MeshError } from '../base/errors.ts';
+import { loadPatternEngine } from '../base/pattern.ts';
 import { systemClock } from '../base/runtime.ts';
 import { readConfigFile } from '../control-plane/file/client.ts';
 import { checkIdentityFiles, parseMeshFile, translateMeshFile } from '../control-plane/file/index.ts';
 import type { CommandIo } from './command.ts';
 import { examineResources } from './examine-resources.ts';
 import { reportText, type ReportStyle, type ResourceReport } from './field-report.ts';
-import { fileContent } from './file-kind.ts';
+import { fileContent, type FileContent } from './file-kind.ts';
+import { DestinationRules } from './istio/destinations.ts';
 import { examineIstio } from './istio/examine-istio.ts';
 
 const help = `Usage: meshfetch validate [FILE…] [--json] [--all] [--no-identity]
@@ -19,8 +21,10 @@ Checks files without starting anything. What a file is, is told by its content:
   resources of Envoy    a bootstrap, single resources, a /config_dump, or what istioctl proxy-config … -o json prints
   resources of Istio    VirtualService, DestinationRule, AuthorizationPolicy and the others, also several in one file
 
-Of resources each field is reported: carried out, without effect (and why), or refused.
-Exit status 0: all are good, 1: one has mistakes, 2: one cannot be read.
+Of resources each field is reported: carried out, without effect (and why), or refused: because Envoy or Istio refuses it (a field or
+word that it does not have, a value of another type), or because requests fail of it. Subsets that routes name are looked up in the
+DestinationRules of all files. A warning is about what is carried out and may not be meant.
+Exit status 0: all are good, 1: one has mistakes or nothing to check, 2: one cannot be read.
 
   --json          one line of JSON for each file
   --all           lists the fields that are carried out too
@@ -52,10 +56,16 @@ export async function validate(args: readonly string[], io: CommandIo): Promise<
     return 0;
   }
   const style = { all: values.all === true, colours: io.stdout.isTTY === true && io.stdout.hasColors?.() === true };
+  const files: ReadFile[] = [];
+  for (const file of positionals.length === 0 ? ['mesh.yaml'] : positionals) files.push(await readOf(file));
+  // Routes of one file may lead to subsets of another.
+  const rules = new DestinationRules(
+    files.flatMap(({ content }) => (content instanceof MeshError || content.kind !== 'istio' ? [] : content.resources)),
+  );
   let worst = 0;
-  for (const file of positionals.length === 0 ? ['mesh.yaml'] : positionals) {
-    const { status, facts, text } = await report(file, values['no-identity'] !== true, style);
-    if (values.json) io.stdout.write(`${JSON.stringify({ file, ok: status === 0, ...facts })}\n`);
+  for (const each of files) {
+    const { status, facts, text } = await report(each, rules, values['no-identity'] !== true, style);
+    if (values.json) io.stdout.write(`${JSON.stringify({ file: each.file, ok: status === 0, ...facts })}\n`);
     else if (status === 2) io.stderr.write(`meshfetch validate: ${text}\n`);
     else io.stdout.write(`${text}\n`);
     worst = Math.max(worst, status);
@@ -66,32 +76,65 @@ export async function validate(args: readonly string[], io: CommandIo): Promise<
 /** Dumps of a proxy are larger than what is written by hand. */
 const maxResourceBytes = 64 * 1_048_576;
 
-async function report(file: string, opensIdentity: boolean, style: ReportStyle): Promise<Report> {
+interface ReadFile {
+  readonly file: string;
+  /** Or why it cannot be read. */
+  readonly content: FileContent | MeshError;
+}
+
+async function readOf(file: string): Promise<ReadFile> {
   try {
-    const { text } = await readConfigFile(file, maxResourceBytes);
-    const content = fileContent(text);
-    if (content.kind === 'mesh') return await meshReport(file, opensIdentity);
-    if (content.kind === 'broken')
-      return {
-        status: 1,
-        facts: { error: content.reason, problems: [{ path: '', reason: content.reason }] },
-        text: `${file} has a mistake:\n  ${content.reason}`,
-      };
-    return content.kind === 'istio'
-      ? resourcesReport(file, 'Istio', content.resources.map(examineIstio), style)
-      : resourcesReport(file, 'Envoy', await examineResources(content.resources), style);
+    return { file, content: fileContent((await readConfigFile(file, maxResourceBytes)).text) };
   } catch (error) {
     if (!isMeshError(error)) throw error;
-    const { message, code, details } = error;
-    return {
-      status: code === 'MESH_CONFIG_UNREADABLE' ? 2 : 1,
-      facts: { error: message, problems: details['problems'] ?? [] },
-      text: message,
-    };
+    return { file, content: error };
   }
 }
 
+async function report(
+  { file, content }: ReadFile,
+  rules: DestinationRules,
+  opensIdentity: boolean,
+  style: ReportStyle,
+): Promise<Report> {
+  if (content instanceof MeshError) return errorReport(content);
+  switch (content.kind) {
+    case 'mesh':
+      try {
+        return await meshReport(file, opensIdentity);
+      } catch (error) {
+        if (!isMeshError(error)) throw error;
+        return errorReport(error);
+      }
+    case 'broken':
+      return mistake(file, '', content.reason);
+    case 'istio':
+      await loadPatternEngine();
+      return resourcesReport(
+        file,
+        'Istio',
+        content.resources.map((resource) => examineIstio(resource, rules)),
+        style,
+      );
+    default:
+      return resourcesReport(file, 'Envoy', await examineResources(content.resources), style);
+  }
+}
+
+function errorReport({ message, code, details }: MeshError): Report {
+  return {
+    status: code === 'MESH_CONFIG_UNREADABLE' ? 2 : 1,
+    facts: { error: message, problems: details['problems'] ?? [] },
+    text: message,
+  };
+}
+
+function mistake(file: string, path: string, reason: string): Report {
+  return { status: 1, facts: { error: reason, problems: [{ path, reason }] }, text: `${file} has a mistake:\n  ${reason}` };
+}
+
 function resourcesReport(file: string, what: string, resources: readonly ResourceReport[], style: ReportStyle): Report {
+  if (resources.length === 0) return mistake(file, '', nothingInIt(what));
   const listed = resources.map(({ carriedOut, ...rest }) => ({
     ...rest,
     carriedOut: style.all ? carriedOut : carriedOut.length,
@@ -103,18 +146,17 @@ function resourcesReport(file: string, what: string, resources: readonly Resourc
   };
 }
 
+function nothingInIt(what: string): string {
+  return `there is no resource of ${what} in it, so that nothing was checked; a list that istioctl proxy-config prints is empty when the proxy has none of the kind`;
+}
+
 async function meshReport(file: string, opensIdentity: boolean): Promise<Report> {
   const { text } = await readConfigFile(file);
   const parsed = await parseMeshFile(text, file);
   const { identity } = parsed;
   const { error, warning } =
     identity === undefined || !opensIdentity ? {} : await checkIdentityFiles(identity, dirname(file), systemClock);
-  if (error !== undefined)
-    return {
-      status: 1,
-      facts: { error, problems: [{ path: 'identity', reason: error }] },
-      text: `${file} has a mistake:\n  ${error}`,
-    };
+  if (error !== undefined) return mistake(file, 'identity', error);
   const services = Object.keys(parsed.services);
   const warnings = translateMeshFile(parsed).unhonoured.map(({ path, reason }) => ({ path, reason }));
   return {

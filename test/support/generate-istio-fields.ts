@@ -8,6 +8,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
 
 const version = 'v1.31.0-rc.0.0.20260824154656-b943409680a7';
@@ -17,7 +18,24 @@ interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly items?: Schema;
   readonly additionalProperties?: Schema | boolean;
+  readonly required?: readonly string[];
+  readonly oneOf?: readonly Alternative[];
+  readonly allOf?: readonly { readonly oneOf?: readonly Alternative[] }[];
+  readonly enum?: readonly string[];
+  readonly pattern?: string;
+  readonly format?: string;
+  readonly nullable?: boolean;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly minItems?: number;
+  readonly maxItems?: number;
+  readonly 'x-kubernetes-validations'?: readonly { readonly rule: string }[];
   readonly 'x-kubernetes-preserve-unknown-fields'?: boolean;
+}
+interface Alternative {
+  readonly required?: readonly string[];
 }
 interface Definition {
   readonly spec: {
@@ -31,18 +49,67 @@ interface Definition {
   };
 }
 
-/** `a,b[{c}],d{e},f<{g}>,h*`: lists, objects, maps by key, and what may hold anything. */
-function notation(schema: Schema): string {
-  if (schema.items !== undefined) return `[${notation(schema.items)}]`;
-  if (schema.properties !== undefined) return `{${fields(schema.properties)}}`;
-  if (typeof schema.additionalProperties === 'object') return `<${notation(schema.additionalProperties)}>`;
-  return schema.type === 'object' || schema['x-kubernetes-preserve-unknown-fields'] === true ? '*' : '';
+/** Lists of allowed words, and patterns of texts: each is written once. */
+const enums: string[] = [];
+const patterns: string[] = [];
+
+function placeIn(list: string[], entry: string): number {
+  if (!list.includes(entry)) list.push(entry);
+  return list.indexOf(entry);
 }
 
-function fields(properties: Readonly<Record<string, Schema>>): string {
-  return Object.entries(properties)
-    .map(([name, schema]) => `${name}${notation(schema)}`)
+/** See the head of the generated file. */
+function notation(schema: Schema): string {
+  if (schema.items !== undefined) return `[${notation(schema.items)}]${range(schema.minItems, schema.maxItems)}`;
+  if (schema.properties !== undefined) return `{${fields(schema)}${groups(schema)}}`;
+  if (typeof schema.additionalProperties === 'object') return `<${notation(schema.additionalProperties)}>`;
+  if (schema.type === 'object' || schema['x-kubernetes-preserve-unknown-fields'] === true) return '*';
+  return `${valueType(schema)}${schema.nullable === true ? '?' : ''}`;
+}
+
+function fields({ properties, required = [] }: Schema): string {
+  return Object.entries(properties!)
+    .map(([name, schema]) => `${name}${required.includes(name) ? '!' : ''}${notation(schema)}`)
     .join(',');
+}
+
+/** Fields of which one may be there at most: each alternative requires one of them, but for the one that is none of them. */
+function groups({ oneOf, allOf = [] }: Schema): string {
+  return [{ oneOf }, ...allOf]
+    .map((group) => (group.oneOf ?? []).flatMap(({ required = [] }) => required))
+    .filter((names) => names.length > 1)
+    .map((names) => `|${names.join(' ')}`)
+    .join('');
+}
+
+function valueType(schema: Schema): string {
+  switch (schema.type) {
+    case 'boolean':
+      return ':b';
+    case 'integer': {
+      const isInt32 = schema.format === 'int32' && schema.minimum === undefined && schema.maximum === undefined;
+      return isInt32 ? ':I' : `:i${range(schema.minimum, schema.maximum)}`;
+    }
+    case 'number':
+      return `:n${range(schema.minimum, schema.maximum)}`;
+    case 'string':
+      return textType(schema);
+    default:
+      throw new Error(`no notation for a ${schema.type}`);
+  }
+}
+
+function textType(schema: Schema): string {
+  if (schema.enum !== undefined) return `:e${placeIn(enums, schema.enum.join(' '))}`;
+  if (schema.pattern !== undefined) return `:p${placeIn(patterns, schema.pattern)}`;
+  if (schema.format === 'byte') return ':y';
+  if (schema['x-kubernetes-validations']?.some(({ rule }) => rule.includes('duration(self)')) === true) return ':D';
+  const length = range(schema.minLength, schema.maxLength);
+  return length === '' ? '' : `:s${length}`;
+}
+
+function range(min: number | undefined, max: number | undefined): string {
+  return min === undefined && max === undefined ? '' : `${min ?? ''}..${max ?? ''}`;
 }
 
 function schemaFile(folder: string): string {
@@ -63,14 +130,29 @@ const rows = definitions.map(({ spec }) => {
   const text = `${spec.group} ${spec.versions.map(({ name }) => name).join(' ')} ${notation(schema!)}`;
   return `  ${spec.names.kind}:\n    '${text}',\n`;
 });
+const listed = (list: readonly string[]): string => list.map((entry) => `  ${JSON.stringify(entry)},\n`).join('');
+const target = fileURLToPath(new URL('../../src/cli/istio/istio-fields.ts', import.meta.url));
 writeFileSync(
-  new URL('../../src/cli/istio/istio-fields.ts', import.meta.url),
+  target,
   `/**
- * Fields of Istio's resources, generated from istio.io/api ${version}
- * by test/support/generate-istio-fields.ts: the group, its versions, and the fields of \`spec\` as \`a,b[{c}],d{e},f<{g}>,h*\`: lists,
- * objects, maps by key, and what may hold anything.
+ * Fields of Istio's resources, GENERATED from istio.io/api ${version} by
+ * test/support/generate-istio-fields.ts: do not edit. Of each kind: the group, its versions, and the fields of \`spec\`.
+ *
+ * \`{a,b!,c}\` is an object (\`!\`: the field must be there), and \`|a b\` at its end says that one of these may be there at most;
+ * \`[…]\` a list, \`<…>\` a map by key, \`*\` anything. A value has its type behind it: none or \`:s\` a text, \`:b\` a boolean, \`:i\` a
+ * whole number (\`:I\` one of 32 bits), \`:n\` a number, \`:D\` a duration, \`:y\` bytes, \`:eN\` one of the words, \`:pN\` a text of the pattern; \`1..9\` bounds the
+ * number, or the length of the text or of the list; \`?\`: null is a value too.
  */
 export const istioFields: Readonly<Record<string, string>> = {
 ${rows.toSorted().join('')}};
+
+/** Words that are allowed, for \`:eN\`. */
+export const istioEnums: readonly string[] = [
+${listed(enums)}];
+
+/** Patterns of texts, for \`:pN\`. */
+export const istioPatterns: readonly string[] = [
+${listed(patterns)}];
 `,
 );
+execFileSync('oxfmt', [target]);

@@ -1,8 +1,11 @@
 import { nearestName } from '../../base/nearest-name.ts';
 import { pathStep, type FieldFinding, type ResourceReport } from '../field-report.ts';
+import { destinationFindings, type DestinationRules } from './destinations.ts';
 import { fieldTreeFrom, type FieldTree } from './field-tree.ts';
 import { istioFields } from './istio-fields.ts';
+import { boundsFault, valueFault } from './value-fault.ts';
 import { verdicts, type Verdict } from './verdicts.ts';
+import { partsFaults, webhookFault } from './webhook-rules.ts';
 
 /** Whether the document is a resource of Kubernetes. */
 export function isKubernetesResource(document: object): boolean {
@@ -16,8 +19,11 @@ export function listedResources(document: object): readonly object[] {
   return isList ? items.filter((item): item is object => typeof item === 'object' && item !== null) : [document];
 }
 
-/** What of a resource of Istio is carried out. Fields that Istio does not have are refused: a misspelt one would be lost in silence. */
-export function examineIstio(resource: object): ResourceReport {
+/**
+ * What of a resource of Istio is carried out. Refused is what Istio refuses: fields that it does not have (a misspelt one would be lost in
+ * silence), values of another type, subsets that are not among `rules`. The pattern engine has to be loaded.
+ */
+export function examineIstio(resource: object, rules: DestinationRules): ResourceReport {
   const { apiVersion, kind, metadata, spec } = resource as Readonly<Record<string, unknown>>;
   const { name, namespace } = isMapping(metadata) ? metadata : {};
   const report = {
@@ -27,16 +33,33 @@ export function examineIstio(resource: object): ResourceReport {
   const notation = typeof kind === 'string' && Object.hasOwn(istioFields, kind) ? istioFields[kind]! : undefined;
   const fault = versionFault(String(apiVersion), String(kind), notation);
   if (notation === undefined || fault !== undefined)
-    return { ...report, carriedOut: [], withoutEffect: [], refused: [{ path: '', reason: fault ?? 'is not known here' }] };
+    return {
+      ...report,
+      carriedOut: [],
+      withoutEffect: [],
+      notes: [],
+      warnings: [],
+      refused: [{ path: '', reason: fault ?? 'is not known here' }],
+    };
   const tree = fieldTreeFrom(notation.slice(notation.indexOf('{')));
-  const walk = new Walk(verdicts[report.type] ?? []);
+  const walk = new Walk(report.type, verdicts[report.type] ?? []);
   for (const key of Object.keys(resource)) {
     if (['apiVersion', 'kind', 'metadata', 'spec', 'status'].includes(key)) continue;
     const near = nearestName(key, ['metadata', 'spec']);
     walk.refused.push({ path: key, reason: `is no field of a resource${near === undefined ? '' : `; did you mean ${near}?`}` });
   }
-  if (spec !== undefined && spec !== null) walk.visit(spec, tree, 'spec', '');
-  return { ...report, carriedOut: walk.carriedOut, withoutEffect: walk.withoutEffect, refused: walk.refused };
+  walk.visit(spec ?? {}, tree, 'spec', '');
+  const destinations = destinationFindings(resource, rules);
+  const refused = [...walk.refused, ...partsFaults(report.type, spec), ...destinations.refused];
+  const isRefused = new Set(refused.map(({ path }) => path));
+  return {
+    ...report,
+    carriedOut: walk.carriedOut.filter((path) => !isRefused.has(path)),
+    withoutEffect: walk.withoutEffect,
+    notes: walk.notes,
+    refused,
+    warnings: destinations.warnings,
+  };
 }
 
 function versionFault(apiVersion: string, kind: string, notation: string | undefined): string | undefined {
@@ -55,43 +78,84 @@ class Walk {
   readonly carriedOut: string[] = [];
   readonly withoutEffect: FieldFinding[] = [];
   readonly refused: FieldFinding[] = [];
+  readonly notes: FieldFinding[] = [];
+  private readonly kind: string;
   private readonly verdicts: readonly Verdict[];
 
-  constructor(list: readonly Verdict[]) {
+  constructor(kind: string, list: readonly Verdict[]) {
+    this.kind = kind;
     this.verdicts = list;
   }
 
   /** `path` is where the value stands, `pattern` the same without indices and keys. */
   visit(value: unknown, tree: FieldTree, path: string, pattern: string): void {
     const verdict = this.verdicts.find((each) => each.path === pattern && holds(each, value));
-    if (verdict !== undefined) this.withoutEffect.push({ path, reason: verdict.reason });
+    if (verdict?.effect === 'works') this.notes.push({ path, reason: verdict.reason });
+    else if (verdict?.effect === 'fails') this.refuse(path, verdict.reason);
+    else if (verdict !== undefined) this.withoutEffect.push({ path, reason: verdict.reason });
     // Below a field without effect only mistakes are looked for.
-    const below = verdict === undefined ? this : new Walk([]);
+    const below = verdict === undefined || verdict.effect === 'works' ? this : new Walk(this.kind, []);
     below.descend(value, tree, path, pattern);
     if (below !== this) this.refused.push(...below.refused);
   }
 
   private descend(value: unknown, tree: FieldTree, path: string, pattern: string): void {
-    if (tree.kind === 'value' || tree.kind === 'anything') {
-      if (tree.kind === 'value' && typeof value === 'object' && value !== null)
-        this.refused.push({ path, reason: `must be a value, not ${Array.isArray(value) ? 'a list' : 'an object'}` });
-      else this.carriedOut.push(path);
-    } else if (tree.kind === 'list') {
-      if (!Array.isArray(value)) this.refused.push({ path, reason: 'must be a list' });
-      else for (const [index, element] of value.entries()) this.visit(element, tree.of, `${path}[${index}]`, `${pattern}[]`);
-    } else if (!isMapping(value)) {
-      this.refused.push({ path, reason: 'must be an object' });
-    } else if (tree.kind === 'map') {
-      for (const [key, element] of Object.entries(value)) this.visit(element, tree.of, `${path}${pathStep(key)}`, `${pattern}<>`);
-    } else {
-      if (Object.keys(value).length === 0) this.carriedOut.push(path);
-      for (const [key, element] of Object.entries(value)) {
-        const field = tree.fields.get(key);
-        const at = `${path}${pathStep(key)}`;
-        if (field !== undefined) this.visit(element, field, at, pattern === '' ? key : `${pattern}.${key}`);
-        else this.refused.push({ path: at, reason: unknownReason(key, [...tree.fields.keys()]) });
+    switch (tree.kind) {
+      case 'anything':
+        this.carriedOut.push(path);
+        break;
+      case 'value': {
+        const isNull = value === null && tree.isNullable;
+        this.judge(path, isNull ? undefined : (valueFault(value, tree.type) ?? webhookFault(this.kind, pattern, value)));
+        break;
       }
+      case 'list':
+        if (!Array.isArray(value)) {
+          this.refuse(path, 'must be a list');
+          break;
+        }
+        this.refuse(
+          path,
+          boundsFault(value.length, tree.length, (bounds) => `must have ${bounds} elements, not ${value.length}`),
+        );
+        for (const [index, element] of value.entries()) this.visit(element, tree.of, `${path}[${index}]`, `${pattern}[]`);
+        break;
+      default:
+        if (!isMapping(value)) this.refuse(path, 'must be an object');
+        else if (tree.kind === 'object') this.fieldsOf(value, tree, path, pattern);
+        else
+          for (const [key, element] of Object.entries(value))
+            this.visit(element, tree.of, `${path}${pathStep(key)}`, `${pattern}<>`);
     }
+  }
+
+  private fieldsOf(
+    value: Readonly<Record<string, unknown>>,
+    { fields, required, oneOf }: Extract<FieldTree, { kind: 'object' }>,
+    path: string,
+    pattern: string,
+  ): void {
+    if (Object.keys(value).length === 0 && path !== 'spec') this.carriedOut.push(path);
+    for (const name of required) if (!Object.hasOwn(value, name)) this.refuse(path, `has no ${name}, which has to be there`);
+    for (const names of oneOf) {
+      const there = names.filter((name) => Object.hasOwn(value, name));
+      if (there.length > 1) this.refuse(path, `has ${there.join(' and ')}, of which one may be there`);
+    }
+    for (const [key, element] of Object.entries(value)) {
+      const field = fields.get(key);
+      const at = `${path}${pathStep(key)}`;
+      if (field !== undefined) this.visit(element, field, at, pattern === '' ? key : `${pattern}.${key}`);
+      else this.refuse(at, unknownReason(key, [...fields.keys()]));
+    }
+  }
+
+  private judge(path: string, fault: string | undefined): void {
+    if (fault === undefined) this.carriedOut.push(path);
+    else this.refuse(path, fault);
+  }
+
+  private refuse(path: string, reason: string | undefined): void {
+    if (reason !== undefined) this.refused.push({ path, reason });
   }
 }
 

@@ -3,17 +3,22 @@
  * and that is read. A path names a field and all that is below it; `[]` stands for the elements of lists, `<>` for the keys of maps.
  */
 
-/** Why a field has no effect; `when` = only where it holds one of these values (`!` before one: any other). */
+/**
+ * Why a field has no effect; `when` = only where it holds one of these values (`!` before one: any other). With the effect `fails`
+ * requests fail because of it, with `works` it is carried out, and there is something to know about it.
+ */
 export interface Verdict {
   readonly path: string;
   readonly reason: string;
+  readonly effect?: 'fails' | 'works';
   readonly when?: readonly string[];
 }
 
 const wayIn = 'the way in is not carried out by this version';
 const sockets = 'is about raw connections, which no HTTP client of a program opens through the mesh';
 const gateways = 'is for gateways, which are proxies of their own';
-const files = 'names files of a proxy, which are not read here; connections fail until such a secret is delivered';
+const files =
+  'is a file of the pod, which the preset `istioControlPlane` reads and watches; other control planes of meshfetch do not';
 const telemetry = 'is not taken over: what is told goes to the OpenTelemetry SDK of the process';
 
 const trafficPolicy = (at: string): readonly Verdict[] => [
@@ -30,10 +35,14 @@ const connection = (at: string): readonly Verdict[] => [
   { path: `${at}.connectionPool.http.http2KeepAlive`, reason: 'the runtime has its own' },
   { path: `${at}.connectionPool.tcp.tcpKeepalive`, reason: 'the runtime has its own' },
   { path: `${at}.connectionPool.tcp.idleTimeout`, reason: sockets },
-  { path: `${at}.tls.clientCertificate`, reason: files },
-  { path: `${at}.tls.privateKey`, reason: files },
-  { path: `${at}.tls.caCertificates`, reason: files },
-  { path: `${at}.tls.caCrl`, reason: files },
+  { path: `${at}.tls.clientCertificate`, effect: 'works', reason: files },
+  { path: `${at}.tls.privateKey`, effect: 'works', reason: files },
+  { path: `${at}.tls.caCertificates`, effect: 'works', reason: files },
+  {
+    path: `${at}.tls.caCrl`,
+    effect: 'fails',
+    reason: 'revoked certificates are not looked up in a file, so that every connection fails',
+  },
   { path: `${at}.tls.credentialName`, reason: gateways },
   {
     path: `${at}.tls.insecureSkipVerify`,

@@ -147,7 +147,9 @@ kind: DestinationRule
 metadata: { name: orders, namespace: shop }
 spec:
   host: orders
-  trafficPolicy: { tls: { mode: SIMPLE, caCertificates: /etc/ca.pem } }
+  trafficPolicy:
+    tls: { mode: SIMPLE, caCertificates: /etc/ca.pem }
+    connectionPool: { tcp: { connectTimeout: 1s, tcpKeepalive: { probes: 3 } } }
 `;
 
 describe('a file with resources of Istio', () => {
@@ -169,10 +171,15 @@ describe('a file with resources of Istio', () => {
 
   it('is reported on field by field', async () => {
     const [{ carriedOut, withoutEffect, refused } = assert.fail()] = (await facts(destination, '--all')).resources;
-    assert.deepEqual(carriedOut, ['spec.host', 'spec.trafficPolicy.tls.mode']);
+    assert.deepEqual(carriedOut, [
+      'spec.host',
+      'spec.trafficPolicy.tls.mode',
+      'spec.trafficPolicy.tls.caCertificates',
+      'spec.trafficPolicy.connectionPool.tcp.connectTimeout',
+    ]);
     assert.deepEqual(
       withoutEffect.map(({ path }) => path),
-      ['spec.trafficPolicy.tls.caCertificates'],
+      ['spec.trafficPolicy.connectionPool.tcp.tcpKeepalive'],
     );
     assert.deepEqual(refused, []);
   });
@@ -186,9 +193,9 @@ describe('a file with resources of Istio', () => {
     },
     {
       name: 'misspelt-below-what-has-no-effect',
-      from: 'caCertificates: /etc/ca.pem',
-      to: 'caCertificates: /etc/ca.pem, mod: x',
-      reason: /tls\.mod .*did you mean mode\?/,
+      from: 'probes: 3',
+      to: 'probs: 3',
+      reason: /tcpKeepalive\.probs .*did you mean probes\?/,
     },
     {
       name: 'misspelt-kind',
@@ -208,7 +215,7 @@ describe('a file with resources of Istio', () => {
       name: 'list-in-place-of-a-text',
       from: 'host: orders',
       to: 'host: [orders]',
-      reason: /spec\.host +must be a value, not a list/,
+      reason: /spec\.host +must be a text, not a list/,
     },
     {
       name: 'text-in-place-of-an-object',

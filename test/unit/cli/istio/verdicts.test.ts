@@ -1,8 +1,8 @@
 /** The table of what is not carried out names fields that Istio has. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { fieldTreeFrom, type FieldTree } from '../../../../src/cli/istio/field-tree.ts';
-import { istioFields } from '../../../../src/cli/istio/istio-fields.ts';
+import { fieldTreeFrom, type Bounds, type FieldTree, type ValueType } from '../../../../src/cli/istio/field-tree.ts';
+import { istioEnums, istioFields, istioPatterns } from '../../../../src/cli/istio/istio-fields.ts';
 import { verdicts } from '../../../../src/cli/istio/verdicts.ts';
 
 /** The part of a tree that a path names; undefined when there is none. */
@@ -16,16 +16,49 @@ function partAt(tree: FieldTree, path: string): FieldTree | undefined {
   return part;
 }
 
+const boundsText = ({ min, max }: Bounds): string => (min === undefined && max === undefined ? '' : `${min ?? ''}..${max ?? ''}`);
+
+function typeText(type: ValueType): string {
+  switch (type.kind) {
+    case 'boolean':
+      return ':b';
+    case 'duration':
+      return ':D';
+    case 'bytes':
+      return ':y';
+    case 'word':
+      return `:e${istioEnums.indexOf(type.words.join(' '))}`;
+    case 'pattern':
+      return `:p${istioPatterns.indexOf(type.pattern)}`;
+    case 'text':
+      return boundsText(type) === '' ? '' : `:s${boundsText(type)}`;
+    case 'whole':
+      return type.min === -(2 ** 31) ? ':I' : `:i${boundsText(type)}`;
+    default:
+      return `:n${boundsText(type)}`;
+  }
+}
+
 const treeOf = (kind: string): FieldTree => fieldTreeFrom(istioFields[kind]!.slice(istioFields[kind]!.indexOf('{')));
 
 describe('the fields of Istio', () => {
   it('are read from their notation as it is written', () => {
     const text = (tree: FieldTree): string => {
-      if (tree.kind === 'value') return '';
-      if (tree.kind === 'anything') return '*';
-      if (tree.kind === 'list') return `[${text(tree.of)}]`;
-      if (tree.kind === 'map') return `<${text(tree.of)}>`;
-      return `{${[...tree.fields].map(([name, field]) => `${name}${text(field)}`).join(',')}}`;
+      switch (tree.kind) {
+        case 'value':
+          return `${typeText(tree.type)}${tree.isNullable ? '?' : ''}`;
+        case 'anything':
+          return '*';
+        case 'list':
+          return `[${text(tree.of)}]${boundsText(tree.length)}`;
+        case 'map':
+          return `<${text(tree.of)}>`;
+        default: {
+          const sign = (name: string): string => (tree.required.includes(name) ? '!' : '');
+          const fields = [...tree.fields].map(([name, field]) => `${name}${sign(name)}${text(field)}`).join(',');
+          return `{${fields}${tree.oneOf.map((names) => `|${names.join(' ')}`).join('')}}`;
+        }
+      }
     };
     for (const notation of Object.values(istioFields)) {
       const written = notation.slice(notation.indexOf('{'));
