@@ -47,6 +47,7 @@ export function restartedByCertificate(client: AdsClient, certificates: Certific
   return {
     subscribe: (typeUrl, name) => client.subscribe(typeUrl, name),
     unsubscribe: (typeUrl, name) => client.unsubscribe(typeUrl, name),
+    restored: (typeUrl, names) => client.restored(typeUrl, names),
     async run(listener, signal) {
       let restart: AbortController | undefined;
       certificates.onChange(() => {

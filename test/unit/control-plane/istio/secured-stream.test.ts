@@ -79,6 +79,7 @@ describe('restartedByCertificate', () => {
       streams,
       subscribe: () => {},
       unsubscribe: () => {},
+    restored: () => {},
       run(listener, signal) {
         streams.push(identity.next() !== undefined);
         listener.onStatus({ state: 'connected' });
