@@ -24,7 +24,7 @@ export interface IdentityStatus {
     /** Milliseconds since 1970. */
     readonly notBeforeMs: number;
     readonly notAfterMs: number;
-    /** Whole days until it expires, rounded down; negative afterwards. */
+    /** Days until it expires, rounded down to hundredths (a quarter of an hour): mesh certificates live for hours. Negative afterwards. */
     readonly daysLeft: number;
   };
   readonly trustBundle?: {
@@ -44,6 +44,10 @@ export interface IdentityStatus {
 }
 
 const dayMs = 86_400_000;
+
+function daysUntil(endMs: number, nowMs: number): number {
+  return Math.floor((100 * (endMs - nowMs)) / dayMs) / 100;
+}
 
 /** The view of one name at the wall-clock time `nowMs`. */
 export function identityStatus(
@@ -65,7 +69,7 @@ export function identityStatus(
         state: nowMs > svid.notAfterMs ? 'expired' : nowMs < svid.notBeforeMs ? 'not-yet-valid' : 'valid',
         notBeforeMs: svid.notBeforeMs,
         notAfterMs: svid.notAfterMs,
-        daysLeft: Math.floor((svid.notAfterMs - nowMs) / dayMs),
+        daysLeft: daysUntil(svid.notAfterMs, nowMs),
       },
     }),
     ...(trustBundle && {
@@ -75,7 +79,7 @@ export function identityStatus(
         generation: trustBundle.generation,
         state: nowMs > trustBundle.notAfterMs ? 'expired' : 'valid',
         notAfterMs: trustBundle.notAfterMs,
-        daysLeft: Math.floor((trustBundle.notAfterMs - nowMs) / dayMs),
+        daysLeft: daysUntil(trustBundle.notAfterMs, nowMs),
         ...(trustBundle.federated.length > 0 && {
           federated: trustBundle.federated.map(({ certificates: _certificates, ...bundle }) => bundle),
         }),

@@ -226,10 +226,12 @@ describe('the identity store', () => {
         sourceStatus: { state: 'connected' },
       },
     ]);
-    await own.advance(25 * hourMs);
+    await own.advance(23 * hourMs);
+    assert.equal(aged.statuses()[0]?.svid?.daysLeft, 0.04, 'the last hour is no 0');
+    await own.advance(2 * hourMs);
     const [status] = aged.statuses();
     assert.equal(status?.svid?.state, 'expired');
-    assert.equal(status.svid.daysLeft, -1); // an hour ago, rounded down
+    assert.equal(status.svid.daysLeft, -0.05); // an hour ago, rounded down
     assert.equal(store.statuses().length, 0);
   });
 
