@@ -92,7 +92,7 @@ export function meshStatus(mesh: {
       panic: cluster.group('')?.isPanic ?? false,
       ...meanWeight([...cluster.hosts]),
       priorities: cluster.group('')?.loadOfPriorities() ?? [],
-      forecast: cluster.detection.forecast.read(now),
+      forecast: roundedForecast(cluster.detection.forecast.read(now)),
       retryBudgetLeft: cluster.retryBudgetLeft(now),
       limitsReached: cluster.limits.reached(),
       ...(cluster.breaker !== undefined && { circuitBreaker: cluster.breaker.view(now) }),
@@ -117,6 +117,23 @@ function withFindings(status: SourceStatus, findings: SourceFindings | undefined
     rejected: [...status.rejected, ...findings.rejected],
     unhonoured: [...status.unhonoured, ...findings.unhonoured],
   };
+}
+
+/** Four digits are more than the estimates are worth. */
+function roundedForecast(forecast: Forecast): Forecast {
+  const { endpointHours, failuresPerEndpointDay, meanRepairMs, expectedDown, lossesNextHour } = forecast;
+  return {
+    ...forecast,
+    endpointHours: rounded(endpointHours),
+    failuresPerEndpointDay: rounded(failuresPerEndpointDay),
+    meanRepairMs: rounded(meanRepairMs),
+    expectedDown: rounded(expectedDown),
+    lossesNextHour: lossesNextHour.map(rounded),
+  };
+}
+
+function rounded(value: number): number {
+  return Number(value.toPrecision(4));
 }
 
 function meanWeight(hosts: readonly { readonly weight: number }[]) {

@@ -43,6 +43,9 @@ export interface HostsOut {
   readonly open: number;
 }
 
+/** Where there is no host, nobody gets a request and nobody panics. */
+const noLoad: PriorityLoad = { healthyPercent: 0, degradedPercent: 0, isPanic: false };
+
 export class HostGroup {
   readonly name: string;
   /** By the hash of a request: slow start and suspicion do not move its hosts. */
@@ -152,7 +155,8 @@ export class HostGroup {
     if (this.isStale) this.settle();
     return this.levels.map(({ pool }, priority) => {
       const { healthy, degraded } = pool.counts;
-      return { priority, hosts: pool.hosts.length, healthy, degraded, ...this.loads[priority]! };
+      const load = this.hosts.length === 0 ? noLoad : this.loads[priority]!;
+      return { priority, hosts: pool.hosts.length, healthy, degraded, ...load };
     });
   }
 

@@ -367,6 +367,19 @@ describe('a group of hosts', () => {
     assert.deepEqual(drawn([0, 1, 2]), new Set([0]));
   });
 
+  it('says of a group without hosts that nobody gets anything, and that there is no panic', () => {
+    const group = groupOf([]);
+    assert.equal(group.isPanic, false);
+    for (const { hosts, healthyPercent, degradedPercent, isPanic } of group.loadOfPriorities())
+      assert.deepEqual([hosts, healthyPercent, degradedPercent, isPanic], [0, 0, 0, false]);
+    const left = groupOf([{ healthy: 1 }]);
+    left.setHosts([]);
+    assert.deepEqual(
+      left.loadOfPriorities().map(({ healthyPercent, isPanic }) => [healthyPercent, isPanic]),
+      [[0, false]],
+    );
+  });
+
   it('says what each priority gets', () => {
     const group = groupOf([
       { healthy: 1, unhealthy: 3 },
