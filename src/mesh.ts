@@ -120,7 +120,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
       config.settleWaiters();
       if (want.kind === 'cluster') config.endpointsAbsent(source, want.name);
     },
-    onStatus: statusPublisher(telemetry),
+    onStatus: statusPublisher(telemetry, stop.signal),
   });
 
   const config = new LiveConfig(

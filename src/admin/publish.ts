@@ -25,12 +25,21 @@ export function publishIdentity(telemetry: Telemetry, identities: IdentityStore,
   }
 }
 
+/** Resources of one update that an event names. */
+const maxNamed = 20;
+
 /** Tells what became of an update. */
 export function publishApplied(telemetry: Telemetry, source: string, result: ApplyResult, version: string): void {
   const { accepted, rejected, unhonoured } = result;
   // One that only removes names nothing that it brings.
   if (accepted.length > 0 || rejected.length === 0)
-    telemetry.publish('config:applied', () => ({ source, version, accepted: accepted.length, unhonoured }));
+    telemetry.publish('config:applied', () => ({
+      source,
+      version,
+      accepted: accepted.length,
+      resources: accepted.slice(0, maxNamed),
+      unhonoured,
+    }));
   if (rejected.length > 0) {
     telemetry.publish('config:rejected', () => ({
       source,
@@ -41,10 +50,14 @@ export function publishApplied(telemetry: Telemetry, source: string, result: App
   }
 }
 
-/** Tells of the state of each source when it changes, and of an update that was refused as a whole. */
-export function statusPublisher(telemetry: Telemetry): (source: string, status: ControlPlaneStatus) => void {
+/**
+ * Tells of the state of each source when it changes, and of an update that was refused as a whole. That connections end with the mesh
+ * (`signal`) is no news.
+ */
+export function statusPublisher(telemetry: Telemetry, signal: AbortSignal): (source: string, status: ControlPlaneStatus) => void {
   const told = new Map<string, string>();
   return (source, { state, error, problems, refused }) => {
+    if (signal.aborted) return;
     if (refused !== undefined)
       telemetry.publish('config:rejected', () => ({
         source,

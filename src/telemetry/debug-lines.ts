@@ -9,6 +9,7 @@
 import type { Problem } from '../model/contracts.ts';
 import type {
   BreakerEvent,
+  ConfigAppliedEvent,
   EventName,
   EventPayloads,
   FailureType,
@@ -23,7 +24,7 @@ const maxValueLength = 200;
 const maxLineLength = 1000;
 /** Longest error of a control plane, which lists mistakes. */
 const maxErrorLength = 700;
-/** Problems of one update that are printed; the rest is counted. */
+/** Problems or resources of one update that are printed; the rest is counted. */
 const maxProblems = 5;
 
 const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
@@ -75,10 +76,18 @@ function left(budget: number | undefined): string {
 
 function problems(list: readonly Problem[]): string {
   const shown = list.slice(0, maxProblems).map(({ key, path, reason }) => {
-    return `${printable(`${key.kind} ${key.name}`)} at ${printable(path)}: ${printable(reason)}`;
+    return `${printable(`${key.kind} ${key.name}`)}${path === '' ? '' : ` at ${printable(path)}`}: ${printable(reason)}`;
   });
   if (list.length > maxProblems) shown.push(`and ${list.length - maxProblems} more`);
   return shown.join('; ');
+}
+
+/** `1 resource (cluster orders)`. */
+function applied({ accepted, resources }: ConfigAppliedEvent): string {
+  const count = `${accepted} ${accepted === 1 ? 'resource' : 'resources'}`;
+  if (accepted === 0) return count;
+  const names = resources.slice(0, maxProblems).map(({ kind, name }) => printable(`${kind} ${name}`));
+  return `${count} (${names.join(', ')}${accepted > names.length ? ` and ${accepted - names.length} more` : ''})`;
 }
 
 const denials: Readonly<Record<RetryDenial, string>> = {
@@ -125,7 +134,7 @@ const lines: { readonly [N in Exclude<EventName, 'attempt:end'>]: (event: EventP
   'breaker:half-open': breaker('is half open: one probe goes through'),
   'breaker:closed': breaker('closed'),
   'config:applied': (event) =>
-    `config ${event.version === undefined ? '' : `${printable(event.version)} `}from ${printable(event.source)} applied: ${event.accepted} resources${event.unhonoured.length === 0 ? '' : `; without effect: ${problems(event.unhonoured)}`}`,
+    `config ${event.version === undefined ? '' : `${printable(event.version)} `}from ${printable(event.source)} applied: ${applied(event)}${event.unhonoured.length === 0 ? '' : `; without effect: ${problems(event.unhonoured)}`}`,
   'config:rejected': (event) =>
     `config ${event.version === undefined ? '' : `${printable(event.version)} `}from ${printable(event.source)} REJECTED, the last good one stays in force: ${printable(event.reason)}${event.problems.length === 0 ? '' : `: ${problems(event.problems)}`}`,
   'identity:rotated': (event) =>

@@ -113,6 +113,7 @@ export const eventTable: { readonly [N in EventName]: { readonly doc: string; re
       source: 'Control plane that sent it.',
       version: 'Its version.',
       accepted: 'Resources of the update that are in force.',
+      resources: 'Kind and name of those, the first twenty.',
       unhonoured: 'Fields that were understood and have no effect: key, path, reason.',
     },
   },

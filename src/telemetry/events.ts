@@ -4,6 +4,7 @@
  */
 import type { AttemptReport, MeshErrorCode } from '../base/errors.ts';
 import type { ControlPlaneStatus, Problem } from '../model/contracts.ts';
+import type { ResourceKey } from '../model/snapshot.ts';
 import type { RetryCondition } from '../model/retry-conditions.ts';
 
 /** Why a request or an attempt failed: the code of the error, or `cancelled` when the caller (or a hedge that won) ended it. */
@@ -103,6 +104,8 @@ export interface ConfigAppliedEvent {
   readonly source: string;
   readonly version?: string | undefined;
   readonly accepted: number;
+  /** Kinds and names of those, the first twenty. */
+  readonly resources: readonly ResourceKey[];
   readonly unhonoured: readonly Problem[];
 }
 

@@ -58,7 +58,16 @@ const update = (...set: ConfigUpdate['set']): ConfigUpdate => ({ version: '7', s
 describe('a mesh tells', () => {
   it('what of an update is in force', async () => {
     const events = await heard('config:applied', source(update(cluster)));
-    assert.deepEqual(events, [{ mesh: 'web', source: 'test', version: '7', accepted: 1, unhonoured: [] }]);
+    assert.deepEqual(events, [
+      {
+        mesh: 'web',
+        source: 'test',
+        version: '7',
+        accepted: 1,
+        resources: [{ kind: 'cluster', name: cluster.name }],
+        unhonoured: [],
+      },
+    ]);
   });
 
   it('what of an update was refused, and counts it', async () => {
@@ -230,5 +239,30 @@ describe('a mesh tells', () => {
     const refused = assert.rejects(ready, { code: 'MESH_CONFIG_TIMEOUT', message: /within 5000 ms: test is / });
     await clock.advance(5000);
     await refused;
+  });
+
+  it('nothing of a source that ends with it', async () => {
+    const clock = createVirtualClock();
+    const told: unknown[] = [];
+    const note = (event: unknown): void => void told.push(event);
+    subscribe('meshfetch:control-plane:state', note);
+    try {
+      const mesh = await createMesh({
+        clock,
+        controlPlane: {
+          name: 'ending',
+          async run({ sink, signal }) {
+            sink.status({ state: 'connected' });
+            await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+            sink.status({ state: 'disconnected', error: 'The client is destroyed' });
+          },
+        },
+      });
+      await mesh.close();
+      assert.doesNotMatch(JSON.stringify(told), /destroyed/);
+      assert.match(JSON.stringify(told), /"ending","state":"connected"/);
+    } finally {
+      unsubscribe('meshfetch:control-plane:state', note);
+    }
   });
 });

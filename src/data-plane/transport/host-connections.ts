@@ -241,7 +241,7 @@ export class HostConnections {
       this.endProbe(connection);
     });
     client.on('disconnect', (_origin, _targets, error) => {
-      if (connection.isConnected) this.options.onClosed?.(error.message);
+      if (connection.isConnected) this.options.onClosed?.(closedBy(error));
       connection.isConnected = false;
       // An idle socket that the peer or the idle timer closed: trim it. A busy one is settled by its request.
       if (connection.streams === 0) this.discard(connection);
@@ -283,4 +283,9 @@ export class HostConnections {
     if (this.all.size === 0) this.onEmpty?.();
     return true;
   }
+}
+
+/** Undici's own words for what nobody but this mesh does. */
+function closedBy({ message, code }: Error & { readonly code?: unknown }): string {
+  return code === 'UND_ERR_DESTROYED' || code === 'UND_ERR_CLOSED' ? 'the mesh closed it' : message;
 }

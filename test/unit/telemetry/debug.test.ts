@@ -125,9 +125,32 @@ describe('the debug lines', () => {
           source: 'file',
           version: '7',
           accepted: 3,
+          resources: [key, { kind: 'endpoints', name: 'orders' }],
           unhonoured: [{ key, path: 'services.orders.mirror', reason: 'is not supported' }],
         })),
-      line: 'config 7 from file applied: 3 resources; without effect: cluster orders at services.orders.mirror: is not supported',
+      line: 'config 7 from file applied: 3 resources (cluster orders, endpoints orders and 1 more); without effect: cluster orders at services.orders.mirror: is not supported',
+    },
+    {
+      name: 'config-applied-one',
+      act: (telemetry) =>
+        telemetry.publish('config:applied', () => ({
+          source: 'xds',
+          version: '7',
+          accepted: 1,
+          resources: [key],
+          unhonoured: [],
+        })),
+      line: 'config 7 from xds applied: 1 resource (cluster orders)',
+    },
+    {
+      name: 'config-rejected-without-a-path',
+      act: (telemetry) =>
+        telemetry.publish('config:rejected', () => ({
+          source: 'xds',
+          reason: 'a mistake',
+          problems: [{ key, path: '', reason: 'cannot be read' }],
+        })),
+      line: 'config from xds REJECTED, the last good one stays in force: a mistake: cluster orders: cannot be read',
     },
     {
       name: 'config-rejected',

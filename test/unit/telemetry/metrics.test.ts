@@ -45,7 +45,7 @@ function doEverything(telemetry: Telemetry): void {
   telemetry.publish('breaker:opened', () => ({ cluster: 'orders/v2', endpoint }));
   telemetry.publish('breaker:half-open', () => ({ cluster: 'orders/v2', endpoint }));
   telemetry.publish('breaker:closed', () => ({ cluster: 'orders/v2', endpoint }));
-  telemetry.publish('config:applied', () => ({ source: 'file', version: '7', accepted: 3, unhonoured: [] }));
+  telemetry.publish('config:applied', () => ({ source: 'file', version: '7', accepted: 3, resources: [], unhonoured: [] }));
   telemetry.publish('config:rejected', () => ({ source: 'file', reason: 'not YAML', problems: [] }));
   telemetry.publish('identity:rotated', () => ({ source: 'file', name: 'default', kind: 'svid', change: 'set', generation: 2 }));
   telemetry.publish('identity:rejected', () => ({ source: 'file', name: 'default', kind: 'svid', reason: 'expired' }));

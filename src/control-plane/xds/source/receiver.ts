@@ -53,15 +53,16 @@ export class Receiver {
     const { subscriptions, status } = this.parts;
     const refused: RefusedResource[] = [];
     // The stream has refused what is no resource; that is told of here.
-    const news: RefusedResource[] = [...response.broken];
+    const news: Problem[] = [...problemsOf(kind, response.broken)];
     for (const resource of response.resources) {
       if (pace.isOver) await pace.turn();
       if (!subscriptions.has(kind, resource.name)) continue;
       const verdict = await this.takeOne(kind, resource, pace);
       if (verdict === undefined) continue;
-      const refusal = { name: resource.name, reason: reasonOf(verdict.problems) };
-      refused.push(refusal);
-      if (verdict.isNews) news.push(refusal);
+      refused.push({ name: resource.name, reason: reasonOf(verdict.problems) });
+      if (!verdict.isNews) continue;
+      const key = keyOf(kind, resource.name);
+      news.push(...verdict.problems.map(({ path, reason }) => ({ key, path, reason })));
     }
     if (response.isWhole) await this.takeWhole(kind, response, pace);
     else this.takeRemovals(kind, response);
@@ -69,7 +70,7 @@ export class Receiver {
     else this.broken.delete(kind);
     status.setRefused(this.refused());
     if (news.length > 0) {
-      status.tell(response.version, news.length === 1 ? 'a mistake' : `${news.length} mistakes`, problemsOf(kind, news));
+      status.tell(response.version, news.length === 1 ? 'a mistake' : `${news.length} mistakes`, news);
     }
     return refused;
   }

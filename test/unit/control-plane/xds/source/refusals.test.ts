@@ -30,6 +30,19 @@ describe('a resource that cannot be used', () => {
     assert.notEqual(source.value('cluster', 'new|'), undefined, 'another of the same response is taken');
   });
 
+  it('is told of with its path and its reason apart, once', async () => {
+    await using source = await sourceOnStore();
+    await source.client.push('cluster', [badCluster('orders|')]);
+    await source.client.push('cluster', [badCluster('orders|')]);
+    const events = source.statuses.filter(({ refused }) => refused !== undefined);
+    assert.equal(events.length, 1);
+    const [problem] = events[0]!.problems!;
+    assert.deepEqual(problem!.key, { kind: 'cluster', name: 'orders|' });
+    assert.equal(problem!.path, 'connect_timeout');
+    assert.doesNotMatch(problem!.reason, /connect_timeout/);
+    assert.deepEqual(problem, source.findings().rejected[0]);
+  });
+
   it('is refused although nobody has asked for it', async () => {
     await using source = await sourceOnStore();
     const refused = await source.client.push('cluster', [badCluster('orders|')]);
