@@ -89,7 +89,7 @@ export function createAdsClient(options: AdsOptions): AdsClient {
     const what = name === everything ? `any ${typeName(typeUrl)}` : `${typeName(typeUrl)} ${name}`;
     const reason = `${link.server.address} did not send ${what} within ${timeoutMs / 1000} s`;
     const isSilent = !link.isServing && link !== links.at(-1);
-    if (isSilent) link.hasFailed = true;
+    if (isSilent) link.silent();
     if (isSilent || name === everything || link.server.features?.has(transientFeature)) link.warn(typeUrl, reason);
     else if (isAwaited(subscriptions.of(typeUrl), name)) absent(typeUrl, name, reason);
     fallBack();

@@ -1,8 +1,8 @@
 /**
  * One server of the list: its connection, its stream, and when it is tried again. A response is checked before the next one is read,
  * and each is answered in its turn. Trips when a connection fails or a stream ends before its first response; recovers at any response
- * (which starts the back-off over, gRFC A57), and where nothing that is wanted is missing when the stream stands: a server that has no
- * news says nothing. Such a stream starts the back-off over when it has stood for 10 s.
+ * (which starts the back-off over, gRFC A57), and when a stream stands to a server that has served before, or nothing that is wanted
+ * is missing: a server that has no news says nothing. Such a stream starts the back-off over when it has stood for 10 s.
  */
 import { reconnectBackoff } from '../../../base/backoff.ts';
 import type { Clock, Random, Timer } from '../../../base/runtime.ts';
@@ -62,6 +62,8 @@ export class ServerLink {
   /** Of the stream that stands: what a sign of life does, and the time after which silence is one. */
   private standing: { readonly good: () => void; calm: Timer | undefined } | undefined;
   private hasAnswered = false;
+  /** A response has come on any stream. */
+  private hasServed = false;
   private waitMs = 0;
   /** Times the interval of pings: a server that finds them too many says so once (gRFC A8). */
   private pingSpacing = 1;
@@ -122,8 +124,18 @@ export class ServerLink {
   rest(): void {
     const { standing, report } = this;
     if (standing === undefined || report.state === 'connected' || this.host.subscriptions.isMissing()) return;
+    this.stand(standing);
+  }
+
+  private stand(standing: NonNullable<typeof this.standing>): void {
     this.set({ ...this.freshReport(), state: 'connected' });
     standing.calm = this.host.clock.setTimer(standing.good, calmMs);
+  }
+
+  /** The stream stands, and the server has let the time run out before its first response: others may be asked. */
+  silent(): void {
+    this.hasFailed = true;
+    if (this.report.state === 'connected') this.set({ ...this.report, state: 'connecting' });
   }
 
   /** More is in use than the stream began with: where the server has not spoken of the kind yet, another stream begins with that. */
@@ -200,7 +212,9 @@ export class ServerLink {
         onOpen: () => {
           current.opened();
           this.standing = { good, calm: undefined };
-          this.rest();
+          // One that has served before may have no news, also of what it never had.
+          if (this.hasServed) this.stand(this.standing);
+          else this.rest();
         },
         onMessage: (bytes) => {
           if (signal.aborted || broken !== undefined) return;
@@ -245,6 +259,7 @@ export class ServerLink {
   private served(response: DiscoveryResponse): void {
     this.hasFailed = false;
     this.hasAnswered = true;
+    this.hasServed = true;
     const { report } = this;
     const identifier = response.controlPlane === '' ? report.identifier : response.controlPlane;
     if (report.state !== 'connected') this.set({ ...this.freshReport(), state: 'connected', identifier });

@@ -130,6 +130,20 @@ describe('a stream', () => {
       for (const wait of waits) assert.ok(wait <= 1400, `waited ${waits.join(', ')}`);
     });
 
+  it('to a server that has served stands without an answer, also where it never had all that is wanted', async (t) => {
+    const { client, server, heard, clock } = await withClient(t, { variant: 'delta' });
+    server.push(endpoints, { a: namedResource('a') });
+    client.subscribe(endpoints, 'a');
+    client.subscribe(endpoints, 'nowhere');
+    await server.seen(({ nonce }) => nonce !== '');
+    server.hang();
+    server.drop({ code: 14, details: 'going away' });
+    await heard.until(() => heard.statuses.at(-1)?.state === 'disconnected');
+    await clock.untilOpen(server, 2);
+    await heard.until(() => heard.statuses.at(-1)?.state === 'connected');
+    assert.equal(heard.responses.length, 1);
+  });
+
   it('on which nothing is missing, and that ends at once, is tried again later and later', async (t) => {
     const { client, server, heard, clock } = await withClient(t, { variant: 'delta' });
     server.push(cluster, { a: namedResource('a') });
