@@ -69,6 +69,8 @@ export class Delivery {
   private listenersInUse: ReadonlySet<string> = new Set();
   private isStarted = false;
   private isAllDirty = false;
+  /** Clusters that were set since it was told last what is absent. */
+  private justSet = new Set<string>();
   private dirtyEndpoints = new Set<string>();
   private running: Promise<readonly RefusedByStore[]> | undefined = undefined;
 
@@ -286,6 +288,11 @@ export class Delivery {
     ];
 
     const { set, refused } = await this.inForce.replace(wanted, this.version);
+    for (const { kind, name } of set) if (kind === 'cluster') this.justSet.add(name);
+    // What was found may not hold any more: the next run tells.
+    if (this.isAllDirty) return refused;
+    const justSet = this.justSet;
+    this.justSet = new Set();
     this.wants.tell(
       context.sink,
       (authority) => {
@@ -293,7 +300,7 @@ export class Delivery {
         return answer?.kind === 'absent' ? answer.reason : undefined;
       },
       (name) => whyNoCluster(name, this.wanted.get(name), this.parts),
-      new Set(set.flatMap(({ kind, name }) => (kind === 'cluster' ? [name] : []))),
+      justSet,
     );
     return refused;
   }

@@ -52,11 +52,13 @@ export class Receiver {
     if (kind === undefined) return [];
     const { subscriptions, status } = this.parts;
     const refused: RefusedResource[] = [];
+    const broken = new Set(response.broken.map(({ name }) => name));
     // The stream has refused what is no resource; that is told of here.
     const news: Problem[] = [...problemsOf(kind, response.broken)];
     for (const resource of response.resources) {
       if (pace.isOver) await pace.turn();
-      if (!subscriptions.has(kind, resource.name)) continue;
+      // One that is there twice is refused: nobody knows which of them is meant.
+      if (!subscriptions.has(kind, resource.name) || broken.has(resource.name)) continue;
       const verdict = await this.takeOne(kind, resource, pace);
       if (verdict === undefined) continue;
       refused.push({ name: resource.name, reason: reasonOf(verdict.problems) });

@@ -159,6 +159,17 @@ describe('a resource that cannot be used', () => {
     assert.equal(told(source).length, 1);
   });
 
+  it('is neither of two that have one name', async () => {
+    await using source = await sourceOnStore();
+    source.ask('orders|');
+    await source.client.push('cluster', [edsCluster('orders|')]);
+    const before = source.value('cluster', 'orders|');
+    const broken = [{ name: 'orders|', reason: 'it is twice in one response' }];
+    await source.client.push('cluster', [edsCluster('orders|', { connect_timeout: '2s' })], { broken });
+
+    assert.equal(source.value('cluster', 'orders|'), before);
+  });
+
   it('stays in the status where the stream refused it, until the next response of its kind', async () => {
     await using source = await sourceOnStore();
     const { client } = source;
