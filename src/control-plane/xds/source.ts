@@ -69,7 +69,7 @@ export interface XdsSourceOptions {
 
 /** Makes a source. `demand` may be called before `run`. */
 export function createXdsSource(options: XdsSourceOptions): ControlPlane {
-  const secrets = new SecretDelivery();
+  const secrets = new SecretDelivery((name) => (options.localSecrets?.has(name) === true ? name : `${options.name}/${name}`));
   let live: LiveSource | undefined;
   const early: { readonly want: Demand; readonly until: AbortSignal }[] = [];
   return {

@@ -46,6 +46,7 @@ export class LiveSource implements AdsListener {
       },
       ...(options.surroundings !== undefined && { surroundings: options.surroundings }),
       adaptCluster: adaptationOf(options),
+      secretName: secrets.named,
     };
     const { sink } = context;
     const { absences, subscriptions } = this;

@@ -15,7 +15,7 @@ import { outboundListenersFrom, type OutboundReading } from './listener.ts';
 import { Findings, type Finding, type Message } from './message.ts';
 import { routeTableFrom } from './route-configuration.ts';
 import { secretFrom } from './secret.ts';
-import { TlsSecrets, type ReceivedSecret } from './tls-secrets.ts';
+import { reservedName, TlsSecrets, type ReceivedSecret } from './tls-secrets.ts';
 
 export type { ReceivedSecret };
 
@@ -36,6 +36,8 @@ export interface ReadOptions {
   readonly extension?: (name: string, findings: Findings) => Message | undefined;
   /** The last word of a preset on a cluster. */
   readonly adaptCluster?: (cluster: ClusterConfig) => ClusterConfig;
+  /** The name by which the mesh knows a secret that the server names. Default: the same. */
+  readonly secretName?: (name: SecretRef) => SecretRef;
 }
 
 /** A listener: ways out, ways in, or neither (one for raw TCP). */
@@ -60,7 +62,7 @@ export interface ReadListener {
 export function readListener(bytes: Uint8Array, options: ReadOptions): ReadListener {
   const findings = new Findings();
   const message = messageFromWire(bytes, 'envoy.config.listener.v3.Listener', '', findings);
-  const tls = new TlsSecrets();
+  const tls = new TlsSecrets('refuse', options.secretName);
   const { surroundings } = options;
   // Several chains may name one filter: what one of them reads of it counts for all.
   const extensions = new Map<string, Message | undefined>();
@@ -147,7 +149,7 @@ export interface ReadCluster {
 export function readCluster(bytes: Uint8Array, options: ReadOptions): ReadCluster {
   const findings = new Findings();
   const message = messageFromWire(bytes, 'envoy.config.cluster.v3.Cluster', '', findings);
-  const tls = new TlsSecrets();
+  const tls = new TlsSecrets('refuse', options.secretName);
   const cluster = message && clusterFrom(message, tls);
   findings.reportUnread();
   if (cluster === undefined || findings.problems.length > 0)
@@ -186,6 +188,8 @@ export function readSecret(bytes: Uint8Array): ReadSecret {
   const findings = new Findings();
   const message = messageFromWire(bytes, 'envoy.extensions.transport_sockets.tls.v3.Secret', '', findings);
   const value = message && secretFrom(message);
+  const reserved = reservedName(message?.name('name') ?? '');
+  if (reserved !== undefined) message!.problem('name', reserved);
   findings.reportUnread();
   return { findings, ...(value !== undefined && findings.problems.length === 0 && { value }) };
 }

@@ -8,7 +8,7 @@ import type { Message } from './message.ts';
 import { structFrom } from './metadata.ts';
 import { certificateFrom } from './tls-material.ts';
 import { tlsParametersFrom } from './tls-parameters.ts';
-import { isRefusedName, type TlsSecrets } from './tls-secrets.ts';
+import { isRefusedName, reservedName, type TlsSecrets } from './tls-secrets.ts';
 import { socketOf } from './transport-socket.ts';
 import { providerName, validationFrom, type Validation } from './validation-context.ts';
 
@@ -102,7 +102,9 @@ export function secretName(config: Message | undefined, secrets: TlsSecrets): Se
   config?.skip('sds_config');
   const name = config?.name('name');
   if (config !== undefined && name === undefined) config.problem('name', 'must be the name of a secret');
-  return name === undefined ? undefined : secrets.refer(name);
+  const reserved = name === undefined || secrets.files === 'name' ? undefined : reservedName(name);
+  if (reserved !== undefined) config!.problem('name', reserved);
+  return name === undefined ? undefined : secrets.referToServer(name);
 }
 
 /** Name of the certificate that a `CommonTlsContext` shows. */

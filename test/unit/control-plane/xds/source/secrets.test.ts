@@ -67,8 +67,8 @@ describe('secrets of an xDS source', () => {
       ['+secret ours', '+secret roots'],
     );
     assert.deepEqual(await client.push('secret', [ours, roots]), []);
-    assert.equal(source.svids.get('ours')?.certificateChain.trim(), issued.certificateChain.trim());
-    assert.equal(source.bundles.get('roots')?.certificates.trim(), authority.certificate.trim());
+    assert.equal(source.svids.get('xds/ours')?.certificateChain.trim(), issued.certificateChain.trim());
+    assert.equal(source.bundles.get('xds/roots')?.certificates.trim(), authority.certificate.trim());
 
     end();
     await source.settled();
@@ -118,13 +118,33 @@ describe('secrets of an xDS source', () => {
     const end = source.ask('orders|');
     await source.client.push('cluster', [edsCluster('orders|', inline)]);
     assert.equal(source.svids.size, 1);
-    assert.match([...source.svids.keys()][0]!, /^inline:[0-9a-f]{16}$/);
+    assert.match([...source.svids.keys()][0]!, /^xds\/inline:[0-9a-f]{16}$/);
     assert.equal(said(source).includes(words), false);
 
     end();
     await source.settled();
     assert.deepEqual([source.svids.size, source.bundles.size], [0, 0]);
   });
+
+  const names: readonly { name: string; written: string }[] = [
+    { name: 'file', written: 'file:/etc/ca.pem' },
+    { name: 'provider', written: 'provider:workload' },
+    { name: 'inline', written: 'inline:0123456789abcdef' },
+    { name: 'refusal', written: 'not carried out: crl' },
+  ];
+  for (const { name, written } of names)
+    it(`could take a name that is given here: ${name}`, async () => {
+      await using source = await sourceOnStore();
+      source.ask('orders|');
+      const cluster = tls({ validation_context_sds_secret_config: { name: written, sds_config: { ads: {} } } });
+      const refused = await source.client.push('cluster', [edsCluster('orders|', cluster)]);
+      assert.match(JSON.stringify(refused), /must not begin with/);
+      await source.settled();
+      assert.deepEqual(
+        source.client.history.filter((line) => line.includes('secret')),
+        [],
+      );
+    });
 
   it('are in no refusal', async () => {
     await using source = await sourceOnStore();
