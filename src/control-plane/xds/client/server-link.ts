@@ -61,7 +61,8 @@ export class ServerLink {
   private abort: AbortController | undefined;
   /** Of the stream that stands: what a sign of life does, and the time after which silence is one. */
   private standing: { readonly good: () => void; calm: Timer | undefined } | undefined;
-  private hasAnswered = false;
+  /** Whether a response has come on the stream that stands. */
+  isServing = false;
   /** A response has come on any stream. */
   private hasServed = false;
   private waitMs = 0;
@@ -78,11 +79,6 @@ export class ServerLink {
 
   get isRunning(): boolean {
     return this.abort !== undefined;
-  }
-
-  /** Whether a response has come on the stream that stands. */
-  get isServing(): boolean {
-    return this.hasAnswered;
   }
 
   /** Connects, and goes on connecting until it is stopped. */
@@ -115,7 +111,7 @@ export class ServerLink {
     this.current = undefined;
     this.standing?.calm?.cancel();
     this.standing = undefined;
-    this.hasAnswered = false;
+    this.isServing = false;
     this.awaited.clear();
     this.warnings.clear();
   }
@@ -258,7 +254,7 @@ export class ServerLink {
 
   private served(response: DiscoveryResponse): void {
     this.hasFailed = false;
-    this.hasAnswered = true;
+    this.isServing = true;
     this.hasServed = true;
     const { report } = this;
     const identifier = response.controlPlane === '' ? report.identifier : response.controlPlane;
