@@ -16,7 +16,9 @@ import { watchFiles } from '../../base/watch-file.ts';
 import type { ControlPlaneStatus, IdentitySink } from '../../model/contracts.ts';
 import type { Svid } from '../../model/identity.ts';
 import { createCertificateRequest } from '../../security/certificate-request.ts';
+import { checkSvid } from '../../security/identity-material.ts';
 import { CaError, createCertificate, type CaOptions, type IssuedChain } from './ca-client.ts';
+import { issuedDoubt } from './issued-doubt.ts';
 
 /** Envoy's name of the secret that is our certificate. */
 export const certificateName = 'default';
@@ -73,8 +75,8 @@ export function createCertificateSource(options: CertificateSourceOptions): Cert
   const current = (): CurrentCertificate | undefined =>
     certificate !== undefined && certificate.notAfterMs > clock.wallNow() ? certificate : undefined;
 
-  /** One certificate more, in force. Rejects with the reason why there is none. */
-  async function renew(sink: IdentitySink, signal: AbortSignal): Promise<void> {
+  /** One certificate more, in force; what is odd about it. Rejects with the reason why there is none. */
+  async function renew(sink: IdentitySink, signal: AbortSignal): Promise<string | undefined> {
     const { pem: csr, privateKey } = await createCertificateRequest({ uris: [options.spiffeId] });
     const ask = (own: Svid | undefined): Promise<IssuedChain> => sign(ca, { csr, validitySeconds, current: own, signal });
     const own = current();
@@ -82,14 +84,20 @@ export function createCertificateSource(options: CertificateSourceOptions): Cert
       if (own === undefined || signal.aborted) throw error;
       return ask(undefined);
     });
-    if (signal.aborted) return;
+    if (signal.aborted) return undefined;
     const svid = { name: certificateName, certificateChain: issued.certificateChain, privateKey };
+    const bundle = { name: rootsName, certificates: issued.root };
+    // Both or none: a certificate of an answer whose roots are refused would be shown to peers that it cannot be verified for.
+    const good = checkSvid(svid, clock.wallNow());
+    if (!good.ok) throw new CaError(`the certificate of the CA ${ca.address} ${good.reason}`);
+    const roots = sink.setTrustBundle(bundle);
+    if (!roots.ok) throw new CaError(`the root of the CA ${ca.address} ${roots.reason}`);
     const verdict = sink.setSvid(svid);
     if (!verdict.ok) throw new CaError(`the certificate of the CA ${ca.address} ${verdict.reason}`);
-    const roots = sink.setTrustBundle({ name: rootsName, certificates: issued.root });
-    if (!roots.ok) throw new CaError(`the root of the CA ${ca.address} ${roots.reason}`);
     certificate = { ...svid, notAfterMs: new X509Certificate(issued.certificateChain).validToDate.getTime() };
     for (const listener of listeners) listener();
+    const doubt = issuedDoubt(issued, good.value.spiffeId, options.spiffeId);
+    return doubt && `the certificate of the CA ${ca.address} may be taken by nobody: ${doubt}`;
   }
 
   async function run(sink: IdentitySink, signal: AbortSignal): Promise<void> {
@@ -101,9 +109,9 @@ export function createCertificateSource(options: CertificateSourceOptions): Cert
     while (!signal.aborted) {
       wait.forget();
       try {
-        await renew(sink, signal);
+        const error = await renew(sink, signal);
         failures = 0;
-        report({ state: 'connected' });
+        report({ state: 'connected', ...(error !== undefined && { error }) });
         const lifetimeMs = (certificate?.notAfterMs ?? 0) - clock.wallNow();
         const jitterRatio = renewalJitterRatio * (2 * random() - 1);
         await wait.next('roots', clock.wallNow() + lifetimeMs * (renewalRatio + jitterRatio));

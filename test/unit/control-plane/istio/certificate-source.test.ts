@@ -40,6 +40,10 @@ describe('createCertificateSource', () => {
     /** The certificate that each call was made with. */
     readonly calls: readonly (Svid | undefined)[];
     authority: CertificateAuthority;
+    /** What the CA sends as its root. Default: its own. */
+    root?: string;
+    /** Whom the certificate is for. Default: who asks. */
+    names?: typeof names;
     /** What the CA says instead of a certificate. */
     answer: ((current: Svid | undefined) => Error | undefined) | undefined;
   }
@@ -73,8 +77,8 @@ describe('createCertificateSource', () => {
           const error = state.answer?.(current);
           if (error !== undefined) throw error;
           const period = validity(-minuteMs, validitySeconds * 1000, clock.wallNow());
-          const certificateChain = await signRequest(state.authority, csr, names, period);
-          return { certificateChain, root: state.authority.certificate };
+          const certificateChain = await signRequest(state.authority, csr, state.names ?? names, period);
+          return { certificateChain, root: state.root ?? state.authority.certificate };
         },
       }),
       authority: await testAuthority('istiod', validity(-60 * minuteMs, 24 * 60 * minuteMs, clock.wallNow())),
@@ -185,6 +189,30 @@ describe('createCertificateSource', () => {
     await writeFile(join(folder, 'token'), `token ${performance.now()}`);
     await state.clock.advance(5 * minuteMs);
     assert.equal(state.calls.length, 1);
+  });
+
+  it('put a certificate in force whose roots were refused', async () => {
+    const state = await start();
+    state.root = 'no certificate';
+    run(state);
+    await until(state, () => state.statuses.length === 2);
+    assert.match(state.statuses[1]?.error ?? '', /^no certificate: the root of the CA ca:15012 holds no PEM certificate/);
+    assert.deepEqual([state.store.svid('default'), state.store.trustBundle('ROOTCA')], [undefined, undefined]);
+  });
+
+  it('did not tell that a certificate is of another root than the one it came with, or for somebody else', async () => {
+    const state = await start();
+    state.root = (
+      await testAuthority('another', validity(-60 * minuteMs, 24 * 60 * minuteMs, state.clock.wallNow()))
+    ).certificate;
+    state.names = { uris: ['spiffe://cluster.local/ns/shop/sa/other'] };
+    run(state);
+    await until(state, () => state.statuses.length === 2);
+    assert.equal(state.statuses[1]?.state, 'connected');
+    assert.match(
+      state.statuses[1]?.error ?? '',
+      /does not lead to the root that .*; it is for spiffe:\/\/cluster\.local\/ns\/shop\/sa\/other, and spiffe:\/\/cluster\.local\/ns\/shop\/sa\/web was asked for$/,
+    );
   });
 
   it('backs off from a CA that refuses, and tells why once', async () => {
