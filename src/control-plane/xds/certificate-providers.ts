@@ -69,7 +69,7 @@ async function read(name: string, file: string, sink: IdentitySink): Promise<voi
  * that says what is wrong with it. Source: gRFC A87, SPIFFE Trust Domain and Bundle, section 4.
  */
 export function bundleFromMap(name: string, text: string): TrustBundle {
-  const map = JSON.parse(text) as { readonly trust_domains?: Readonly<Record<string, { readonly keys?: readonly MapKey[] }>> };
+  const map = parseMap(text);
   const domains = Object.entries(map.trust_domains ?? {}).map(([trustDomain, { keys = [] }]) => {
     const roots = keys.filter(({ use }) => use === 'x509-svid').map(({ x5c }) => x5c ?? []);
     for (const chain of roots)
@@ -80,6 +80,17 @@ export function bundleFromMap(name: string, text: string): TrustBundle {
   const [first, ...federated] = domains;
   if (first === undefined) throw new Error('the map has no trust_domains');
   return { name, ...first, ...(federated.length > 0 && { federated }) };
+}
+
+type BundleMap = { readonly trust_domains?: Readonly<Record<string, { readonly keys?: readonly MapKey[] }>> };
+
+function parseMap(text: string): BundleMap {
+  try {
+    return JSON.parse(text) as BundleMap;
+  } catch {
+    // The parser's own words quote the file, which may be a private key by mistake.
+    throw new Error('the map is not JSON');
+  }
 }
 
 interface MapKey {

@@ -49,6 +49,19 @@ describe('certificate providers', () => {
     }
   });
 
+  it('quoted a file that is no map of bundles in the status', () => {
+    const thrown = (text: string): string => {
+      try {
+        bundleFromMap('provider:x', text);
+        return '';
+      } catch (error) {
+        return String(error);
+      }
+    };
+    assert.equal(thrown('hunter2'), 'Error: the map is not JSON');
+    assert.equal(thrown('{ "a": hunter2 }'), 'Error: the map is not JSON');
+  });
+
   for (const { name, text, error } of [
     { name: 'no-domains', text: '{}', error: /no trust_domains/ },
     { name: 'no-roots', text: mapOf([{ use: 'jwt-svid' }]), error: /example.org has no key for x509-svid/ },
