@@ -6,7 +6,8 @@
  * name and other keys). Source: SPIFFE Trust Domain and Bundle standard, section 5: bundles of different trust domains are kept apart.
  *
  * What a path needs is what OpenSSL asks for: each issuer is a CA that may sign certificates, is valid now, and has no more CAs below it
- * than it allows. Intermediates with name constraints, which are not evaluated here, are no part of a path: rather refuse.
+ * than it allows. CAs with name constraints, which are not evaluated here, are no part of a path, roots neither: rather refuse. OpenSSL
+ * has looked at the constraints of the path that it found, and that may be another one.
  */
 import type { X509Certificate } from 'node:crypto';
 import { readCertificateExtensions } from './certificate-extensions.ts';
@@ -30,12 +31,14 @@ const maxShownCertificates = 10;
 
 /** The check over the bundles of our own trust domain and of those that are federated with it. */
 export function createFederationCheck(domains: readonly TrustDomainRoots[]): FederationCheck {
-  const rootsOf = new Map(domains.map(({ trustDomain, roots }) => [trustDomain, roots]));
+  const rootsOf = new Map(domains.map(({ trustDomain, roots }) => [trustDomain, roots.filter(isUnconstrained)]));
   return (certificate, trustDomain, wallNowMs) => {
     if (trustDomain === undefined) return 'the certificate has no SPIFFE ID, by whose trust domain the trust bundle is chosen';
     const roots = rootsOf.get(trustDomain);
     if (roots === undefined)
       return `there is no trust bundle for the trust domain ${quoteName(trustDomain)} of the certificate; federate with it, or do not call it`;
+    if (roots.length === 0)
+      return `the roots of ${quoteName(trustDomain)} have name constraints, which are not evaluated between trust domains; use roots without them`;
     const shown = shownWith(certificate);
     if (shown.length > maxShownCertificates)
       return `the chain has more than ${maxShownCertificates} certificates, which is more than is looked at`;

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { before, describe, it } from 'node:test';
+import { systemClock } from '../../../src/base/runtime.ts';
 import { createCertificateAuthority, type CertificateAuthority } from '../../../src/security/certificate-authority.ts';
 import { readCertificateExtensions } from '../../../src/security/certificate-extensions.ts';
+import { createFederationCheck } from '../../../src/security/federation.ts';
 import { createIdentityStore } from '../../../src/security/identity-store.ts';
 import { createVirtualClock } from '../../../src/testing/virtual-clock.ts';
 import { crossSign } from '../../support/cross-sign.ts';
@@ -55,6 +57,20 @@ describe('a trust bundle with federated trust domains', () => {
       ['other.test', 1, undefined],
       ['own.test', 0, 'is the second one for its trust domain'],
     ]);
+  });
+
+  it('trusted a root with name constraints for every name: nobody had looked at them', async () => {
+    const leaf = await other.issue({ uris: ['spiffe://other.test/orders'] }, validity(undefined, undefined, clock.wallNow()));
+    const verdict = (root: string): string | undefined =>
+      createFederationCheck([
+        { trustDomain: 'own.test', roots: [new X509Certificate(own.certificate)] },
+        { trustDomain: 'other.test', roots: [new X509Certificate(root)] },
+      ])(new X509Certificate(leaf.certificateChain), 'other.test', systemClock.wallNow());
+    assert.equal(verdict(await crossSign(other, other)), undefined);
+    assert.match(
+      verdict(await crossSign(other, other, { permittedDns: 'elsewhere' })) ?? '',
+      /"other\.test" have name constraints/,
+    );
   });
 
   it('changes with them, in whatever order they come', () => {
