@@ -116,6 +116,8 @@ function parse(file: Buffer, path: string, owner: string): SavedSnapshot {
   const header = JSON.parse(body.toString('utf8', 0, headerEnd)) as Header;
   if (header.owner !== owner) throw new Error(`${path} is the snapshot of another node or server`);
   let at = headerEnd + 1;
+  const end = header.resources.reduce((sum, { size }) => (Number.isSafeInteger(size) && size >= 0 ? sum + size : NaN), at);
+  if (end !== body.length) throw new Error(`${path} is damaged: it has ${body.length} bytes, and its parts have ${end}`);
   const resources = header.resources.map(({ kind, name, version, size }) => {
     const bytes = body.subarray(at, at + size);
     at += size;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { chmod, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -103,6 +104,25 @@ describe('a snapshot on the disk', () => {
         await assert.rejects(readSnapshot(folder, 'me'), reason);
       }));
   }
+
+  for (const { name, change } of [
+    { name: 'longer', change: (size: number) => size + 1 },
+    { name: 'shorter', change: (size: number) => size - 1 },
+    { name: 'below-nothing', change: () => -1 },
+    { name: 'no-number', change: () => 'all' },
+  ])
+    it(`gave resources bytes of others where its sizes are wrong: ${name}`, () =>
+      inFolder(async (folder) => {
+        await writeSnapshot(folder, 'me', saved);
+        const path = snapshotPath(folder, 'me');
+        const [title, , header, ...bytes] = (await readFile(path, 'latin1')).split('\n');
+        const parsed = JSON.parse(header!) as { resources: { size: number | string }[] };
+        parsed.resources[0]!.size = change(3);
+        const body = [JSON.stringify(parsed), ...bytes].join('\n');
+        const sum = createHash('sha256').update(Buffer.from(body, 'latin1')).digest('hex');
+        await writeFile(path, [title, sum, body].join('\n'), { encoding: 'latin1', mode: 0o600 });
+        await assert.rejects(readSnapshot(folder, 'me'), /is damaged: it has/);
+      }));
 
   it('is not used when it is the snapshot of another node under our name', () =>
     inFolder(async (folder) => {
