@@ -28,7 +28,7 @@ export class DestinationRules {
       const host = fieldOf(spec, 'host');
       if (kind !== 'DestinationRule' || typeof host !== 'string') return [];
       const subsets = each(spec, 'subsets', '').flatMap(({ value }) => textOf(fieldOf(value, 'name')));
-      return [{ name: String(fieldOf(metadata, 'name')), host: qualified(host, fieldOf(metadata, 'namespace')), subsets }];
+      return [{ name: nameOf(fieldOf(metadata, 'name')), host: qualified(host, fieldOf(metadata, 'namespace')), subsets }];
     });
   }
 
@@ -92,7 +92,7 @@ function sharesOf(route: object, path: string): readonly FieldFinding[] {
   if (parts.length < 2 || !(sum > 0) || sum === 100) return [];
   const shares = parts.map(({ weight, to }) => {
     const subset = fieldOf(to, 'subset');
-    const name = `${String(fieldOf(to, 'host'))}${typeof subset === 'string' ? ` ${subset}` : ''}`;
+    const name = `${nameOf(fieldOf(to, 'host'))}${typeof subset === 'string' ? ` ${subset}` : ''}`;
     return `${((weight / sum) * 100).toFixed(1).replace(/\.0$/, '')} % to ${name}`;
   });
   return [{ path: `${path}.route`, reason: `the weights add up to ${sum}, not 100: ${shares.join(', ')}` }];
@@ -114,4 +114,8 @@ function fieldOf(holder: unknown, name: string): unknown {
 
 function textOf(value: unknown): readonly string[] {
   return typeof value === 'string' ? [value] : [];
+}
+
+function nameOf(value: unknown): string {
+  return typeof value === 'string' ? value : '(without a name)';
 }

@@ -31,7 +31,7 @@ export function examineIstio(resource: object, rules: DestinationRules): Resourc
     name: [namespace, name].filter((part) => typeof part === 'string').join('/'),
   };
   const notation = typeof kind === 'string' && Object.hasOwn(istioFields, kind) ? istioFields[kind]! : undefined;
-  const fault = versionFault(String(apiVersion), String(kind), notation);
+  const fault = versionFault(textOf(apiVersion), textOf(kind), notation);
   if (notation === undefined || fault !== undefined)
     return {
       ...report,
@@ -166,7 +166,13 @@ function unknownReason(key: string, known: readonly string[]): string {
 
 function holds({ when }: Verdict, value: unknown): boolean {
   if (when === undefined) return true;
-  return when.some((each) => (each.startsWith('!') ? String(value) !== each.slice(1) : String(value) === each));
+  const text = textOf(value);
+  return when.some((each) => (each.startsWith('!') ? text !== each.slice(1) : text === each));
+}
+
+/** A value as a text. Objects of a file have no method that would make one. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? 'nothing');
 }
 
 function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -78,6 +78,7 @@ const rules: Readonly<Record<string, readonly (readonly [path: string, rule: Rul
   ],
   ServiceEntry: [
     ['ports[].number', port],
+    ['ports[].targetPort', port],
     ['endpoints[].ports<>', port],
   ],
 };
@@ -88,17 +89,60 @@ export function webhookFault(kind: string, pattern: string, value: unknown): str
   return rule?.(value);
 }
 
-/** What is wrong with parts of a VirtualService or DestinationRule together. */
+/** What is wrong with parts of a resource together. */
 export function partsFaults(kind: string, spec: unknown): readonly FieldFinding[] {
-  if (kind === 'VirtualService')
-    return each(spec, 'http', 'spec').flatMap(({ value, path }) => {
-      const { retries } = value as { readonly retries?: Readonly<Record<string, unknown>> };
-      const { attempts = 0, ...others } = typeof retries === 'object' && retries !== null ? retries : { attempts: undefined };
-      const isOff = attempts === 0 && ['perTryTimeout', 'retryOn', 'retryRemoteLocalities'].some((name) => name in others);
-      const reason = 'is 0, which turns retries off, beside settings for them: write how many attempts there are';
-      return isOff ? [{ path: `${path}.retries.attempts`, reason }] : [];
-    });
-  return [];
+  if (typeof spec !== 'object' || spec === null) return [];
+  if (kind === 'WorkloadEntry' && !hasAddress(spec)) return [{ path: 'spec', reason: noAddress }];
+  if (kind === 'VirtualService') return each(spec, 'http', 'spec').flatMap(({ value, path }) => retriesFault(value, path));
+  return kind === 'ServiceEntry' ? serviceEntryFaults(spec as Readonly<Record<string, unknown>>) : [];
+}
+
+function retriesFault(route: { readonly retries?: unknown }, path: string): readonly FieldFinding[] {
+  const { retries } = route;
+  if (typeof retries !== 'object' || retries === null) return [];
+  const { attempts = 0, ...others } = retries as Readonly<Record<string, unknown>>;
+  if (attempts !== 0 || !['perTryTimeout', 'retryOn', 'retryRemoteLocalities'].some((name) => name in others)) return [];
+  const reason = 'is 0, which turns retries off, beside settings for them: write how many attempts there are';
+  return [{ path: `${path}.retries.attempts`, reason }];
+}
+
+const noAddress = 'has no address, and no network in place of it';
+
+function hasAddress(workload: object): boolean {
+  return 'address' in workload || 'network' in workload;
+}
+
+function serviceEntryFaults(spec: Readonly<Record<string, unknown>>): readonly FieldFinding[] {
+  const { hosts, addresses, resolution = 'NONE', workloadSelector } = spec;
+  const endpoints = each(spec, 'endpoints', 'spec');
+  const ports = each(spec, 'ports', 'spec').map(({ value }) => (value as { readonly number?: unknown }).number);
+  const found: FieldFinding[] = [];
+  const refuse = (holds: boolean, path: string, reason: string): void => {
+    if (holds) found.push({ path, reason });
+  };
+  refuse(Array.isArray(hosts) && hosts.includes('*'), 'spec.hosts', 'must be names; a wildcard alone is none');
+  refuse(
+    workloadSelector !== undefined && endpoints.length > 0,
+    'spec.endpoints',
+    'stand beside workloadSelector; keep one of them',
+  );
+  refuse(resolution === 'NONE' && endpoints.length > 0, 'spec.endpoints', 'are not used with the resolution NONE (the default)');
+  refuse(
+    resolution === 'DNS_ROUND_ROBIN' && endpoints.length > 1,
+    'spec.endpoints',
+    'may be one at most with the resolution DNS_ROUND_ROBIN',
+  );
+  refuse(
+    Array.isArray(addresses) &&
+      addresses.some((address) => typeof address === 'string' && address.includes('/')) &&
+      resolution !== 'STATIC' &&
+      resolution !== 'NONE',
+    'spec.addresses',
+    'may be ranges (CIDR) with the resolutions NONE and STATIC alone',
+  );
+  refuse(new Set(ports).size < ports.length, 'spec.ports', 'have a number twice');
+  for (const { value, path } of endpoints) refuse(!hasAddress(value), path, noAddress);
+  return found;
 }
 
 /** The elements of a list in an object that are objects, with their places. */

@@ -159,6 +159,28 @@ describe('values of resources of Istio', () => {
       'spec.ports[0].number',
       /must be 1 to 65535/,
     ],
+    ...(
+      [
+        ['wildcard-host', { hosts: ['*'] }, 'spec.hosts', /a wildcard alone is none/],
+        ['endpoints-without-resolution', { endpoints: [{ address: '192.0.2.1' }] }, 'spec.endpoints', /resolution NONE/],
+        [
+          'endpoints-and-a-selector',
+          { resolution: 'STATIC', workloadSelector: { labels: { app: 'a' } }, endpoints: [{ address: '192.0.2.1' }] },
+          'spec.endpoints',
+          /beside workloadSelector/,
+        ],
+        [
+          'two-endpoints-in-turn',
+          { resolution: 'DNS_ROUND_ROBIN', endpoints: [{ address: 'a' }, { address: 'b' }] },
+          'spec.endpoints',
+          /one at most/,
+        ],
+        ['range-with-dns', { resolution: 'DNS', addresses: ['192.0.2.0/24'] }, 'spec.addresses', /NONE and STATIC alone/],
+        ['port-twice', { ports: [1, 2].map((n) => ({ number: 80, name: `p${n}` })) }, 'spec.ports', /a number twice/],
+        ['endpoint-without-address', { resolution: 'STATIC', endpoints: [{ labels: {} }] }, 'spec.endpoints[0]', /no address/],
+      ] as const
+    ).map(([name, spec, path, reason]) => [name, resource('ServiceEntry', { hosts: ['a'], ...spec }), path, reason] as const),
+    ['workload-without-address', resource('WorkloadEntry', { labels: { app: 'a' } }), 'spec', /has no address/],
     ['too-short-a-list', resource('ServiceEntry', { hosts: [] }), 'spec.hosts', /must have 1 to 256 elements, not 0/],
     [
       'list-of-revoked-certificates',
@@ -195,6 +217,20 @@ describe('values of resources of Istio', () => {
       assert.equal(status, 0);
     });
   }
+
+  it('are refused, and nothing fails, where objects stand in place of all texts', async () => {
+    const odd = '{ a: 1 }';
+    const text = [
+      `apiVersion: ${odd}\nkind: ServiceEntry\nspec: {}`,
+      `apiVersion: networking.istio.io/v1\nkind: ${odd}\nspec: {}`,
+      `apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: { name: ${odd} }\nspec: { hosts: [${odd}], addresses: [${odd}], resolution: ${odd}, ports: [{ number: 1, name: a, protocol: ${odd} }] }`,
+      `apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: { name: ${odd} }\nspec: { host: a, subsets: [{ name: ${odd} }] }`,
+      `apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: ${odd}\nspec: { gateways: [${odd}], http: [{ route: [{ destination: { host: ${odd} }, weight: 1 }, { destination: { host: a, subset: b }, weight: 1 }] }] }`,
+    ].join('\n---\n');
+    const { status, resources } = await examined(text);
+    assert.deepEqual([status, resources.length], [1, 5]);
+    for (const { refused } of resources) assert.ok(refused.length > 0);
+  });
 
   it('name files of TLS that are carried out, and who reads them', async () => {
     const tls = { mode: 'MUTUAL', clientCertificate: '/a.pem', privateKey: '/a.key', caCertificates: '/ca.pem' };
