@@ -20,10 +20,9 @@ export async function examineResources(list: readonly object[]): Promise<readonl
   const { readings, refused, withoutEffect } = examineEnvoy(list);
   const left = { refused: [...refused], withoutEffect: [...withoutEffect] };
   const root = list.length === 1 ? list[0] : list;
-  const reports = readings
-    .filter(({ type, problems, unhonoured }) => type !== 'Bootstrap' || problems.length + unhonoured.length > 0)
-    .map((reading) => reportOf(reading, root, left));
-  return reports;
+  return readings
+    .map((reading) => reportOf(reading, root, left))
+    .filter(({ type, withoutEffect, refused: faults }) => type !== 'Bootstrap' || withoutEffect.length + faults.length > 0);
 }
 
 function reportOf(

@@ -26,7 +26,23 @@ export function knownFields(type: string, resource: unknown): KnownFields {
   const found = { unknown: [] as FieldFinding[], known: new Set<string>() };
   const root = Object.hasOwn(roots, type) ? messageTypeOf(roots[type]!) : undefined;
   if (root !== undefined) visit(resource, root, '', found);
+  if (type === 'Bootstrap') visitBootstrap(resource, found);
   return found;
+}
+
+/** Of a bootstrap, which is not in the table, only the lists of resources are looked at: what they have are resources themselves. */
+function visitBootstrap(bootstrap: unknown, found: Found): void {
+  const fields = typeof bootstrap === 'object' && bootstrap !== null ? (bootstrap as Readonly<Record<string, unknown>>) : {};
+  const name = 'static_resources' in fields ? 'static_resources' : 'staticResources';
+  for (const key of Object.keys(fields[name] ?? {})) {
+    if (['listeners', 'clusters', 'secrets'].includes(key)) continue;
+    // A list of this name is taken here, for tests of routes.
+    if (key === 'route_configs' || key === 'routeConfigs') continue;
+    const near = nearestName(key, ['listeners', 'clusters', 'secrets']);
+    const suggested = near === undefined ? '' : `; did you mean ${near}?`;
+    const reason = `Envoy has no such field in ${name}, and refuses the bootstrap${suggested}`;
+    found.unknown.push({ path: `${name}${pathStep(key)}`, reason });
+  }
 }
 
 interface Found {

@@ -56,6 +56,12 @@ describe('fields that Envoy does not have', () => {
     ['of-a-cluster', cluster({ lb_polic: 'RANDOM' }), 'lb_polic', /no such field in Cluster,.*did you mean lb_policy\?/],
     ['in-the-other-spelling', cluster({ connectTimeot: '1s' }), 'connectTimeot', /did you mean connectTimeout\?/],
     [
+      'list-of-a-bootstrap',
+      JSON.stringify({ static_resources: { clusters: [{ name: 'a', type: 'STATIC' }], listners: [] } }),
+      'static_resources.listners',
+      /did you mean listeners\?/,
+    ],
+    [
       'of-an-extension',
       cluster({
         typed_extension_protocol_options: {
