@@ -128,6 +128,8 @@ export async function startAdsServer(options: AdsServerOptions = {}): Promise<Ad
   };
 
   const onRequest = (stream: Stream, bytes: Uint8Array): void => {
+    // Ended here already: nothing can be written any more.
+    if (!streams.has(stream)) return;
     const request = readRequest(bytes, stream.variant, stream.number);
     requests.push(request);
     changed();
