@@ -9,6 +9,7 @@
 import { constants } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
 
+import { suggestion } from '../base/nearest-name.ts';
 import type { UpstreamTls } from '../model/tls.ts';
 import { createFederationCheck, type FederationCheck } from './federation.ts';
 import { rootsOf } from './identity-material.ts';
@@ -102,11 +103,20 @@ function trustDomainsOf(bundle: CurrentTrustBundle | undefined): Pick<TlsContext
   return { federation: createFederationCheck(domains.map((domain) => ({ ...domain, roots: rootsOf(domain.certificates) }))) };
 }
 
-function missing(what: string, name: string, store: IdentityStore): string {
+function missing(what: 'certificate' | 'trust bundle', name: string, store: IdentityStore): string {
   const status = store.statuses().find((entry) => entry.name === name);
   const awaited = store
     .awaited()
     .map(({ source, state, error }) => `${source} is ${state}${error === undefined ? '' : `: ${error}`}`);
   const why = status?.refused ?? status?.sourceStatus?.error ?? (awaited.length === 0 ? undefined : awaited.join(', '));
-  return `no ${what} ${JSON.stringify(name)} is in force${why === undefined ? '; configure `identity`' : `: ${why}`}`;
+  return `no ${what} ${JSON.stringify(name)} is in force${why === undefined ? namesInForce(name, what, store) : `: ${why}`}`;
+}
+
+/** What there is, for whoever misspelt a name; where there is nothing, what to do. */
+function namesInForce(wanted: string, what: 'certificate' | 'trust bundle', store: IdentityStore): string {
+  const names = store
+    .statuses()
+    .filter(({ svid, trustBundle }) => (what === 'certificate' ? svid : trustBundle) !== undefined)
+    .map(({ name }) => name);
+  return names.length === 0 ? '; configure `identity`' : `; ${suggestion(wanted, names)}`;
 }

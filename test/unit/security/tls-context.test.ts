@@ -66,6 +66,16 @@ describe('a TLS context', () => {
     assert.equal(tlsContextOf(store, mutual), first);
   });
 
+  it('is missing where its name is misspelt, with the names that there are', async () => {
+    const store = identityStoreWith(ca, await workloadCertificate(ca, 'web'));
+    store.setSvid(svidOf(await workloadCertificate(ca, 'other'), 'spiffe'));
+    assert.equal(
+      tlsContextOf(store, { ...mutual, identity: 'spife' }),
+      'no certificate "spife" is in force; did you mean "spiffe"? (known here: default, spiffe)',
+    );
+    assert.equal(tlsContextOf(store, { ...mutual, trust: 'roots' }), 'no trust bundle "roots" is in force; known here: default');
+  });
+
   it('is missing, with the reason, until all of its parts are there', async () => {
     const store = createIdentityStore({ clock: systemClock });
     assert.equal(tlsContextOf(store, mutual), 'no certificate "default" is in force; configure `identity`');
