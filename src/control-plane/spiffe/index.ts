@@ -7,7 +7,7 @@ import { holdingProcess } from '../../base/runtime.ts';
 import type { ControlPlane, ControlPlaneStatus, IdentitySource } from '../../model/contracts.ts';
 import { createWorkloadApi } from './client.ts';
 import { watchJwtBundles, type JwtBundleListener } from './jwt-bundles.ts';
-import { claimsOf, type JwtSvid } from './jwt-svid.ts';
+import { claimsOf, JwtSvid } from './jwt-svid.ts';
 import { JwtSvids } from './jwt-svids.ts';
 import { readValidated, writeValidateRequest } from './messages.ts';
 import { spiffeSettings, type SpiffeOptions, type SpiffeSettings } from './options.ts';
@@ -26,7 +26,7 @@ export interface JwtSource {
    */
   fetchJwtSvid(audience: string | readonly string[], options?: { readonly spiffeId?: string }): Promise<JwtSvid>;
   /** Has the Workload API verify a token that someone showed us. Rejects with a MeshError that says why it is no good. */
-  validateJwtSvid(token: string, audience: string): Promise<ValidatedJwtSvid>;
+  validateJwtSvid(token: string | JwtSvid, audience: string): Promise<ValidatedJwtSvid>;
   /** Follows the keys by which tokens are verified, until the signal aborts. */
   watchJwtBundles(listener: JwtBundleListener, signal: AbortSignal): Promise<void>;
 }
@@ -89,6 +89,13 @@ export function spiffeOptionsFromUrl(source: string): SpiffeOptions {
   return endpoint === '' ? {} : { endpoint };
 }
 
+/** The text of a token. Throws a TypeError for what is none, which is not quoted. */
+function tokenOf(given: unknown): string {
+  if (given instanceof JwtSvid) return given.reveal();
+  if (typeof given === 'string') return given;
+  throw new TypeError('spiffe: validateJwtSvid takes a token as text, or a JwtSvid');
+}
+
 function sourceOf(settings: SpiffeSettings, onStatus: (status: ControlPlaneStatus) => void): IdentitySource & JwtSource {
   const { endpoint, name, choice, clock, random } = settings;
   const api = createWorkloadApi(endpoint);
@@ -113,7 +120,8 @@ function sourceOf(settings: SpiffeSettings, onStatus: (status: ControlPlaneStatu
         signal,
       ),
     fetchJwtSvid: (audience, { spiffeId } = {}) => holdingProcess(tokens.fetch(audience, spiffeId)),
-    async validateJwtSvid(token, audience) {
+    async validateJwtSvid(given, audience) {
+      const token = tokenOf(given);
       const spiffeId = readValidated(await holdingProcess(api.ask('ValidateJWTSVID', writeValidateRequest(audience, token))));
       if (spiffeId === undefined || spiffeId === '')
         throw new MeshError('MESH_CONTROL_PLANE', 'the SPIFFE Workload API gave an answer that is no ValidateJWTSVIDResponse');
