@@ -75,7 +75,8 @@ export const errorTable = {
     status: 503,
     grpcStatus: 'UNAVAILABLE',
     meaning: 'The endpoint’s certificate is valid but names somebody else.',
-    remedy: 'Compare the names in the message with `tls.peers` of the service.',
+    remedy:
+      'Compare the names in the message with those that are expected: `tls.peers` of the service in mesh.yaml, the service accounts that istiod gives, `match_typed_subject_alt_names` of xDS.',
   },
   MESH_NO_IDENTITY: {
     flag: 'UF',
@@ -188,7 +189,8 @@ export const errorTable = {
     status: 503,
     grpcStatus: 'UNAVAILABLE',
     meaning: 'The name could not be resolved, and no earlier answer is left.',
-    remedy: 'Check the name and the resolver; in Kubernetes try the full name `service.namespace.svc.cluster.local`.',
+    remedy:
+      'Check the name and the resolver; in Kubernetes try the full name `service.namespace.svc.cluster.local`. Should a control plane know the host? See its state in mesh.status().',
   },
   MESH_UNKNOWN_HOST: {
     flag: 'NR',
