@@ -34,7 +34,8 @@ interface HeldAnswer {
 
 /** NACKs of one version in a row that are sent at once. */
 const promptRefusals = 2;
-const maxRefusalDelayMs = 10_000;
+/** A server of the state of the world can send a correction only once it has the NACK: so long it waits at most. */
+const maxRefusalDelayMs = 2000;
 
 /** A stream, from its first request to its end. */
 export class ServerStream {
