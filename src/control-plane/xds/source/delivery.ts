@@ -5,22 +5,23 @@
 import type { ControlPlaneContext, Demand } from '../../../model/contracts.ts';
 import type { Resource } from '../../../model/snapshot.ts';
 import { withFallbacks, withUsedSubsets } from '../translate/link-subsets.ts';
-import type { ReadListener, ReadOptions } from '../translate/received.ts';
-import { isRefusedName } from '../translate/tls-secrets.ts';
+import type { ReadOptions } from '../translate/received.ts';
 import type { XdsSourceOptions } from '../source.ts';
 import { InForce, type RefusedByStore } from './in-force.ts';
-import type { Kept, KeptKind, KeptResources } from './kept-resources.ts';
-import { Leavers } from './leavers.ts';
+import type { KeptKind, KeptResources } from './kept-resources.ts';
 import type { Listeners } from './listeners.ts';
 import { LoadWatch } from './load-watch.ts';
+import { NeededNames } from './needed-names.ts';
 import { Pace } from './pace.ts';
 import { ReadTables } from './read-tables.ts';
+import { resourcesInUse, savedFrom, stalenessOf, type ResourceInUse } from './resources-in-use.ts';
 import type { SecretDelivery } from './secrets.ts';
 import type { SavedResource } from './snapshot-file.ts';
 import type { SourceStatus } from './source-status.ts';
 import type { Subscriptions } from './subscriptions.ts';
 import { ClusterReader, clustersOfTables, type EndpointsReader, type WantedCluster } from './wanted-clusters.ts';
 import { findRoutes, type Authority, type RouteFinding, type ServedNow, type WantedRoutes } from './wanted-routes.ts';
+import { WantedSecrets } from './wanted-secrets.ts';
 import { Wants } from './wants.ts';
 import { whyNoCluster } from './why-no-cluster.ts';
 
@@ -65,7 +66,8 @@ export class Delivery {
   /** What is wanted is being found out, so that anything may turn out to be. */
   private isFinding = false;
   private readonly inForce: InForce;
-  private readonly leavers: Leavers;
+  private readonly needed: NeededNames;
+  private readonly wantedSecrets: WantedSecrets;
   private listenersInUse: ReadonlySet<string> = new Set();
   private isStarted = false;
   private isAllDirty = false;
@@ -80,8 +82,8 @@ export class Delivery {
     this.clusters = new ClusterReader(parts.kept.cluster, parts.read);
     const { options, absences, listeners, kept } = parts;
     this.inForce = new InForce(parts.context, kept);
-    this.leavers = new Leavers(parts.context.clock, (kind, name) => this.drop(kind, name));
-    parts.context.signal.addEventListener('abort', () => this.leavers.close(), { once: true });
+    this.needed = new NeededNames(parts);
+    this.wantedSecrets = new WantedSecrets(parts);
     this.loads = new LoadWatch(options.loadReports, parts.context, parts.status);
     const defaultNames = ({ host, port }: Authority): readonly string[] => [`${host}:${port}`, host];
     this.finding = {
@@ -123,7 +125,7 @@ export class Delivery {
     const name = JSON.stringify(want.name);
     const cluster = this.wanted.get(want.name);
     if (cluster !== undefined)
-      return this.isWarm(cluster) ? `the endpoints of cluster ${name}` : `the secrets of cluster ${name}`;
+      return this.wantedSecrets.areKnown(cluster.read) ? `the endpoints of cluster ${name}` : `the secrets of cluster ${name}`;
     return this.parts.subscriptions.isWildcard('cluster') ? 'its clusters' : `cluster ${name}`;
   }
 
@@ -147,43 +149,17 @@ export class Delivery {
 
   /** What is in use and may be written to the disk; undefined while it is itself from there. */
   saved(): readonly SavedResource[] | undefined {
-    if (this.staleness().stale > 0) return undefined;
-    // What the server has no longer is nothing to start with.
-    return [...this.inUse()].flatMap(({ kind, kept: { name, version, bytes, gone } }) =>
-      gone === undefined ? [{ kind, name, version, bytes: bytes! }] : [],
-    );
+    return this.staleness().stale > 0 ? undefined : savedFrom(this.inUse());
   }
 
   /** How many of the resources in use the server has not confirmed. */
   staleness(): { readonly stale: number; readonly all: number } {
-    let stale = 0;
-    let all = 0;
-    for (const { kept } of this.inUse()) {
-      all++;
-      if (kept.isStale) stale++;
-    }
-    return { stale, all };
+    return stalenessOf(this.inUse());
   }
 
-  /** The resources that what is in force was made of, without those that a secret stands in. */
-  private *inUse(): Generator<{ readonly kind: KeptKind; readonly kept: Kept }> {
-    const { kept, listeners } = this.parts;
-    const named: [KeptKind, Iterable<string>][] = [
-      ['listener', this.listenersInUse],
-      ['route-table', this.routes.tableNames],
-      ['cluster', this.wanted.keys()],
-      ['endpoints', new Set(Array.from(this.wanted.values(), ({ read }) => read.endpointsName ?? ''))],
-      ['extension', new Set([...this.listenersInUse].flatMap((name) => listeners.read(name)?.extensionNames ?? []))],
-    ];
-    for (const [kind, names] of named) {
-      for (const name of names) {
-        const entry = kept[kind].get(name);
-        const secrets =
-          kind === 'cluster' ? this.wanted.get(name)?.read.secrets : kind === 'listener' ? listeners.read(name)?.secrets : [];
-        const hasKey = (secrets ?? []).some((secret) => 'svid' in secret);
-        if (entry?.bytes !== undefined && !hasKey) yield { kind, kept: entry };
-      }
-    }
+  private inUse(): Iterable<ResourceInUse> {
+    const now = { listenerNames: this.listenersInUse, tableNames: this.routes.tableNames, clusters: this.wanted };
+    return resourcesInUse(now, this.parts);
   }
 
   /** Delivers until nothing is left that changed. Never rejects. */
@@ -253,15 +229,16 @@ export class Delivery {
 
     const endpointsNames = new Set([...clusters.values()].flatMap(({ read }) => read.endpointsName ?? []));
     endpoints.retain(endpointsNames);
-    this.subscribe('route-table', this.routes.tableNames);
+    this.needed.set('route-table', this.routes.tableNames);
     if (options.mode === 'proxyless') {
-      this.subscribe('listener', this.routes.listenerNames);
-      this.subscribe('cluster', new Set([...clusters.keys(), ...missing]));
+      this.needed.set('listener', this.routes.listenerNames);
+      this.needed.set('cluster', new Set([...clusters.keys(), ...missing]));
     }
-    this.subscribe('endpoints', endpointsNames);
-    this.subscribe('extension', new Set(reads.flatMap(({ extensionNames }) => extensionNames)));
-    this.subscribe('secret', this.secretNames(clusters, reads));
-    secrets.setOfResources([...[...clusters.values()].map(({ read }) => read), ...reads].flatMap((read) => read.secrets));
+    this.needed.set('endpoints', endpointsNames);
+    this.needed.set('extension', new Set(reads.flatMap(({ extensionNames }) => extensionNames)));
+    const secretUsers = [...Array.from(clusters.values(), ({ read }) => read), ...reads];
+    this.needed.set('secret', this.wantedSecrets.namesOf(secretUsers));
+    secrets.setOfResources(secretUsers.flatMap((read) => read.secrets));
 
     const selectable = Array.from(clusters.values(), ({ value }) => value);
     const linked = withFallbacks(
@@ -273,7 +250,7 @@ export class Delivery {
         const cluster = clusters.get(value.name);
         const resource: Resource = { kind: 'cluster', name: value.name, value };
         // What is in use stays in use; one that nobody has used yet could make no connection (Envoy: "cluster warming").
-        return cluster === undefined || this.isWarm(cluster) || this.inForce.has(resource) ? [resource] : [];
+        return cluster === undefined || this.wantedSecrets.areKnown(cluster.read) || this.inForce.has(resource) ? [resource] : [];
       }),
       ...[...endpointsNames].flatMap((name): Resource[] => {
         const value = endpoints.read(name);
@@ -303,57 +280,5 @@ export class Delivery {
       justSet,
     );
     return refused;
-  }
-
-  /** Whether the server has said what the secrets of the cluster are, or that there are none. */
-  private isWarm({ read }: WantedCluster): boolean {
-    const { kept, absences } = this.parts;
-    return read.secretNames.every(
-      (name) => !this.isOfServer(name) || kept.secret.get(name) !== undefined || absences.secret.has(name),
-    );
-  }
-
-  /** Certificate providers are other parts' business, and some names stand for what nobody delivers. */
-  private isOfServer(name: string): boolean {
-    return !name.startsWith('provider:') && !isRefusedName(name) && this.parts.options.localSecrets?.has(name) !== true;
-  }
-
-  private secretNames(clusters: ReadonlyMap<string, WantedCluster>, reads: readonly ReadListener[]): ReadonlySet<string> {
-    const names = new Set<string>();
-    const { localSecrets } = this.parts.options;
-    const local = new Set<string>();
-    for (const { secretNames } of [...[...clusters.values()].map(({ read }) => read), ...reads]) {
-      for (const name of secretNames) {
-        // Certificate providers are other parts' business, and some names stand for what nobody delivers.
-        if (name.startsWith('provider:') || isRefusedName(name)) continue;
-        if (localSecrets?.has(name) === true) local.add(name);
-        else names.add(name);
-      }
-    }
-    localSecrets?.use?.(local);
-    return names;
-  }
-
-  private subscribe(kind: KeptKind, names: ReadonlySet<string>): void {
-    const { subscriptions, kept, absences, status } = this.parts;
-    for (const name of names) this.leavers.returns(kind, name);
-    for (const name of subscriptions.set(kind, names)) {
-      (absences[kind] as Map<string, string>).delete(name);
-      const entry = kept[kind].get(name);
-      if (entry === undefined) continue;
-      if (entry.gone !== undefined) status.note(`gone ${kind} ${name}`, undefined);
-      // What was refused, or is gone, is asked for anew.
-      if (entry.bytes === undefined || entry.gone !== undefined) this.drop(kind, name);
-      else {
-        kept[kind].forgive(entry);
-        this.leavers.leaves(kind, name);
-      }
-    }
-  }
-
-  private drop(kind: KeptKind, name: string): void {
-    this.parts.kept[kind].delete(name);
-    if (kind === 'secret') this.parts.secrets.remove(name);
-    if (kind === 'extension') this.parts.listeners.extensionChanged(name);
   }
 }
