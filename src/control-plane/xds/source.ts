@@ -18,7 +18,7 @@ import { LiveSource } from './source/live-source.ts';
 import type { LoadReportSettings } from './source/load-watch.ts';
 import { SecretDelivery } from './source/secrets.ts';
 import type { SnapshotSettings } from './source/snapshot-settings.ts';
-import type { Authority } from './source/wanted-routes.ts';
+import type { Authority } from './source/authority.ts';
 
 /** Secrets that are found on this machine. */
 export interface LocalSecrets {

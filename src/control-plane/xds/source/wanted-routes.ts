@@ -3,30 +3,16 @@
  * hosts of the mesh; without a proxy there is a listener for each service. Either way each authority gets exactly the virtual host
  * that Envoy would choose, under its own name alone: a virtual host for `*` that was delivered for one host must not take what a host
  * that nobody has asked for yet would find further up in the table.
- *
- * In a sidecar connections are intercepted and the listener is found by the address that was dialled: one bound to the very address
- * before one that is bound to all. Here names are dialled, so that a listener bound to an address (a service whose protocol is
- * sniffed) is found by the host in the name of its route table, `orders.shop.svc.cluster.local:8080`, as Istio makes them.
  */
 import type { OutboundListenerConfig } from '../../../model/listener.ts';
 import type { RouteTableConfig, VirtualHostConfig } from '../../../model/route.ts';
+import { sentForms, withoutPort, type Answer, type Authority } from './authority.ts';
+import { findWays, type RouteFinding, type Ways } from './find-ways.ts';
 import { ListenerDraft, type ListenerWithRoutes } from './listener-draft.ts';
 import type { BoundWay, Listeners } from './listeners.ts';
 import type { Pace } from './pace.ts';
 import { pickVirtualHosts, virtualHostsOf, type Choice } from './pick-virtual-hosts.ts';
 import type { ReadTables } from './read-tables.ts';
-
-/** An authority that is asked for; the host is in lower case. */
-export interface Authority {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** What is known of an authority. */
-export type Answer =
-  | { readonly kind: 'served' }
-  | { readonly kind: 'awaited'; readonly what: string }
-  | { readonly kind: 'absent'; readonly reason: string };
 
 /** What the authorities need. */
 export interface WantedRoutes {
@@ -42,21 +28,6 @@ export interface WantedRoutes {
   readonly used: ReadonlySet<string>;
 }
 
-/** How listeners are found. */
-export interface RouteFinding {
-  readonly mode: 'sidecar' | 'proxyless';
-  /** Names of the listener of an authority, the first one first. Without a proxy. */
-  listenerNames(authority: Authority): readonly string[];
-  /** Domains that a short host is completed by, as a resolver does: `shop.svc.cluster.local`, `svc.cluster.local` … */
-  readonly searchDomains: readonly string[];
-  /** Why the server has not what is subscribed to by name, if it said so. */
-  absence(kind: 'listener' | 'route-table', name: string): string | undefined;
-  /** Whether the cluster is for whoever is dialled (`ORIGINAL_DST`): then the next source, or DNS, does that. */
-  isPassThrough(cluster: string): boolean;
-  /** Whether a listener lacks filters that are delivered apart. */
-  isIncomplete(listener: string): boolean;
-}
-
 /** What an authority was given last: it stays in force while what follows it has not arrived (Envoy warms a listener so). */
 interface Served {
   readonly resource: string;
@@ -70,12 +41,6 @@ interface Served {
 
 /** What the authorities have now, by the authority. */
 export type ServedNow = WeakMap<Authority, Served>;
-
-type Ways =
-  | { readonly kind: 'ways'; readonly ways: readonly BoundWay[] }
-  /** What no listener is for goes to a cluster, whatever it is. */
-  | { readonly kind: 'raw'; readonly resource: string; readonly cluster: string }
-  | Answer;
 
 /** Finds what serves these authorities, by what is kept now. */
 export async function findRoutes(
@@ -98,8 +63,7 @@ export async function findRoutes(
   for (const authority of authorities) {
     if (pace.isOver) await pace.turn();
     if (finding.mode === 'proxyless') for (const name of finding.listenerNames(authority)) listenerNames.add(name);
-    const ways =
-      finding.mode === 'sidecar' ? waysBySidecar(authority, finding, listeners) : waysByName(authority, finding, listeners);
+    const ways = findWays(authority, finding, listeners);
     waysOf.set(authority, ways);
     if (ways.kind !== 'ways') continue;
     for (const { table } of ways.ways) {
@@ -242,51 +206,6 @@ export async function findRoutes(
   }
 }
 
-function waysBySidecar({ host, port }: Authority, finding: RouteFinding, listeners: Listeners): Ways {
-  const exact: BoundWay[] = [];
-  const named: BoundWay[] = [];
-  const all: BoundWay[] = [];
-  const address = host.replace(/^\[|\]$/g, '');
-  for (const way of listeners.ofPort(port)) {
-    if (way.addresses.length === 0 || way.addresses.some((bound) => bound === '0.0.0.0' || bound === '::')) all.push(way);
-    else if (way.addresses.includes(address)) exact.push(way);
-    else if (way.table !== undefined && isNamedAfter(way.table, host, finding.searchDomains)) named.push(way);
-  }
-  const ways = [...exact, ...named, ...all];
-  if (ways.length > 0) return { kind: 'ways', ways };
-  if (!listeners.isComplete) return { kind: 'awaited', what: 'its listeners' };
-  const rest = listeners.catchAll();
-  if (rest !== undefined && !finding.isPassThrough(rest.cluster)) return { kind: 'raw', ...rest };
-  const raw = listeners.rawOfPort(port);
-  if (raw !== undefined)
-    return {
-      kind: 'absent',
-      reason: `port ${port} of ${host} is one of raw TCP to the mesh (listener ${raw}), to which requests are bytes: declare its protocol as HTTP`,
-    };
-  const ports = listeners.ports();
-  const known = ports.length === 0 ? 'for no port' : `for ${ports.slice(0, 20).join(', ')}${ports.length > 20 ? ' …' : ''}`;
-  return { kind: 'absent', reason: `no HTTP listener for port ${port} serves ${host}; there are listeners ${known}` };
-}
-
-/** Whether the name of a route table, `host:port`, is that of this host or of what a resolver would make of it. */
-function isNamedAfter(table: string, host: string, searchDomains: readonly string[]): boolean {
-  const name = withoutPort(table).toLowerCase();
-  return name === host || searchDomains.some((domain) => name === `${host}.${domain}`);
-}
-
-function waysByName(authority: Authority, finding: RouteFinding, listeners: Listeners): Ways {
-  const names = finding.listenerNames(authority);
-  const reasons: string[] = [];
-  for (const name of names) {
-    const ways = listeners.ofName(name);
-    if (ways !== undefined) return { kind: 'ways', ways };
-    const reason = finding.absence('listener', name);
-    if (reason !== undefined) reasons.push(`listener ${JSON.stringify(name)}: ${reason}`);
-  }
-  if (reasons.length === names.length) return { kind: 'absent', reason: reasons.join('; ') };
-  return { kind: 'awaited', what: `listener ${names.map((name) => JSON.stringify(name)).join(' or ')}` };
-}
-
 /** What fits one of these texts best; at the same fit the first text counts. */
 function bestOf<H>(texts: readonly string[], choices: ReadonlyMap<string, Choice<H>> | undefined): H | undefined {
   let best: Choice<H> | undefined;
@@ -295,13 +214,4 @@ function bestOf<H>(texts: readonly string[], choices: ReadonlyMap<string, Choice
     if (choice !== undefined && choice.rank > (best?.rank ?? -1)) best = choice;
   }
   return best?.host;
-}
-
-/** The host as a request may name it: without the port where that is the default of its scheme, which an authority does not say. */
-function sentForms({ host, port }: Authority): readonly string[] {
-  return port === 80 || port === 443 ? [host, `${host}:${port}`] : [`${host}:${port}`];
-}
-
-function withoutPort(text: string): string {
-  return text.replace(/:\d+$/, '');
 }

@@ -1,6 +1,6 @@
 /** What is asked for, and what was said of it. */
 import type { ConfigSink, Demand } from '../../../model/contracts.ts';
-import type { Authority } from './wanted-routes.ts';
+import type { Authority } from './authority.ts';
 
 interface Want {
   readonly want: Demand;
