@@ -64,10 +64,7 @@ export function readDiscoveryResponse(bytes: Uint8Array, variant: Variant): Disc
   let nonce = '';
   let controlPlane = '';
   const reader = new ProtobufReader(bytes);
-  while (reader.next()) {
-    const { field } = reader;
-    const value = reader.bytes();
-    if (value === undefined) continue;
+  for (const [field, value] of byteFields(reader)) {
     if (field === 1) version = textFrom(value);
     else if (field === 2) wrapped.push(value);
     else if (field === 4) typeUrl = textFrom(value);
@@ -99,10 +96,7 @@ function readWrapper(bytes: Uint8Array, typeUrl: TypeUrl, responseVersion: strin
   let ttlMs: number | undefined;
   let resource: Uint8Array | undefined;
   const reader = new ProtobufReader(bytes);
-  while (reader.next()) {
-    const { field } = reader;
-    const value = reader.bytes();
-    if (value === undefined) continue;
+  for (const [field, value] of byteFields(reader)) {
     if (field === 1) version = textFrom(value);
     else if (field === 2) resource = value;
     else if (field === 3) name = textFrom(value);
@@ -163,10 +157,7 @@ function anyFrom(bytes: Uint8Array): { readonly typeUrl: string; readonly value:
   let typeUrl = '';
   let value: Uint8Array = new Uint8Array();
   const reader = new ProtobufReader(bytes);
-  while (reader.next()) {
-    const { field } = reader;
-    const part = reader.bytes();
-    if (part === undefined) continue;
+  for (const [field, part] of byteFields(reader)) {
     if (field === 1) typeUrl = textFrom(part);
     else if (field === 2) value = part;
   }
@@ -178,10 +169,7 @@ function errorFrom(bytes: Uint8Array): ResourceError {
   let code = 0;
   let message = '';
   const reader = new ProtobufReader(bytes);
-  while (reader.next()) {
-    const { field } = reader;
-    const value = reader.bytes();
-    if (value === undefined) continue;
+  for (const [field, value] of byteFields(reader)) {
     if (field === 1) name = textAt(value, 1);
     if (field !== 2) continue;
     const status = new ProtobufReader(value);
@@ -191,6 +179,14 @@ function errorFrom(bytes: Uint8Array): ResourceError {
     }
   }
   return { name, code, message };
+}
+
+/** The fields of a message that are bytes, each with its number. */
+function* byteFields(reader: ProtobufReader): Generator<readonly [field: number, value: Uint8Array]> {
+  while (reader.next()) {
+    const value = reader.bytes();
+    if (value !== undefined) yield [reader.field, value];
+  }
 }
 
 /** `google.protobuf.Duration`. */
