@@ -2,29 +2,16 @@
  * What clusters did between two reports, out of counters that only grow. What was read and has not been sent yet waits here, so that
  * neither a lost stream nor a locality that is gone takes counts along; what a server has not asked for is not kept.
  */
-import type { Locality } from '../../../model/cluster.ts';
 import type { ClusterLoad, LocalityLoad } from '../../../model/cluster-load.ts';
 
 /** Which clusters a server wants to hear of. */
 export type WantedClusters = ReadonlySet<string> | 'all';
 
 /** What one locality did since the last report. `inProgress` is as it is now. */
-export interface LocalityDifference {
-  readonly locality: Locality;
-  readonly priority: number;
-  readonly issued: number;
-  readonly succeeded: number;
-  readonly failed: number;
-  readonly inProgress: number;
-  readonly metrics: readonly { readonly name: string; readonly count: number; readonly sum: number }[];
-}
+export type LocalityDifference = LocalityLoad;
 
 /** What one cluster did since the last report. */
-export interface ClusterDifference {
-  readonly cluster: string;
-  readonly endpoints?: string;
-  readonly localities: readonly LocalityDifference[];
-  readonly drops: readonly { readonly category: string; readonly count: number }[];
+export interface ClusterDifference extends ClusterLoad {
   readonly intervalMs: number;
 }
 
