@@ -53,28 +53,13 @@ export class LiveSource implements AdsListener {
     const listeners = new Listeners(kept.listener, read);
     const endpoints = new EndpointsReader(kept.endpoints);
     this.status = new SourceStatus(sink);
-    this.delivery = new Delivery({
-      options,
-      read,
-      context,
-      kept,
-      absences,
-      subscriptions,
-      listeners,
-      endpoints,
-      secrets,
-      status: this.status,
-    });
+    // What is received and what is delivered meet here.
+    const between = { kept, absences, subscriptions, listeners, endpoints, secrets, status: this.status };
+    this.delivery = new Delivery({ options, read, context, ...between });
     this.receiver = new Receiver({
       sink,
       options: read,
-      kept,
-      absences,
-      subscriptions,
-      listeners,
-      endpoints,
-      secrets,
-      status: this.status,
+      ...between,
       failOnDataErrors: options.failOnDataErrors === true,
       onChange: (kind, name) => this.delivery.changed(kind, name),
     });
