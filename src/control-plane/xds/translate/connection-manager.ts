@@ -1,6 +1,7 @@
 /** An HTTP connection manager on the way out (`HttpConnectionManager`): which routes serve requests, and what holds for all of them. */
 import type { OutboundListenerConfig } from '../../../model/listener.ts';
 import type { RequestPolicy } from '../../../model/route.ts';
+import { escapedSlashesOf } from './escaped-slashes.ts';
 import { filterChainFrom, type Extensions } from './filter-chain.ts';
 import type { Surroundings } from './format.ts';
 import { refusalOf, type FilterPolicy } from './http-filters.ts';
@@ -147,16 +148,8 @@ function noteTelemetry(message: Message): void {
 /** The bytes of a path are sent as the caller wrote them. */
 function notePaths(message: Message): void {
   message.skip('normalize_path');
-  const action = message.choice('path_with_escaped_slashes_action', [
-    'IMPLEMENTATION_SPECIFIC_DEFAULT',
-    'KEEP_UNCHANGED',
-    'REJECT_REQUEST',
-    'UNESCAPE_AND_REDIRECT',
-    'UNESCAPE_AND_FORWARD',
-  ]);
   const asWritten = 'is not carried out: a path is sent as the caller wrote it';
-  if (action !== undefined && action !== 'IMPLEMENTATION_SPECIFIC_DEFAULT' && action !== 'KEEP_UNCHANGED')
-    message.note('path_with_escaped_slashes_action', asWritten);
+  if (escapedSlashesOf(message) !== 'keep') message.note('path_with_escaped_slashes_action', asWritten);
   if (message.flag('merge_slashes') === true) message.note('merge_slashes', asWritten);
 }
 

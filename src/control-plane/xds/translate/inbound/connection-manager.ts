@@ -1,6 +1,7 @@
 /** An HTTP connection manager as a way in. */
 import type { FilterChainConfig, PathNormalizationConfig } from '../../../../model/listener.ts';
 import type { RequestPolicy } from '../../../../model/route.ts';
+import { escapedSlashesOf } from '../escaped-slashes.ts';
 import type { Surroundings } from '../format.ts';
 import type { Message } from '../message.ts';
 import { routeTableFrom } from '../route-configuration.ts';
@@ -98,24 +99,10 @@ function placesOf(table: Message): readonly Message[] {
 
 /** What is not said is off, as in Envoy. */
 function pathNormalizationFrom(message: Message): PathNormalizationConfig {
-  const action = message.choice('path_with_escaped_slashes_action', [
-    'IMPLEMENTATION_SPECIFIC_DEFAULT',
-    'KEEP_UNCHANGED',
-    'REJECT_REQUEST',
-    'UNESCAPE_AND_REDIRECT',
-    'UNESCAPE_AND_FORWARD',
-  ]);
   return {
     normalize: message.flag('normalize_path') === true,
     mergeSlashes: message.flag('merge_slashes') === true,
-    escapedSlashes:
-      action === 'REJECT_REQUEST'
-        ? 'reject'
-        : action === 'UNESCAPE_AND_REDIRECT'
-          ? 'redirect'
-          : action === 'UNESCAPE_AND_FORWARD'
-            ? 'unescape'
-            : 'keep',
+    escapedSlashes: escapedSlashesOf(message),
   };
 }
 
