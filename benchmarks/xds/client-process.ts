@@ -1,5 +1,6 @@
 /** A client of the benchmark `xds`, a process of its own: a mesh, or gRPC's own client for xDS. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { getHeapStatistics } from 'node:v8';
 import { serveParent } from '../child-process.ts';
 import { serviceName } from './service-name.ts';
 
@@ -98,18 +99,27 @@ async function request(service: number): Promise<void> {
   }
 }
 
+/** NaN where the process has no file left to look it up with. */
+function residentMb(): number {
+  try {
+    return process.memoryUsage.rss() / 1e6;
+  } catch {
+    return Number.NaN;
+  }
+}
+
 function measured(): ClientAnswer {
   const { user, system } = process.cpuUsage(cpu);
   const wallMs = performance.now() - startedMs;
   const turns = { requests, failures, ...(firstFailure !== undefined && { firstFailure }), longestTurnMs: delay.max / 1e6 };
   for (let round = 0; round < 3; round++) globalThis.gc!();
-  const { heapUsed, external, arrayBuffers, rss } = process.memoryUsage();
+  const { used_heap_size: heapUsed, external_memory: external } = getHeapStatistics();
   return {
     cpuMs: (user + system) / 1000,
     wallMs,
     heapMb: heapUsed / 1e6,
-    externalMb: (external + arrayBuffers) / 1e6,
-    rssMb: rss / 1e6,
+    externalMb: external / 1e6,
+    rssMb: residentMb(),
     ...turns,
   };
 }
