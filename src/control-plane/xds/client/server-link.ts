@@ -224,13 +224,11 @@ export class ServerLink {
           this.served(response);
           stream.pause();
           // Each in a turn of its own: a thousand small ones that lie in the socket must not hold up the requests.
-          const taken = current.take(response).then(yieldToLoop);
-          void taken
-            .then(() => stream.resume())
-            .catch((error: unknown) => {
-              broken = error instanceof Error ? error : new Error(String(error));
-              stream.cancel();
-            });
+          const resumed = current.take(response).then(yieldToLoop).then(stream.resume.bind(stream));
+          resumed.catch((error: unknown) => {
+            broken = error instanceof Error ? error : new Error(String(error));
+            stream.cancel();
+          });
         },
         onEnd: (error) => {
           signal.removeEventListener('abort', onAbort);

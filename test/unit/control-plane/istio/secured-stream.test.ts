@@ -79,7 +79,7 @@ describe('restartedByCertificate', () => {
       streams,
       subscribe: () => {},
       unsubscribe: () => {},
-    restored: () => {},
+      restored: () => {},
       run(listener, signal) {
         streams.push(identity.next() !== undefined);
         listener.onStatus({ state: 'connected' });
