@@ -8,25 +8,14 @@ import { healthCheckFrom } from './health-check.ts';
 import { httpProtocolFrom } from './http-protocol.ts';
 import { balancingFrom, type Balancing } from './load-balancing.ts';
 import type { SelectableCluster } from './link-subsets.ts';
-import { Findings, type Message } from './message.ts';
+import type { Message } from './message.ts';
 import { metadataFrom } from './metadata.ts';
 import { subsetsOf } from './subset-selectors.ts';
-import { translated, type Translated } from './translated.ts';
 import { TlsSecrets } from './tls-secrets.ts';
 import { tlsMatchesFrom, transportSocketFrom } from './upstream-tls.ts';
 
 /** Envoy's own value. */
 const defaultConnectTimeoutMs = 5000;
-
-/**
- * Translates a `Cluster` in JSON. Its `subsets` are those that its own endpoints make; see link-subsets.ts for those that routes
- * select.
- */
-export function translateCluster(json: unknown): Translated<ClusterConfig> {
-  const findings = new Findings();
-  const message = findings.message(json, '');
-  return translated(message && clusterFrom(message).value, findings);
-}
 
 /** Names of statistics, when a cluster counts as ready, and bounds of the buffers of a proxy. */
 const silentFields = [

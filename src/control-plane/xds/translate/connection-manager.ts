@@ -8,6 +8,7 @@ import { refusalOf, type FilterPolicy } from './http-filters.ts';
 import type { Message } from './message.ts';
 import { routeTableFrom } from './route-configuration.ts';
 import { headersOf, upgradesOf } from './route.ts';
+import { streamIdleMsOf } from './stream-idle-timeout.ts';
 
 /** What a connection manager is read with. */
 export interface ManagerOptions {
@@ -23,9 +24,6 @@ export interface Manager {
   readonly value: Pick<OutboundListenerConfig, 'routes' | 'policy' | 'refused'>;
   readonly extensionNames: readonly string[];
 }
-
-/** Envoy's `stream_idle_timeout`. */
-const defaultIdleMs = 300_000;
 
 /** Of the connection between a program and its proxy, of which there is none here. */
 const downstreamFields = [
@@ -69,7 +67,7 @@ export function managerFrom(message: Message, options: ManagerOptions): Manager 
   const chain = filterChainFrom(message.messages('http_filters'), options.surroundings, options.extensions);
   const surroundings = { ...options.surroundings, filters: chain.filters };
   const policy: RequestPolicy = {
-    idleTimeoutMs: message.durationMs('stream_idle_timeout') ?? defaultIdleMs,
+    idleTimeoutMs: streamIdleMsOf(message),
     ...maxStreamDuration(message),
     upgrades: upgradesOf(message.messages('upgrade_configs')) ?? [],
   };

@@ -1,18 +1,9 @@
 /** Endpoints of a cluster (`config.endpoint.v3.ClusterLoadAssignment`). */
 import type { EndpointConfig, EndpointsConfig, LocalityEndpoints } from '../../../model/cluster.ts';
 import { endpointHealthCheckFrom } from './health-check.ts';
-import { Findings, type Message } from './message.ts';
+import type { Message } from './message.ts';
 import { metadataFrom } from './metadata.ts';
 import { fractionFrom } from './string-matcher.ts';
-import { translated, type Translated } from './translated.ts';
-
-/** Translates a `ClusterLoadAssignment` in JSON. */
-export function translateEndpoints(json: unknown): Translated<EndpointsConfig> {
-  const findings = new Findings();
-  const message = findings.message(json, '');
-  if (message !== undefined && message.name('cluster_name') === undefined) message.problem('cluster_name', 'must not be empty');
-  return translated(message && endpointsFrom(message, ''), findings);
-}
 
 /**
  * Reads a `ClusterLoadAssignment`; `name` is for one that has none. `readLocalities` reads its localities, where that can be done

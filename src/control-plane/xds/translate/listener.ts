@@ -8,8 +8,7 @@ import { managerFrom } from './connection-manager.ts';
 import { addressFrom } from './endpoints.ts';
 import type { Extensions } from './filter-chain.ts';
 import type { Surroundings } from './format.ts';
-import { Findings, type Message } from './message.ts';
-import { translated, type Translated } from './translated.ts';
+import type { Message } from './message.ts';
 
 /** How a listener of Envoy is taken. */
 export interface ListenerOptions {
@@ -32,13 +31,6 @@ export interface OutboundReading {
   readonly catchAllCluster?: string;
   /** Of a listener of raw TCP alone: the port that it is bound to. */
   readonly rawPort?: number;
-}
-
-/** Translates a `Listener` in JSON. */
-export function translateListener(json: unknown, options: ListenerOptions = {}): Translated<readonly OutboundListenerConfig[]> {
-  const findings = new Findings();
-  const message = findings.message(json, '');
-  return translated(message && outboundListenersFrom(message, options).listeners, findings);
 }
 
 /** Of the socket of a proxy, of which there is none here. */

@@ -3,11 +3,10 @@ import type { ValueMatcher } from '../../../model/match.ts';
 import type { BackoffConfig, HedgeConfig, RetryConfig } from '../../../model/policy.ts';
 import { grpcRetryConditions, httpRetryConditions, type RetryCondition } from '../../../model/retry-conditions.ts';
 import type { Metadata } from '../../../model/tls.ts';
-import { Findings, type Message } from './message.ts';
+import type { Message } from './message.ts';
 import { extensionOf } from './typed-message.ts';
 import { metadataFrom } from './metadata.ts';
 import { headerMatchersFrom } from './string-matcher.ts';
-import { translated, type Translated } from './translated.ts';
 
 const conditions: ReadonlySet<string> = new Set([...httpRetryConditions, ...grpcRetryConditions]);
 
@@ -15,13 +14,6 @@ const conditions: ReadonlySet<string> = new Set([...httpRetryConditions, ...grpc
 const bufferBytes = 1_048_576;
 const baseMs = 25;
 const maxResetMs = 300_000;
-
-/** A retry policy by itself, in JSON. */
-export function translateRetryPolicy(json: unknown): Translated<RetryConfig> {
-  const findings = new Findings();
-  const message = findings.message(json, '');
-  return translated(message && retryFrom(message, undefined), findings);
-}
 
 /** Reads a `RetryPolicy`. `bodyBytes` is the limit of the route or virtual host on what is buffered. */
 export function retryFrom(message: Message, bodyBytes: number | undefined): RetryConfig {

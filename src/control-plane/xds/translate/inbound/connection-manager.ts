@@ -8,6 +8,7 @@ import { routeTableFrom } from '../route-configuration.ts';
 import { headersOf, upgradesOf } from '../route.ts';
 import { chainPolicies, httpChainFrom, type HttpChain } from './http-chain.ts';
 import { telemetryFrom } from './telemetry.ts';
+import { streamIdleMsOf } from '../stream-idle-timeout.ts';
 
 /** What a manager is read with. */
 export interface ManagerOptions {
@@ -19,9 +20,6 @@ export interface ManagerOptions {
 
 /** The part of a filter chain that a manager makes. */
 export type ManagerConfig = Omit<FilterChainConfig, 'name' | 'match' | 'tls' | 'connectionAuthorization'>;
-
-/** Envoy's `stream_idle_timeout`. */
-const defaultIdleMs = 300_000;
 
 /** Reads an `HttpConnectionManager`. */
 export function inboundManagerFrom(message: Message, options: ManagerOptions): ManagerConfig {
@@ -54,7 +52,7 @@ function policyFrom(message: Message, serverIfAbsent: string | undefined): Reque
   const common = message.message('common_http_protocol_options');
   const maxMs = common?.durationMs('max_stream_duration');
   return {
-    idleTimeoutMs: message.durationMs('stream_idle_timeout') ?? defaultIdleMs,
+    idleTimeoutMs: streamIdleMsOf(message),
     ...(maxMs !== undefined && maxMs > 0 && { maxStreamDurationMs: maxMs }),
     upgrades: upgradesOf(message.messages('upgrade_configs')) ?? [],
     ...(serverIfAbsent !== undefined && { responseHeaders: { setIfAbsent: [['server', serverIfAbsent]] } }),
