@@ -19,6 +19,8 @@ export interface RequestContext {
   readonly criticality?: Criticality;
   /** Which attempt of its caller this is; above 1 = a retry (`x-envoy-attempt-count`). */
   readonly attempt?: number;
+  /** Headers that requests made on its behalf carry too, unless they have them: what the policy of the way in names. Lower case. */
+  readonly headers?: readonly (readonly [name: string, value: string])[];
   /** Whether the peer that sent it may say how much it matters. */
   readonly isTrusted: boolean;
 }

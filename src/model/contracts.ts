@@ -143,6 +143,8 @@ export interface ControlPlane {
   readonly identity?: IdentitySource;
   /** Asked by `mesh.status()`; only what is not in force, since the store knows the rest. */
   findings?(): SourceFindings;
+  /** It says what may come in: until it has delivered once, and when it failed before that, ports that are listened on refuse requests. */
+  readonly guardsInbound?: boolean;
   /** Set by the preset of a mesh whose metric families and peer metadata name workloads. Read when the first request is sent. */
   readonly workload?: { readonly dialect: 'istio'; current(): WorkloadConfig | undefined };
 }

@@ -1,5 +1,5 @@
 import type { AuthorizationPolicyConfig, ExternalAuthorizerConfig, JwtProviderConfig, JwtRuleConfig } from './authorization.ts';
-import type { FaultConfig, LocalRateLimitConfig } from './policy.ts';
+import type { AdmissionConfig, FaultConfig, LocalRateLimitConfig } from './policy.ts';
 import type { RequestPolicy, RouteTableConfig } from './route.ts';
 import type { TelemetryConfig } from './telemetry.ts';
 import type { SanMatcher, SecretRef, TlsVersion } from './tls.ts';
@@ -85,8 +85,38 @@ export interface FilterChainConfig {
   readonly externalAuthorizers?: readonly ExternalAuthorizerConfig[];
   readonly rateLimit?: LocalRateLimitConfig;
   readonly fault?: FaultConfig;
+  /** How much is let in at a time. Absent = everything. */
+  readonly admission?: AdmissionConfig;
+  /**
+   * Peers that are believed what they say of others: who called them (`x-forwarded-client-cert`), how much a request matters, baggage.
+   * Absent = nobody; `forwardClientCertificate` and `trustedHops` of a source hold beside it.
+   */
+  readonly trustedPeers?: readonly SanMatcher[];
+  /** Request headers, in lower case, that requests made on behalf of this one carry too: canary marks, tenant names. */
+  readonly forwardHeaders?: readonly string[];
+  /** Whether responses say how busy this process is (ORCA `endpoint-load-metrics`). Default false: it tells callers of our load. */
+  readonly loadReport?: boolean;
   /** Routes of its own, or the name of a route table. */
   readonly routes?: string | RouteTableConfig;
+}
+
+/** What a port takes at most; connections and requests beyond it are refused. */
+export interface InboundLimitsConfig {
+  /** Open connections. Default 10 000. */
+  readonly maxConnections?: number;
+  /** Age at which a connection is asked to leave, so that a peer which is no longer welcome goes. Default none. */
+  readonly maxConnectionAgeMs?: number;
+  /** Request line and headers together. Default 16 384 (Node's). */
+  readonly maxHeaderBytes?: number;
+  readonly maxHeaders?: number;
+  /** Time for the headers of a request, from its first byte. Default 10 000. */
+  readonly headersTimeoutMs?: number;
+  /** Time for a whole request, body included; 0 = none. Default 300 000 (Node's). */
+  readonly requestTimeoutMs?: number;
+  /** Idle time between requests of a connection. Default 65 000: longer than common load balancers keep one. */
+  readonly keepAliveTimeoutMs?: number;
+  /** Streams of an HTTP/2 connection at a time. Default 100 (Envoy's advice for edges). */
+  readonly maxConcurrentStreams?: number;
 }
 
 /** The way in: what a port accepts and from whom. */
@@ -100,8 +130,11 @@ export interface InboundListenerConfig {
   readonly port?: number;
   readonly mode: 'disabled' | 'permissive' | 'strict';
   readonly filterChains: readonly FilterChainConfig[];
-  /** Paths served in plaintext even under `strict`: probes and scrapes. */
+  /** Paths served in plaintext even under `strict`, to GET and HEAD, without authorization: probes and scrapes. */
   readonly plaintextPaths?: readonly string[];
+  readonly limits?: InboundLimitsConfig;
+  /** A PROXY protocol header (version 1 or 2) comes before anything else from these networks; from others it is never read. */
+  readonly proxyProtocol?: { readonly from: readonly string[]; readonly isRequired?: boolean };
 }
 
 /** A way out or a way in. */

@@ -133,6 +133,23 @@ export interface LimitsConfig {
   readonly highPriority?: Omit<LimitsConfig, 'highPriority' | 'adaptive' | 'throttle'>;
 }
 
+/**
+ * What a server lets in. What is refused gets `retry-after` and a status that tells the caller's mesh to go elsewhere; the least critical
+ * goes first. Source: Site Reliability Engineering, chapter 21; Netflix concurrency-limits.
+ */
+export interface AdmissionConfig {
+  /** Requests under way, until the end of their responses. Absent = no cap. */
+  readonly maxRequests?: number;
+  /** Found out by latency, beside the cap. */
+  readonly adaptive?: AdaptiveConcurrencyConfig;
+  /** Delay of the event loop above which sheddable requests are refused, and at twice it all but the most critical. Absent = not looked at. */
+  readonly maxLoopDelayMs?: number;
+  /** Of the refusal. Default 503. */
+  readonly status?: number;
+  /** `retry-after` of the refusal, in seconds. Default 1. */
+  readonly retryAfterSeconds?: number;
+}
+
 /** Delays or answers a share of requests on purpose (Envoy fault filter). */
 export interface FaultConfig {
   readonly delay?: { readonly fraction: Fraction; readonly fixedMs?: number; readonly byHeader?: boolean };

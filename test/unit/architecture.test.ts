@@ -35,12 +35,22 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
 const packages: Readonly<Record<string, readonly string[]>> = {
   base: ['lru-cache', 're2js'],
   wire: ['@grpc/grpc-js', 'lru-cache'],
-  security: ['@peculiar/x509'],
+  security: ['@peculiar/x509', 'jose', 'lru-cache'],
   telemetry: ['@opentelemetry/api'],
   'control-plane': ['lru-cache', 'undici', 'valibot', 'yaml'],
   'data-plane': ['lru-cache', 'opossum', 'p-retry', 'undici'],
   fetch: ['lru-cache', 'undici'],
   assembly: ['undici'],
+  // Peers of the program; a program loads the door of its own framework alone.
+  integrations: [
+    '@nestjs/common',
+    '@nestjs/core',
+    '@opentelemetry/api',
+    '@opentelemetry/exporter-prometheus',
+    '@opentelemetry/sdk-metrics',
+    'express',
+    'fastify',
+  ],
 };
 
 /** `import 'meshfetch'` loads none of these: most programs never need them, and each costs every start (loaded-files.test.ts runs it). */
@@ -50,11 +60,14 @@ const loadedOnDemand = [
   'yaml',
   'valibot',
   '@peculiar/x509',
+  'jose',
   'control-plane/consul/index.ts',
   'control-plane/file/index.ts',
   'control-plane/istio/index.ts',
   'control-plane/spiffe/index.ts',
   'control-plane/xds/index.ts',
+  'data-plane/inbound.ts',
+  'data-plane/listen/listen.ts',
 ];
 
 /** Files that may look at the time, start timers or draw by chance. */

@@ -1,5 +1,6 @@
 /** Checks of how much a cluster may have under way. */
-import type { AdaptiveConcurrencyConfig, ClientThrottleConfig, LimitsConfig } from '../../model/policy.ts';
+import type { InboundLimitsConfig } from '../../model/listener.ts';
+import type { AdaptiveConcurrencyConfig, AdmissionConfig, ClientThrottleConfig, LimitsConfig } from '../../model/policy.ts';
 import type { Check } from './check.ts';
 
 /** Checks the caps of a cluster. */
@@ -38,4 +39,22 @@ function checkThrottle(check: Check, throttle: ClientThrottleConfig): void {
   check.longerThanNothing('windowMs', throttle.windowMs);
   check.percent('maxRefusalPercent', throttle.maxRefusalPercent);
   check.number('minRequestsPerSecond', throttle.minRequestsPerSecond, 0, 1_000_000);
+}
+
+/** Checks how much a server lets in. */
+export function checkAdmission(check: Check, admission: AdmissionConfig): void {
+  check.whole('maxRequests', admission.maxRequests, 1);
+  check.within('adaptive', admission.adaptive, checkAdaptive);
+  check.longerThanNothing('maxLoopDelayMs', admission.maxLoopDelayMs);
+  check.whole('status', admission.status, 400, 599);
+  check.whole('retryAfterSeconds', admission.retryAfterSeconds, 0);
+}
+
+/** Checks what a port takes at most. */
+export function checkInboundLimits(check: Check, limits: InboundLimitsConfig): void {
+  for (const key of ['maxConnections', 'maxHeaders', 'maxConcurrentStreams'] as const) check.whole(key, limits[key], 1);
+  check.whole('maxHeaderBytes', limits.maxHeaderBytes, 1024);
+  check.durationMs('requestTimeoutMs', limits.requestTimeoutMs);
+  for (const key of ['maxConnectionAgeMs', 'headersTimeoutMs', 'keepAliveTimeoutMs'] as const)
+    check.longerThanNothing(key, limits[key]);
 }

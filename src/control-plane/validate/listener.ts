@@ -4,11 +4,12 @@ import type { FilterChainConfig, ListenerConfig } from '../../model/listener.ts'
 import type { LabelValue, TelemetryConfig } from '../../model/telemetry.ts';
 import { checkAuthorizationPolicy, checkExternalAuthorizer, checkJwtProvider, checkJwtRule } from './authorization.ts';
 import { printed, type Check } from './check.ts';
+import { checkAdmission, checkInboundLimits } from './limits.ts';
 import { checkFraction } from './matchers.ts';
 import type { Sliced } from './plain-data.ts';
 import { checkFault, checkRateLimit, checkRequestPolicy } from './policies.ts';
 import { checkRouteTable } from './route-table.ts';
-import { checkAlpn, checkPeers, checkVersions } from './tls.ts';
+import { checkAlpn, checkPeers, checkSanMatchers, checkVersions } from './tls.ts';
 
 const protocols = ['detect', 'http1', 'http2', 'grpc', 'tls', 'opaque'];
 
@@ -30,6 +31,11 @@ export function* checkListener(check: Check, listener: ListenerConfig): Sliced<L
   } else if (listener.direction === 'inbound') {
     check.oneOf('mode', listener.mode ?? 'nothing', ['disabled', 'permissive', 'strict']);
     check.each('plaintextPaths', listener.plaintextPaths, (inner, path) => inner.name('', path));
+    check.within('limits', listener.limits, checkInboundLimits);
+    check.within('proxyProtocol', listener.proxyProtocol, (inner, { from, isRequired }) => {
+      inner.each('from', from, (each, cidr) => each.cidr('', cidr));
+      inner.flag('isRequired', isRequired);
+    });
     check.enter('filterChains');
     for (const [index, chain] of check.list(listener.filterChains).entries()) {
       check.enter(index);
@@ -82,6 +88,10 @@ function* checkFilterChain(check: Check, chain: FilterChainConfig): Sliced<void>
   check.each('externalAuthorizers', chain.externalAuthorizers, checkExternalAuthorizer);
   check.within('rateLimit', chain.rateLimit, checkRateLimit);
   check.within('fault', chain.fault, checkFault);
+  check.within('admission', chain.admission, checkAdmission);
+  checkSanMatchers(check, 'trustedPeers', chain.trustedPeers);
+  check.each('forwardHeaders', chain.forwardHeaders, (inner, name) => inner.headerName('', name, 'any-case'));
+  check.flag('loadReport', chain.loadReport);
   check.within('policy', chain.policy, checkRequestPolicy);
   check.within('telemetry', chain.telemetry, checkTelemetry);
   if (chain.routes !== undefined) {

@@ -21,7 +21,12 @@ export function checkUpstreamTls(check: Check, tls: UpstreamTls): void {
 /** Checks the identities of which a peer must have one. */
 export function checkPeers(check: Check, peers: readonly SanMatcher[]): void {
   if (!Array.isArray(peers)) check.reject('must be a list; an empty one means that the certificate must name the host', 'peers');
-  check.each('peers', peers, (inner, peer) => {
+  checkSanMatchers(check, 'peers', peers);
+}
+
+/** Checks a list of names of peers. */
+export function checkSanMatchers(check: Check, key: string, matchers: readonly SanMatcher[] | undefined): void {
+  check.each(key, matchers, (inner, peer) => {
     inner.oneOf('kind', peer.kind ?? 'nothing', ['uri', 'dns', 'ip', 'email']);
     inner.oneOf('match', peer.match ?? 'nothing', ['exact', 'prefix', 'suffix', 'contains', 'regex']);
     // An empty prefix, suffix or part would accept every peer.

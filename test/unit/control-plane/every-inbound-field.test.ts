@@ -139,6 +139,10 @@ const chain: Whole<FilterChainConfig> = {
   externalAuthorizers: [authorizer],
   rateLimit: { maxTokens: 1, tokensPerFill: 1, fillIntervalMs: 1 },
   fault: { maxActive: 1 },
+  admission: { maxRequests: 1, adaptive: { algorithm: 'vegas' }, maxLoopDelayMs: 1, status: 503, retryAfterSeconds: 1 },
+  trustedPeers: [{ kind: 'uri', match: 'prefix', value: 'spiffe://example.org/' }],
+  forwardHeaders: ['x-canary'],
+  loadReport: true,
   routes: 'table',
 };
 const listener: Whole<InboundListenerConfig> = {
@@ -150,6 +154,17 @@ const listener: Whole<InboundListenerConfig> = {
   mode: 'strict',
   filterChains: [chain],
   plaintextPaths: ['/healthz'],
+  limits: {
+    maxConnections: 1,
+    maxConnectionAgeMs: 1,
+    maxHeaderBytes: 1024,
+    maxHeaders: 1,
+    headersTimeoutMs: 1,
+    requestTimeoutMs: 1,
+    keepAliveTimeoutMs: 1,
+    maxConcurrentStreams: 1,
+  },
+  proxyProtocol: { from: ['192.0.2.0/24'], isRequired: true },
 };
 
 describe('a way in with all of its fields', () => {

@@ -1,0 +1,27 @@
+/** A request in as the parts of its policy look at it: after normalisation, before any of them. */
+import type { VerifiedToken } from '../../model/inbound.ts';
+import type { InboundConnection } from './inbound-connection.ts';
+
+/** What rules, tokens, authorizers, rate limits and faults read of a request. Implemented by `Exchange`. */
+export interface AccessRequest {
+  readonly method: string;
+  /** Normalised, with its query. */
+  readonly path: string;
+  /** Normalised, without query and fragment. */
+  readonly pathOnly: string;
+  /** Lower case, without a final dot and without the default port of the scheme; empty when there is none. */
+  readonly authority: string;
+  /** `http` or `https`, of the connection. */
+  readonly scheme: string;
+  readonly connection: InboundConnection;
+  /** The client's address, over the trusted proxies in front. */
+  readonly remoteAddress: string;
+  /** Verified tokens; empty before the step that verifies them. */
+  readonly tokens: readonly VerifiedToken[];
+  readonly requestPrincipal: string | undefined;
+  /**
+   * Every value of a header in its order: undefined = none, a string = the only one; `:method`, `:path`, `:authority`, `:scheme` too.
+   * `name` in lower case.
+   */
+  header(name: string): string | readonly string[] | undefined;
+}

@@ -1,0 +1,111 @@
+/**
+ * What the handler of an inbound request is told about it, and what the mesh needs of the server's objects. Node's HTTP/1.1 and HTTP/2
+ * objects and those of the frameworks all have this shape, so that the way in imports none of them.
+ */
+import type { Criticality } from '../base/request-context.ts';
+
+/** Who is at the other end of the connection. */
+export interface InboundPeer {
+  /** A certificate was shown and verified. Without it there are no names below. */
+  readonly isAuthenticated: boolean;
+  /** Set when the certificate is a proper X.509-SVID. */
+  readonly spiffeId?: string;
+  readonly trustDomain?: string;
+  /** From a SPIFFE ID of the form `/ns/<namespace>/sa/<service account>` (Istio). */
+  readonly namespace?: string;
+  readonly serviceAccount?: string;
+  readonly dnsNames: readonly string[];
+  readonly uris: readonly string[];
+  /** Address of the other end of the connection; after PROXY protocol, that of the client which it names. */
+  readonly address: string;
+}
+
+/** A token that was verified. */
+export interface VerifiedToken {
+  /** Name of the provider in the policy. */
+  readonly provider: string;
+  readonly issuer?: string;
+  readonly subject?: string;
+  readonly audiences: readonly string[];
+  /** The payload; own properties only. */
+  readonly claims: Readonly<Record<string, unknown>>;
+}
+
+/** What the mesh knows of a request that it let in: `request.mesh`. */
+export interface MeshRequest {
+  /** Name of the mesh. */
+  readonly mesh: string;
+  readonly peer: InboundPeer;
+  /** Tokens that were verified, in the order of their providers. */
+  readonly tokens: readonly VerifiedToken[];
+  /** `<issuer>/<subject>` of the first token (Istio `request.auth.principal`). */
+  readonly requestPrincipal: string | undefined;
+  /** In the form that the rules saw, without its query. */
+  readonly path: string;
+  /** The client's, over the trusted proxies in front. */
+  readonly remoteAddress: string;
+  readonly isTls: boolean;
+  readonly criticality: Criticality;
+  /** Until the caller stops waiting; undefined = it said nothing, 0 = it has stopped. */
+  remainingMs(): number | undefined;
+}
+
+/** A request as Node's servers give it. */
+export interface InboundRequest {
+  readonly method?: string | undefined;
+  /** Target of the request line; rewritten to its normalised form before a handler sees it. */
+  url?: string | undefined;
+  readonly httpVersionMajor: number;
+  readonly headers: Record<string, string | string[] | undefined>;
+  /** Names and values in turn, as they came. */
+  readonly rawHeaders: string[];
+  readonly socket: object;
+  mesh?: MeshRequest | undefined;
+}
+
+/** A response as Node's servers give it. */
+export interface InboundResponse {
+  statusCode: number;
+  readonly headersSent: boolean;
+  readonly writableEnded: boolean;
+  setHeader(name: string, value: number | string | readonly string[]): unknown;
+  getHeader(name: string): number | string | readonly string[] | undefined;
+  writeHead(status: number, headers?: Record<string, number | string | readonly string[]>): unknown;
+  end(body?: string): unknown;
+  once(event: 'close' | 'finish', listener: () => void): unknown;
+}
+
+/** Why a request does not reach the handler, as it is answered. */
+export interface InboundRefusal {
+  readonly status: number;
+  /** In lower case. */
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  readonly body: string;
+  /** Envoy response code details: `rbac_access_denied_matched_policy[…]`. */
+  readonly details: string;
+  /** Envoy response flag, or `-`. */
+  readonly flag: string;
+  /** `grpc-status` for callers that speak gRPC. */
+  readonly grpcStatus: number;
+}
+
+/** The way in, for servers that somebody else owns: what the integrations are written on. */
+export interface InboundDoor {
+  /**
+   * Calls `done` once: without a refusal the request may go on, and `done` runs in its context (deadline, criticality, trace); with one
+   * the caller answers it, `write` or its own way. A request that this mesh let in already goes on at once. Never throws.
+   */
+  admit(request: InboundRequest, response: InboundResponse, done: (refusal: InboundRefusal | undefined) => void): void;
+  /** Answers a request with a refusal, as HTTP or, where the caller speaks it, gRPC. */
+  refuse(request: InboundRequest, response: InboundResponse, refusal: InboundRefusal): void;
+}
+
+/** What a door is opened with. */
+export interface InboundDoorOptions {
+  /** Port whose policy holds. Default: the local port of the connection. */
+  readonly port?: number;
+  /** The least that holds; the policy of the port may be stricter. */
+  readonly mode?: 'disabled' | 'permissive' | 'strict';
+  /** What happens without a policy for the port. Default `allow`: the mode alone decides. */
+  readonly policyMissing?: 'allow' | 'deny';
+}
