@@ -1,6 +1,7 @@
 import { Dispatcher, Dispatcher1Wrapper } from 'undici';
 import { MeshError } from '../base/errors.ts';
 import { CallList } from './call-list.ts';
+import { ClusterDispatcher } from './cluster-dispatcher.ts';
 import { Call } from './outbound.ts';
 import type { CallContext, OutboundContext } from './outbound-context.ts';
 import { SilenceWatch } from './resilience/silence.ts';
@@ -36,6 +37,11 @@ export class OutboundDispatcher extends Dispatcher {
     if (this.isClosed) call.refuse(new MeshError('MESH_CLOSED', 'the mesh was closed; make requests before close()'));
     else call.start();
     return true;
+  }
+
+  /** The way to one cluster past routing, for requests of the mesh's own. Calls of it count among those of this dispatcher. */
+  toCluster(source: string, cluster: string): Dispatcher {
+    return new ClusterDispatcher(this.context, source, cluster);
   }
 
   /** Refuses new requests, and resolves when those under way are over. */

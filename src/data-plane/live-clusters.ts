@@ -19,6 +19,8 @@ export class LiveClusters {
   private readonly slots = new Map<string, ClusterSlot>();
   /** Of clusters that requests named. Only of those that are there: anybody may make names up. */
   private readonly namedSlots = new Map<string, ClusterSlot>();
+  /** Keys of slots that no route may need. */
+  private readonly kept = new Set<string>();
   private readonly clusters = new Map<string, Cluster>();
   private readonly loads = new SourceLoads();
 
@@ -64,11 +66,19 @@ export class LiveClusters {
     return slot;
   }
 
+  /** The slot of a cluster that the mesh itself sends to, whether a route leads there or not. */
+  keptSlot(source: string, name: string): ClusterSlot {
+    const slot = this.slotOf(source, name);
+    this.kept.add(slotKey(source, name));
+    if (slot.cluster === undefined && this.snapshot !== undefined) slot.cluster = this.find(this.snapshot, source, name);
+    return slot;
+  }
+
   /** Fills the slots. Those whose key no route needs any more are emptied: a request that waits for its retry may still hold one. */
   apply(snapshot: Snapshot, isNeeded: (key: string) => boolean): void {
     this.snapshot = snapshot;
     for (const [key, slot] of this.slots) {
-      if (isNeeded(key)) continue;
+      if (isNeeded(key) || this.kept.has(key)) continue;
       slot.cluster = undefined;
       this.slots.delete(key);
     }

@@ -172,6 +172,11 @@ export class LiveConfig {
     return this.liveClusters.slotByName(source, name);
   }
 
+  /** The slot of a cluster that the mesh itself sends to. */
+  keptSlot(source: string, name: string): ClusterSlot {
+    return this.liveClusters.keptSlot(source, name);
+  }
+
   /** The source has no endpoints for the cluster: requests that wait for them stop waiting. */
   endpointsAbsent(source: string, cluster: string): void {
     this.liveClusters.get(source, cluster)?.endpointsAbsent();

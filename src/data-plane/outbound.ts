@@ -147,7 +147,9 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
       this.fail(new MeshError('MESH_REQUEST_INVALID', 'the request names no origin; pass `origin: "http://service"`'));
       return;
     }
-    this.resolve(typeof origin === 'string' ? origin : origin.origin);
+    // Known from the start where the mesh itself sends to a cluster.
+    if (this.entry === undefined) this.resolve(typeof origin === 'string' ? origin : origin.origin);
+    else this.chooseRoute(this.entry);
   }
 
   /** Sends another request to where this route leads, as a call of its own. */
