@@ -18,22 +18,15 @@ import type {
   RetryDenial,
 } from './events.ts';
 import { flagsOf } from './failure.ts';
+import { inboundLines } from './inbound-debug-lines.ts';
+import { milliseconds, printable } from './printable.ts';
 
-/** Longest value from outside, and longest line, in characters. */
-const maxValueLength = 200;
+/** Longest line, in characters. */
 const maxLineLength = 1000;
 /** Longest error of a control plane, which lists mistakes. */
 const maxErrorLength = 700;
 /** Problems or resources of one update that are printed; the rest is counted. */
 const maxProblems = 5;
-
-const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
-
-/** `text` on one line: control, formatting and separator characters as `\u{…}`, cut to `maxLength` characters. */
-export function printable(text: string, maxLength = maxValueLength): string {
-  const cut = text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
-  return cut.replaceAll(unprintable, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
-}
 
 /** A text of several lines as one sentence. */
 function onOneLine(text: string): string {
@@ -59,10 +52,6 @@ function result(status: number | undefined, error: FailureType | undefined, flag
   if (flags !== '-') words.push(flags);
   if (error !== undefined) words.push(error);
   return words.join(' ') || 'no response';
-}
-
-function milliseconds(ms: number): string {
-  return `${ms >= 10 ? Math.round(ms) : Math.round(ms * 10) / 10} ms`;
 }
 
 /** `2026-11-22 15:03:18 UTC` */
@@ -117,8 +106,8 @@ function requestEnd(event: RequestEndEvent): string {
   return `${way(event)} → ${what} in ${milliseconds(event.durationMs)}${isLocal ? '' : attempts}`;
 }
 
-/** The line of each event. `attempt:end` has none: the lines of the request and of its retries say the same. */
-const lines: { readonly [N in Exclude<EventName, 'attempt:end'>]: (event: EventPayloads[N]) => string } = {
+/** The line of each event. `attempt:end` and `inbound:refused` have none: the lines of the request say the same. */
+const lines: { readonly [N in Exclude<EventName, 'attempt:end' | 'inbound:refused'>]: (event: EventPayloads[N]) => string } = {
   'request:end': requestEnd,
   'retry:scheduled': (event) =>
     `${way(event)} → ${result(event.status, event.error, flagsOf(event.error))}${event.reason === 'hedge' && event.status === undefined && event.error === undefined ? ' yet' : ''}; retry ${event.retry}/${event.maxRetries} in ${milliseconds(event.delayMs)} (${event.reason}${left(event.budgetLeft)})`,
@@ -147,6 +136,7 @@ const lines: { readonly [N in Exclude<EventName, 'attempt:end'>]: (event: EventP
     `cluster ${printable(event.cluster)} → ${printable(event.endpoint)} disconnected: ${printable(event.reason)}`,
   'control-plane:state': (event) =>
     `control plane ${printable(event.source)} ${event.state}${event.error === undefined ? '' : `: ${onOneLine(event.error)}`}`,
+  ...inboundLines,
 };
 
 /** The events that have a line. */

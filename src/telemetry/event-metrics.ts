@@ -43,4 +43,10 @@ export const eventMetrics: { readonly [N in EventName]?: Count<N> } = {
     instruments.get('meshfetch.identity.updates').add(1, updateLabels('identity.name', facts.name, 'accepted', scope)),
   'identity:rejected': (instruments, facts, scope) =>
     instruments.get('meshfetch.identity.updates').add(1, updateLabels('identity.name', facts.name, 'rejected', scope)),
+  'inbound:connection-refused': (instruments, facts, scope) =>
+    instruments.get('meshfetch.server.refused_connections').add(1, {
+      'meshfetch.refusal.reason': facts.reason,
+      'server.port': facts.port,
+      'meshfetch.mesh.name': scope.meshName,
+    }),
 };

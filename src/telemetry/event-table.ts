@@ -1,5 +1,6 @@
 /** Words for every event. docs/reference/events.md is tested against the table both ways. */
 import type { EventName, EventPayloads } from './events.ts';
+import { inboundEventTable } from './inbound-event-table.ts';
 
 const requestFields = {
   mesh: 'Name of the mesh.',
@@ -178,4 +179,5 @@ export const eventTable: { readonly [N in EventName]: { readonly doc: string; re
       error: 'Why it is not connected, with the remedy.',
     },
   },
+  ...inboundEventTable,
 };

@@ -6,6 +6,13 @@ import type { AttemptReport, MeshErrorCode } from '../base/errors.ts';
 import type { ControlPlaneStatus, Problem } from '../model/contracts.ts';
 import type { ResourceKey } from '../model/snapshot.ts';
 import type { RetryCondition } from '../model/retry-conditions.ts';
+import type {
+  AuthorizationShadowEvent,
+  ConnectionRefusedEvent,
+  InboundEndEvent,
+  InboundPortEvent,
+  InboundRefusedEvent,
+} from './inbound-events.ts';
 
 /** Why a request or an attempt failed: the code of the error, or `cancelled` when the caller (or a hedge that won) ended it. */
 export type FailureType = MeshErrorCode | 'cancelled';
@@ -177,6 +184,13 @@ export interface EventFacts {
   readonly 'connection:opened': ConnectionOpenedEvent;
   readonly 'connection:closed': ConnectionClosedEvent;
   readonly 'control-plane:state': ControlPlaneStateEvent;
+  readonly 'inbound:end': InboundEndEvent;
+  readonly 'inbound:refused': InboundRefusedEvent;
+  readonly 'inbound:connection-refused': ConnectionRefusedEvent;
+  readonly 'inbound:listening': InboundPortEvent;
+  readonly 'inbound:draining': InboundPortEvent;
+  readonly 'inbound:closed': InboundPortEvent;
+  readonly 'authorization:shadow': AuthorizationShadowEvent;
 }
 
 /** Names of the events; the channel of `x` is `meshfetch:x`. */

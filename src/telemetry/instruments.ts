@@ -15,6 +15,7 @@ import type {
   ObservableUpDownCounter,
   UpDownCounter,
 } from '@opentelemetry/api';
+import { serverMetricTable, serverSpanRow } from './server-instruments.ts';
 import { destinationLabelNames, sourceLabelNames } from './workload-labels.ts';
 
 interface InstrumentTypes {
@@ -152,6 +153,7 @@ export const metricTable = {
     doc: 'Time until the certificate expires; negative once it has.',
     labels: ['meshfetch.identity.name', 'meshfetch.mesh.name'],
   },
+  ...serverMetricTable,
   istio_requests_total: {
     kind: 'counter',
     unit: '{request}',
@@ -290,4 +292,5 @@ export const spanTable = {
       'meshfetch.attempt.outcome',
     ],
   },
+  server: serverSpanRow,
 } as const satisfies Record<string, SpanRow>;

@@ -4,7 +4,7 @@ import type { Registration } from './registration.ts';
 import type { WorkloadScope } from './workload-exchange.ts';
 
 /**
- * Distinct services, clusters, and virtual clusters, that metrics name: 128 of them with four methods and a few statuses each stay below the 2,000
+ * Distinct services, clusters, virtual clusters, routes and policies that metrics name: 128 of them with four methods and a few statuses each stay below the 2,000
  * series at which the OpenTelemetry SDK folds a metric together.
  */
 const maxNames = 128;
@@ -17,6 +17,8 @@ export class MeshScope {
   readonly services = new BoundedNames(maxNames);
   readonly clusters = new BoundedNames(maxNames);
   readonly virtualClusters = new BoundedNames(maxNames);
+  readonly routes = new BoundedNames(maxNames);
+  readonly policies = new BoundedNames(maxNames);
   /** Set in a mesh that counts requests by workloads too. */
   readonly workload: WorkloadScope | undefined;
   constructor(

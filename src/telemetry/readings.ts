@@ -26,10 +26,17 @@ export interface IdentityExpiry {
   readonly expiresMs: number;
 }
 
+/** The connections that came in to a port and are open. */
+export interface InboundConnections {
+  readonly port: number;
+  readonly connections: number;
+}
+
 /** Who can say how things stand. */
 export interface TelemetrySource {
   openConnections?(): Iterable<OpenConnections>;
   identities?(): Iterable<IdentityExpiry>;
+  inboundConnections?(): Iterable<InboundConnections>;
 }
 
 interface Sum {
@@ -45,9 +52,11 @@ export class Readings {
   private readonly clock: Clock;
   private instruments: Instruments | undefined = undefined;
   private isClosed = false;
+  private readonly ports = new Map<number, number>();
   private reported: ReadonlyMap<string, Sum> = new Map();
   private readonly readConnections = (result: ObservableResult): void => this.connections(result);
   private readonly readIdentities = (result: ObservableResult): void => this.identities(result);
+  private readonly readInbound = (result: ObservableResult): void => this.inbound(result);
 
   constructor(scope: MeshScope, clock: Clock) {
     this.scope = scope;
@@ -71,7 +80,9 @@ export class Readings {
     if (this.isClosed) return;
     this.instruments?.get('http.client.open_connections').removeCallback(this.readConnections);
     this.instruments?.get('meshfetch.identity.expiry').removeCallback(this.readIdentities);
+    this.instruments?.get('meshfetch.server.open_connections').removeCallback(this.readInbound);
     this.instruments = instruments;
+    instruments?.get('meshfetch.server.open_connections').addCallback(this.readInbound);
     instruments?.get('http.client.open_connections').addCallback(this.readConnections);
     instruments?.get('meshfetch.identity.expiry').addCallback(this.readIdentities);
   }
@@ -115,5 +126,16 @@ export class Readings {
         });
       }
     }
+  }
+
+  private inbound(result: ObservableResult): void {
+    // As above: a port that is closed stays, at zero.
+    for (const port of this.ports.keys()) this.ports.set(port, 0);
+    for (const source of this.sources) {
+      for (const { port, connections } of source.inboundConnections?.() ?? [])
+        this.ports.set(port, (this.ports.get(port) ?? 0) + connections);
+    }
+    for (const [port, connections] of this.ports)
+      result.observe(connections, { 'server.port': port, 'meshfetch.mesh.name': this.scope.meshName });
   }
 }

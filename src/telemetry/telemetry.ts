@@ -18,6 +18,7 @@ import type { TelemetrySource } from './readings.ts';
 import { Registration } from './registration.ts';
 import { RequestSpan } from './request-span.ts';
 import type { RequestFacts } from './request-span.ts';
+import { ServerSpan, type ServerFacts } from './server-span.ts';
 import { WorkloadScope } from './workload-exchange.ts';
 
 /** Whose telemetry it is, and by what clock. */
@@ -33,6 +34,9 @@ const requestEnd = channels['request:end'];
 const attemptEnd = channels['attempt:end'];
 const retryScheduled = channels['retry:scheduled'];
 const retryDenied = channels['retry:denied'];
+const inboundEnd = channels['inbound:end'];
+const inboundRefused = channels['inbound:refused'];
+const shadow = channels['authorization:shadow'];
 
 /** The telemetry of one mesh. */
 export class Telemetry {
@@ -40,6 +44,7 @@ export class Telemetry {
   private readonly scope: MeshScope;
   private readonly readings: Readings;
   private requests = 0;
+  private inbound = 0;
 
   /** @internal See {@link createTelemetry}. */
   constructor(options: TelemetryOptions) {
@@ -70,6 +75,18 @@ export class Telemetry {
     }
     this.requests += 1;
     return new RequestSpan(this.scope, this.requests, facts, startMs);
+  }
+
+  /**
+   * A request came in; undefined when no SDK is registered and nobody has subscribed to the events of such requests. Called in the
+   * async context in which its server hands it over. `startMs` is `clock.now()`.
+   */
+  startServer(facts: ServerFacts, startMs: number): ServerSpan | undefined {
+    if (!this.registration.check() && !inboundEnd.hasSubscribers && !inboundRefused.hasSubscribers && !shadow.hasSubscribers) {
+      return undefined;
+    }
+    this.inbound += 1;
+    return new ServerSpan(this.scope, this.inbound, facts, startMs);
   }
 
   /**

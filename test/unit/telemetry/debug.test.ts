@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
-import { debugLine, printable, printedEvents } from '../../../src/telemetry/debug-lines.ts';
+import { debugLine, printedEvents } from '../../../src/telemetry/debug-lines.ts';
 import { printEvents } from '../../../src/telemetry/debug.ts';
+import { printable } from '../../../src/telemetry/printable.ts';
 import { eventTable } from '../../../src/telemetry/event-table.ts';
 import { createTelemetry } from '../../../src/telemetry/telemetry.ts';
 import { createVirtualClock } from '../../../src/testing/virtual-clock.ts';

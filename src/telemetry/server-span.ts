@@ -1,0 +1,303 @@
+/**
+ * A request that came in, as telemetry sees it: its SERVER span, which continues the caller's trace, its share of the metrics, its
+ * events. An HTTP instrumentation that has made a SERVER span of it already keeps that span and the `http.server.*` metrics: then
+ * the mesh adds what it knows to it. Whoever makes the span is known by the RPC metadata in its context, which all copies of
+ * @opentelemetry/core find by one name (`createContextKey` is `Symbol.for`); frameworks write the route there, for either.
+ */
+import { ROOT_CONTEXT, SpanKind, SpanStatusCode, context, createContextKey, propagation, trace } from '@opentelemetry/api';
+import type { Attributes, Context, Span, TextMapGetter } from '@opentelemetry/api';
+import { rounded } from '../base/rounded.ts';
+import type { InboundPeer, InboundRefusal } from '../model/inbound.ts';
+import { channels } from './channels.ts';
+import { methodLabel } from './http-method.ts';
+import type { AuthorizationShadowEvent, InboundEndEvent, InboundEvent, InboundRefusalReason } from './inbound-events.ts';
+import type { Instruments } from './instruments.ts';
+import type { MeshScope } from './mesh-scope.ts';
+import { redactQuery } from './redact-url.ts';
+import { spanEventAttributes, spanEventName } from './span-event.ts';
+
+/** A request that came in, after normalisation. An interface that the request of the way in has by itself, so that asking allocates nothing. */
+export interface ServerFacts {
+  readonly method: string;
+  readonly scheme: string;
+  readonly authority: string;
+  /** With its query. */
+  readonly path: string;
+  readonly pathOnly: string;
+  /** The client's, over the trusted proxies in front. */
+  readonly remoteAddress: string;
+  readonly connection: {
+    readonly protocol: 'http/1.1' | 'h2';
+    readonly directAddress: string;
+    readonly localPort: number;
+    readonly peer: InboundPeer;
+  };
+  /** `name` in lower case. */
+  header(name: string): string | readonly string[] | undefined;
+}
+
+/** How a request that came in ended. */
+export interface ServerOutcome {
+  readonly status?: number | undefined;
+  /** The caller left before the end of the response. */
+  readonly isCancelled?: boolean | undefined;
+  /** Of the verified token. */
+  readonly requestPrincipal?: string | undefined;
+}
+
+/** A verdict without effect. */
+export type ShadowVerdict = Pick<AuthorizationShadowEvent, 'kind' | 'verdict' | 'policy'>;
+
+interface RpcMetadata {
+  readonly type: 'http';
+  readonly span: Span;
+  route?: string;
+}
+
+const rpcMetadataKey = createContextKey('OpenTelemetry SDK Context Key RPC_METADATA');
+const inboundEnd = channels['inbound:end'];
+const inboundRefused = channels['inbound:refused'];
+const shadow = channels['authorization:shadow'];
+
+const getter: TextMapGetter<ServerFacts> = {
+  get(facts, name) {
+    const value = facts.header(name.toLowerCase());
+    return typeof value === 'object' ? [...value] : value;
+  },
+  keys: () => propagation.fields(),
+};
+
+/** The telemetry of one request that came in. Ends once. */
+export class ServerSpan {
+  /** With the span of the request, for what is done on its behalf; undefined without a tracer, or where an instrumentation set it. */
+  readonly context: Context | undefined;
+  private readonly scope: MeshScope;
+  private readonly instruments: Instruments | undefined;
+  private readonly number: number;
+  private readonly facts: ServerFacts;
+  private readonly startMs: number;
+  private readonly span: Span | undefined;
+  /** Of an instrumentation that was there before: it ends the span, and has the `http.server` metrics. */
+  private readonly isTheirs: boolean;
+  private readonly rpc: RpcMetadata | undefined;
+  private readonly method: string;
+  private listener: string | undefined = undefined;
+  private chain: string | undefined = undefined;
+  private refusal: InboundRefusalReason | undefined = undefined;
+  private flags = '-';
+  private details = 'via_upstream';
+  private isEnded = false;
+
+  /** @internal Made by `Telemetry.startServer`. */
+  constructor(scope: MeshScope, number: number, facts: ServerFacts, startMs: number) {
+    this.scope = scope;
+    this.number = number;
+    this.facts = facts;
+    this.startMs = startMs;
+    const { tracer, instruments } = scope.registration;
+    this.instruments = instruments;
+    this.method = methodLabel(scope.knownMethods, facts.method);
+    const theirs = tracer === undefined && instruments === undefined ? undefined : rpcMetadataOf(context.active());
+    this.isTheirs = theirs !== undefined;
+    if (theirs !== undefined) {
+      this.span = theirs.span;
+      this.rpc = theirs;
+      this.context = undefined;
+    } else if (tracer === undefined) {
+      this.span = undefined;
+      // Frameworks tell the route to whoever asks, and metrics have it.
+      this.rpc = undefined;
+      this.context = undefined;
+    } else {
+      const parent = propagation.extract(ROOT_CONTEXT, facts, getter);
+      // All at creation: samplers decide by them.
+      this.span = tracer.startSpan(
+        this.methodName(),
+        { kind: SpanKind.SERVER, attributes: { ...this.httpAttributes(), 'meshfetch.mesh.name': scope.meshName } },
+        parent,
+      );
+      this.rpc = { type: 'http', span: this.span };
+      this.context = trace.setSpan(parent, this.span).setValue(rpcMetadataKey, this.rpc);
+    }
+    if (!this.isTheirs) instruments?.get('http.server.active_requests').add(1, this.activeLabels());
+  }
+
+  /** The policy that holds for it was found. */
+  served(listener: string, chain: string | undefined): void {
+    this.listener = listener;
+    this.chain = chain;
+  }
+
+  /** Calls `work` in the context of the request. */
+  run(work: () => void): void {
+    if (this.context === undefined) work();
+    else context.with(this.context, work);
+  }
+
+  /** The mesh answers it in the place of the program. */
+  refused(reason: InboundRefusalReason, { status, flag, details }: InboundRefusal): void {
+    this.refusal = reason;
+    this.flags = flag;
+    this.details = details;
+    this.instruments?.get('meshfetch.server.refusals').add(1, {
+      'meshfetch.refusal.reason': reason,
+      'server.port': this.facts.connection.localPort,
+      'meshfetch.mesh.name': this.scope.meshName,
+    });
+    if (inboundRefused.hasSubscribers)
+      inboundRefused.publish({ ...this.eventFields(), mesh: this.scope.meshName, reason, status, flags: flag, details });
+  }
+
+  /** A policy that is not in force, or only watches, looked at it. */
+  shadowed(facts: ShadowVerdict): void {
+    this.instruments?.get('meshfetch.server.shadow_verdicts').add(1, {
+      'meshfetch.shadow.kind': facts.kind,
+      'meshfetch.shadow.verdict': facts.verdict,
+      'meshfetch.policy': this.scope.policies.label(facts.policy ?? ''),
+      'meshfetch.mesh.name': this.scope.meshName,
+    });
+    if (this.span?.isRecording() === true)
+      this.span.addEvent(spanEventName('authorization:shadow'), spanEventAttributes({ ...facts }));
+    if (shadow.hasSubscribers) shadow.publish({ ...this.eventFields(), mesh: this.scope.meshName, ...facts });
+  }
+
+  /** Its response is over, or its caller has left. Further calls do nothing. `nowMs` is `clock.now()`. */
+  end(outcome: ServerOutcome, nowMs: number): void {
+    if (this.isEnded) return;
+    this.isEnded = true;
+    const durationMs = nowMs - this.startMs;
+    const isCancelled = outcome.isCancelled === true;
+    if (isCancelled && this.refusal === undefined) {
+      this.flags = 'DC';
+      this.details = 'downstream_remote_disconnect';
+    }
+    if (!this.isTheirs) this.measure(outcome, durationMs);
+    if (this.span !== undefined) this.endSpan(this.span, outcome);
+    if (!inboundEnd.hasSubscribers) return;
+    const event: InboundEndEvent & { readonly mesh: string } = {
+      mesh: this.scope.meshName,
+      ...this.eventFields(),
+      status: outcome.status,
+      error: isCancelled ? 'cancelled' : undefined,
+      refusal: this.refusal,
+      flags: this.flags,
+      details: this.details,
+      requestPrincipal: outcome.requestPrincipal,
+      protocol: this.protocolVersion(),
+      durationMs: rounded(durationMs),
+      traceId: this.span?.spanContext().traceId,
+    };
+    inboundEnd.publish(event);
+  }
+
+  private measure(outcome: ServerOutcome, durationMs: number): void {
+    if (this.instruments === undefined) return;
+    this.instruments.get('http.server.active_requests').add(-1, this.activeLabels());
+    const labels: Attributes = { ...this.activeLabels(), 'network.protocol.version': this.protocolVersion() };
+    if (outcome.status !== undefined) labels['http.response.status_code'] = outcome.status;
+    const failure = failureOf(outcome);
+    if (failure !== undefined) labels['error.type'] = failure;
+    if (this.rpc?.route !== undefined) labels['http.route'] = this.scope.routes.label(this.rpc.route);
+    this.instruments.get('http.server.request.duration').record(durationMs / 1000, labels, this.context);
+  }
+
+  private endSpan(span: Span, outcome: ServerOutcome): void {
+    if (span.isRecording()) {
+      if (this.isTheirs) span.setAttribute('meshfetch.mesh.name', this.scope.meshName);
+      const { peer } = this.facts.connection;
+      const id = peer.spiffeId ?? peer.dnsNames[0];
+      if (id !== undefined) span.setAttribute('meshfetch.peer.id', id);
+      if (this.listener !== undefined) span.setAttribute('meshfetch.listener', this.listener);
+      if (this.chain !== undefined) span.setAttribute('meshfetch.filter_chain', this.chain);
+      if (this.refusal !== undefined) span.setAttribute('meshfetch.refusal.reason', this.refusal);
+      span.setAttribute('meshfetch.response.flags', this.flags);
+      span.setAttribute('meshfetch.response.details', this.details);
+      if (!this.isTheirs) this.describe(span, outcome);
+    }
+    if (!this.isTheirs) span.end();
+  }
+
+  private describe(span: Span, outcome: ServerOutcome): void {
+    if (outcome.status !== undefined) span.setAttribute('http.response.status_code', outcome.status);
+    if (this.rpc?.route !== undefined) {
+      span.setAttribute('http.route', this.rpc.route);
+      span.updateName(`${this.methodName()} ${this.rpc.route}`);
+    }
+    const failure = failureOf(outcome);
+    if (failure === undefined) return;
+    span.setAttribute('error.type', failure);
+    span.setStatus({ code: SpanStatusCode.ERROR });
+  }
+
+  private methodName(): string {
+    return this.method === '_OTHER' ? 'HTTP' : this.method;
+  }
+
+  private protocolVersion(): string {
+    return this.facts.connection.protocol === 'h2' ? '2' : '1.1';
+  }
+
+  private activeLabels(): Attributes {
+    return {
+      'http.request.method': this.method,
+      'url.scheme': this.facts.scheme,
+      'server.port': this.facts.connection.localPort,
+    };
+  }
+
+  private httpAttributes(): Attributes {
+    const { method, scheme, authority, path, pathOnly, remoteAddress, connection } = this.facts;
+    const attributes: Attributes = {
+      'http.request.method': this.method,
+      'url.path': pathOnly,
+      'url.scheme': scheme,
+      'server.port': connection.localPort,
+      'client.address': remoteAddress,
+      'network.peer.address': connection.directAddress,
+      'network.protocol.version': this.protocolVersion(),
+    };
+    if (this.method !== method) attributes['http.request.method_original'] = method;
+    const query = path.indexOf('?');
+    if (query !== -1) attributes['url.query'] = redactQuery(path).slice(query + 1);
+    if (authority !== '') attributes['server.address'] = hostOf(authority);
+    const agent = this.facts.header('user-agent');
+    if (typeof agent === 'string') attributes['user_agent.original'] = agent;
+    return attributes;
+  }
+
+  /** What every event of this request says, but the name of the mesh. */
+  private eventFields(): InboundEvent {
+    const { method, scheme, authority, pathOnly, connection } = this.facts;
+    const { peer } = connection;
+    return {
+      inbound: this.number,
+      method,
+      scheme,
+      host: authority,
+      port: connection.localPort,
+      path: pathOnly,
+      peer: peer.spiffeId ?? peer.dnsNames[0],
+      peerAddress: peer.address,
+      listener: this.listener,
+      chain: this.chain,
+    };
+  }
+}
+
+/** `error.type` of a server: what its caller did wrong is no error of it. Source: semantic conventions for HTTP spans, "Status". */
+function failureOf({ status, isCancelled }: ServerOutcome): string | undefined {
+  if (isCancelled === true) return 'cancelled';
+  return status !== undefined && status >= 500 ? String(status) : undefined;
+}
+
+/** Without the port; an IPv6 address keeps its brackets. */
+function hostOf(authority: string): string {
+  const port = authority.lastIndexOf(':');
+  return port === -1 || authority.endsWith(']') ? authority : authority.slice(0, port);
+}
+
+/** What an instrumentation that made the SERVER span of this request left in its context. */
+function rpcMetadataOf(active: Context): RpcMetadata | undefined {
+  const found = active.getValue(rpcMetadataKey) as RpcMetadata | undefined;
+  return found?.type === 'http' && found.span === trace.getSpan(active) ? found : undefined;
+}
