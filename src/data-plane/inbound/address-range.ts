@@ -1,0 +1,28 @@
+import { BlockList, isIP } from 'node:net';
+import { unmapped } from './ip-address.ts';
+
+/**
+ * Compiles a CIDR (`10.0.0.0/8`, `fd00::/8`) or a single address to a test of addresses. An IPv4 range holds no IPv6 addresses and the
+ * other way round, but for the IPv6 form of an IPv4 address, which is that address. Throws a TypeError for what is no CIDR.
+ */
+export function compileAddressRange(cidr: string): (address: string) => boolean {
+  const slash = cidr.lastIndexOf('/');
+  const net = unmapped(slash === -1 ? cidr : cidr.slice(0, slash));
+  const family = isIP(net);
+  const length = family === 4 ? 32 : 128;
+  const bits = slash === -1 ? length : Number(cidr.slice(slash + 1));
+  if (family === 0 || !/^\d+$/.test(String(bits)) || bits > length) throw new TypeError(`${JSON.stringify(cidr)} is no CIDR`);
+  const list = new BlockList();
+  const familyName = family === 4 ? 'ipv4' : 'ipv6';
+  list.addSubnet(net, bits, familyName);
+  let lastAddress = '';
+  let lastAnswer = false;
+  return (address) => {
+    // The requests of a connection come from one address, and often those of many: the look-up costs ten times this comparison.
+    if (address === lastAddress) return lastAnswer;
+    const plain = unmapped(address);
+    lastAnswer = isIP(plain) === family && list.check(plain, familyName);
+    lastAddress = address;
+    return lastAnswer;
+  };
+}

@@ -1,0 +1,190 @@
+/**
+ * Authorization of requests: DENY before CUSTOM before ALLOW.
+ *
+ * A DENY rule that matches refuses. Then, where a CUSTOM rule matches, somebody outside is asked, and the answer may change headers, so
+ * that what is after it is evaluated when it is there (`checkAnswered`). Then each stage of ALLOW policies has to allow: a stage
+ * without rules allows nothing. Without ALLOW policies everything is allowed that was not denied.
+ *
+ * Verdicts are made when the policies are compiled; a check makes nothing. Source of the order: Istio's authorization policies; of the
+ * details: Envoy's RBAC filter.
+ */
+import type { AuthorizationPolicyConfig, AuthorizationRule } from '../../model/authorization.ts';
+import type { AccessRequest } from './access-request.ts';
+import { compileCondition, every, some, type AccessTest } from './access-test.ts';
+
+/** What becomes of a request. `rule` is the name of the rule that decided. */
+export type AccessVerdict =
+  | { readonly kind: 'allowed'; readonly rule?: string }
+  /** `details` are Envoy's response code details. */
+  | { readonly kind: 'denied'; readonly rule?: string; readonly details: string }
+  /** Each of these providers has to say yes; then `checkAnswered` has the last word. */
+  | { readonly kind: 'ask'; readonly policies: readonly AskedPolicy[] };
+
+/** A provider that is asked, and the first rule that wants it. */
+export interface AskedPolicy {
+  readonly provider: string;
+  readonly rule: string;
+}
+
+/** What a policy without effect came to: a dry run, or an audit whose rule matched. */
+export interface AccessReport {
+  readonly kind: 'shadow' | 'audit';
+  readonly action: AuthorizationPolicyConfig['action'];
+  /** Of a dry run what it would have done; `ask` = a provider would have been asked. Of an audit always `allowed`. */
+  readonly verdict: 'allowed' | 'denied' | 'ask';
+  /** The rule that matched; absent = none did. */
+  readonly rule?: string;
+}
+
+/** Hears what dry runs and audits came to. */
+export type AccessListener = (report: AccessReport, request: AccessRequest) => void;
+
+/** Compiled policies of a filter chain or a route. */
+export interface Authorizer {
+  /** The verdict on a request. Never throws: where a rule cannot be evaluated, the request is denied. */
+  check(request: AccessRequest): AccessVerdict;
+  /** The verdict after all that were asked have said yes: DENY and ALLOW over what the request is now. Never `ask`. */
+  checkAnswered(request: AccessRequest): AccessVerdict;
+}
+
+const allowed: AccessVerdict = Object.freeze({ kind: 'allowed' });
+const nothingAllowed: AccessVerdict = Object.freeze({ kind: 'denied', details: accessDetails(undefined) });
+/** A rule that could not be evaluated. */
+const failed: AccessVerdict = Object.freeze({ kind: 'denied', details: 'rbac_access_denied_evaluation_failed' });
+
+/** Envoy's response code details of a refusal by this rule, or because none allowed. Blanks in names would split its log lines. */
+export function accessDetails(rule: string | undefined): string {
+  return `rbac_access_denied_matched_policy[${rule === undefined ? 'none' : rule.replaceAll(/[\t\n\v\f\r ]/g, '_')}]`;
+}
+
+/**
+ * Compiles policies. Never throws: a condition that cannot be compiled refuses. Patterns run on RE2; the store has loaded its engine
+ * before a policy gets here. `listener` hears of dry runs and audits; without one they cost nothing.
+ */
+export function compileAuthorizer(policies: readonly AuthorizationPolicyConfig[], listener?: AccessListener): Authorizer {
+  const enforced = policies.filter(({ dryRun, action }) => dryRun !== true && action !== 'audit');
+  const denying = rulesOf(enforced, 'deny', (rule) => ({ kind: 'denied', rule, details: accessDetails(rule) }));
+  const asking = compileAsking(enforced.filter(({ action }) => action === 'custom'));
+  const stages = stagesOf(enforced);
+  const reports = listener === undefined ? [] : compileReports(policies, listener);
+
+  const checkAnswered = (request: AccessRequest): AccessVerdict => {
+    try {
+      return firstMatch(denying, request) ?? allowedBy(stages, request);
+    } catch {
+      return failed;
+    }
+  };
+  return {
+    check(request) {
+      for (const report of reports) report(request);
+      if (asking === undefined) return checkAnswered(request);
+      try {
+        return firstMatch(denying, request) ?? asking(request) ?? allowedBy(stages, request);
+      } catch {
+        return failed;
+      }
+    },
+    checkAnswered,
+  };
+}
+
+/** A compiled rule and the verdict when it matches. */
+interface CompiledRule {
+  readonly matches: AccessTest;
+  readonly verdict: AccessVerdict;
+}
+
+function rulesOf(
+  policies: readonly AuthorizationPolicyConfig[],
+  action: 'allow' | 'deny',
+  verdictOf: (rule: string) => AccessVerdict,
+): readonly CompiledRule[] {
+  return policies
+    .filter((policy) => policy.action === action)
+    .flatMap(({ rules }) => rules)
+    .map((rule) => ({ matches: compileRule(rule, action === 'deny'), verdict: Object.freeze(verdictOf(rule.name)) }));
+}
+
+/** A rule that names nobody or nothing is one that was not understood; nothing is let in by it. */
+function compileRule({ principals, permissions }: AuthorizationRule, refuses: boolean): AccessTest {
+  if (principals.length === 0 || permissions.length === 0) return () => refuses;
+  const what = some(permissions.map((each) => compileCondition(each, refuses)));
+  const who = some(principals.map((each) => compileCondition(each, refuses)));
+  return every([what, who]);
+}
+
+function firstMatch(rules: readonly CompiledRule[], request: AccessRequest): AccessVerdict | undefined {
+  for (const rule of rules) if (rule.matches(request)) return rule.verdict;
+  return undefined;
+}
+
+function stagesOf(policies: readonly AuthorizationPolicyConfig[]): readonly (readonly CompiledRule[])[] {
+  const byStage = Map.groupBy(
+    policies.filter(({ action }) => action === 'allow'),
+    ({ stage = 0 }) => stage,
+  );
+  return [...byStage]
+    .toSorted(([one], [other]) => one - other)
+    .map(([, stage]) => rulesOf(stage, 'allow', (rule) => ({ kind: 'allowed', rule })));
+}
+
+/** The verdict of the stages: that of the last one, unless one allows nothing of it. */
+function allowedBy(stages: readonly (readonly CompiledRule[])[], request: AccessRequest): AccessVerdict {
+  let verdict = allowed;
+  for (const stage of stages) {
+    const found = firstMatch(stage, request);
+    if (found === undefined) return nothingAllowed;
+    verdict = found;
+  }
+  return verdict;
+}
+
+/** Undefined = nobody is ever asked. A policy that names no provider cannot be carried out and refuses what it matches. */
+function compileAsking(
+  policies: readonly AuthorizationPolicyConfig[],
+): ((request: AccessRequest) => AccessVerdict | undefined) | undefined {
+  if (policies.length === 0) return undefined;
+  const rules = policies.flatMap(({ provider, rules: own }) =>
+    own.map((rule) => ({ provider, rule: rule.name, matches: compileRule(rule, true) })),
+  );
+  return (request) => {
+    let asked: AskedPolicy[] | undefined;
+    for (const { provider, rule, matches } of rules) {
+      if (asked?.some((each) => each.provider === provider) === true || !matches(request)) continue;
+      if (provider === undefined) return { kind: 'denied', rule, details: accessDetails(rule) };
+      asked ??= [];
+      asked.push({ provider, rule });
+    }
+    return asked && { kind: 'ask', policies: asked };
+  };
+}
+
+/** Dry runs of one action (and stage) are one set of rules, as they are one filter in Envoy; audits tell what they matched. */
+function compileReports(
+  policies: readonly AuthorizationPolicyConfig[],
+  listener: AccessListener,
+): readonly ((request: AccessRequest) => void)[] {
+  const silent = policies.filter(({ dryRun, action }) => dryRun === true || action === 'audit');
+  const sets = Map.groupBy(silent, ({ action, stage = 0, dryRun }) => `${action} ${stage} ${dryRun}`);
+  return [...sets.values()].map((set) => {
+    const { action } = set[0]!;
+    const kind = action === 'audit' ? 'audit' : 'shadow';
+    const matched = action === 'deny' ? 'denied' : action === 'custom' ? 'ask' : 'allowed';
+    const rules = set
+      .flatMap((policy) => policy.rules)
+      .map((rule) => ({
+        matches: compileRule(rule, action !== 'allow'),
+        report: Object.freeze({ kind, action, verdict: matched, rule: rule.name } as const),
+      }));
+    const otherwise = Object.freeze({ kind, action, verdict: action === 'allow' ? 'denied' : 'allowed' } as const);
+    return (request) => {
+      try {
+        const found = rules.find(({ matches }) => matches(request))?.report;
+        if (found !== undefined || kind === 'shadow') listener(found ?? otherwise, request);
+      } catch {
+        // A policy without effect has none when it fails either.
+      }
+    };
+  });
+}
