@@ -1,0 +1,97 @@
+/**
+ * Refusals: made by the parts of the way in, written here. A caller that speaks gRPC gets its status in a response of headers alone
+ * (gRPC over HTTP/2, "Trailers-Only"), everybody else a short text, as Envoy's local replies do. What the mesh knows beyond that
+ * (`details`) is for telemetry: a caller that is refused learns nothing of the policy.
+ */
+import type { InboundRefusal, InboundRequest, InboundResponse } from '../../model/inbound.ts';
+
+/** What a refusal has beside its status and body. */
+export interface RefusalParts {
+  readonly details: string;
+  /** Default `-`. */
+  readonly flag?: string;
+  /** Default by the status. */
+  readonly grpcStatus?: number;
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+}
+
+const noHeaders: Readonly<Record<string, string>> = Object.freeze({});
+
+/** Makes a refusal. Those that are always the same are made once, at set-up. */
+export function refusal(status: number, body: string, parts: RefusalParts): InboundRefusal {
+  const { details, flag = '-', grpcStatus = grpcStatusOf(status), headers = noHeaders } = parts;
+  return { status, headers, body, details, flag, grpcStatus };
+}
+
+/** The gRPC status that stands for an HTTP status. Source: gRPC, "HTTP to gRPC Status Code Mapping". */
+export function grpcStatusOf(status: number): number {
+  switch (status) {
+    case 400:
+      return 13; // INTERNAL
+    case 401:
+      return 16; // UNAUTHENTICATED
+    case 403:
+      return 7; // PERMISSION_DENIED
+    case 404:
+      return 12; // UNIMPLEMENTED
+    case 429:
+    case 502:
+    case 503:
+    case 504:
+      return 14; // UNAVAILABLE
+    default:
+      return 2; // UNKNOWN
+  }
+}
+
+/** Whether the caller speaks gRPC, and reads a status in trailers alone. */
+export function speaksGrpc(request: InboundRequest): boolean {
+  const { rawHeaders } = request;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]!;
+    if (name.length !== 12 || name.toLowerCase() !== 'content-type') continue;
+    const type = rawHeaders[index + 1]!.toLowerCase();
+    return type.startsWith('application/grpc') && (type.length === 16 || ';+ '.includes(type[16]!));
+  }
+  return false;
+}
+
+/**
+ * Answers a request with a refusal. Never throws: what was answered already, or whose caller is gone, stays as it is.
+ */
+export function writeRefusal(request: InboundRequest, response: InboundResponse, refused: InboundRefusal): void {
+  if (response.headersSent || response.writableEnded) return;
+  try {
+    if (speaksGrpc(request)) writeGrpc(response, refused);
+    else {
+      response.writeHead(refused.status, {
+        'content-type': 'text/plain',
+        ...refused.headers,
+        'content-length': Buffer.byteLength(refused.body),
+      });
+      response.end(refused.body);
+    }
+  } catch {
+    // The stream is gone; its `close` event tells everybody who has to know.
+  }
+}
+
+function writeGrpc(response: InboundResponse, refused: InboundRefusal): void {
+  response.writeHead(200, {
+    ...refused.headers,
+    'content-type': 'application/grpc',
+    'grpc-status': String(refused.grpcStatus),
+    ...(refused.body !== '' && { 'grpc-message': percentEncoded(refused.body) }),
+  });
+  response.end();
+}
+
+/** As `grpc-message` wants it: printable ASCII but for `%`. Source: gRPC over HTTP/2, "Responses". */
+function percentEncoded(text: string): string {
+  let encoded = '';
+  for (const byte of Buffer.from(text)) {
+    const isPlain = byte >= 0x20 && byte <= 0x7e && byte !== 0x25;
+    encoded += isPlain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+  }
+  return encoded;
+}
