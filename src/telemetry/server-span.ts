@@ -43,6 +43,8 @@ export interface ServerOutcome {
   readonly isCancelled?: boolean | undefined;
   /** Of the verified token. */
   readonly requestPrincipal?: string | undefined;
+  /** Pattern of the program's own route, such as `/orders/:id`, where its framework says so. */
+  readonly route?: string | undefined;
 }
 
 /** A verdict without effect. */
@@ -105,7 +107,6 @@ export class ServerSpan {
       this.context = undefined;
     } else if (tracer === undefined) {
       this.span = undefined;
-      // Frameworks tell the route to whoever asks, and metrics have it.
       this.rpc = undefined;
       this.context = undefined;
     } else {
@@ -197,7 +198,8 @@ export class ServerSpan {
     if (outcome.status !== undefined) labels['http.response.status_code'] = outcome.status;
     const failure = failureOf(outcome);
     if (failure !== undefined) labels['error.type'] = failure;
-    if (this.rpc?.route !== undefined) labels['http.route'] = this.scope.routes.label(this.rpc.route);
+    const route = this.rpc?.route ?? outcome.route;
+    if (route !== undefined) labels['http.route'] = this.scope.routes.label(route);
     this.instruments.get('http.server.request.duration').record(durationMs / 1000, labels, this.context);
   }
 
@@ -219,9 +221,10 @@ export class ServerSpan {
 
   private describe(span: Span, outcome: ServerOutcome): void {
     if (outcome.status !== undefined) span.setAttribute('http.response.status_code', outcome.status);
-    if (this.rpc?.route !== undefined) {
-      span.setAttribute('http.route', this.rpc.route);
-      span.updateName(`${this.methodName()} ${this.rpc.route}`);
+    const route = this.rpc?.route ?? outcome.route;
+    if (route !== undefined) {
+      span.setAttribute('http.route', route);
+      span.updateName(`${this.methodName()} ${route}`);
     }
     const failure = failureOf(outcome);
     if (failure === undefined) return;

@@ -7,6 +7,7 @@ import { printable } from '../../../src/telemetry/printable.ts';
 import { eventTable } from '../../../src/telemetry/event-table.ts';
 import { createTelemetry } from '../../../src/telemetry/telemetry.ts';
 import { createVirtualClock } from '../../../src/testing/virtual-clock.ts';
+import { someInbound, someRefusal } from './some-inbound.ts';
 import { someAttempt, someRequest } from './some-request.ts';
 
 /** The lines that `act` makes a mesh of this name print. */
@@ -74,6 +75,43 @@ describe('the debug lines', () => {
       name: 'request-cancelled',
       act: (telemetry) => telemetry.startRequest(someRequest(), 0)!.end({ error: 'cancelled' }, 10),
       line: '#1 GET orders/api/42 → DC cancelled in 10 ms (0 attempts)',
+    },
+    {
+      name: 'inbound-served',
+      act: (telemetry) => telemetry.startServer(someInbound({ authority: '' }), 0)!.end({ status: 200 }, 2.34),
+      line: 'in #1 GET :8443/api/42 from spiffe://mesh.example/ns/shop/sa/web (192.0.2.9) → 200 in 2.3 ms',
+    },
+    {
+      name: 'inbound-refused',
+      act: (telemetry) => {
+        const request = telemetry.startServer(someInbound(), 0)!;
+        request.refused('denied', someRefusal);
+        request.end({ status: 403 }, 1);
+      },
+      line: 'in #1 GET orders:8443/api/42 from spiffe://mesh.example/ns/shop/sa/web (192.0.2.9) → 403 UAEX denied rbac_access_denied_matched_policy[readers] in 1 ms',
+    },
+    {
+      name: 'inbound-dry-run',
+      act: (telemetry) =>
+        telemetry.startServer(someInbound(), 0)!.shadowed({ kind: 'dry-run', verdict: 'denied', policy: 'writers' }),
+      line: 'in #1 GET orders:8443/api/42 from spiffe://mesh.example/ns/shop/sa/web (192.0.2.9) → dry-run: would be denied by writers',
+    },
+    {
+      name: 'inbound-connection-refused',
+      act: (telemetry) =>
+        telemetry.publish('inbound:connection-refused', () => ({
+          port: 8443,
+          peerAddress: '192.0.2.9',
+          reason: 'certificate_expired',
+          detail: 'it expired 3 min ago',
+        })),
+      line: 'connection from 192.0.2.9 to port 8443 REFUSED: certificate_expired: it expired 3 min ago',
+    },
+    {
+      name: 'inbound-draining',
+      act: (telemetry) =>
+        telemetry.publish('inbound:draining', () => ({ port: 8443, address: '::', connections: 3, requests: 2 })),
+      line: 'port 8443 of :: drains: 3 connections, 2 requests under way',
     },
     {
       name: 'host-ejected',
@@ -221,8 +259,8 @@ describe('the debug lines', () => {
     });
   }
 
-  it('exist for every event but attempt:end', () => {
-    assert.deepEqual([...printedEvents, 'attempt:end'].sort(), Object.keys(eventTable).sort());
+  it('exist for every event but attempt:end and inbound:refused', () => {
+    assert.deepEqual([...printedEvents, 'attempt:end', 'inbound:refused'].sort(), Object.keys(eventTable).sort());
   });
 
   it('begin with the name of the mesh where it was given one', () => {

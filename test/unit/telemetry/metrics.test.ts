@@ -7,6 +7,7 @@ import { createTelemetry } from '../../../src/telemetry/telemetry.ts';
 import type { Telemetry } from '../../../src/telemetry/telemetry.ts';
 import { createVirtualClock } from '../../../src/testing/virtual-clock.ts';
 import { registerMetrics, registerTracing, unregister } from './open-telemetry.ts';
+import { someInbound, someRefusal } from './some-inbound.ts';
 import { someAttempt, someRequest } from './some-request.ts';
 
 const clock = createVirtualClock();
@@ -21,6 +22,7 @@ const http = { 'http.request.method': 'GET', 'server.address': 'orders', 'server
 function doEverything(telemetry: Telemetry): void {
   telemetry.observe({
     openConnections: () => [{ cluster: 'orders/v2', serverAddress: 'orders', serverPort: 80, active: 2, idle: 3 }],
+    inboundConnections: () => [{ port: 8443, connections: 3 }],
     identities: () => [{ name: 'default', expiresMs: clock.wallNow() + 3_600_000 }],
   });
   const request = telemetry.startRequest(someRequest(), 0)!;
@@ -49,6 +51,15 @@ function doEverything(telemetry: Telemetry): void {
   telemetry.publish('config:rejected', () => ({ source: 'file', reason: 'not YAML', problems: [] }));
   telemetry.publish('identity:rotated', () => ({ source: 'file', name: 'default', kind: 'svid', change: 'set', generation: 2 }));
   telemetry.publish('identity:rejected', () => ({ source: 'file', name: 'default', kind: 'svid', reason: 'expired' }));
+  const inbound = telemetry.startServer(someInbound(), 0)!;
+  inbound.shadowed({ kind: 'dry-run', verdict: 'denied', policy: 'writers' });
+  inbound.refused('overload', someRefusal);
+  inbound.end({ status: 503, route: '/api/:id' }, 1);
+  telemetry.publish('inbound:connection-refused', () => ({
+    port: 8443,
+    peerAddress: '192.0.2.9',
+    reason: 'certificate_expired',
+  }));
 }
 
 describe('the metrics', () => {
