@@ -16,6 +16,7 @@ export interface InboundConnection {
   readonly directAddress: string;
   /** The client's, where a PROXY protocol header named it; else `directAddress`. */
   readonly peerAddress: string;
+  readonly peerPort?: number | undefined;
   readonly localAddress: string;
   readonly localPort: number;
   readonly peer: InboundPeer;

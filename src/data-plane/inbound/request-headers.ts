@@ -1,0 +1,94 @@
+/**
+ * Edits the headers of an inbound request, so that `rawHeaders` and every view that Node makes of it (`headers`, `headersDistinct`) say
+ * the same. Node's HTTP/1.1 object makes its views when they are first read, and again after they were taken away; the one of HTTP/2
+ * has an object, which is edited.
+ */
+import type { InboundRequest } from '../../model/inbound.ts';
+
+type Pair = readonly [name: string, value: string];
+
+/** What is done to headers, in this order. Names in lower case. */
+export interface HeaderEdit {
+  readonly remove?: readonly string[];
+  /** In the place of all values that there are. */
+  readonly set?: readonly Pair[];
+  /** Only where it is not there yet. */
+  readonly setIfAbsent?: readonly Pair[];
+  /** Only where it is there. */
+  readonly setIfPresent?: readonly Pair[];
+  /** Beside the values that there are. */
+  readonly add?: readonly Pair[];
+}
+
+/** The values of a header in their order. `name` in lower case. */
+export function valuesOf(request: InboundRequest, name: string): readonly string[] {
+  const { rawHeaders } = request;
+  const values: string[] = [];
+  for (let index = 0; index < rawHeaders.length; index += 2)
+    if (isNamed(rawHeaders[index]!, name)) values.push(rawHeaders[index + 1]!);
+  return values;
+}
+
+/** Whether the request has the header. */
+export function hasHeader({ rawHeaders }: InboundRequest, name: string): boolean {
+  for (let index = 0; index < rawHeaders.length; index += 2) if (isNamed(rawHeaders[index]!, name)) return true;
+  return false;
+}
+
+/** Edits the request in place. */
+export function editHeaders(request: InboundRequest, edit: HeaderEdit): void {
+  let changed = false;
+  for (const name of edit.remove ?? []) if (take(request, name)) changed = true;
+  const put = ([name, value]: Pair): void => {
+    take(request, name);
+    request.rawHeaders.push(name, value);
+    changed = true;
+  };
+  for (const pair of edit.setIfAbsent ?? []) if (!hasHeader(request, pair[0])) put(pair);
+  for (const pair of edit.setIfPresent ?? []) if (hasHeader(request, pair[0])) put(pair);
+  // Several values of one name in a list are several values of the header.
+  for (const name of new Set(edit.set?.map(([each]) => each))) if (take(request, name)) changed = true;
+  for (const [name, value] of [...(edit.set ?? []), ...(edit.add ?? [])]) {
+    request.rawHeaders.push(name, value);
+    changed = true;
+  }
+  if (changed) forgetViews(request);
+}
+
+/** Removes every value; false where there was none. */
+function take({ rawHeaders }: InboundRequest, name: string): boolean {
+  let kept = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (isNamed(rawHeaders[index]!, name)) continue;
+    rawHeaders[kept] = rawHeaders[index]!;
+    rawHeaders[kept + 1] = rawHeaders[index + 1]!;
+    kept += 2;
+  }
+  if (kept === rawHeaders.length) return false;
+  rawHeaders.length = kept;
+  return true;
+}
+
+/** Lets the views be made anew out of `rawHeaders`. */
+export function forgetViews(request: InboundRequest): void {
+  if (request.httpVersionMajor < 2) {
+    const views = request as unknown as { headers: unknown; headersDistinct: unknown };
+    views.headers = undefined;
+    views.headersDistinct = undefined;
+    return;
+  }
+  const { headers, rawHeaders } = request;
+  for (const name of Object.keys(headers)) delete headers[name];
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]!.toLowerCase();
+    const value = rawHeaders[index + 1]!;
+    const known = headers[name];
+    if (known === undefined) headers[name] = name === 'set-cookie' ? [value] : value;
+    else if (typeof known !== 'string') known.push(value);
+    else headers[name] = `${known}${name === 'cookie' ? '; ' : ', '}${value}`;
+  }
+}
+
+function isNamed(raw: string, name: string): boolean {
+  return raw.length === name.length && (raw === name || raw.toLowerCase() === name);
+}
