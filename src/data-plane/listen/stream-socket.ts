@@ -1,0 +1,141 @@
+/**
+ * The socket that a bridged request sees. Node's request and response objects push back, abort and time out through their `socket`, so
+ * the HTTP/2 stream itself is that socket: its `resume`, `pause`, `write` and `destroy` already mean the right thing for one request. It
+ * lacks what handlers ask a socket (address, certificate), and that comes from the connection.
+ *
+ * It is added by a prototype between the stream and its class. Nothing is allocated per request, Node's own class stays as it is, and
+ * streams of servers that the user owns are left alone.
+ */
+import { constants, type ServerHttp2Stream } from 'node:http2';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+
+/** The connection below a bridged stream. */
+const connection = Symbol('meshfetch.connection');
+/** The request which the stream carries. */
+const request = Symbol('meshfetch.request');
+
+/** A stream of HTTP/2 that stands in for a socket. */
+export interface StreamSocket extends ServerHttp2Stream {
+  [connection]: Socket;
+  [request]: IncomingMessage | undefined;
+  /** Node's own mark: the response that this socket sends. */
+  _httpMessage: ServerResponse | undefined;
+}
+
+/** The connection that carries a request: of a bridged one the socket below its stream, else its socket. */
+export function connectionSocketOf(socket: object): object {
+  return (socket as Partial<StreamSocket>)[connection] ?? socket;
+}
+
+/** Hands what arrives to the request, and stops the peer (by its window) when the request is full. */
+function onData(this: StreamSocket, chunk: Buffer): void {
+  if (this[request]?.push(chunk) === false) this.pause();
+}
+
+function onEnd(this: StreamSocket): void {
+  const message = this[request];
+  if (message === undefined) return;
+  message.complete = true;
+  message.push(null);
+}
+
+/** What the connection says of itself: read through, so that `remoteAddress` and the certificate are those of the peer. */
+const readThrough = [
+  'remoteAddress',
+  'remotePort',
+  'remoteFamily',
+  'localAddress',
+  'localPort',
+  'localFamily',
+  'encrypted',
+  'authorized',
+  'authorizationError',
+  'alpnProtocol',
+  'servername',
+] as const;
+
+/** Asked of the connection with the same arguments. */
+const askedThrough = [
+  'address',
+  'getPeerCertificate',
+  'getPeerX509Certificate',
+  'getCertificate',
+  'getX509Certificate',
+  'getCipher',
+  'getProtocol',
+  'getSession',
+  'getTLSTicket',
+  'getFinished',
+  'getPeerFinished',
+  'isSessionReused',
+  'exportKeyingMaterial',
+] as const;
+
+function createPrototype(base: ServerHttp2Stream): ServerHttp2Stream {
+  const prototype = Object.create(base) as StreamSocket;
+  for (const name of readThrough)
+    Object.defineProperty(prototype, name, {
+      configurable: true,
+      get(this: StreamSocket) {
+        return (this[connection] as unknown as Record<string, unknown> | undefined)?.[name];
+      },
+    });
+  for (const name of askedThrough)
+    Object.defineProperty(prototype, name, {
+      configurable: true,
+      get(this: StreamSocket) {
+        const owner = this[connection] as unknown as Record<string, unknown> | undefined;
+        const method = owner?.[name];
+        return typeof method === 'function' ? (method as (...args: unknown[]) => unknown).bind(owner) : undefined;
+      },
+    });
+  Object.assign(prototype, {
+    // Options of a connection, which one request does not set.
+    setKeepAlive: returnThis,
+    setNoDelay: returnThis,
+    ref: returnThis,
+    unref: returnThis,
+    resume,
+    destroy,
+  });
+  return prototype;
+
+  function returnThis(this: StreamSocket): StreamSocket {
+    return this;
+  }
+  // The body is first asked for when the handler reads: until then it stays with the peer.
+  function resume(this: StreamSocket): StreamSocket {
+    const message = this[request];
+    if (message !== undefined && !message.complete && this.listenerCount('data') === 0) {
+      this.on('end', onEnd);
+      this.on('data', onData); // Node calls `resume` again.
+      return this;
+    }
+    base.resume.call(this);
+    return this;
+  }
+  // What ends a connection of HTTP/1.1 ends one stream here, and says so: a stream closed without an error would look complete.
+  function destroy(this: StreamSocket, error?: Error): StreamSocket {
+    if (!this.destroyed && !this.closed && this.session?.destroyed === false) this.close(constants.NGHTTP2_INTERNAL_ERROR);
+    base.destroy.call(this, error);
+    return this;
+  }
+}
+
+let prototypeOfStreams: ServerHttp2Stream | undefined;
+
+/** Makes a stream, before anything is read from it, the socket of a request to come. */
+export function streamSocketOf(stream: ServerHttp2Stream, below: Socket): StreamSocket {
+  prototypeOfStreams ??= createPrototype(Object.getPrototypeOf(stream) as ServerHttp2Stream);
+  Object.setPrototypeOf(stream, prototypeOfStreams);
+  const socket = stream as StreamSocket;
+  socket[connection] = below;
+  socket[request] = undefined;
+  return socket;
+}
+
+/** Hands what the stream brings from now on to `message`. */
+export function carryRequest(socket: StreamSocket, message: IncomingMessage): void {
+  socket[request] = message;
+}
