@@ -7,37 +7,37 @@
  * caller out and never let one in.
  */
 import type { Permission, Principal } from '../../model/authorization.ts';
-import type { PathMatcher, StringMatcher, ValueMatcher } from '../../model/match.ts';
-import { joinedRequestHeaders } from '../routing/joined-headers.ts';
-import { compilePath, compileString, compileValue, type StringTest } from '../routing/match-value.ts';
+import type { PathMatcher, StringMatcher } from '../../model/match.ts';
+import { compilePath, compileString, type StringTest } from '../routing/match-value.ts';
 import type { AccessRequest } from './access-request.ts';
 import { compileAddressRange } from './address-range.ts';
 import { compileClaim } from './claim-test.ts';
-import { hostNameOf } from './host-name.ts';
+import { compileHeader, compileHost, type ConditionSense } from './header-test.ts';
 import { compileIdentity, compileNamespace } from './identity-test.ts';
 
 /** A compiled condition. */
 export type AccessTest = (request: AccessRequest) => boolean;
 
-/** Compiles a condition. Never throws: one that cannot be compiled is met, or not, as `refuses` says. */
-export function compileCondition(condition: Permission | Principal, refuses: boolean): AccessTest {
+/** Compiles a condition. Never throws: one that cannot be compiled is met, or not, as its sense says. */
+export function compileCondition(condition: Permission | Principal, sense: ConditionSense): AccessTest {
   try {
-    return compiled(condition, refuses);
+    return compiled(condition, sense);
   } catch {
-    return () => refuses;
+    return () => sense.refuses;
   }
 }
 
-function compiled(condition: Permission | Principal, refuses: boolean): AccessTest {
+function compiled(condition: Permission | Principal, sense: ConditionSense): AccessTest {
+  const { refuses } = sense;
   switch (condition.kind) {
     case 'any':
       return () => true;
     case 'all':
-      return every(condition.of.map((each: Permission | Principal) => compileCondition(each, refuses)));
+      return every(condition.of.map((each: Permission | Principal) => compileCondition(each, sense)));
     case 'some':
-      return some(condition.of.map((each: Permission | Principal) => compileCondition(each, refuses)));
+      return some(condition.of.map((each: Permission | Principal) => compileCondition(each, sense)));
     case 'not': {
-      const test = compileCondition(condition.of, !refuses);
+      const test = compileCondition(condition.of, { ...sense, refuses: !refuses });
       return (request) => !test(request);
     }
     case 'tls':
@@ -75,7 +75,7 @@ function compiled(condition: Permission | Principal, refuses: boolean): AccessTe
     case 'host':
       return compileHost(condition.match);
     case 'header':
-      return compileHeader(condition.header, refuses);
+      return compileHeader(condition.header, sense);
     case 'claim':
       return compileClaim(condition);
     case 'request-principal': {
@@ -114,52 +114,4 @@ export function some(tests: readonly AccessTest[]): AccessTest {
 
 function compileAccessPath(match: PathMatcher | StringMatcher): StringTest {
   return match.kind === 'template' || match.kind === 'segment-prefix' ? compilePath(match) : compileString(match);
-}
-
-/** Hosts are compared in lower case, with the port that was asked for or without one. */
-function compileHost(match: StringMatcher): AccessTest {
-  const test = compileString(withoutCase(match));
-  return ({ authority }) => authority !== '' && (test(authority) || test(hostNameOf(authority)));
-}
-
-function withoutCase<M extends ValueMatcher['match']>(match: M): M {
-  if (match.kind === 'present' || match.kind === 'range') return match;
-  return match.kind === 'regex' ? { ...match, value: `(?i)${match.value}` } : { ...match, ignoreCase: true };
-}
-
-/**
- * Of several values of a header one has to pass, as in Envoy since it no longer joins them (CVE-2026-26308). A rule that keeps requests
- * out looks at them joined too, since two headers and one with a comma say the same (RFC 9110, section 5.3); and at a host in the form
- * that the rest of the way in uses, beside the one in which it came.
- */
-function compileHeader(header: ValueMatcher, refuses: boolean): AccessTest {
-  const name = header.name.toLowerCase();
-  if (name === ':authority' || name === 'host') return compileAuthorityHeader(header, refuses);
-  const read = joinedRequestHeaders.has(name) ? joinedHeader : headerOf;
-  const test = compileValue<AccessRequest>({ ...header, name }, read);
-  if (!refuses || read === joinedHeader || name.startsWith(':')) return test;
-  const joined = compileValue<AccessRequest>({ ...header, name }, joinedHeader);
-  const spaced = compileValue<AccessRequest>({ ...header, name }, spacedHeader);
-  return (request) => test(request) || (typeof request.header(name) === 'object' && (joined(request) || spaced(request)));
-}
-
-function compileAuthorityHeader(header: ValueMatcher, refuses: boolean): AccessTest {
-  const asSent = { ...header, name: ':authority' };
-  const test = compileValue<AccessRequest>(asSent, headerOf);
-  if (!refuses) return test;
-  const folded = compileValue<AccessRequest>({ ...asSent, match: withoutCase(header.match) }, ({ authority }) => authority);
-  return (request) => test(request) || (request.authority !== '' && folded(request));
-}
-
-const headerOf = (request: AccessRequest, name: string): string | readonly string[] | undefined => request.header(name);
-
-/** Of headers that stand once. */
-function joinedHeader(request: AccessRequest, name: string): string | undefined {
-  const values = request.header(name);
-  return typeof values === 'object' ? values.filter((value) => value !== '').join(',') : values;
-}
-
-function spacedHeader(request: AccessRequest, name: string): string | undefined {
-  const values = request.header(name);
-  return typeof values === 'object' ? values.join(', ') : values;
 }

@@ -7,11 +7,15 @@ import { unmapped } from './ip-address.ts';
  */
 export function compileAddressRange(cidr: string): (address: string) => boolean {
   const slash = cidr.lastIndexOf('/');
-  const net = unmapped(slash === -1 ? cidr : cidr.slice(0, slash));
+  const written = slash === -1 ? cidr : cidr.slice(0, slash);
+  const net = unmapped(written);
   const family = isIP(net);
   const length = family === 4 ? 32 : 128;
-  const bits = slash === -1 ? length : Number(cidr.slice(slash + 1));
-  if (family === 0 || !/^\d+$/.test(String(bits)) || bits > length) throw new TypeError(`${JSON.stringify(cidr)} is no CIDR`);
+  const prefix = slash === -1 ? undefined : cidr.slice(slash + 1);
+  // `::ffff:10.0.0.0/104` is 10.0.0.0/8.
+  const bits = prefix === undefined ? length : Number(prefix) - (net === written || family === 6 ? 0 : 96);
+  const isNumber = prefix === undefined || /^\d{1,3}$/.test(prefix);
+  if (family === 0 || !isNumber || bits < 0 || bits > length) throw new TypeError(`${JSON.stringify(cidr)} is no CIDR`);
   const list = new BlockList();
   const familyName = family === 4 ? 'ipv4' : 'ipv6';
   list.addSubnet(net, bits, familyName);

@@ -26,14 +26,13 @@ export interface AskedPolicy {
   readonly rule: string;
 }
 
-/** What a policy without effect came to: a dry run, or an audit whose rule matched. */
+/** What a policy without effect came to: a dry run, or an audit that matched. */
 export interface AccessReport {
-  readonly kind: 'shadow' | 'audit';
-  readonly action: AuthorizationPolicyConfig['action'];
-  /** Of a dry run what it would have done; `ask` = a provider would have been asked. Of an audit always `allowed`. */
-  readonly verdict: 'allowed' | 'denied' | 'ask';
+  readonly kind: 'dry-run' | 'audit';
+  /** What a dry run of DENY or ALLOW would have done; of an audit, or a dry run of CUSTOM, that it matched. */
+  readonly verdict: 'allowed' | 'denied' | 'matched';
   /** The rule that matched; absent = none did. */
-  readonly rule?: string;
+  readonly policy: string | undefined;
 }
 
 /** Hears what dry runs and audits came to. */
@@ -103,14 +102,16 @@ function rulesOf(
   return policies
     .filter((policy) => policy.action === action)
     .flatMap(({ rules }) => rules)
-    .map((rule) => ({ matches: compileRule(rule, action === 'deny'), verdict: Object.freeze(verdictOf(rule.name)) }));
+    .map((rule) => ({ matches: compileRule(rule, action), verdict: Object.freeze(verdictOf(rule.name)) }));
 }
 
 /** A rule that names nobody or nothing is one that was not understood; nothing is let in by it. */
-function compileRule({ principals, permissions }: AuthorizationRule, refuses: boolean): AccessTest {
-  if (principals.length === 0 || permissions.length === 0) return () => refuses;
-  const what = some(permissions.map((each) => compileCondition(each, refuses)));
-  const who = some(principals.map((each) => compileCondition(each, refuses)));
+function compileRule({ principals, permissions }: AuthorizationRule, action: AuthorizationPolicyConfig['action']): AccessTest {
+  // Whoever is asked about too much, or reported too often, is not let in by it.
+  const sense = { refuses: action !== 'allow', denies: action === 'deny' };
+  if (principals.length === 0 || permissions.length === 0) return () => sense.refuses;
+  const what = some(permissions.map((each) => compileCondition(each, sense)));
+  const who = some(principals.map((each) => compileCondition(each, sense)));
   return every([what, who]);
 }
 
@@ -146,7 +147,7 @@ function compileAsking(
 ): ((request: AccessRequest) => AccessVerdict | undefined) | undefined {
   if (policies.length === 0) return undefined;
   const rules = policies.flatMap(({ provider, rules: own }) =>
-    own.map((rule) => ({ provider, rule: rule.name, matches: compileRule(rule, true) })),
+    own.map((rule) => ({ provider, rule: rule.name, matches: compileRule(rule, 'custom') })),
   );
   return (request) => {
     let asked: AskedPolicy[] | undefined;
@@ -160,31 +161,33 @@ function compileAsking(
   };
 }
 
-/** Dry runs of one action (and stage) are one set of rules, as they are one filter in Envoy; audits tell what they matched. */
+/** Dry runs of one action and stage are one set of rules, as they are one filter in Envoy; audits tell what they matched. */
 function compileReports(
   policies: readonly AuthorizationPolicyConfig[],
   listener: AccessListener,
 ): readonly ((request: AccessRequest) => void)[] {
   const silent = policies.filter(({ dryRun, action }) => dryRun === true || action === 'audit');
-  const sets = Map.groupBy(silent, ({ action, stage = 0, dryRun }) => `${action} ${stage} ${dryRun}`);
-  return [...sets.values()].map((set) => {
-    const { action } = set[0]!;
-    const kind = action === 'audit' ? 'audit' : 'shadow';
-    const matched = action === 'deny' ? 'denied' : action === 'custom' ? 'ask' : 'allowed';
-    const rules = set
-      .flatMap((policy) => policy.rules)
-      .map((rule) => ({
-        matches: compileRule(rule, action !== 'allow'),
-        report: Object.freeze({ kind, action, verdict: matched, rule: rule.name } as const),
-      }));
-    const otherwise = Object.freeze({ kind, action, verdict: action === 'allow' ? 'denied' : 'allowed' } as const);
-    return (request) => {
-      try {
-        const found = rules.find(({ matches }) => matches(request))?.report;
-        if (found !== undefined || kind === 'shadow') listener(found ?? otherwise, request);
-      } catch {
-        // A policy without effect has none when it fails either.
-      }
-    };
-  });
+  const sets = Map.groupBy(silent, ({ action, stage = 0 }) => `${action} ${stage}`);
+  return [...sets.values()].map((set) => compileReport(set, listener));
+}
+
+function compileReport(set: readonly AuthorizationPolicyConfig[], listener: AccessListener): (request: AccessRequest) => void {
+  const { action } = set[0]!;
+  const kind = action === 'audit' ? 'audit' : 'dry-run';
+  const verdict = ({ allow: 'allowed', deny: 'denied', audit: 'matched', custom: 'matched' } as const)[action];
+  const reportOf = (rule: string | undefined, came: AccessReport['verdict']): AccessReport =>
+    Object.freeze({ kind, verdict: came, policy: rule });
+  const rules = set
+    .flatMap((policy) => policy.rules)
+    .map((rule) => ({ matches: compileRule(rule, action), report: reportOf(rule.name, verdict) }));
+  const otherwise =
+    action === 'allow' ? reportOf(undefined, 'denied') : action === 'deny' ? reportOf(undefined, 'allowed') : undefined;
+  return (request) => {
+    try {
+      const report = rules.find(({ matches }) => matches(request))?.report ?? otherwise;
+      if (report !== undefined) listener(report, request);
+    } catch {
+      // A policy without effect has none when it fails either.
+    }
+  };
 }

@@ -1,0 +1,120 @@
+/**
+ * Conditions on headers and hosts in access rules.
+ *
+ * Of several values of a header one has to pass, and `invert` turns around what they come to together: so Envoy, since it no longer
+ * joins them (CVE-2026-26308). Headers that stand once are one list (joined-headers.ts). Beyond that, a rule that denies:
+ *
+ * - looks at the values joined too: two header lines and one with a comma say the same (RFC 9110, section 5.3), and so do two lines of
+ *   cookies and one;
+ * - is not talked out of a negated condition by a further value: DENY for whoever is not `admin` meets `x-role: user, x-role: admin`.
+ *
+ * Hosts are compared as they came, and in the case in which they came unless the rule says otherwise. Where it ignores case, a rule
+ * that keeps requests out knows a host by its other spellings too: with a final dot, with the default port.
+ */
+import type { StringMatcher, ValueMatcher } from '../../model/match.ts';
+import { joinedRequestHeaders } from '../routing/joined-headers.ts';
+import { compileString, compileValue } from '../routing/match-value.ts';
+import type { AccessRequest } from './access-request.ts';
+import { hostNameOf } from './host-name.ts';
+
+/** Which way a condition counts: see access-test.ts. */
+export interface ConditionSense {
+  /** Met, it keeps requests out. */
+  readonly refuses: boolean;
+  /** It stands in a rule that denies, on its own or under `not`. */
+  readonly denies: boolean;
+}
+
+type HeaderValues = string | readonly string[] | undefined;
+type HeaderReader = (request: AccessRequest, name: string) => HeaderValues;
+
+/** They are about the connection, and no rule that lets requests in finds them, as in Envoy. */
+const hopByHop: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding']);
+
+/** Compiles a test of a header, of the request line (`:method`, `:path`, `:authority`, `:scheme`) or of `host`. */
+export function compileHeader(header: ValueMatcher, { refuses, denies }: ConditionSense): (request: AccessRequest) => boolean {
+  const name = header.name.toLowerCase();
+  const named = { ...header, name };
+  if (name === ':authority' || name === 'host') return compileAuthority({ ...named, name: ':authority' }, refuses);
+  if (!refuses && hopByHop.has(name)) return compileValue<AccessRequest>(named, () => undefined);
+  const read = readerOf(name);
+  const test = compileValue<AccessRequest>(named, read);
+  if (name.startsWith(':') || joinedRequestHeaders.has(name)) return test;
+  if (denies && refuses === (header.invert === true)) return allPass(named, test);
+  if (!refuses) return test;
+  const joined = compileValue<AccessRequest>(named, (request) => joinedBy(request, name, ','));
+  const listed = compileValue<AccessRequest>(named, (request) => joinedBy(request, name, name === 'cookie' ? '; ' : ', '));
+  return (request) => test(request) || (isRepeated(request, name) && (joined(request) || listed(request)));
+}
+
+/** Compiles a test of the host: in lower case, with the port that was asked for or without one. */
+export function compileHost(match: StringMatcher): (request: AccessRequest) => boolean {
+  const test = compileString(withoutCase(match));
+  return ({ authority }) => authority !== '' && (test(authority) || test(hostNameOf(authority)));
+}
+
+/** The negated form: every value has to pass what is negated for the rule not to deny. */
+function allPass(header: ValueMatcher, test: (request: AccessRequest) => boolean): (request: AccessRequest) => boolean {
+  const { name, invert = false, match } = header;
+  let value = '';
+  const single = compileValue<AccessRequest>({ name, match }, () => value);
+  return (request) => {
+    const values = request.header(name);
+    if (typeof values !== 'object') return test(request);
+    for (value of values) if (!single(request)) return invert;
+    return !invert;
+  };
+}
+
+function readerOf(name: string): HeaderReader {
+  if (name === 'x-forwarded-proto') return forwardedProto;
+  if (name === 'te') return trailersOnly;
+  if (name === 'cookie') return cookies;
+  return joinedRequestHeaders.has(name) ? joinedOnce : plain;
+}
+
+const plain: HeaderReader = (request, name) => request.header(name);
+
+const joinedOnce: HeaderReader = (request, name) => {
+  const values = request.header(name);
+  return typeof values === 'object' ? values.filter((value) => value !== '').join(',') : values;
+};
+
+/** HTTP/2 may take cookies apart; together they are the one header (RFC 9113, section 8.2.3). */
+const cookies: HeaderReader = (request, name) =>
+  request.connection.protocol === 'h2' ? joinedBy(request, name, '; ') : request.header(name);
+
+/** Where no trusted proxy said otherwise it is the scheme of the connection. */
+const forwardedProto: HeaderReader = (request, name) => joinedOnce(request, name) ?? request.scheme;
+
+/** Everything else that `te` may say is about the connection. */
+const trailersOnly: HeaderReader = (request, name) => {
+  const value = joinedOnce(request, name);
+  return value === 'trailers' ? value : undefined;
+};
+
+function joinedBy(request: AccessRequest, name: string, separator: string): string | undefined {
+  const values = request.header(name);
+  return typeof values === 'object' ? values.join(separator) : values;
+}
+
+function isRepeated(request: AccessRequest, name: string): boolean {
+  return typeof request.header(name) === 'object';
+}
+
+function compileAuthority(header: ValueMatcher, refuses: boolean): (request: AccessRequest) => boolean {
+  const test = compileValue<AccessRequest>(header, plain);
+  if (!refuses || !ignoresCase(header.match)) return test;
+  const spelled = compileValue<AccessRequest>(header, ({ authority }) => (authority === '' ? undefined : authority));
+  return (request) => test(request) || spelled(request);
+}
+
+function ignoresCase(match: ValueMatcher['match']): boolean {
+  if (match.kind === 'regex') return match.value.startsWith('(?i)');
+  return match.kind !== 'present' && match.kind !== 'range' && match.ignoreCase === true;
+}
+
+function withoutCase(match: StringMatcher): StringMatcher {
+  if (match.kind === 'present') return match;
+  return match.kind === 'regex' ? { ...match, value: `(?i)${match.value}` } : { ...match, ignoreCase: true };
+}
