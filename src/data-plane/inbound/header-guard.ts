@@ -1,0 +1,108 @@
+/**
+ * Looks over the headers of a request before anybody reads them: refuses a message whose end could be seen in two places (RFC 9112,
+ * section 6), takes off what only a trusted peer may say, and makes `x-forwarded-client-cert` anew where a policy asks for it.
+ *
+ * What is taken off is taken from `rawHeaders` and from every view of them. A request with nothing of the kind is looked over and left
+ * as it is.
+ */
+import type { InboundRefusal, InboundRequest } from '../../model/inbound.ts';
+import type { FilterChainConfig } from '../../model/listener.ts';
+import { compileClientCertificateHeader, type OwnNames } from './client-certificate-header.ts';
+import type { InboundConnection } from './inbound-connection.ts';
+import { refusal } from './refusal.ts';
+import { forgetViews } from './request-headers.ts';
+import { headerKind, type HeaderKind } from './spoofable-headers.ts';
+
+/**
+ * Checks and edits the headers of a request in place. `isTrusted` = the peer is among the `trustedPeers` of the chain. What it says
+ * of its deadline is read before: the header is taken off.
+ */
+export type HeaderGuard = (
+  request: InboundRequest,
+  connection: InboundConnection,
+  isTrusted: boolean,
+) => InboundRefusal | undefined;
+
+/** The parts of a chain that the guard goes by. */
+export type GuardedChain = Pick<FilterChainConfig, 'forwardClientCertificate' | 'trustedHops' | 'telemetry'>;
+
+const clientCertificate = 'x-forwarded-client-cert';
+/** The rest of the connection would be read at the wrong place. */
+const close = { connection: 'close' };
+const badFraming = refusal(400, '', { details: 'http1.invalid_framing', headers: close });
+const badTarget = refusal(400, '', { details: 'invalid_path' });
+
+/** Compiles what is done to the headers of requests. `ownNames` gives the URI names of the certificate that this process shows. */
+export function compileHeaderGuard(chain: GuardedChain, ownNames?: OwnNames): HeaderGuard {
+  const { forwardClientCertificate, trustedHops = 0, telemetry } = chain;
+  const certificateHeader = forwardClientCertificate && compileClientCertificateHeader(forwardClientCertificate, ownNames);
+  const isBehindProxies = trustedHops > 0;
+  const readsPeerMetadata = telemetry?.peerMetadata !== undefined;
+
+  const stays = (kind: HeaderKind, isTrusted: boolean): boolean => {
+    switch (kind) {
+      case 'client-certificate':
+        return certificateHeader === undefined && isTrusted;
+      case 'of-proxies':
+        return isTrusted || isBehindProxies;
+      case 'peer-metadata':
+        return isTrusted || readsPeerMetadata;
+      default:
+        return isTrusted;
+    }
+  };
+
+  return (request, connection, isTrusted) => {
+    if (isBadTarget(request)) return badTarget;
+    const { rawHeaders } = request;
+    const { length } = rawHeaders;
+    let kept = 0;
+    let forwarded: string | undefined;
+    let codings = 0;
+    let lengths = 0;
+    for (let index = 0; index < length; index += 2) {
+      const name = rawHeaders[index]!;
+      const kind = headerKind(name);
+      if (kind === 'plain') {
+        if (name.length === 17 && name.toLowerCase() === 'transfer-encoding') {
+          if (++codings > 1 || rawHeaders[index + 1]!.toLowerCase() !== 'chunked') return badFraming;
+        } else if (
+          name.length === 14 &&
+          name.toLowerCase() === 'content-length' &&
+          (++lengths > 1 || !isLength(rawHeaders[index + 1]!))
+        )
+          return badFraming;
+      } else if (!stays(kind, isTrusted)) {
+        if (kind === 'client-certificate' && name.toLowerCase() === clientCertificate)
+          forwarded = forwarded === undefined ? rawHeaders[index + 1]! : `${forwarded},${rawHeaders[index + 1]!}`;
+        continue;
+      }
+      if (kept !== index) {
+        rawHeaders[kept] = name;
+        rawHeaders[kept + 1] = rawHeaders[index + 1]!;
+      }
+      kept += 2;
+    }
+    if (codings > 0 && (lengths > 0 || !knowsCodings(request))) return badFraming;
+    const certificate = certificateHeader?.(forwarded, connection);
+    if (kept === length && certificate === undefined) return undefined;
+    rawHeaders.length = kept;
+    if (certificate !== undefined) rawHeaders.push(clientCertificate, certificate);
+    forgetViews(request);
+    return undefined;
+  };
+}
+
+/** `*` is of OPTIONS alone (RFC 9112, section 3.2.4). */
+function isBadTarget({ url, method }: InboundRequest): boolean {
+  return url === '*' && method !== 'OPTIONS';
+}
+
+function isLength(value: string): boolean {
+  return /^\d{1,15}$/.test(value);
+}
+
+/** A coding in an HTTP/1.0 request is faulty framing (RFC 9112, section 6.1). */
+function knowsCodings(request: InboundRequest): boolean {
+  return request.httpVersionMajor === 1 && (request as { readonly httpVersionMinor?: number }).httpVersionMinor !== 0;
+}

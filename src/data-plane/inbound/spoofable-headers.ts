@@ -1,0 +1,46 @@
+/**
+ * Headers that say of somebody else who he is, what he asked for, or how he is to be treated. Whoever is not trusted could write
+ * anything into them, so they are taken off his requests. Names are compared with `-` for `_`: servers that make variables of headers
+ * (CGI, WSGI) cannot tell the two apart.
+ */
+
+/** What becomes of a header of a peer that is not trusted. */
+export type HeaderKind =
+  /** Stays. */
+  | 'plain'
+  /** Is taken off. */
+  | 'spoofable'
+  /** Is taken off unless proxies in front are believed. */
+  | 'of-proxies'
+  /** Has rules of its own: `x-forwarded-client-cert`. */
+  | 'client-certificate'
+  /** Istio's word on the workload of the peer, for telemetry, which takes it off. */
+  | 'peer-metadata';
+
+/** What a header is, by its name in any case. */
+export function headerKind(rawName: string): HeaderKind {
+  // Nearly all others are known by their first letter.
+  switch (rawName.charCodeAt(0) | 0x20) {
+    case 120: // x
+      return kindOfExtension(plainName(rawName));
+    case 98: // b
+      return rawName.length === 7 && rawName.toLowerCase() === 'baggage' ? 'of-proxies' : 'plain';
+    case 102: // f
+      return rawName.length === 9 && rawName.toLowerCase() === 'forwarded' ? 'of-proxies' : 'plain';
+    case 108: // l
+      return plainName(rawName).startsWith('l5d-') ? 'spoofable' : 'plain';
+    default:
+      return 'plain';
+  }
+}
+
+function kindOfExtension(name: string): HeaderKind {
+  if (name.startsWith('x-forwarded-')) return name === 'x-forwarded-client-cert' ? 'client-certificate' : 'of-proxies';
+  if (name.startsWith('x-envoy-')) return name.startsWith('x-envoy-peer-metadata') ? 'peer-metadata' : 'spoofable';
+  return name.startsWith('x-mesh-') || name === 'x-request-criticality' ? 'spoofable' : 'plain';
+}
+
+function plainName(rawName: string): string {
+  const name = rawName.toLowerCase();
+  return name.includes('_') ? name.replaceAll('_', '-') : name;
+}
