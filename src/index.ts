@@ -13,6 +13,7 @@ export type * from './model/snapshot.ts';
 export type * from './model/cluster.ts';
 export type * from './model/route.ts';
 export type * from './model/listener.ts';
+export type * from './model/inbound.ts';
 export type * from './model/match.ts';
 export type * from './model/detection.ts';
 export type * from './model/policy.ts';

@@ -27,7 +27,10 @@ import { createConnectionFactory } from './data-plane/transport/connection-facto
 import { WorkloadPeers } from './data-plane/workload/workload-peers.ts';
 import { createFetch } from './fetch/create-fetch.ts';
 import type { ControlPlane } from './model/contracts.ts';
+import type { InboundDoor, InboundDoorOptions } from './model/inbound.ts';
+import { MeshInbound } from './mesh-inbound.ts';
 import { checkOptions, type MeshOptions } from './options.ts';
+import { runPlanes } from './run-planes.ts';
 import { createIdentityStore, type IdentityStore } from './security/identity-store.ts';
 import { createTelemetry } from './telemetry/telemetry.ts';
 import { createDnsResolver } from './wire/dns.ts';
@@ -39,6 +42,8 @@ export interface Mesh extends AsyncDisposable {
   readonly fetch: typeof globalThis.fetch;
   /** An undici Dispatcher: `request()`, `stream()`, `setGlobalDispatcher()`, WebSocket, EventSource. */
   readonly dispatcher: Dispatcher;
+  /** The way in for a server that somebody else owns: what the integrations with frameworks are written on. */
+  inbound(options?: InboundDoorOptions): InboundDoor;
   /** Dry run: which route, cluster, endpoints and policy a request would meet, and why. Nothing is sent. */
   explain(url: string | URL, init?: { method?: string; headers?: Record<string, string> }): Explanation;
   /** What the mesh knows now: control planes, services, endpoints with their state, identities, problems. No secrets. */
@@ -110,9 +115,13 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     policyNames: [...loadBalancingPolicies.keys()],
     checkPolicyOptions: ({ policy, options: policyOptions }, path) =>
       void loadBalancingPolicies.get(policy)?.options.parse(policyOptions, path),
-    onSnapshot: (snapshot) => config.apply(snapshot),
+    onSnapshot(snapshot) {
+      config.apply(snapshot);
+      wayIn.apply(snapshot);
+    },
     onApplied(source, result, version) {
       demands.markDelivered(source);
+      wayIn.applied(source, result);
       publishApplied(telemetry, source, result, version);
       config.settleWaiters();
     },
@@ -123,6 +132,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     onStatus: statusPublisher(telemetry, stop.signal),
   });
 
+  const wayIn = new MeshInbound({ name, clock, random, telemetry, planes, store });
   const config = new LiveConfig(
     {
       clock,
@@ -188,31 +198,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     return fallbackDispatcher(previous);
   }
 
-  // Identities first: a configuration waits for the one that it brings.
-  const runs = planes.flatMap((plane) => {
-    const { identity } = plane;
-    if (identity === undefined) return [];
-    const sink = identities.sinkOf(plane.name);
-    const run = started(() => identity.run(sink, stop.signal));
-    run.catch((error: unknown) => {
-      if (!stop.signal.aborted) sink.status({ state: 'failed', error: wordsOf(error) });
-    });
-    return [run];
-  });
-  for (const plane of planes) {
-    const sink = store.sink(plane.name);
-    const run = started(() =>
-      plane.run({ sink, clock, random, defaults: files, load: () => config.loadOf(plane.name), signal: stop.signal }),
-    );
-    run.catch((error: unknown) => {
-      if (stop.signal.aborted) return;
-      // It will say nothing more: what it delivered stays in force, and nobody waits for the rest.
-      demands.markFailed(plane.name, wordsOf(error));
-      sink.status({ state: 'failed', error: wordsOf(error) });
-      config.settleWaiters();
-    });
-    runs.push(run);
-  }
+  const runs = runPlanes(planes, { store, identities, demands, config, files, clock, random, signal: stop.signal });
 
   /** Ends everything that runs beside the requests. */
   async function stopRunning(): Promise<void> {
@@ -254,6 +240,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     name,
     fetch: createFetch(dispatcher),
     dispatcher,
+    inbound: (doorOptions) => wayIn.door(doorOptions ?? {}),
     explain: (url, init) => explain(config, url, init ?? {}, { clock, fallback, forbidsNonIdempotentRetries }),
     status: () =>
       meshStatus({
@@ -269,15 +256,6 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     close: () => (closing ??= close()),
     [Symbol.asyncDispose]: () => (closing ??= close()),
   };
-}
-
-/** A `run` that throws instead of rejecting has failed all the same. */
-async function started(run: () => Promise<void>): Promise<void> {
-  await run();
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function listOf<T>(value: T | readonly T[] | undefined): readonly T[] {

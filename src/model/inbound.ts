@@ -29,6 +29,8 @@ export interface VerifiedToken {
   readonly audiences: readonly string[];
   /** The payload; own properties only. */
   readonly claims: Readonly<Record<string, unknown>>;
+  /** The payload as rules look at it, where a list of words (`scope`) is to be told apart; absent = as it is. */
+  readonly ruleClaims?: Readonly<Record<string, unknown>>;
 }
 
 /** What the mesh knows of a request that it let in: `request.mesh`. */
@@ -70,7 +72,7 @@ export interface InboundResponse {
   readonly writableEnded: boolean;
   setHeader(name: string, value: number | string | readonly string[]): unknown;
   getHeader(name: string): number | string | readonly string[] | undefined;
-  writeHead(status: number, headers?: Record<string, number | string | readonly string[]>): unknown;
+  writeHead(status: number): unknown;
   end(body?: string): unknown;
   once(event: 'close' | 'finish', listener: () => void): unknown;
 }

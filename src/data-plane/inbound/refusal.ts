@@ -62,28 +62,28 @@ export function speaksGrpc(request: InboundRequest): boolean {
 export function writeRefusal(request: InboundRequest, response: InboundResponse, refused: InboundRefusal): void {
   if (response.headersSent || response.writableEnded) return;
   try {
-    if (speaksGrpc(request)) writeGrpc(response, refused);
-    else {
-      response.writeHead(refused.status, {
-        'content-type': 'text/plain',
-        ...refused.headers,
-        'content-length': Buffer.byteLength(refused.body),
-      });
-      response.end(refused.body);
+    setHeaders(request, response, refused);
+    if (speaksGrpc(request)) {
+      response.statusCode = 200;
+      response.setHeader('content-type', 'application/grpc');
+      response.setHeader('grpc-status', String(refused.grpcStatus));
+      if (refused.body !== '') response.setHeader('grpc-message', percentEncoded(refused.body));
+      response.end();
+      return;
     }
+    response.statusCode = refused.status;
+    if (refused.headers['content-type'] === undefined) response.setHeader('content-type', 'text/plain');
+    response.setHeader('content-length', Buffer.byteLength(refused.body));
+    response.end(refused.body);
   } catch {
     // The stream is gone; its `close` event tells everybody who has to know.
   }
 }
 
-function writeGrpc(response: InboundResponse, refused: InboundRefusal): void {
-  response.writeHead(200, {
-    ...refused.headers,
-    'content-type': 'application/grpc',
-    'grpc-status': String(refused.grpcStatus),
-    ...(refused.body !== '' && { 'grpc-message': percentEncoded(refused.body) }),
-  });
-  response.end();
+/** HTTP/2 has no `connection` header. */
+function setHeaders({ httpVersionMajor }: InboundRequest, response: InboundResponse, { headers }: InboundRefusal): void {
+  for (const name of Object.keys(headers))
+    if (httpVersionMajor < 2 || name !== 'connection') response.setHeader(name, headers[name]!);
 }
 
 /** As `grpc-message` wants it: printable ASCII but for `%`. Source: gRPC over HTTP/2, "Responses". */

@@ -1,0 +1,209 @@
+/**
+ * What holds for the connections to one port: the policy of the configuration, and what the program said when it opened the port. The
+ * stricter of the two modes counts.
+ */
+import type { InboundDoorOptions, InboundRefusal } from '../../model/inbound.ts';
+import type { InboundListenerConfig } from '../../model/listener.ts';
+import type { ConnectionRefusalReason, InboundRefusalReason } from '../../telemetry/inbound-events.ts';
+import { chooseChain } from './choose-chain.ts';
+import { compileChain, type ChainContext, type CompiledChain } from './compile-chain.ts';
+import type { KnownConnection } from './connection-of.ts';
+import type { CompiledListener, InboundConfig } from './inbound-config.ts';
+import { refusal } from './refusal.ts';
+
+/** How strict a port is. */
+export type InboundMode = InboundListenerConfig['mode'];
+
+/** What a port is opened with. */
+export interface InboundPortOptions extends InboundDoorOptions {
+  /** Path that the mesh answers by itself: whether this process takes requests. */
+  readonly readyPath?: string | undefined;
+  /** Paths served in plaintext under any mode, to GET and HEAD, without authorization; beside those of the policy. */
+  readonly plaintextPaths?: readonly string[] | undefined;
+}
+
+/** What the requests of one connection meet, until another configuration is in force. */
+export interface PolicyInForce {
+  readonly port: InboundPort;
+  readonly generation: number;
+  readonly listener: CompiledListener | undefined;
+  readonly chain: CompiledChain;
+  /** Whether what the peer says of others is believed. */
+  readonly isTrusted: boolean;
+  /** Set = no request of the connection is served, but for {@link plaintextPaths}; and why the connection is closed. */
+  readonly refused: ConnectionRefusal | undefined;
+  /** Paths that this connection gets without authorization. */
+  readonly plaintextPaths: ReadonlySet<string> | undefined;
+}
+
+/** Why a connection is not wanted: for its requests, and for the event where it is closed before there are any. */
+export interface ConnectionRefusal {
+  readonly reason: ConnectionRefusalReason;
+  readonly requestReason: InboundRefusalReason;
+  readonly answer: InboundRefusal;
+}
+
+/** Answers close the connection: nothing of it would be served. */
+const close = { connection: 'close' };
+const policyAwaited: ConnectionRefusal = {
+  reason: 'policy_missing',
+  requestReason: 'policy_missing',
+  answer: refusal(503, 'this port takes no requests yet', { details: 'inbound_policy_missing', flag: 'UH', headers: close }),
+};
+const policyMissing: ConnectionRefusal = {
+  reason: 'policy_missing',
+  requestReason: 'policy_missing',
+  answer: refusal(403, 'RBAC: access denied', { details: 'inbound_policy_missing', headers: close }),
+};
+const plaintext: ConnectionRefusal = {
+  reason: 'plaintext_not_taken',
+  requestReason: 'plaintext',
+  answer: refusal(403, 'this port takes mutual TLS only', { details: 'inbound_plaintext_refused', headers: close }),
+};
+const noCertificate: ConnectionRefusal = {
+  reason: 'certificate_missing',
+  requestReason: 'peer',
+  answer: refusal(403, 'this port takes mutual TLS only', { details: 'inbound_certificate_missing', headers: close }),
+};
+const wrongPeer: ConnectionRefusal = {
+  reason: 'peer_not_accepted',
+  requestReason: 'peer',
+  answer: refusal(403, 'RBAC: access denied', { details: 'inbound_peer_not_accepted', headers: close }),
+};
+const noChain: ConnectionRefusal = {
+  reason: 'no_filter_chain',
+  requestReason: 'policy_missing',
+  answer: refusal(403, 'RBAC: access denied', { details: 'filter_chain_not_found', flag: 'NR', headers: close }),
+};
+const notHttp: ConnectionRefusal = {
+  reason: 'unknown_protocol',
+  requestReason: 'policy_missing',
+  answer: refusal(403, 'RBAC: access denied', { details: 'inbound_chain_is_not_http', headers: close }),
+};
+
+const strictness = { disabled: 0, permissive: 1, strict: 2 } as const;
+
+/** The stricter of two modes. */
+export function stricterMode(one: InboundMode, other: InboundMode): InboundMode {
+  return strictness[one] >= strictness[other] ? one : other;
+}
+
+/** What holds for a port now. */
+export interface PortPolicy {
+  /** Undefined = no source has one: what the program said holds alone. */
+  readonly listener: CompiledListener | undefined;
+  readonly mode: InboundMode;
+  readonly chains: readonly CompiledChain[];
+  readonly plaintextPaths: ReadonlySet<string>;
+  /** Set = nothing is served. */
+  readonly refused: ConnectionRefusal | undefined;
+}
+
+/** A port that is open. */
+export class InboundPort {
+  /** Port of the app whose policy holds. */
+  readonly number: number;
+  readonly readyPath: string | undefined;
+  /** Whether {@link readyPath} says that requests are taken. */
+  isReady = true;
+  /** Requests whose response is not over. */
+  inFlight = 0;
+  private readonly config: InboundConfig;
+  private readonly options: InboundPortOptions;
+  /** What holds where no policy does, and for paths that are served whoever asks. */
+  private readonly open: CompiledChain;
+  private known: PortPolicy | undefined = undefined;
+  private knownGeneration = 0;
+
+  constructor(number: number, options: InboundPortOptions, config: InboundConfig, context: ChainContext) {
+    this.number = number;
+    this.options = options;
+    this.readyPath = options.readyPath;
+    this.config = config;
+    const place = { source: '', listener: '', table: undefined };
+    this.open = compileChain({ name: 'default', match: {}, authorization: [] }, place, context, undefined);
+  }
+
+  /** Of the configuration that is in force. */
+  get generation(): number {
+    return this.config.generation;
+  }
+
+  /** What holds now. The same object until the configuration changes. */
+  policy(): PortPolicy {
+    if (this.known === undefined || this.knownGeneration !== this.config.generation) {
+      this.knownGeneration = this.config.generation;
+      this.known = this.find();
+    }
+    return this.known;
+  }
+
+  /** What the requests of a connection meet. */
+  policyOf(known: KnownConnection): PolicyInForce {
+    const { policy } = known;
+    if (policy !== undefined && policy.port === this && policy.generation === this.config.generation) return policy;
+    return (known.policy = this.look(known));
+  }
+
+  private find(): PortPolicy {
+    const found = this.config.chainsOf(this.number);
+    const { mode: asked, policyMissing: missing = 'allow', plaintextPaths = [] } = this.options;
+    if (typeof found === 'string') {
+      const refused = found === 'awaited' ? policyAwaited : missing === 'deny' ? policyMissing : undefined;
+      const paths = new Set(refused === undefined ? plaintextPaths : []);
+      return { listener: undefined, mode: asked ?? 'permissive', chains: [this.open], plaintextPaths: paths, refused };
+    }
+    const { config, chains } = found;
+    return {
+      listener: found,
+      mode: asked === undefined ? config.mode : stricterMode(asked, config.mode),
+      chains,
+      plaintextPaths: new Set([...plaintextPaths, ...(config.plaintextPaths ?? [])]),
+      refused: undefined,
+    };
+  }
+
+  private look(known: KnownConnection): PolicyInForce {
+    const policy = this.policy();
+    const { isTls, identity } = known.connection;
+    const chain = policy.refused === undefined ? chooseChain(policy.chains, known.facts) : undefined;
+    return {
+      port: this,
+      generation: this.config.generation,
+      listener: policy.listener,
+      chain: chain ?? this.open,
+      isTrusted: identity !== undefined && chain?.trusts?.(identity) === true,
+      refused: policy.refused ?? refusedBy(policy.mode, chain, known),
+      plaintextPaths: isTls || policy.plaintextPaths.size === 0 ? undefined : policy.plaintextPaths,
+    };
+  }
+
+  /** Without authorization, for paths that are served whoever asks. */
+  get openChain(): CompiledChain {
+    return this.open;
+  }
+}
+
+/** Why a connection is not wanted; undefined = its requests are looked at one by one. */
+function refusedBy(
+  mode: InboundMode,
+  chain: CompiledChain | undefined,
+  { connection }: KnownConnection,
+): ConnectionRefusal | undefined {
+  const { isTls, identity } = connection;
+  if (mode === 'strict' && !isTls) return plaintext;
+  if (mode === 'strict' && identity === undefined) return noCertificate;
+  if (chain === undefined) return noChain;
+  const { config, peers, connectionAuthorizer } = chain;
+  if (config.protocol === 'opaque' || config.protocol === 'tls') return notHttp;
+  if (isTls && config.tls?.requireClientCertificate === true && identity === undefined) return noCertificate;
+  if (isTls && identity !== undefined && peers?.(identity) === false) return wrongPeer;
+  const verdict = connectionAuthorizer?.check(connection);
+  if (verdict?.kind !== 'denied') return undefined;
+  const { details } = verdict;
+  return {
+    reason: 'denied',
+    requestReason: 'denied',
+    answer: refusal(403, 'RBAC: access denied', { details, headers: close }),
+  };
+}

@@ -1,0 +1,106 @@
+/**
+ * The way in of a mesh: loaded when a program first asks for it, since most only call others. Snapshots reach it from then on, and what
+ * was refused of a source that guards ports is kept from the start.
+ */
+import type { Clock, Random } from './base/runtime.ts';
+import type { ConfigStore } from './control-plane/store.ts';
+import type { Inbound } from './data-plane/inbound.ts';
+import type { ApplyResult, ControlPlane, Problem } from './model/contracts.ts';
+import type { InboundDoor, InboundDoorOptions, InboundRefusal, InboundRequest, InboundResponse } from './model/inbound.ts';
+import type { Snapshot } from './model/snapshot.ts';
+import type { Telemetry } from './telemetry/telemetry.ts';
+
+/** What the way in is assembled of. */
+export interface MeshInboundParts {
+  readonly name: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly telemetry: Telemetry;
+  readonly planes: readonly ControlPlane[];
+  readonly store: ConfigStore;
+}
+
+/** The way in of one mesh, before and after it is loaded. */
+export class MeshInbound {
+  private readonly parts: MeshInboundParts;
+  private readonly refused = new Map<string, readonly Problem[]>();
+  private loaded: Inbound | undefined = undefined;
+  private loading: Promise<Inbound> | undefined = undefined;
+
+  constructor(parts: MeshInboundParts) {
+    this.parts = parts;
+  }
+
+  /** Another configuration is in force. */
+  apply(snapshot: Snapshot): void {
+    this.loaded?.apply(snapshot);
+  }
+
+  /** A source has delivered; what was refused of it may be a way in. */
+  applied(source: string, { rejected }: ApplyResult): void {
+    if (!this.guards(source)) return;
+    if (rejected.length === 0 && (this.refused.get(source)?.length ?? 0) === 0) return;
+    const { store } = this.parts;
+    this.refused.set(source, store.status().find((status) => status.source === source)?.rejected ?? rejected);
+    this.loaded?.apply(store.snapshot());
+  }
+
+  /** The way in for a server that somebody else owns. Requests that come before it is loaded wait for it. */
+  door(options: InboundDoorOptions): InboundDoor {
+    checkDoorOptions(options);
+    return new LazyDoor(async () => {
+      const [inbound, { Door }] = await Promise.all([this.load(), import('./data-plane/inbound/door.ts')]);
+      return new Door(inbound, options);
+    });
+  }
+
+  private load(): Promise<Inbound> {
+    return (this.loading ??= import('./data-plane/inbound.ts').then(({ Inbound: Loaded }) => {
+      const { name, clock, random, telemetry, store } = this.parts;
+      const sources = {
+        guards: (source: string) => this.guards(source),
+        rejected: (source: string) => this.refused.get(source) ?? [],
+      };
+      this.loaded = new Loaded({ name, clock, random, telemetry, sources });
+      this.loaded.apply(store.snapshot());
+      return this.loaded;
+    }));
+  }
+
+  private guards(source: string): boolean {
+    return this.parts.planes.some((plane) => plane.name === source && plane.guardsInbound === true);
+  }
+}
+
+/** A door that is there at once, and works as soon as the way in is loaded. */
+class LazyDoor implements InboundDoor {
+  private door: InboundDoor | undefined = undefined;
+  private readonly opening: Promise<void>;
+
+  constructor(open: () => Promise<InboundDoor>) {
+    this.opening = open().then((door) => {
+      this.door = door;
+    });
+  }
+
+  admit(request: InboundRequest, response: InboundResponse, done: (refusal: InboundRefusal | undefined) => void): void {
+    if (this.door !== undefined) this.door.admit(request, response, done);
+    else void this.opening.then(() => this.door!.admit(request, response, done));
+  }
+
+  refuse(request: InboundRequest, response: InboundResponse, refusal: InboundRefusal): void {
+    if (this.door !== undefined) this.door.refuse(request, response, refusal);
+    else void this.opening.then(() => this.door!.refuse(request, response, refusal));
+  }
+}
+
+const modes: readonly string[] = ['disabled', 'permissive', 'strict'];
+
+/** Throws a TypeError or RangeError that names the option. */
+function checkDoorOptions({ port, mode, policyMissing }: InboundDoorOptions): void {
+  if (port !== undefined && !(Number.isInteger(port) && port >= 1 && port <= 65_535))
+    throw new RangeError(`mesh.inbound: "port" must be a whole number from 1 to 65535, or left out`);
+  if (mode !== undefined && !modes.includes(mode)) throw new TypeError(`mesh.inbound: "mode" must be one of ${modes.join(', ')}`);
+  if (policyMissing !== undefined && policyMissing !== 'allow' && policyMissing !== 'deny')
+    throw new TypeError('mesh.inbound: "policyMissing" must be "allow" or "deny"');
+}
