@@ -34,8 +34,8 @@ function compileClaimValue(match: ClaimMatcher['match']): ValueTest {
   return (value) => typeof value === 'string' && test(value);
 }
 
-function claimAt({ claims }: VerifiedToken, path: readonly string[]): unknown {
-  let value: unknown = claims;
+function claimAt({ claims, ruleClaims }: VerifiedToken, path: readonly string[]): unknown {
+  let value: unknown = ruleClaims ?? claims;
   for (const key of path) {
     if (typeof value !== 'object' || value === null || Array.isArray(value) || !Object.hasOwn(value, key)) return undefined;
     value = (value as Readonly<Record<string, unknown>>)[key];

@@ -1,0 +1,114 @@
+import type { VerifiedToken } from '../../model/inbound.ts';
+import { own } from '../../security/jwt/compact-token.ts';
+import type { TokenProblem } from '../../security/jwt/token-problem.ts';
+import type { SignedToken } from '../../security/jwt/verified-tokens.ts';
+import type { AccessRequest } from './access-request.ts';
+import type { HeaderEdit } from './request-headers.ts';
+import type { TokenOutcome } from './token-check.ts';
+import { placeOf, withoutQueryValues, type TakenPlaces, type TokenLocation } from './token-locations.ts';
+import type { TokenProvider } from './token-provider.ts';
+
+/** Whether a requirement is met. */
+export type TokenVerdict = 'ok' | TokenProblem;
+
+interface Accepted {
+  readonly provider: TokenProvider;
+  readonly signed: SignedToken;
+  readonly location: TokenLocation;
+}
+
+/** The tokens of one request that were found good so far, and what follows from them. */
+export class CheckedTokens {
+  readonly request: AccessRequest;
+  /** Places that a token was taken out of: later requirements find nothing there, as in Envoy. */
+  taken: Set<string> | undefined = undefined;
+  private accepted: Accepted[] = none;
+
+  constructor(request: AccessRequest) {
+    this.request = request;
+  }
+
+  /** Notes a good token. */
+  accept(provider: TokenProvider, signed: SignedToken, location: TokenLocation): void {
+    if (this.accepted === none) this.accepted = [];
+    this.accepted.push({ provider, signed, location });
+    if (provider.config.forward !== true && location.kind !== 'cookie') (this.taken ??= new Set()).add(placeOf(location));
+  }
+
+  /** Where nothing is found any more. */
+  takenPlaces(): TakenPlaces | undefined {
+    return this.taken;
+  }
+
+  /** What the request goes on with. */
+  outcome(ownHeaders: readonly string[]): TokenOutcome {
+    const remove = this.removed(ownHeaders);
+    const set = this.claimHeaders();
+    const edit: HeaderEdit | undefined =
+      remove === undefined && set === undefined ? undefined : { ...(remove && { remove }), ...(set && { set }) };
+    const path = this.pathWithoutTokens();
+    return { tokens: this.tokens(), edit, path };
+  }
+
+  /** One for each provider: of several, the one in the first place, as in Envoy. */
+  private tokens(): readonly VerifiedToken[] {
+    const { accepted } = this;
+    if (accepted.length === 0) return noTokens;
+    if (accepted.length === 1) return accepted[0]!.signed.tokens;
+    const byProvider = new Map(accepted.map(({ provider, signed }) => [provider, signed.token]));
+    return [...byProvider].sort(([a], [b]) => a.index - b.index).map(([, token]) => token);
+  }
+
+  private removed(ownHeaders: readonly string[]): readonly string[] | undefined {
+    let names: string[] | undefined;
+    for (const name of ownHeaders) if (this.request.header(name) !== undefined) (names ??= []).push(name);
+    if (this.taken !== undefined)
+      for (const { location, provider } of this.accepted)
+        if (location.kind === 'header' && provider.config.forward !== true) (names ??= []).push(location.name);
+    return names;
+  }
+
+  private pathWithoutTokens(): string | undefined {
+    if (this.taken === undefined) return undefined;
+    const names = new Set<string>();
+    for (const { location, provider } of this.accepted)
+      if (location.kind === 'query' && provider.config.forward !== true) names.add(location.name);
+    return names.size === 0 ? undefined : withoutQueryValues(this.request.path, names);
+  }
+
+  private claimHeaders(): readonly (readonly [string, string])[] | undefined {
+    let pairs: (readonly [string, string])[] | undefined;
+    for (const { provider, signed } of this.accepted) {
+      const { payloadHeader, claimHeaders } = provider.config;
+      if (payloadHeader !== undefined) (pairs ??= []).push([payloadHeader.toLowerCase(), signed.payload]);
+      for (const { header, claim } of claimHeaders ?? []) {
+        const value = headerTextOf(claimAt(signed.claims.payload, claim));
+        if (value !== undefined) (pairs ??= []).push([header.toLowerCase(), value]);
+      }
+    }
+    return pairs;
+  }
+}
+
+const none: Accepted[] = [];
+const noTokens: readonly VerifiedToken[] = Object.freeze([]);
+
+/** A claim by its name, dots between the names of nested ones. */
+function claimAt(payload: Readonly<Record<string, unknown>>, name: string): unknown {
+  let value: unknown = payload;
+  for (const part of name.split('.')) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+    value = own(value as Readonly<Record<string, unknown>>, part);
+  }
+  return value;
+}
+
+/** A claim as a header has it; undefined = it cannot be one. */
+function headerTextOf(value: unknown): string | undefined {
+  if (typeof value === 'boolean') return String(value);
+  if (typeof value === 'number') return Number.isInteger(value) && value >= 0 ? String(BigInt(value)) : value.toFixed(6);
+  // A line break would begin another header.
+  return typeof value === 'string' && value !== '' && isFieldValue.test(value) ? value : undefined;
+}
+
+const isFieldValue = /^[\t\x20-\x7e]*$/;
