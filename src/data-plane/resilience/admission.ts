@@ -12,7 +12,7 @@ import type { LoadVerdict } from './load-verdict.ts';
  * How much of the adaptive limit each class may fill, so that near the limit the least critical is refused first. Requests that
  * nobody classified are critical and have the whole of it.
  */
-const shareOfLimit: Readonly<Record<Criticality, number>> = {
+export const shareOfLimit: Readonly<Record<Criticality, number>> = {
   'critical-plus': 1.1,
   critical: 1,
   'sheddable-plus': 0.9,
