@@ -1,13 +1,20 @@
 /** For tests of programs that use meshfetch: virtual time and seeded chance, what a policy does with a request, which endpoint gets it. */
 export { createVirtualClock } from './virtual-clock.ts';
 export { seededRandom } from '../base/runtime.ts';
+export { authorize } from './authorize.ts';
 export { compileEnvoy } from './compile-envoy.ts';
 export { envoyControlPlane } from './envoy-control-plane.ts';
+export { parseSpiffeId } from '../security/spiffe-id.ts';
 export { pick } from './pick.ts';
 export { route } from './route.ts';
 export { routerCheck } from './router-check.ts';
 export type { Clock, Random, Timer } from '../base/runtime.ts';
+export type { AccessReport } from '../data-plane/inbound/authorizer.ts';
+export type { AuthorizationPolicyConfig } from '../model/authorization.ts';
 export type { Problem } from '../model/contracts.ts';
+export type { AuthorizedPeer, AuthorizedRequest } from './access-input.ts';
+export type { AuthorizedPolicy, AuthorizeResult } from './authorize.ts';
+export type { SpiffeId } from '../security/spiffe-id.ts';
 export type { CompiledEnvoy, CompileEnvoyOptions, EnvoyTable } from './compile-envoy.ts';
 export type { PickKey, PickOptions, PickResult } from './pick.ts';
 export type { RouteOptions } from './route.ts';

@@ -25,8 +25,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   admin: ['base', 'model', 'security', 'telemetry', 'control-plane', 'data-plane'],
   assembly: ['base', 'wire', 'model', 'security', 'telemetry', 'control-plane', 'data-plane', 'fetch', 'admin'],
   // Above the assembly; nobody imports them.
-  // It runs what both planes decide, without a mesh: the translators, the checks, the routing.
-  testing: ['base', 'model', 'control-plane', 'data-plane', 'admin', 'assembly'],
+  // It runs what both planes decide, without a mesh: the translators, the checks, the routing, who is let in.
+  testing: ['base', 'model', 'security', 'control-plane', 'data-plane', 'admin', 'assembly'],
   integrations: ['base', 'model', 'assembly'],
   cli: ['base', 'model', 'security', 'control-plane', 'admin', 'assembly'],
 };

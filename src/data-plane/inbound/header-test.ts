@@ -8,8 +8,8 @@
  *   cookies and one;
  * - is not talked out of a negated condition by a further value: DENY for whoever is not `admin` meets `x-role: user, x-role: admin`.
  *
- * Hosts are compared as they came, and in the case in which they came unless the rule says otherwise. Where it ignores case, a rule
- * that keeps requests out knows a host by its other spellings too: with a final dot, with the default port.
+ * Hosts reach a rule in their normal form, the one that the handler sees (request-authority.ts); what a rule says is brought into it
+ * too. So a rule about `Admin.example` or `admin.example:80` means the host, however it is written.
  */
 import type { StringMatcher, ValueMatcher } from '../../model/match.ts';
 import { joinedRequestHeaders } from '../routing/joined-headers.ts';
@@ -35,7 +35,7 @@ const hopByHop: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'prox
 export function compileHeader(header: ValueMatcher, { refuses, denies }: ConditionSense): (request: AccessRequest) => boolean {
   const name = header.name.toLowerCase();
   const named = { ...header, name };
-  if (name === ':authority' || name === 'host') return compileAuthority({ ...named, name: ':authority' }, refuses);
+  if (name === ':authority' || name === 'host') return compileAuthority(named);
   if (!refuses && hopByHop.has(name)) return compileValue<AccessRequest>(named, () => undefined);
   const read = readerOf(name);
   const test = compileValue<AccessRequest>(named, read);
@@ -49,7 +49,7 @@ export function compileHeader(header: ValueMatcher, { refuses, denies }: Conditi
 
 /** Compiles a test of the host: in lower case, with the port that was asked for or without one. */
 export function compileHost(match: StringMatcher): (request: AccessRequest) => boolean {
-  const test = compileString(withoutCase(match));
+  const test = compileString(inNormalForm(match));
   return ({ authority }) => authority !== '' && (test(authority) || test(hostNameOf(authority)));
 }
 
@@ -102,19 +102,26 @@ function isRepeated(request: AccessRequest, name: string): boolean {
   return typeof request.header(name) === 'object';
 }
 
-function compileAuthority(header: ValueMatcher, refuses: boolean): (request: AccessRequest) => boolean {
-  const test = compileValue<AccessRequest>(header, plain);
-  if (!refuses || !ignoresCase(header.match)) return test;
-  const spelled = compileValue<AccessRequest>(header, ({ authority }) => (authority === '' ? undefined : authority));
-  return (request) => test(request) || spelled(request);
+function compileAuthority({ match, invert = false, whenMissing }: ValueMatcher): (request: AccessRequest) => boolean {
+  if (match.kind === 'range') return () => invert; // no host is a number
+  const test = compileString(inNormalForm(match));
+  const missing = whenMissing === 'empty' ? test('') !== invert : match.kind === 'present' && invert;
+  const mayNamePort = match.kind === 'regex' || (match.kind !== 'present' && match.value.includes(':'));
+  return ({ authority, scheme }) => {
+    if (authority === '') return missing;
+    const passes = test(authority) || (mayNamePort && hostNameOf(authority) === authority && test(withPort(authority, scheme)));
+    return passes !== invert;
+  };
 }
 
-function ignoresCase(match: ValueMatcher['match']): boolean {
-  if (match.kind === 'regex') return match.value.startsWith('(?i)');
-  return match.kind !== 'present' && match.kind !== 'range' && match.ignoreCase === true;
+function withPort(host: string, scheme: string): string {
+  return `${host}:${scheme === 'https' ? 443 : 80}`;
 }
 
-function withoutCase(match: StringMatcher): StringMatcher {
+/** Without upper case and the final dot; the value that it is compared with has neither. */
+function inNormalForm(match: StringMatcher): StringMatcher {
   if (match.kind === 'present') return match;
-  return match.kind === 'regex' ? { ...match, value: `(?i)${match.value}` } : { ...match, ignoreCase: true };
+  if (match.kind === 'regex') return { ...match, value: `(?i)${match.value}` };
+  const value = match.value.toLowerCase();
+  return { ...match, value: match.kind === 'exact' ? value.replace(/\.(?=$|:\d+$)/, '') : value };
 }
