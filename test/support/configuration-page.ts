@@ -33,6 +33,19 @@ const headings: Readonly<Record<string, string>> = {
   failurePercentage: 'outlierDetection.failurePercentage',
   successRateAverage: 'outlierDetection.successRateAverage',
   enforcing: 'outlierDetection.enforcing',
+  accessRule: 'inbound.authorization[]',
+  source: 'inbound.authorization[].from',
+  operation: 'inbound.authorization[].to',
+  condition: 'inbound.authorization[].when[]',
+  jwt: 'inbound.jwt',
+  tokenProvider: 'inbound.jwt.providers[]',
+  externalAuthorizer: 'inbound.externalAuthorizers.<name>',
+  inboundRateLimit: 'inbound.rateLimit',
+  admission: 'inbound.admission',
+  cors: 'inbound.cors',
+  pathNormalization: 'inbound.pathNormalization',
+  inboundLimits: 'inbound.limits',
+  proxyProtocol: 'inbound.proxyProtocol',
 };
 
 const introduction = `<!-- Generated from src/control-plane/file/schema.ts by test/support/generate-reference.ts; edit there. -->
@@ -118,7 +131,7 @@ function typeText(schema: SchemaNode, sections: Sections): string {
     case 'record':
       return `mapping, each value: ${typeText(schema.value!, sections)}`;
     case 'union':
-      return schema.options!.map((option) => typeText(option, sections)).join(' or ');
+      return alternatives(schema.options!, sections);
     case 'picklist':
       return (schema as unknown as v.PicklistSchema<readonly string[], undefined>).options
         .map((word) => `\`${word}\``)
@@ -130,6 +143,17 @@ function typeText(schema: SchemaNode, sections: Sections): string {
     default:
       return typeof schema.message === 'string' ? schema.message : schema.type;
   }
+}
+
+/** A list stands behind what it is a list of. */
+function alternatives(options: readonly SchemaNode[], sections: Sections): string {
+  const [lists, others] = [options.filter(({ type }) => type === 'array'), options.filter(({ type }) => type !== 'array')];
+  const texts = others.map((option) => typeText(option, sections));
+  for (const option of lists) {
+    const items = typeText(option.item!, sections);
+    texts.push(texts.includes(items) ? 'a list of them' : typeText(option, sections));
+  }
+  return texts.join(' or ');
 }
 
 function scalarDefault(schema: SchemaNode): string {

@@ -41,8 +41,10 @@ function problemsFromIssue(issue: v.BaseIssue<unknown>, base: FilePath): FilePro
   const path = [...base, ...(issue.path ?? []).map(({ key }) => key as string | number)];
   if (issue.type === 'union') {
     // Mistakes inside the alternative that fits the shape are more useful than "none of these fits".
-    const inner = (issue.issues ?? []).filter(
-      ({ path, kind }) => path !== undefined || (kind === 'validation' && isShape(issue.input)),
+    // A list is an object to valibot: only what was found in its items is about a list.
+    const isList = Array.isArray(issue.input);
+    const inner = (issue.issues ?? []).filter(({ path, kind }) =>
+      path === undefined ? kind === 'validation' && isShape(issue.input) : (path[0].type === 'array') === isList,
     );
     if (inner.length > 0) return inner.flatMap((nested) => problemsFromIssue(nested, path));
   }

@@ -47,8 +47,9 @@ export function* structureProblems(schema: SchemaNode, value: PlainValue, path: 
       for (const [index, item] of value.entries()) yield* structureProblems(schema.item!, item, [...path, index]);
       return;
     case 'union': {
-      const mapping = isMapping(value) ? schema.options!.find((option) => option.type === 'strict_object') : undefined;
-      if (mapping !== undefined) yield* structureProblems(mapping, value, path);
+      const shape = isMapping(value) ? 'strict_object' : Array.isArray(value) ? 'array' : undefined;
+      const option = shape === undefined ? undefined : schema.options!.find(({ type }) => type === shape);
+      if (option !== undefined) yield* structureProblems(option, value, path);
       return;
     }
     default:

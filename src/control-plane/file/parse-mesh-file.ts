@@ -1,6 +1,7 @@
 import { isPatternEngineLoaded, loadPatternEngine } from '../../base/pattern.ts';
 import { isHostName } from './address.ts';
 import { checkSchema } from './check-schema.ts';
+import { inboundProblems } from './check-inbound.ts';
 import { serviceProblems } from './check-services.ts';
 import { configInvalid, maxProblems, pathText, type FileProblem, type ReportedProblem } from './file-problem.ts';
 import type { TextPlace } from './parse-yaml.ts';
@@ -65,6 +66,8 @@ async function checkedOrThrow(
   if (isUsable) {
     const sound = soundServices(file, all);
     all.push(...serviceProblems(file, services, sound).take(Math.max(0, maxProblems - all.length)));
+    if (!all.some(({ path }) => path[0] === 'inbound' || path[0] === 'identity'))
+      all.push(...inboundProblems(file, new Set(services)).take(Math.max(0, maxProblems - all.length)));
   }
   if (all.length > 0) throw configInvalid(source, all.slice(0, maxProblems).map(report).sort(inOrderOfText));
   return file;

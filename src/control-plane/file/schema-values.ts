@@ -57,6 +57,11 @@ export function list<const S extends v.GenericSchema>(item: S, expected = 'a lis
   return v.pipe(v.array(item, expected), v.minLength(1, `at least one item${remedy}`));
 }
 
+/** One mapping, or a list of them. */
+export function oneOrList<const S extends v.GenericSchema>(item: S, expected = 'a mapping, or a list of them') {
+  return v.union([list(item), item], expected);
+}
+
 /** Own keys to values of one kind. */
 export function dictionary<const S extends v.GenericSchema>(value: S) {
   return v.record(v.string(), value, 'a mapping');

@@ -20,6 +20,10 @@ import { endpoint, metadata } from './schema-endpoints.ts';
 import { abort, delay, fault, rateLimit } from './schema-faults.ts';
 import { healthCheck, healthChecks } from './schema-health-checks.ts';
 import { hedge } from './schema-hedge.ts';
+import { admission, cors, externalAuthorizer, inboundLimits, inboundRateLimit, proxyProtocol } from './schema-inbound-load.ts';
+import { accessRule, condition, operation, source } from './schema-inbound-rules.ts';
+import { jwt, tokenProvider } from './schema-inbound-tokens.ts';
+import { inbound, pathNormalization } from './schema-inbound.ts';
 import { adaptive, limits, throttle } from './schema-limits.ts';
 import { loadBalancing } from './schema-load-balancing.ts';
 import { defaultLocalities, localities } from './schema-localities.ts';
@@ -39,7 +43,7 @@ import { retry } from './schema-retry.ts';
 import { route } from './schema-routes.ts';
 import { hashPolicy, sessionAffinity } from './schema-sessions.ts';
 import { slowStart } from './schema-slow-start.ts';
-import { dictionary, domain, filePath, hostAndPort, list, mapping, oneOf, port } from './schema-values.ts';
+import { dictionary, domain, filePath, hostAndPort, list, mapping, oneOf, oneOrList, port } from './schema-values.ts';
 
 const { timeoutMs: requestTimeoutMs, retry: requestRetry, ...otherRequestPolicies } = requestPolicies;
 
@@ -161,6 +165,12 @@ export const meshFile = v.pipe(
         ),
       ),
     ),
+    inbound: v.pipe(
+      v.exactOptional(oneOrList(inbound)),
+      v.description(
+        'What this process accepts and from whom; a list for several ports. Without it this file says nothing about that.',
+      ),
+    ),
     identity: v.exactOptional(identity),
   }),
   v.description('Configuration of a mesh: `mesh.yaml`, or the object given to `createMesh`.'),
@@ -210,6 +220,20 @@ export const namedSchemas = {
   enforcing,
   tls,
   defaults,
+  inbound,
+  accessRule,
+  source,
+  operation,
+  condition,
+  jwt,
+  tokenProvider,
+  externalAuthorizer,
+  inboundRateLimit,
+  admission,
+  cors,
+  pathNormalization,
+  inboundLimits,
+  proxyProtocol,
   identity,
 } as const;
 
@@ -237,3 +261,7 @@ export type RetryFile = DefaultsFile['retry'];
 export type TlsFile = NonNullable<ServiceFile['tls']>;
 /** The paths of our own PEM files, as written: relative ones start at the folder of the file. */
 export type IdentityFile = NonNullable<MeshFile['identity']>;
+/** What a port accepts and from whom, as checked. */
+export type InboundFile = Exclude<NonNullable<MeshFile['inbound']>, readonly unknown[]>;
+/** One rule of `inbound.authorization`, as checked. */
+export type AccessRuleFile = NonNullable<InboundFile['authorization']>[number];

@@ -77,7 +77,8 @@ function hedgeFromFile({ backup, ...hedge }: File<'hedge'>): HedgeConfig {
   return { ...hedge, ...(backup !== undefined && { backup }) };
 }
 
-function faultFromFile({ delay, abort, headers, ...fault }: File<'fault'>): FaultConfig {
+/** A fault of the file in the words of the model. */
+export function faultFromFile({ delay, abort, headers, ...fault }: File<'fault'>): FaultConfig {
   return {
     ...fault,
     ...(delay !== undefined && { delay: { fraction: fractionFromPercent(delay.percent), ...without(delay, 'percent') } }),
@@ -92,7 +93,8 @@ function faultFromFile({ delay, abort, headers, ...fault }: File<'fault'>): Faul
   };
 }
 
-function rateLimitFromFile({
+/** A rate of requests as a bucket that starts full. */
+export function rateLimitFromFile({
   requests,
   perMs,
   burst = requests,

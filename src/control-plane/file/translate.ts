@@ -1,12 +1,17 @@
-/** Pure: a checked file → resources of the model. One listener, one route table with a virtual host per service, one cluster per service. */
+/**
+ * Pure: a checked file → resources of the model. One listener for the way out, one route table with a virtual host per service, one
+ * cluster per service, one listener for each item of `inbound`.
+ */
 import type { Problem } from '../../model/contracts.ts';
 import type { VirtualHostConfig } from '../../model/route.ts';
 import type { Resource, ResourceKey } from '../../model/snapshot.ts';
 import type { HostDefaults } from '../safe-defaults.ts';
 import { canonicalDomain } from './address.ts';
 import { clusterFromService, clusterPolicies } from './translate-cluster.ts';
+import { inboundItems, inboundListenerName, listenerFromInbound } from './translate-inbound.ts';
 import { policyFromFile } from './translate-policies.ts';
 import { routesFromService } from './translate-routes.ts';
+import { inboundWithoutEffect } from './inbound-without-effect.ts';
 import { withoutEffect } from './without-effect.ts';
 import type { MeshFile, ServiceFile } from './schema.ts';
 
@@ -34,8 +39,12 @@ export function translateMeshFile(file: MeshFile, identityName = 'default'): Tra
       { kind: 'listener', name: listenerName, value: { direction: 'outbound', name: listenerName, routes: routeTableName } },
       { kind: 'route-table', name: routeTableName, value: { name: routeTableName, virtualHosts } },
       ...clusters,
+      ...inboundItems(file).map(({ file: inbound }): Resource => {
+        const name = inboundListenerName(inbound);
+        return { kind: 'listener', name, value: listenerFromInbound(inbound, identityName) };
+      }),
     ],
-    unhonoured: withoutEffect(file, resourceKeyOf(undefined)),
+    unhonoured: [...withoutEffect(file, resourceKeyOf(undefined)), ...inboundWithoutEffect(file)],
   };
 }
 
