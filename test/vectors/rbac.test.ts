@@ -6,9 +6,11 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { compileEnvoy } from 'meshfetch/testing';
+import { authorize, compileEnvoy } from 'meshfetch/testing';
 import type { FilterChainConfig } from '../../src/model/listener.ts';
-import { isAllowed, normalized } from './access-evaluator.ts';
+import { compileAuthorizer } from '../../src/data-plane/inbound/authorizer.ts';
+import { compilePathNormalizer } from '../../src/data-plane/inbound/normalize-path.ts';
+import { accessRequestOf, connectionOf, inboundRequestOf } from '../../src/testing/access-input.ts';
 import { vectorsFolder } from './retry-vectors.ts';
 
 interface RbacVectors {
@@ -82,12 +84,33 @@ describe(
       });
 
       it(`mean what they mean to Envoy: ${cases.length} requests`, () => {
+        const parts = chains.map(({ authorization, pathNormalization }) => ({
+          authorizer: compileAuthorizer(authorization),
+          normalize: compilePathNormalizer(pathNormalization),
+        }));
         const different = cases.flatMap(({ policy, req, status }) => {
-          const chain = chains[policy]!;
-          const path = normalized(req.path, chain.pathNormalization!);
-          const request = { ...req, path: path ?? '', port: base_port + policy, peer: '127.0.0.1' };
-          const found = path === undefined ? 400 : isAllowed(chain.authorization, request) ? 200 : 403;
+          const { authorizer, normalize } = parts[policy]!;
+          const path = normalize(req.path);
+          const connection = connectionOf({ address: '127.0.0.1' }, base_port + policy);
+          const facts = { authority: req.host, remoteAddress: '127.0.0.1', tokens: [] };
+          const verdict =
+            typeof path === 'string'
+              ? authorizer.check(accessRequestOf(inboundRequestOf(req), connection, { ...facts, path }))
+              : undefined;
+          const found = verdict === undefined ? 400 : verdict.kind === 'allowed' ? 200 : 403;
           return found === status ? [] : [{ policy, ...req, path, status, found }];
+        });
+        assert.deepEqual(different, []);
+      });
+
+      it('mean the same to a request whose host is in its normal form, and for others are asked about that form', () => {
+        const verdictOn = (policy: number, req: RbacVectors['cases'][number]['req']): number =>
+          authorize(chains[policy]!, { ...req, port: base_port + policy }, { address: '127.0.0.1' }).status;
+        const different = cases.flatMap(({ policy, req, status }) => {
+          const found = verdictOn(policy, req);
+          const host = req.host.toLowerCase().replace(/:80$/, '');
+          const expected = host === req.host ? status : verdictOn(policy, { ...req, host });
+          return found === expected ? [] : [{ policy, ...req, status, found }];
         });
         assert.deepEqual(different, []);
       });
