@@ -49,3 +49,9 @@ export function runWithRequest<T>(context: RequestContext, work: () => T): T {
   const storage = (shared().storage ??= new AsyncLocalStorage<RequestContext>());
   return storage.run(context, work);
 }
+
+/** Calls `work`; what it starts, now and later, has no current request. */
+export function runWithoutRequest<T>(work: () => T): T {
+  const { storage } = shared();
+  return storage === undefined ? work() : storage.run(undefined as never, work);
+}

@@ -5,6 +5,7 @@
  * The request path asks {@link Telemetry.startRequest} once per request. When nobody listens the answer is undefined, costs less
  * than 30 ns and allocates nothing; all else of that request is skipped by `?.`.
  */
+import { propagation } from '@opentelemetry/api';
 import type { Clock } from '../base/runtime.ts';
 import type { ControlPlane } from '../model/contracts.ts';
 import { channels } from './channels.ts';
@@ -30,6 +31,7 @@ export interface TelemetryOptions {
   readonly workload?: ControlPlane['workload'] | undefined;
 }
 
+const noHeaders: readonly string[] = Object.freeze([]);
 const requestEnd = channels['request:end'];
 const attemptEnd = channels['attempt:end'];
 const retryScheduled = channels['retry:scheduled'];
@@ -87,6 +89,12 @@ export class Telemetry {
     }
     this.inbound += 1;
     return new ServerSpan(this.scope, this.inbound, facts, startMs);
+  }
+
+  /** Headers by which the SDK that is registered hands on what a request came in with; none without a tracer, which would read them. */
+  propagatedHeaders(): readonly string[] {
+    this.registration.check();
+    return this.registration.tracer === undefined ? noHeaders : propagation.fields();
   }
 
   /**

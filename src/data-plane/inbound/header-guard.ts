@@ -6,12 +6,11 @@
  * as it is.
  */
 import type { InboundRefusal, InboundRequest } from '../../model/inbound.ts';
-import type { FilterChainConfig } from '../../model/listener.ts';
 import { compileClientCertificateHeader, type OwnNames } from './client-certificate-header.ts';
 import type { InboundConnection } from './inbound-connection.ts';
 import { refusal } from './refusal.ts';
 import { forgetViews } from './request-headers.ts';
-import { headerKind, type HeaderKind } from './spoofable-headers.ts';
+import { compileHeaderRule, headerKind, type HeaderTrust } from './spoofable-headers.ts';
 
 /**
  * Checks and edits the headers of a request in place. `isTrusted` = the peer is among the `trustedPeers` of the chain. What it says
@@ -23,9 +22,6 @@ export type HeaderGuard = (
   isTrusted: boolean,
 ) => InboundRefusal | undefined;
 
-/** The parts of a chain that the guard goes by. */
-export type GuardedChain = Pick<FilterChainConfig, 'forwardClientCertificate' | 'trustedHops' | 'telemetry'>;
-
 const clientCertificate = 'x-forwarded-client-cert';
 /** The rest of the connection would be read at the wrong place. */
 const close = { connection: 'close' };
@@ -33,25 +29,10 @@ const badFraming = refusal(400, '', { details: 'http1.invalid_framing', headers:
 const badTarget = refusal(400, '', { details: 'invalid_path' });
 
 /** Compiles what is done to the headers of requests. `ownNames` gives the URI names of the certificate that this process shows. */
-export function compileHeaderGuard(chain: GuardedChain, ownNames?: OwnNames): HeaderGuard {
-  const { forwardClientCertificate, trustedHops = 0, telemetry } = chain;
+export function compileHeaderGuard(chain: HeaderTrust, ownNames?: OwnNames): HeaderGuard {
+  const { forwardClientCertificate } = chain;
   const certificateHeader = forwardClientCertificate && compileClientCertificateHeader(forwardClientCertificate, ownNames);
-  const isBehindProxies = trustedHops > 0;
-  const readsPeerMetadata = telemetry?.peerMetadata !== undefined;
-
-  const stays = (kind: HeaderKind, isTrusted: boolean): boolean => {
-    switch (kind) {
-      case 'client-certificate':
-        return certificateHeader === undefined && isTrusted;
-      case 'of-proxies':
-        return isTrusted || isBehindProxies;
-      case 'peer-metadata':
-        return isTrusted || readsPeerMetadata;
-      default:
-        return isTrusted;
-    }
-  };
-
+  const stays = compileHeaderRule(chain);
   return (request, connection, isTrusted) => {
     if (isBadTarget(request)) return badTarget;
     const { rawHeaders } = request;

@@ -4,6 +4,8 @@
  * (CGI, WSGI) cannot tell the two apart.
  */
 
+import type { FilterChainConfig } from '../../model/listener.ts';
+
 /** What becomes of a header of a peer that is not trusted. */
 export type HeaderKind =
   /** Stays. */
@@ -16,6 +18,33 @@ export type HeaderKind =
   | 'client-certificate'
   /** Istio's word on the workload of the peer, for telemetry, which takes it off. */
   | 'peer-metadata';
+
+/** The parts of a chain that say what stays. */
+export type HeaderTrust = Pick<FilterChainConfig, 'forwardClientCertificate' | 'trustedHops' | 'telemetry'>;
+
+/** Whether a header of the kind stays on a request. */
+export type HeaderRule = (kind: HeaderKind, isTrusted: boolean) => boolean;
+
+/**
+ * Compiles what stays on requests of peers that are trusted, and of all others. A source that counts proxies in front (`trustedHops`)
+ * says that they have cleaned what they hand on.
+ */
+export function compileHeaderRule({ forwardClientCertificate, trustedHops = 0, telemetry }: HeaderTrust): HeaderRule {
+  return (kind, isTrusted) => {
+    switch (kind) {
+      case 'plain':
+        return true;
+      case 'client-certificate':
+        return isTrusted && forwardClientCertificate === undefined;
+      case 'of-proxies':
+        return isTrusted || trustedHops > 0;
+      case 'peer-metadata':
+        return isTrusted || telemetry?.peerMetadata !== undefined;
+      default:
+        return isTrusted;
+    }
+  };
+}
 
 /** What a header is, by its name in any case. */
 export function headerKind(rawName: string): HeaderKind {
