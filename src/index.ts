@@ -6,7 +6,13 @@ export type { Explanation, DestinationView, EndpointView } from './admin/explain
 export type { MeshStatus } from './admin/status.ts';
 export { MeshError, isMeshError, errorTable, type MeshErrorCode, type AttemptReport } from './base/errors.ts';
 export type { Clock, Random, Timer } from './base/runtime.ts';
-export { requestContextFrom, withRequestContext, type InboundHeaders, type InboundOptions } from './data-plane/inherit.ts';
+export {
+  requestContextFrom,
+  withRequestContext,
+  withoutRequestContext,
+  type InboundHeaders,
+  type InboundOptions,
+} from './data-plane/inherit.ts';
 export type { RequestContext, Criticality } from './base/request-context.ts';
 export type * from './model/contracts.ts';
 export type * from './model/snapshot.ts';

@@ -13,7 +13,8 @@ type RawHeaders = Exclude<Dispatcher.DispatchController['rawHeaders'], undefined
  * retries start in the context of a socket that may belong to another request.
  */
 export abstract class CalledRequest extends AsyncResource implements RequestFacts {
-  readonly options: DispatchOptions;
+  /** What the caller asked for; with the headers that it inherits, once it is known who gets them. */
+  options: DispatchOptions;
   /** Where its origin leads; there before anything is read of the host. */
   entry: OriginEntry | undefined = undefined;
 

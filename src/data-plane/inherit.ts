@@ -3,7 +3,13 @@
  * since it only shortens the sender's own request; how much a request matters is believed from trusted peers only, or every client
  * would call itself critical.
  */
-import { currentRequest, runWithRequest, type Criticality, type RequestContext } from '../base/request-context.ts';
+import {
+  currentRequest,
+  runWithRequest,
+  runWithoutRequest,
+  type Criticality,
+  type RequestContext,
+} from '../base/request-context.ts';
 import { systemClock } from '../base/runtime.ts';
 import { formatGrpcTimeout, parseGrpcTimeout } from './resilience/grpc-timeout.ts';
 
@@ -61,6 +67,14 @@ export function withRequestContext<T>(context: RequestContext, work: () => T): T
   if (outer === undefined) return runWithRequest(context, work);
   const deadlineMs = shorter(outer.deadlineMs, context.deadlineMs);
   return runWithRequest({ ...outer, ...context, ...(deadlineMs === undefined ? {} : { deadlineMs }) }, work);
+}
+
+/**
+ * Calls `work` on behalf of nobody: requests that it makes have no inherited deadline, criticality or headers. For what goes on when
+ * the caller has left, such as filling a cache, and for calls that are nothing of the caller's. Its trace goes on.
+ */
+export function withoutRequestContext<T>(work: () => T): T {
+  return runWithoutRequest(work);
 }
 
 /** Whether the inbound request is another attempt of its caller: its caller, or one before that, retries already. */

@@ -43,6 +43,7 @@ import { isPassedOn } from './passed-on.ts';
 import type { Outcome, ResponseOutcome } from './resilience/outcome.ts';
 import type { RetryBudget } from './resilience/retry-budget.ts';
 import { isBudgetSuccess, mayRetryResponse } from './resilience/retry.ts';
+import { inheritHeaders } from './inherit-headers.ts';
 import { isRetriedCall } from './inherit.ts';
 import { unreadable } from './request-shape.ts';
 import { currentCluster, destinationOf, idempotentOnly } from './route-again.ts';
@@ -82,6 +83,8 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
   span: RequestSpan | undefined = undefined;
   /** The inbound request on whose behalf this one is made. */
   inherited: RequestContext | undefined = undefined;
+  /** Set = `options` have headers that were inherited; and what they were before. */
+  asked: DispatchOptions | undefined = undefined;
   route: CompiledRoute | undefined = undefined;
   /** Set = endpoints have redirected the caller's request to here. */
   trail: RedirectTrail | undefined = undefined;
@@ -242,6 +245,7 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
       else if (limitTime(this, 0)) new PassThrough(this).dispatch(fallback);
       return;
     }
+    if (this.inherited?.headers !== undefined) inheritHeaders(this, this.inherited.headers);
     if (this.span === undefined) this.startSpan();
     const redirect = virtualHost.requireTls === undefined ? undefined : tlsAnswer(virtualHost, this);
     if (redirect !== undefined) {
@@ -332,6 +336,7 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
 
   /** The cluster that was waited for is the host that was asked for: whoever else knows it serves the request. */
   private passOn(): void {
+    this.options = this.asked ?? this.options;
     this.plan?.end();
     this.plan = undefined;
     this.deadline?.cancel();
