@@ -61,6 +61,22 @@ export const systemClock: Clock = {
 /** Turns that the event loop of this thread has made: once in each, sockets are read. Not for the request path: about 1 µs. */
 export const loopTurns = (): number => performance.nodeTiming.uvMetricsInfo.loopCount;
 
+/** What this process has used since it started. */
+export interface ProcessUse {
+  /** Time on processors, of all its threads. */
+  readonly cpuMs: number;
+  /** Time that the event loop of this thread was busy, and that it waited. */
+  readonly loopActiveMs: number;
+  readonly loopIdleMs: number;
+}
+
+/** Reads what the running process has used: a few µs. */
+export function processUse(): ProcessUse {
+  const { user, system } = process.cpuUsage();
+  const { active, idle } = performance.eventLoopUtilization();
+  return { cpuMs: (user + system) / 1000, loopActiveMs: active, loopIdleMs: idle };
+}
+
 /** Chance of the running process; not for secrets. */
 export const systemRandom: Random = Math.random;
 

@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { RequestListener } from 'node:http';
+import { LoadMeter } from '../../src/data-plane/inbound/load-report.ts';
 import { LatencyCost } from '../../src/data-plane/load-balancing/latency-cost.ts';
 import type { LoadBalancingConfig } from '../../src/model/cluster.ts';
 import type { RequestPolicy } from '../../src/model/route.ts';
+import { createVirtualClock } from '../../src/testing/virtual-clock.ts';
 import { eventually } from '../support/mesh-of.ts';
 import { ask, policyMesh } from '../support/policy-mesh.ts';
 import { startServer } from '../support/servers.ts';
@@ -56,6 +58,30 @@ describe('weights that servers report', () => {
         response.end(name);
       };
     const { mesh } = await meshOver(t, [reporting('idle', 0.1), reporting('busy', 0.9)], wrr);
+    let shares: ReadonlyMap<string, number> = new Map();
+    for (let rounds = 0; rounds < 200 && !((shares.get('idle') ?? 0) >= 8); rounds++) shares = await sharesOf(mesh, 10);
+    // Weights of 1000 and 111.
+    assert.ok(shares.get('idle')! >= 8, JSON.stringify([...shares]));
+  });
+
+  it('are those that the way in of the server measures', async (t) => {
+    const measured = (name: string, activeMs: number): RequestListener => {
+      const clock = createVirtualClock();
+      // Of a second in which it had 100 requests, so long it was busy.
+      let use = { cpuMs: 0, loopActiveMs: 0, loopIdleMs: 0 };
+      const meter = new LoadMeter(clock, () => use, 1);
+      for (let count = 0; count < 100; count++) {
+        meter.started();
+        meter.ended(200);
+      }
+      use = { cpuMs: 0, loopActiveMs: activeMs, loopIdleMs: 1000 - activeMs };
+      void clock.advance(1000);
+      return (_request, response) => {
+        meter.tell(response, false);
+        response.end(name);
+      };
+    };
+    const { mesh } = await meshOver(t, [measured('idle', 100), measured('busy', 900)], wrr);
     let shares: ReadonlyMap<string, number> = new Map();
     for (let rounds = 0; rounds < 200 && !((shares.get('idle') ?? 0) >= 8); rounds++) shares = await sharesOf(mesh, 10);
     // Weights of 1000 and 111.

@@ -1,6 +1,6 @@
 /** The wire form of `xds.data.orca.v3.OrcaLoadReport`: doubles, and maps to doubles. */
 import type { LoadReport } from '../../model/contracts.ts';
-import { ProtobufReader } from '../../wire/protobuf.ts';
+import { ProtobufReader, ProtobufWriter } from '../../wire/protobuf.ts';
 import { emptyReport, reportFields, type ReportDraft } from './load-report-draft.ts';
 
 /** Names of the fields by their numbers. */
@@ -34,6 +34,25 @@ export function decodeLoadReport(message: Uint8Array): LoadReport | undefined {
     if (key !== undefined) report[key] = value;
   }
   return reader.isBroken ? undefined : report;
+}
+
+/** The bytes of a report; numbers that are 0 are left out. */
+export function encodeLoadReport(report: LoadReport): Uint8Array {
+  const writer = new ProtobufWriter();
+  for (const [field, name] of Object.entries(fieldNames)) {
+    const number = Number(field);
+    if (name === 'utilization') writeEntries(writer, number, report.utilization);
+    else if (name === 'named_metrics') writeEntries(writer, number, report.namedMetrics);
+    else {
+      const value = report[reportFields[name]!];
+      if (value !== 0) writer.double(number, value);
+    }
+  }
+  return writer.finish();
+}
+
+function writeEntries(writer: ProtobufWriter, field: number, entries: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(entries)) writer.message(field, new ProtobufWriter().text(1, name).double(2, value));
 }
 
 /** An entry of a map: 1 = name, 2 = number. */
