@@ -9,6 +9,7 @@ import type { ConnectionFacts } from './choose-chain.ts';
 import type { InboundConnection } from './inbound-connection.ts';
 import { inboundPeer } from './inbound-peer.ts';
 import type { PolicyInForce } from './inbound-port.ts';
+import { socketBelow } from './socket-below.ts';
 
 /** A connection with the policy that its requests meet, which is looked up again when another configuration is in force. */
 export class KnownConnection {
@@ -60,8 +61,7 @@ interface OverHttp2 {
 }
 
 function socketOf(request: InboundRequest): object {
-  if (request.httpVersionMajor < 2) return request.socket;
-  return (request as OverHttp2).stream?.session ?? request.socket;
+  return socketBelow((request.httpVersionMajor < 2 ? undefined : (request as OverHttp2).stream?.session) ?? request.socket);
 }
 
 /** What Node's sockets have; each may be missing in an object that stands for one. */

@@ -34,12 +34,7 @@ const needsDrain = Object.getOwnPropertySymbols(new OutgoingMessage()).find((sym
   | keyof BridgedResponse
   | undefined;
 
-const vanillaEnd = ServerResponse.prototype.end as (
-  this: ServerResponse,
-  chunk?: unknown,
-  encoding?: unknown,
-  callback?: Callback,
-) => ServerResponse;
+const { end: vanillaEnd } = ServerResponse.prototype as unknown as { readonly end: typeof end };
 
 /** Headers of one connection, which HTTP/2 forbids (RFC 9113, section 8.2.2). */
 const connectionHeaders = ['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'http2-settings'];
@@ -62,7 +57,7 @@ export function bridgedResponse(request: IncomingMessage, socket: StreamSocket):
 /** Calls `writeHead` has checked what it was given, unless nothing was set before. */
 function storeHeader(this: BridgedResponse, _statusLine: string, given: unknown): void {
   const socket = this[stream];
-  let headers = this.getHeaders() as OutgoingHttpHeaders;
+  let headers: OutgoingHttpHeaders = this.getHeaders();
   let isEmpty = true;
   for (const _ in headers) {
     isEmpty = false;
@@ -127,7 +122,7 @@ function writeRaw(
     return false;
   }
   if (this[isEnding]) {
-    if (data.length === 0) socket.end(done as never);
+    if (data.length === 0) socket.end(done);
     else socket.end(data, (encoding ?? undefined) as BufferEncoding, done as never);
     return true;
   }
@@ -160,7 +155,7 @@ function sendInformation(socket: StreamSocket, head: string): void {
     [constants.HTTP2_HEADER_STATUS]: Number(statusLine.slice(9, 12)),
   };
   addLines(headers, lines);
-  socket.additionalHeaders(headers as OutgoingHttpHeaders);
+  socket.additionalHeaders(headers);
 }
 
 function addLines(headers: Record<string, string | string[] | number>, lines: readonly string[]): void {

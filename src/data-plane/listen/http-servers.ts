@@ -1,99 +1,106 @@
 /**
  * The servers behind a port: Node's own parsers for HTTP/1.1 and HTTP/2, which are handed sockets that are ready for them (sniffed, and
- * past their handshake), and never listen themselves.
+ * past their handshake), and never listen themselves. What they have in common is here: which connections there are, what is under way
+ * on each, and how one leaves.
  */
-import { createServer as createHttp1Server, type IncomingMessage, type ServerResponse } from 'node:http';
-import {
-  constants,
-  createServer as createHttp2Server,
-  performServerHandshake,
-  type Http2ServerRequest,
-  type Http2ServerResponse,
-  type ServerHttp2Session,
-} from 'node:http2';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { constants, createServer as createHttp2Server, type ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Clock } from '../../base/runtime.ts';
+import { Deadlines, type Deadline } from '../../base/deadlines.ts';
+import { systemRandom, type Clock, type Random } from '../../base/runtime.ts';
 import type { InboundLimitsConfig } from '../../model/listener.ts';
+import { socketBelow } from '../inbound/socket-below.ts';
+import { createHttp1Server } from './http1-server.ts';
 import { bridgeStream } from './http2-bridge.ts';
-
-/** A request of any protocol in the shape that handlers know. */
-export type InboundRequestListener = (request: IncomingMessage, response: ServerResponse) => void;
-
-/** A connection that leaves HTTP: asked for by `upgrade`, or by the method CONNECT. */
-export type InboundUpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+import { Http2Session, type Http2Needs } from './http2-session.ts';
+import { serverLimits } from './server-limits.ts';
 
 /** What the servers of a port are made of. */
 export interface HttpServersOptions {
-  readonly onRequest: InboundRequestListener;
-  /** Absent = upgrades are answered as plain requests, CONNECT is closed. Called before anything was answered. */
-  readonly onUpgrade?: InboundUpgradeListener | undefined;
+  readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Takes a connection that leaves HTTP (`upgrade`, CONNECT). Absent = upgrades are plain requests, CONNECT gets 501. */
+  readonly upgrade?: ((request: IncomingMessage, socket: Duplex, head: Buffer) => void) | undefined;
+  /** Asked before {@link upgrade}: calls `done`, or answers on `response`, after which the connection closes. */
+  readonly onUpgrade?: ((request: IncomingMessage, response: ServerResponse, done: () => void) => void) | undefined;
+  /** A connection was closed since what came was no HTTP, too large or too slow: `reason` is Node's code. */
+  readonly onBroken?: ((socket: Duplex, reason: string) => void) | undefined;
   readonly limits?: InboundLimitsConfig | undefined;
   /** What handlers get for HTTP/2: objects of HTTP/1.1's classes, or Node's own of HTTP/2. */
   readonly http2: 'bridge' | 'native';
   readonly clock: Clock;
+  /** Spreads the age at which connections leave. Default: that of the process. */
+  readonly random?: Random | undefined;
 }
 
 /** Servers without a port of their own. */
 export interface HttpServers {
   /** Takes a connection over; what was read of it is back in its buffer. */
-  serve(socket: Socket, protocol: 'http/1.1' | 'h2' | 'detect'): void;
+  serve(socket: Socket, protocol: 'http/1.1' | 'h2'): void;
   /** Open connections. */
   readonly connections: number;
   /** Requests that are not answered yet. */
   readonly requests: number;
-  /** Asks every peer to leave: idle connections go at once, others after what is under way. */
-  drain(): void;
+  /** Asks the peer of one connection to leave after what is under way. */
+  leave(socket: Socket): void;
+  /** Asks every peer to leave, those of connections to come too; resolves when all have left. */
+  drain(): Promise<void>;
   /** Cuts what is left. */
-  close(): Promise<void>;
+  close(): void;
 }
-
-/** How a connection begins that speaks HTTP/2 without having said so (RFC 9113, section 3.4). */
-const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
 
 interface Connection {
   readonly socket: Socket;
-  readonly session: ServerHttp2Session | undefined;
-  /** Under way on it. */
+  /** Absent with HTTP/1.1. */
+  readonly http2: Http2Session | undefined;
+  /** Under way. */
   requests: number;
+  /** Of HTTP/1.1: the one that was begun last. */
+  latest: ServerResponse | undefined;
+  isLeaving: boolean;
+  /** The last response that this connection will carry has been chosen. */
+  isSpent: boolean;
+  /** Read up to the end of the last response, decrypted: as many as now = nothing of another request has come. */
+  bytesSeen: number;
+  ageDue: Deadline | undefined;
+}
+
+/** The connection of a response. */
+const connectionOf = Symbol('meshfetch.connection');
+interface Tracked {
+  [connectionOf]?: Connection | undefined;
 }
 
 /** The servers behind a port. */
 export function createHttpServers(options: HttpServersOptions): HttpServers {
-  const { limits = {}, clock } = options;
-  const maxHeaderBytes = limits.maxHeaderBytes ?? 16_384; // Node's
-  const headersTimeoutMs = limits.headersTimeoutMs ?? 10_000;
-  const requestTimeoutMs = limits.requestTimeoutMs ?? 300_000; // Node's
-  const keepAliveTimeoutMs = limits.keepAliveTimeoutMs ?? 65_000; // longer than common load balancers keep one
-  const connections = new Map<Socket, Connection>();
+  const { clock, random = systemRandom } = options;
+  const limits = serverLimits(options.limits);
+  const deadlines = new Deadlines(clock);
+  const now = (): number => clock.now();
+  const onBroken = options.onBroken ?? ignore;
+  const connections = new Map<Duplex, Connection>();
   let requests = 0;
   let isDraining = false;
+  let drained: (() => void) | undefined;
 
-  const http1 = createHttp1Server({
-    maxHeaderSize: maxHeaderBytes,
-    headersTimeout: requestTimeoutMs === 0 ? headersTimeoutMs : Math.min(headersTimeoutMs, requestTimeoutMs),
-    requestTimeout: requestTimeoutMs,
-    keepAliveTimeout: keepAliveTimeoutMs,
-    connectionsCheckingInterval: Math.min(1_000, headersTimeoutMs),
-    insecureHTTPParser: false,
+  const http1 = createHttp1Server(limits, {
+    onRequest: onHttp1Request,
+    onUpgrade: options.onUpgrade,
+    upgrade: options.upgrade,
+    onBroken,
   });
-  if (limits.maxHeaders !== undefined) http1.maxHeadersCount = limits.maxHeaders;
-  http1.on('request', onRequest);
-  if (options.onUpgrade !== undefined) http1.on('upgrade', options.onUpgrade).on('connect', options.onUpgrade);
-  // Node starts to look for slow requests when a server listens, which this one never does.
-  http1.emit('listening');
-
-  const native = createHttp2Server();
-  native.on('request', onRequest as never);
-
-  const http2Options = {
-    settings: { maxConcurrentStreams: limits.maxConcurrentStreams ?? 100, enableConnectProtocol: false },
-    maxHeaderListPairs: limits.maxHeaders ?? 2_000,
-    strictSingleValueFields: false,
-  };
+  // Only makes requests of streams: it gets no connections.
+  const native = createHttp2Server().on('request', (request, response) =>
+    begin(request as never, response as never, request.stream.session),
+  );
+  const needs: Http2Needs = { limits, deadlines, now, onBroken, onStream };
 
   return {
     serve,
+    leave: (socket) => {
+      const connection = connections.get(socket);
+      if (connection !== undefined) leave(connection);
+    },
     drain,
     close,
     get connections() {
@@ -104,88 +111,122 @@ export function createHttpServers(options: HttpServersOptions): HttpServers {
     },
   };
 
-  function onRequest(request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse): void {
-    requests += 1;
-    response.once('close', () => {
-      requests -= 1;
-    });
-    if (isDraining && request.httpVersionMajor === 1) (response as ServerResponse).setHeader('connection', 'close');
-    options.onRequest(request as IncomingMessage, response as ServerResponse);
-  }
-
-  function serve(socket: Socket, protocol: 'http/1.1' | 'h2' | 'detect'): void {
+  function serve(socket: Socket, protocol: 'http/1.1' | 'h2'): void {
     if (socket.destroyed) return;
-    if (protocol === 'detect') detect(socket);
-    else if (protocol === 'h2') serveHttp2(socket);
-    else serveHttp1(socket);
-  }
-
-  function detect(socket: Socket): void {
-    let seen: Buffer = Buffer.alloc(0);
-    const timer = clock.setTimer(() => socket.destroy(), headersTimeoutMs);
-    socket.on('readable', look);
-    socket.once('close', stop);
-    socket.on('error', ignore);
-    look();
-
-    function look(): void {
-      const chunk = socket.read() as Buffer | null;
-      if (chunk === null) return;
-      seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk]);
-      const length = Math.min(seen.length, preface.length);
-      const isPreface = seen.subarray(0, length).equals(preface.subarray(0, length));
-      if (isPreface && length < preface.length) return;
-      stop();
-      socket.unshift(seen);
-      serve(socket, isPreface ? 'h2' : 'http/1.1');
+    // A peer that vanished without a word is found out, even when all that happens is a long response.
+    socket.setKeepAlive(true, limits.keepAliveTimeoutMs);
+    const connection: Connection = {
+      socket,
+      http2: protocol === 'h2' ? new Http2Session(socket, needs) : undefined,
+      requests: 0,
+      latest: undefined,
+      isLeaving: false,
+      isSpent: false,
+      bytesSeen: socket.bytesRead - socket.readableLength,
+      ageDue: undefined,
+    };
+    connections.set(socket, connection);
+    (socket as Tracked)[connectionOf] = connection;
+    if (connection.http2 !== undefined) (connection.http2.session as Tracked)[connectionOf] = connection;
+    socket.once('close', () => forget(connection));
+    const { maxConnectionAgeMs } = limits;
+    if (maxConnectionAgeMs !== undefined)
+      // Spread by a tenth, as gRPC does (A9), so that clients which came together do not come back together.
+      connection.ageDue = deadlines.arm(
+        { onDeadline: () => leave(connection) },
+        Math.max(1, maxConnectionAgeMs * (0.9 + 0.2 * random())),
+        now(),
+      );
+    if (connection.http2 === undefined) {
+      http1.emit('connection', socket);
+      socket.resume();
     }
-    function stop(): void {
-      timer.cancel();
-      socket.removeListener('readable', look);
-      socket.removeListener('close', stop);
-      socket.removeListener('error', ignore);
+    if (isDraining) leave(connection);
+  }
+
+  function forget(connection: Connection): void {
+    connection.ageDue?.cancel();
+    connections.delete(connection.socket);
+    if (isDraining && connections.size === 0) drained?.();
+  }
+
+  function onStream(stream: ServerHttp2Stream, headers: unknown, flags: number, rawHeaders: string[]): void {
+    if (options.http2 === 'native') {
+      native.emit('stream', stream, headers, flags, rawHeaders);
+      return;
     }
+    const hasEnded = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+    const bridged = bridgeStream(stream, rawHeaders, hasEnded);
+    // As a request of the server for HTTP/1.1, where instrumentations look for requests.
+    if (bridged !== undefined) http1.emit('request', bridged.request, bridged.response);
   }
 
-  function keep(socket: Socket, session: ServerHttp2Session | undefined): void {
-    connections.set(socket, { socket, session, requests: 0 });
-    socket.once('close', () => connections.delete(socket));
+  function onHttp1Request(request: IncomingMessage, response: ServerResponse): void {
+    begin(request, response, socketBelow(request.socket));
   }
 
-  function serveHttp1(socket: Socket): void {
-    keep(socket, undefined);
-    http1.emit('connection', socket);
+  function begin(request: IncomingMessage, response: ServerResponse, carrier: object | undefined): void {
+    const connection = (carrier as Tracked | undefined)?.[connectionOf];
+    if (connection === undefined) return void request.destroy();
+    (response as Tracked)[connectionOf] = connection;
+    // Pipelined behind the last response: it will get no answer, so that nobody may act on it.
+    if (connection.isSpent) return;
+    requests += 1;
+    connection.requests += 1;
+    response.once('close', onResponseClose);
+    if (connection.http2 === undefined) {
+      connection.latest = response;
+      if (connection.isLeaving) makeLast(connection, response);
+    }
+    options.onRequest(request, response);
   }
 
-  function serveHttp2(socket: Socket): void {
-    const session = performServerHandshake(socket, http2Options);
-    keep(socket, session);
-    session.on('error', ignore);
-    session.setTimeout(keepAliveTimeoutMs, () => {
-      if (session.state.effectiveLocalWindowSize !== undefined) session.close();
-    });
-    if (options.http2 === 'native') session.on('stream', (...args: unknown[]) => native.emit('stream', ...args));
-    else
-      session.on('stream', (stream, _headers, flags, rawHeaders) => {
-        const hasEnded = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
-        bridgeStream(stream, socket, rawHeaders as unknown as string[], hasEnded, onRequest);
-      });
+  function onResponseClose(this: ServerResponse): void {
+    const connection = (this as Tracked)[connectionOf]!;
+    requests -= 1;
+    connection.requests -= 1;
+    if (connection.http2 === undefined) connection.bytesSeen = connection.socket.bytesRead;
+    if (connection.latest === this) connection.latest = undefined;
   }
 
-  function drain(): void {
+  function leave(connection: Connection): void {
+    if (connection.isLeaving) return;
+    connection.isLeaving = true;
+    const { socket, http2, latest } = connection;
+    if (http2 !== undefined) http2.leave();
+    else if (latest !== undefined) makeLast(connection, latest);
+    // Otherwise half a request has come: it will be answered, or its time runs out.
+    else if (socket.bytesRead === connection.bytesSeen) socket.destroy();
+  }
+
+  function drain(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    drained = resolve;
     isDraining = true;
-    http1.closeIdleConnections();
-    for (const { session } of connections.values()) session?.close();
+    for (const connection of connections.values()) leave(connection);
+    if (connections.size === 0) resolve();
+    return promise;
   }
 
-  function close(): Promise<void> {
-    drain();
-    for (const { socket } of connections.values()) socket.destroy();
+  function close(): void {
+    isDraining = true;
+    for (const connection of connections.values()) {
+      connection.http2?.session.destroy();
+      connection.socket.destroy();
+    }
+    // Stops the look for slow requests, too.
     http1.close();
-    return Promise.resolve();
   }
 }
 
+/** The connection closes after this response. */
+function makeLast(connection: Connection, response: ServerResponse): void {
+  connection.isSpent = true;
+  if (!response.headersSent) response.setHeader('connection', 'close');
+  // Also where the head is out, or the handler says `keep-alive`.
+  response.once('finish', () => connection.socket.destroySoon());
+}
+
 function ignore(): void {
-  // A peer that breaks off is no news; its requests are told by `close`.
+  // Nobody wants to know.
 }

@@ -1,25 +1,48 @@
-/** A stream of HTTP/2 becomes a request and a response of HTTP/1.1's classes, for handlers that take nothing else. */
+/**
+ * A stream of HTTP/2 becomes a request and a response of HTTP/1.1's classes, for handlers that take nothing else: Express 5 puts its own
+ * prototypes under both objects, which Node's objects of HTTP/2 do not survive. See docs/decisions/0019.
+ *
+ *   stream ── streamSocketOf: what a socket has, on the stream itself ──┬─ IncomingMessage  reads by its socket's `resume` and `pause`
+ *                                                                       └─ ServerResponse   writes to its socket; its head is not text
+ */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants, type ServerHttp2Stream } from 'node:http2';
-import type { Socket } from 'node:net';
 import { bridgedRequest } from './bridged-request.ts';
 import { bridgedResponse } from './bridged-response.ts';
+import { continueOnRead, expectation } from './continue-on-read.ts';
 import { streamSocketOf } from './stream-socket.ts';
 
-/** Calls `onRequest` with the request of a stream; one that is malformed is answered here. */
+/** What is handed to a handler. */
+export interface BridgedExchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/** The request of a stream and the response to it; undefined = it was malformed, and is answered. */
 export function bridgeStream(
   stream: ServerHttp2Stream,
-  below: Socket,
   rawHeaders: readonly string[],
   hasEnded: boolean,
-  onRequest: (request: IncomingMessage, response: ServerResponse) => void,
-): void {
-  const socket = streamSocketOf(stream, below);
+): BridgedExchange | undefined {
+  if (stream.session === undefined) return undefined;
+  const socket = streamSocketOf(stream);
   const request = bridgedRequest(socket, rawHeaders, hasEnded);
   if ('status' in request) {
-    socket.on('error', () => socket.destroy());
+    socket.on('error', ignore);
     socket.respond({ [constants.HTTP2_HEADER_STATUS]: request.status }, { endStream: true });
-    return;
+    if (!hasEnded) socket.close(constants.NGHTTP2_NO_ERROR);
+    return undefined;
   }
-  onRequest(request, bridgedResponse(request, socket));
+  const response = bridgedResponse(request, socket);
+  const expected = expectation(request);
+  if (expected === 'continue') continueOnRead(request, response);
+  else if (expected === 'unknown') {
+    response.writeHead(417).end();
+    return undefined;
+  }
+  return { request, response };
+}
+
+function ignore(): void {
+  // The peer broke off what is answered already.
 }

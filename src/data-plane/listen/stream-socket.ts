@@ -8,24 +8,16 @@
  */
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { socketBelow, standInFor } from '../inbound/socket-below.ts';
 
-/** The connection below a bridged stream. */
-const connection = Symbol('meshfetch.connection');
 /** The request which the stream carries. */
 const request = Symbol('meshfetch.request');
 
 /** A stream of HTTP/2 that stands in for a socket. */
 export interface StreamSocket extends ServerHttp2Stream {
-  [connection]: Socket;
   [request]: IncomingMessage | undefined;
   /** Node's own mark: the response that this socket sends. */
   _httpMessage: ServerResponse | undefined;
-}
-
-/** The connection that carries a request: of a bridged one the socket below its stream, else its socket. */
-export function connectionSocketOf(socket: object): object {
-  return (socket as Partial<StreamSocket>)[connection] ?? socket;
 }
 
 /** Hands what arrives to the request, and stops the peer (by its window) when the request is full. */
@@ -78,15 +70,15 @@ function createPrototype(base: ServerHttp2Stream): ServerHttp2Stream {
     Object.defineProperty(prototype, name, {
       configurable: true,
       get(this: StreamSocket) {
-        return (this[connection] as unknown as Record<string, unknown> | undefined)?.[name];
+        return (socketBelow(this) as Record<string, unknown>)[name];
       },
     });
   for (const name of askedThrough)
     Object.defineProperty(prototype, name, {
       configurable: true,
       get(this: StreamSocket) {
-        const owner = this[connection] as unknown as Record<string, unknown> | undefined;
-        const method = owner?.[name];
+        const owner = socketBelow(this) as Record<string, unknown>;
+        const method = owner[name];
         return typeof method === 'function' ? (method as (...args: unknown[]) => unknown).bind(owner) : undefined;
       },
     });
@@ -126,11 +118,11 @@ function createPrototype(base: ServerHttp2Stream): ServerHttp2Stream {
 let prototypeOfStreams: ServerHttp2Stream | undefined;
 
 /** Makes a stream, before anything is read from it, the socket of a request to come. */
-export function streamSocketOf(stream: ServerHttp2Stream, below: Socket): StreamSocket {
+export function streamSocketOf(stream: ServerHttp2Stream): StreamSocket {
   prototypeOfStreams ??= createPrototype(Object.getPrototypeOf(stream) as ServerHttp2Stream);
   Object.setPrototypeOf(stream, prototypeOfStreams);
   const socket = stream as StreamSocket;
-  socket[connection] = below;
+  standInFor(socketBelow(stream.session as object), socket);
   socket[request] = undefined;
   return socket;
 }

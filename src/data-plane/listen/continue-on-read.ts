@@ -1,0 +1,21 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+/**
+ * `100 Continue` goes out when somebody reads the body, and not before: a client whose request is refused never sends its body.
+ * Without it, Node closes a connection of HTTP/1.1 after the response, since the body may still come.
+ */
+export function continueOnRead(request: IncomingMessage, response: ServerResponse): void {
+  // An own property, since frameworks replace the prototype; taken away again when it has done its work.
+  request._read = function readOn(this: IncomingMessage & { _read?: unknown }, size: number): void {
+    delete this._read;
+    if (!response.headersSent && !response.destroyed) response.writeContinue();
+    this._read(size);
+  };
+}
+
+/** What `expect` asks for: RFC 9110, section 10.1.1, knows one thing. */
+export function expectation(request: IncomingMessage): 'none' | 'continue' | 'unknown' {
+  const { expect } = request.headers;
+  if (expect === undefined) return 'none';
+  return /^100-continue$/i.test(expect) ? 'continue' : 'unknown';
+}

@@ -1,0 +1,123 @@
+/**
+ * One connection of HTTP/2, and what Node leaves to its user: a client that never says its settings, one that is idle, a body that takes
+ * for ever, and leaving without losing a request.
+ *
+ * Floods are the runtime's matter, which bounds each: frames that continue headers, 8 a block (nghttp2 1.61, CVE-2024-28182); streams
+ * that the client resets, 1 000 and 33 more a second (nghttp2 1.57, CVE-2023-44487); acknowledgements of pings and settings that wait,
+ * 1 000 (Node 12.8, CVE-2019-9512 and -9515); invalid frames, 1 000, and refused streams, 100 (Node's defaults); memory of a session,
+ * 10 MB. All are in Node 24.0, the least that is supported.
+ */
+import {
+  constants,
+  performServerHandshake,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+  type ServerOptions,
+} from 'node:http2';
+import type { Socket } from 'node:net';
+import type { Deadline, Deadlines } from '../../base/deadlines.ts';
+import { standInFor } from '../inbound/socket-below.ts';
+import type { ServerLimits } from './server-limits.ts';
+
+/** What a session needs. */
+export interface Http2Needs {
+  readonly limits: ServerLimits;
+  readonly deadlines: Deadlines;
+  now(): number;
+  onStream(stream: ServerHttp2Stream, headers: unknown, flags: number, rawHeaders: string[]): void;
+  /** The client does not speak HTTP/2 as it should: Node's code. The connection closes. */
+  onBroken(socket: Socket, reason: string): void;
+}
+
+/** A connection of HTTP/2. */
+export class Http2Session {
+  readonly session: ServerHttp2Session;
+  private readonly needs: Http2Needs;
+  private settingsDue: Deadline | undefined;
+  private isLeaving = false;
+  private streams = 0;
+
+  constructor(socket: Socket, needs: Http2Needs) {
+    this.needs = needs;
+    const { limits } = needs;
+    this.session = performServerHandshake(socket, optionsOf(limits));
+    standInFor(socket, this.session);
+    this.settingsDue = needs.deadlines.arm(this, limits.headersTimeoutMs, needs.now());
+    this.session.once('remoteSettings', () => this.settingsDue?.cancel());
+    this.session.once('close', () => this.settingsDue?.cancel());
+    this.session.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ECONNRESET') needs.onBroken(socket, error.code ?? 'ERR_HTTP2_ERROR');
+    });
+    this.session.setTimeout(limits.keepAliveTimeoutMs, () => {
+      if (this.streams === 0) this.session.close();
+    });
+    this.session.on('stream', (stream, headers, flags, rawHeaders) => {
+      this.streams += 1;
+      stream.once('close', this.onStreamClose);
+      const hasBody = (flags & constants.NGHTTP2_FLAG_END_STREAM) === 0;
+      if (hasBody && limits.requestTimeoutMs > 0) new BodyDue(stream).arm(needs, limits.requestTimeoutMs);
+      needs.onStream(stream, headers, flags, rawHeaders);
+    });
+  }
+
+  private readonly onStreamClose = (): void => {
+    this.streams -= 1;
+  };
+
+  /** The client opened a connection, and does not say what it can: RFC 9113, section 3.4. */
+  onDeadline(): void {
+    this.settingsDue = undefined;
+    this.session.destroy(undefined, constants.NGHTTP2_SETTINGS_TIMEOUT);
+  }
+
+  /**
+   * Asks the client to leave, in two steps (RFC 9113, section 6.8): first that no more streams be made, then, after a round trip in
+   * which those on their way arrive, which was the last. None is lost that way, and an idle connection closes after the second.
+   */
+  leave(): void {
+    if (this.isLeaving || this.session.closed || this.session.destroyed) return;
+    this.isLeaving = true;
+    this.session.goaway(constants.NGHTTP2_NO_ERROR, maxStreamId);
+    const isSent = this.session.ping(() => {
+      if (!this.session.destroyed) this.session.close();
+    });
+    if (!isSent) this.session.close();
+  }
+}
+
+const maxStreamId = 2 ** 31 - 1;
+
+/** A request whose body takes too long is answered with 408 as HTTP/1.1 is, or broken off when a response has begun. */
+class BodyDue {
+  private readonly stream: ServerHttp2Stream;
+  constructor(stream: ServerHttp2Stream) {
+    this.stream = stream;
+  }
+
+  arm(needs: Http2Needs, timeoutMs: number): void {
+    const deadline = needs.deadlines.arm(this, timeoutMs, needs.now());
+    this.stream.once('close', () => deadline.cancel());
+  }
+
+  onDeadline(): void {
+    const { stream } = this;
+    if (stream.destroyed || stream.closed || stream.state.remoteClose === 1) return;
+    if (!stream.headersSent) stream.respond({ [constants.HTTP2_HEADER_STATUS]: 408 }, { endStream: true });
+    stream.close(stream.writableEnded ? constants.NGHTTP2_NO_ERROR : constants.NGHTTP2_CANCEL);
+  }
+}
+
+function optionsOf(limits: ServerLimits): ServerOptions {
+  const options: ServerOptions = {
+    settings: {
+      maxConcurrentStreams: limits.maxConcurrentStreams,
+      maxHeaderListSize: limits.maxHeaderBytes,
+      // A tunnel inside a stream (RFC 8441) is not offered.
+      enableConnectProtocol: false,
+    },
+    // As HTTP/1.1 does: a handler that sets a header twice gets what it asked for, and no exception.
+    strictSingleValueFields: false,
+  };
+  // Method, path, scheme and authority count among them in HTTP/2.
+  return limits.maxHeaders === undefined ? options : { ...options, maxHeaderListPairs: limits.maxHeaders + 4 };
+}
