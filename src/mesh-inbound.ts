@@ -5,9 +5,13 @@
 import type { Clock, Random } from './base/runtime.ts';
 import type { ConfigStore } from './control-plane/store.ts';
 import type { Inbound } from './data-plane/inbound.ts';
+import type { InboundServer, ListenOptions, RequestListener } from './data-plane/listen/listen-options.ts';
+import type { OpenPort } from './data-plane/listen/listen.ts';
 import type { ApplyResult, ControlPlane, Problem } from './model/contracts.ts';
 import type { InboundDoor, InboundDoorOptions, InboundRefusal, InboundRequest, InboundResponse } from './model/inbound.ts';
 import type { Snapshot } from './model/snapshot.ts';
+import { MeshError } from './base/errors.ts';
+import type { IdentityStore } from './security/identity-store.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
 
 /** What the way in is assembled of. */
@@ -18,6 +22,7 @@ export interface MeshInboundParts {
   readonly telemetry: Telemetry;
   readonly planes: readonly ControlPlane[];
   readonly store: ConfigStore;
+  readonly identities: IdentityStore;
 }
 
 /** The way in of one mesh, before and after it is loaded. */
@@ -26,6 +31,8 @@ export class MeshInbound {
   private readonly refused = new Map<string, readonly Problem[]>();
   private loaded: Inbound | undefined = undefined;
   private loading: Promise<Inbound> | undefined = undefined;
+  private readonly servers = new Set<OpenPort>();
+  private isClosed = false;
 
   constructor(parts: MeshInboundParts) {
     this.parts = parts;
@@ -52,6 +59,27 @@ export class MeshInbound {
       const [inbound, { Door }] = await Promise.all([this.load(), import('./data-plane/inbound/door.ts')]);
       return new Door(inbound, options);
     });
+  }
+
+  /** Opens a port of the mesh's own. */
+  async listen(handler: RequestListener, options: ListenOptions): Promise<InboundServer> {
+    const { clock, random, telemetry, identities } = this.parts;
+    const [inbound, { openPort }] = await Promise.all([this.load(), import('./data-plane/listen/listen.ts')]);
+    if (this.isClosed) throw closed();
+    const server = await openPort(handler, options, { inbound, identities, clock, random, telemetry });
+    if (this.isClosed) {
+      await server.close(0);
+      throw closed();
+    }
+    this.servers.add(server);
+    server.onClose(() => this.servers.delete(server));
+    return server.handle;
+  }
+
+  /** Closes the ports that are open, all within `limitMs`. */
+  async close(limitMs: number): Promise<void> {
+    this.isClosed = true;
+    await Promise.all([...this.servers].map((server) => server.close(limitMs)));
   }
 
   private load(): Promise<Inbound> {
@@ -92,6 +120,10 @@ class LazyDoor implements InboundDoor {
     if (this.door !== undefined) this.door.refuse(request, response, refusal);
     else void this.opening.then(() => this.door!.refuse(request, response, refusal));
   }
+}
+
+function closed(): MeshError {
+  return new MeshError('MESH_CLOSED', 'the mesh was closed; listen with another one');
 }
 
 const modes: readonly string[] = ['disabled', 'permissive', 'strict'];

@@ -27,6 +27,7 @@ import { createConnectionFactory } from './data-plane/transport/connection-facto
 import { WorkloadPeers } from './data-plane/workload/workload-peers.ts';
 import { createFetch } from './fetch/create-fetch.ts';
 import type { ControlPlane } from './model/contracts.ts';
+import type { InboundServer, ListenOptions, RequestListener } from './data-plane/listen/listen-options.ts';
 import type { InboundDoor, InboundDoorOptions } from './model/inbound.ts';
 import { MeshInbound } from './mesh-inbound.ts';
 import { checkOptions, type MeshOptions } from './options.ts';
@@ -42,6 +43,11 @@ export interface Mesh extends AsyncDisposable {
   readonly fetch: typeof globalThis.fetch;
   /** An undici Dispatcher: `request()`, `stream()`, `setGlobalDispatcher()`, WebSocket, EventSource. */
   readonly dispatcher: Dispatcher;
+  /**
+   * Serves `handler` on a port of the mesh's own: mutual TLS with the mesh's identity beside plaintext, HTTP/1.1 and HTTP/2, and the
+   * policy in front. Rejects with a TypeError or RangeError for wrong options, or when the port cannot be had.
+   */
+  listen(handler: RequestListener, options: ListenOptions): Promise<InboundServer>;
   /** The way in for a server that somebody else owns: what the integrations with frameworks are written on. */
   inbound(options?: InboundDoorOptions): InboundDoor;
   /** Dry run: which route, cluster, endpoints and policy a request would meet, and why. Nothing is sent. */
@@ -132,7 +138,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     onStatus: statusPublisher(telemetry, stop.signal),
   });
 
-  const wayIn = new MeshInbound({ name, clock, random, telemetry, planes, store });
+  const wayIn = new MeshInbound({ name, clock, random, telemetry, planes, store, identities });
   const config = new LiveConfig(
     {
       clock,
@@ -214,9 +220,12 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
 
   let closing: Promise<void> | undefined;
   async function close(): Promise<void> {
+    const endMs = clock.now() + drainTimeoutMs;
+    // The way in first: the requests that are let finish make requests of their own.
+    await wayIn.close(drainTimeoutMs);
     const drained = dispatcher.close();
     const { promise: expired, resolve } = Promise.withResolvers<void>();
-    const timer = clock.setTimer(resolve, drainTimeoutMs);
+    const timer = clock.setTimer(resolve, Math.max(0, endMs - clock.now()));
     await holdingProcess(Promise.race([drained, expired]));
     timer.cancel();
     await dispatcher.destroy(
@@ -240,6 +249,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     name,
     fetch: createFetch(dispatcher),
     dispatcher,
+    listen: (handler, listenOptions) => wayIn.listen(handler, { drainTimeoutMs, ...listenOptions }),
     inbound: (doorOptions) => wayIn.door(doorOptions ?? {}),
     explain: (url, init) => explain(config, url, init ?? {}, { clock, fallback, forbidsNonIdempotentRetries }),
     status: () =>

@@ -65,13 +65,13 @@ export function compilePeerCheck(matchers: readonly SanMatcher[]): PeerCheck {
       return (error as Error).message;
     }
     if (trustDomain !== undefined && peer.trustDomain !== trustDomain) {
-      return `${describe(peer)}, which is outside the trust domain ${trustDomain} of the trust bundle`;
+      return `${describePeer(peer)}, which is outside the trust domain ${trustDomain} of the trust bundle`;
     }
     if (compiled.length === 0) {
-      return namesHost(peer, host) ? undefined : `${describe(peer)}, and does not name the host ${quoteName(host)}`;
+      return namesHost(peer, host) ? undefined : `${describePeer(peer)}, and does not name the host ${quoteName(host)}`;
     }
     if (compiled.some((matches) => matches(peer))) return undefined;
-    return `${describe(peer)}, expected ${matchers.map(describeSanMatcher).join(' or ')}`;
+    return `${describePeer(peer)}, expected ${matchers.map(describeSanMatcher).join(' or ')}`;
   };
 }
 
@@ -83,7 +83,8 @@ function namesHost(peer: PeerIdentity, host: string): boolean {
 
 const maxNamesShown = 5;
 
-function describe(peer: PeerIdentity): string {
+/** Whom a certificate names, for the reader of an error. */
+export function describePeer(peer: PeerIdentity): string {
   const names = [
     ...peer.uris,
     ...peer.dnsNames.map((name) => `DNS ${name}`),

@@ -28,8 +28,8 @@ export interface TlsContext {
   readonly federation?: FederationCheck;
 }
 
-/** TLS 1.3, and of TLS 1.2 the suites with forward secrecy and AEAD. Source: RFC 9325 section 4.2. */
-const ciphers = [
+/** TLS 1.3, and of TLS 1.2 the suites with forward secrecy and AEAD, by OpenSSL's names. Source: RFC 9325 section 4.2. */
+export const goodCiphers: readonly string[] = [
   'TLS_AES_128_GCM_SHA256',
   'TLS_AES_256_GCM_SHA384',
   'TLS_CHACHA20_POLY1305_SHA256',
@@ -39,7 +39,8 @@ const ciphers = [
   'ECDHE-RSA-AES256-GCM-SHA384',
   'ECDHE-ECDSA-CHACHA20-POLY1305',
   'ECDHE-RSA-CHACHA20-POLY1305',
-].join(':');
+];
+const ciphers = goodCiphers.join(':');
 
 interface Built {
   readonly svidGeneration: number;
@@ -90,11 +91,13 @@ export function tlsContextOf(store: IdentityStore, tls: Exclude<UpstreamTls, { m
   return context;
 }
 
-function allRoots({ certificates, federated }: CurrentTrustBundle): string {
+/** Of its own trust domain and of those that are federated with it, PEM. */
+export function allRoots({ certificates, federated }: CurrentTrustBundle): string {
   return certificates + federated.map((bundle) => bundle.certificates).join('');
 }
 
-function trustDomainsOf(bundle: CurrentTrustBundle | undefined): Pick<TlsContext, 'trustDomain' | 'federation'> {
+/** How a peer's trust domain is checked against the bundle that verified its chain. */
+export function trustDomainsOf(bundle: CurrentTrustBundle | undefined): Pick<TlsContext, 'trustDomain' | 'federation'> {
   if (bundle?.trustDomain === undefined) return {};
   const { trustDomain, certificates, federated } = bundle;
   const usable = federated.filter(({ count }) => count > 0);
@@ -103,7 +106,8 @@ function trustDomainsOf(bundle: CurrentTrustBundle | undefined): Pick<TlsContext
   return { federation: createFederationCheck(domains.map((domain) => ({ ...domain, roots: rootsOf(domain.certificates) }))) };
 }
 
-function missing(what: 'certificate' | 'trust bundle', name: string, store: IdentityStore): string {
+/** Why there is no such material in force, in the words of its source. */
+export function missing(what: 'certificate' | 'trust bundle', name: string, store: IdentityStore): string {
   const status = store.statuses().find((entry) => entry.name === name);
   const awaited = store
     .awaited()
