@@ -103,12 +103,24 @@ function claimAt(payload: Readonly<Record<string, unknown>>, name: string): unkn
   return value;
 }
 
-/** A claim as a header has it; undefined = it cannot be one. */
+/**
+ * A claim as a header has it, as in Envoy: lists and objects are JSON in base64, other letters than ASCII the bytes of UTF-8. Undefined =
+ * it cannot be one.
+ */
 function headerTextOf(value: unknown): string | undefined {
   if (typeof value === 'boolean') return String(value);
-  if (typeof value === 'number') return Number.isInteger(value) && value >= 0 ? String(BigInt(value)) : value.toFixed(6);
+  if (typeof value === 'number') return numberText(value);
+  if (typeof value === 'object' && value !== null) return Buffer.from(JSON.stringify(value)).toString('base64');
+  if (typeof value !== 'string' || value === '') return undefined;
+  const bytes = Buffer.from(value).toString('latin1');
   // A line break would begin another header.
-  return typeof value === 'string' && value !== '' && isFieldValue.test(value) ? value : undefined;
+  return isFieldValue.test(bytes) ? bytes : undefined;
 }
 
-const isFieldValue = /^[\t\x20-\x7e]*$/;
+/** Whole numbers as they are, others with six digits (C++ `std::to_string`). */
+function numberText(value: number): string {
+  if (value >= 0 && value < 2 ** 64 && Number.isInteger(value)) return String(BigInt(value));
+  return Math.abs(value) < 1e21 ? value.toFixed(6) : `${BigInt(value)}.000000`;
+}
+
+const isFieldValue = /^[\t\x20-\x7e\x80-\xff]*$/;

@@ -60,11 +60,15 @@ class CompiledTokenCheck implements TokenCheck {
   private readonly allowsPreflight: boolean;
   /** Headers that only this check may set: what a caller sends under these names is taken away, whatever rule holds. */
   private readonly ownHeaders: readonly string[];
+  /** Parameters of the query that tokens come in. */
+  private readonly parameters: ReadonlySet<string>;
 
   constructor(providers: readonly TokenProvider[], rules: TokenRules) {
     this.rules = rules;
     this.allowsPreflight = providers.length > 0 && providers.every(({ config }) => config.allowPreflight === true);
     this.ownHeaders = [...new Set(providers.flatMap((provider) => provider.ownHeaders))];
+    const locations = providers.flatMap((provider) => provider.locations);
+    this.parameters = new Set(locations.filter(({ kind }) => kind === 'query').map(({ name }) => name));
   }
 
   check(request: AccessRequest, done: (outcome: TokenOutcome) => void): void {
@@ -79,6 +83,8 @@ class CompiledTokenCheck implements TokenCheck {
   }
 
   private outcome(verdict: TokenVerdict, request: AccessRequest, checked: CheckedTokens): TokenOutcome {
-    return verdict === 'ok' ? checked.outcome(this.ownHeaders) : { tokens: [], refusal: tokenRefusal(verdict, request) };
+    return verdict === 'ok'
+      ? checked.outcome(this.ownHeaders)
+      : { tokens: [], refusal: tokenRefusal(verdict, request, this.parameters) };
   }
 }

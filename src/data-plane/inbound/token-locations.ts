@@ -3,6 +3,7 @@
  * every place is taken, and all of them have to be good: the handler may read another than the one that was verified here.
  */
 import type { JwtProviderConfig } from '../../model/authorization.ts';
+import { joinedRequestHeaders } from '../routing/joined-headers.ts';
 import type { AccessRequest } from './access-request.ts';
 
 /** A place of tokens. */
@@ -80,10 +81,16 @@ export function placeOf({ kind, name }: TokenLocation): string {
 }
 
 function valuesAt({ kind, name }: TokenLocation, request: AccessRequest): string | readonly string[] | undefined {
-  if (kind === 'header') return request.header(name);
+  if (kind === 'header') return headerValues(request, name);
   if (kind === 'cookie') return cookieValues(request, name);
   const query = request.path.indexOf('?');
   return query === -1 ? undefined : queryValues(request.path, query, name);
+}
+
+/** Values of a header that has only one by its nature are one text, so that two tokens in it are none. */
+function headerValues(request: AccessRequest, name: string): string | readonly string[] | undefined {
+  const values = request.header(name);
+  return typeof values === 'object' && joinedRequestHeaders.has(name) ? values.join(',') : values;
 }
 
 function push(found: FoundToken[], location: TokenLocation, value: string): void {
@@ -105,7 +112,8 @@ function queryValues(path: string, query: number, name: string): readonly string
   const values: string[] = [];
   for (const pair of path.slice(query + 1).split('&')) {
     const separator = pair.indexOf('=');
-    if (separator !== -1 && decoded(pair.slice(0, separator)) === name) values.push(decoded(pair.slice(separator + 1)));
+    const end = separator === -1 ? pair.length : separator;
+    if (decoded(pair.slice(0, end)) === name) values.push(decoded(pair.slice(end + 1)));
   }
   return values.length === 0 ? undefined : values;
 }

@@ -79,7 +79,8 @@ export class TokenProvider {
     if (problem !== undefined) return problem;
     if (!audiences(claims.audiences)) return 'audience-not-allowed';
     if (this.isSubject !== undefined && !this.isSubject(claims.subject ?? '')) return 'verification-failed';
-    if (claims.expiresS! - nowS >= this.maxLifetimeS) return 'verification-failed';
+    // One that never expires could not be taken back (Envoy's `require_expiration`, always on).
+    if (claims.expiresS === undefined || claims.expiresS - nowS >= this.maxLifetimeS) return 'verification-failed';
     return undefined;
   }
 }

@@ -2,16 +2,18 @@ import type { InboundRefusal } from '../../model/inbound.ts';
 import { statusOf, tokenProblems, type TokenProblem } from '../../security/jwt/token-problem.ts';
 import type { AccessRequest } from './access-request.ts';
 import { refusal } from './refusal.ts';
+import { withoutQueryValues } from './token-locations.ts';
 
 const maxRealmLength = 256; // Envoy's, of the path
 
 /**
- * The answer to a request whose tokens are not good, in Envoy's words. The realm is the request's own URL (RFC 6750, section 3), without
- * its query: that may have a token in it.
+ * The answer to a request whose tokens are not good, in Envoy's words. The realm is the request's own URL (RFC 6750, section 3) without
+ * these parameters, which tokens are in.
  */
-export function tokenRefusal(problem: TokenProblem, request: AccessRequest): InboundRefusal {
+export function tokenRefusal(problem: TokenProblem, request: AccessRequest, parameters: ReadonlySet<string>): InboundRefusal {
   const { text } = tokenProblems[problem];
-  const url = `${request.scheme}://${request.authority}${request.pathOnly.slice(0, maxRealmLength)}`;
+  const path = parameters.size === 0 ? request.path : withoutQueryValues(request.path, parameters);
+  const url = `${request.scheme}://${request.authority}${path.slice(0, maxRealmLength)}`;
   const realm = `Bearer realm="${url.replaceAll(outsideRealm, encoded)}"`;
   return refusal(statusOf(problem), text, {
     details: `jwt_authn_access_denied{${text.replaceAll(' ', '_')}}`,

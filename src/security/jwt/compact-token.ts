@@ -18,6 +18,7 @@ export interface CompactToken {
   readonly kid: string | undefined;
   /** Base64url. */
   readonly payload: string;
+  readonly signature: string;
 }
 
 /** Reads the form and the header. */
@@ -36,7 +37,13 @@ export function parseCompact(text: string): CompactToken | TokenProblem {
   if (kid !== undefined && typeof kid !== 'string') return 'header-bad-kid';
   // Nothing that may be critical is understood. `jku`, `jwk`, `x5u` and `x5c` would let a token bring its own key: they are not read.
   if (Object.hasOwn(header, 'crit') || Object.hasOwn(header, 'b64')) return 'header-not-understood';
-  return { text, alg, kid: kid === '' ? undefined : kid, payload: text.slice(headerEnd + 1, payloadEnd) };
+  return {
+    text,
+    alg,
+    kid: kid === '' ? undefined : kid,
+    payload: text.slice(headerEnd + 1, payloadEnd),
+    signature: text.slice(payloadEnd + 1),
+  };
 }
 
 /** Decodes a section; undefined when it is not base64url in the one form that each value has (RFC 4648, section 3.5). */

@@ -14,7 +14,7 @@ export interface TokenClaims {
   readonly audiences: readonly string[];
   /** Seconds since 1970. */
   readonly notBeforeS: number;
-  /** Seconds since 1970; undefined = the token says none, and is not accepted. */
+  /** Seconds since 1970; undefined = the token says none. */
   readonly expiresS: number | undefined;
 }
 
@@ -52,11 +52,10 @@ function textsOf(value: unknown): readonly string[] | undefined {
   return Array.isArray(value) && value.every((each) => typeof each === 'string') ? value : undefined;
 }
 
-/** Whether the token holds now. One that never expires could not be taken back, and is refused (RFC 8725 leaves it open; Envoy takes it). */
+/** Whether the token holds now. */
 export function checkTime(claims: TokenClaims, nowS: number, skewS: number): TokenProblem | undefined {
   if (nowS + skewS < claims.notBeforeS) return 'not-yet-valid';
-  if (claims.expiresS === undefined || nowS > claims.expiresS + skewS) return 'expired';
-  return undefined;
+  return claims.expiresS !== undefined && nowS > claims.expiresS + skewS ? 'expired' : undefined;
 }
 
 /** A list of audiences, compiled: one of them has to be in the token, unless there are none. */

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../base/runtime.ts';
 import type { JwtProviderConfig } from '../../model/authorization.ts';
 import type { VerifiedToken } from '../../model/inbound.ts';
-import { parseCompact, type CompactToken } from './compact-token.ts';
+import { decodeSection, parseCompact, type CompactToken } from './compact-token.ts';
 import type { KeySet } from './key-set.ts';
 import type { KeySource } from './key-source.ts';
 import { parseClaims, type TokenClaims } from './token-claims.ts';
@@ -97,8 +97,10 @@ export class VerifiedTokens {
 export function readToken(text: string): UnverifiedToken | TokenProblem {
   const compact = parseCompact(text);
   if (typeof compact === 'string') return compact;
+  if (compact.payload === '') return 'bad-format';
   const claims = parseClaims(compact.payload);
-  return typeof claims === 'string' ? claims : { compact, claims };
+  if (typeof claims === 'string') return claims;
+  return decodeSection(compact.signature) === undefined ? 'signature-bad-base64' : { compact, claims };
 }
 
 /** Whole seconds since 1970, which is what tokens count in. */

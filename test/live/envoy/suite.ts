@@ -9,6 +9,7 @@ export const envoySuite: LiveSuite = {
     '../oracle/generated-retries.test.ts',
     'envoy/affinity.test.ts',
     'envoy/health-checks.test.ts',
+    'envoy/token-check.test.ts',
     'envoy/zone-aware.test.ts',
   ],
   async prepare(log) {
