@@ -157,7 +157,7 @@ export const metricTable = {
   istio_requests_total: {
     kind: 'counter',
     unit: '{request}',
-    doc: 'Requests as the caller saw them, retries included.',
+    doc: 'Requests as their caller saw them, retries included; with `reporter` = `destination`, those that came in.',
     labels: istioLabels,
   },
   istio_request_duration_milliseconds: {
@@ -184,13 +184,13 @@ export const metricTable = {
   istio_request_messages_total: {
     kind: 'counter',
     unit: '{message}',
-    doc: 'gRPC messages that were sent, counted when their call is over.',
+    doc: 'gRPC messages of requests, counted when their call is over.',
     labels: istioPartyLabels,
   },
   istio_response_messages_total: {
     kind: 'counter',
     unit: '{message}',
-    doc: 'gRPC messages that came, counted when their call is over.',
+    doc: 'gRPC messages of responses, counted when their call is over.',
     labels: istioPartyLabels,
   },
 } as const satisfies Record<string, MetricRow>;

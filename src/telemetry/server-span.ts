@@ -7,34 +7,15 @@
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, context, createContextKey, propagation, trace } from '@opentelemetry/api';
 import type { Attributes, Context, Span, TextMapGetter } from '@opentelemetry/api';
 import { rounded } from '../base/rounded.ts';
-import type { InboundPeer, InboundRefusal } from '../model/inbound.ts';
+import type { InboundRefusal } from '../model/inbound.ts';
 import { channels } from './channels.ts';
 import { methodLabel } from './http-method.ts';
 import type { AuthorizationShadowEvent, InboundEndEvent, InboundEvent, InboundRefusalReason } from './inbound-events.ts';
 import type { Instruments } from './instruments.ts';
 import type { MeshScope } from './mesh-scope.ts';
-import { redactQuery } from './redact-url.ts';
+import { ServerExchange } from './server-exchange.ts';
+import { protocolVersion, serverAttributes, type ServerFacts } from './server-facts.ts';
 import { spanEventAttributes, spanEventName } from './span-event.ts';
-
-/** A request that came in, after normalisation. An interface that the request of the way in has by itself, so that asking allocates nothing. */
-export interface ServerFacts {
-  readonly method: string;
-  readonly scheme: string;
-  readonly authority: string;
-  /** With its query. */
-  readonly path: string;
-  readonly pathOnly: string;
-  /** The client's, over the trusted proxies in front. */
-  readonly remoteAddress: string;
-  readonly connection: {
-    readonly protocol: 'http/1.1' | 'h2';
-    readonly directAddress: string;
-    readonly localPort: number;
-    readonly peer: InboundPeer;
-  };
-  /** `name` in lower case. */
-  header(name: string): string | readonly string[] | undefined;
-}
 
 /** How a request that came in ended. */
 export interface ServerOutcome {
@@ -73,6 +54,8 @@ const getter: TextMapGetter<ServerFacts> = {
 export class ServerSpan {
   /** With the span of the request, for what is done on its behalf; undefined without a tracer, or where an instrumentation set it. */
   readonly context: Context | undefined;
+  /** What metrics by workloads need to know; undefined where there are none. */
+  readonly exchange: ServerExchange | undefined;
   private readonly scope: MeshScope;
   private readonly instruments: Instruments | undefined;
   private readonly number: number;
@@ -98,6 +81,8 @@ export class ServerSpan {
     this.startMs = startMs;
     const { tracer, instruments } = scope.registration;
     this.instruments = instruments;
+    this.exchange =
+      instruments === undefined || scope.workload === undefined ? undefined : new ServerExchange(scope.workload, facts);
     this.method = methodLabel(scope.knownMethods, facts.method);
     const theirs = tracer === undefined && instruments === undefined ? undefined : rpcMetadataOf(context.active());
     this.isTheirs = theirs !== undefined;
@@ -114,7 +99,7 @@ export class ServerSpan {
       // All at creation: samplers decide by them.
       this.span = tracer.startSpan(
         this.methodName(),
-        { kind: SpanKind.SERVER, attributes: { ...this.httpAttributes(), 'meshfetch.mesh.name': scope.meshName } },
+        { kind: SpanKind.SERVER, attributes: { ...serverAttributes(facts, this.method), 'meshfetch.mesh.name': scope.meshName } },
         parent,
       );
       this.rpc = { type: 'http', span: this.span };
@@ -173,6 +158,7 @@ export class ServerSpan {
       this.details = 'downstream_remote_disconnect';
     }
     if (!this.isTheirs) this.measure(outcome, durationMs);
+    this.exchange?.measure(this.instruments!, { status: outcome.status, flags: this.flags, durationMs });
     if (this.span !== undefined) this.endSpan(this.span, outcome);
     if (!inboundEnd.hasSubscribers) return;
     const event: InboundEndEvent & { readonly mesh: string } = {
@@ -184,7 +170,7 @@ export class ServerSpan {
       flags: this.flags,
       details: this.details,
       requestPrincipal: outcome.requestPrincipal,
-      protocol: this.protocolVersion(),
+      protocol: protocolVersion(this.facts),
       durationMs: rounded(durationMs),
       traceId: this.span?.spanContext().traceId,
     };
@@ -194,7 +180,7 @@ export class ServerSpan {
   private measure(outcome: ServerOutcome, durationMs: number): void {
     if (this.instruments === undefined) return;
     this.instruments.get('http.server.active_requests').add(-1, this.activeLabels());
-    const labels: Attributes = { ...this.activeLabels(), 'network.protocol.version': this.protocolVersion() };
+    const labels: Attributes = { ...this.activeLabels(), 'network.protocol.version': protocolVersion(this.facts) };
     if (outcome.status !== undefined) labels['http.response.status_code'] = outcome.status;
     const failure = failureOf(outcome);
     if (failure !== undefined) labels['error.type'] = failure;
@@ -236,36 +222,12 @@ export class ServerSpan {
     return this.method === '_OTHER' ? 'HTTP' : this.method;
   }
 
-  private protocolVersion(): string {
-    return this.facts.connection.protocol === 'h2' ? '2' : '1.1';
-  }
-
   private activeLabels(): Attributes {
     return {
       'http.request.method': this.method,
       'url.scheme': this.facts.scheme,
       'server.port': this.facts.connection.localPort,
     };
-  }
-
-  private httpAttributes(): Attributes {
-    const { method, scheme, authority, path, pathOnly, remoteAddress, connection } = this.facts;
-    const attributes: Attributes = {
-      'http.request.method': this.method,
-      'url.path': pathOnly,
-      'url.scheme': scheme,
-      'server.port': connection.localPort,
-      'client.address': remoteAddress,
-      'network.peer.address': connection.directAddress,
-      'network.protocol.version': this.protocolVersion(),
-    };
-    if (this.method !== method) attributes['http.request.method_original'] = method;
-    const query = path.indexOf('?');
-    if (query !== -1) attributes['url.query'] = redactQuery(path).slice(query + 1);
-    if (authority !== '') attributes['server.address'] = hostOf(authority);
-    const agent = this.facts.header('user-agent');
-    if (typeof agent === 'string') attributes['user_agent.original'] = agent;
-    return attributes;
   }
 
   /** What every event of this request says, but the name of the mesh. */
@@ -291,12 +253,6 @@ export class ServerSpan {
 function failureOf({ status, isCancelled }: ServerOutcome): string | undefined {
   if (isCancelled === true) return 'cancelled';
   return status !== undefined && status >= 500 ? String(status) : undefined;
-}
-
-/** Without the port; an IPv6 address keeps its brackets. */
-function hostOf(authority: string): string {
-  const port = authority.lastIndexOf(':');
-  return port === -1 || authority.endsWith(']') ? authority : authority.slice(0, port);
 }
 
 /** What an instrumentation that made the SERVER span of this request left in its context. */

@@ -19,7 +19,8 @@ import type { TelemetrySource } from './readings.ts';
 import { Registration } from './registration.ts';
 import { RequestSpan } from './request-span.ts';
 import type { RequestFacts } from './request-span.ts';
-import { ServerSpan, type ServerFacts } from './server-span.ts';
+import type { ServerFacts } from './server-facts.ts';
+import { ServerSpan } from './server-span.ts';
 import { WorkloadScope } from './workload-exchange.ts';
 
 /** Whose telemetry it is, and by what clock. */

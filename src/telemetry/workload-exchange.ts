@@ -11,15 +11,17 @@ import type { Instruments } from './instruments.ts';
 import type { RequestFacts } from './request-span.ts';
 import { destinationLabels, otherDestination, sourceLabels, type Destination, type PeerWorkload } from './workload-labels.ts';
 
-/** Different sets of destination labels: what peers and callers write is in them. */
+/** Different sets of labels of destinations, and of sources: what peers and callers write is in them. */
 const maxDestinations = 256;
 
 const defaultPorts: Readonly<Record<string, number>> = { http: 80, https: 443 };
 
-/** Who this process is, and the destinations that its metrics name. */
+/** Who this process is, and the destinations and sources that its metrics name. */
 export class WorkloadScope {
   readonly workload: NonNullable<ControlPlane['workload']>;
   readonly destinations = new BoundedNames(maxDestinations);
+  /** Of the requests that came in. */
+  readonly sources = new BoundedNames(maxDestinations);
   constructor(workload: NonNullable<ControlPlane['workload']>) {
     this.workload = workload;
   }

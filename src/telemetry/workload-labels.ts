@@ -96,6 +96,53 @@ export function destinationLabels(
   };
 }
 
+/** Who asked, at the server: what the peer said of itself, and what its certificate proves. */
+export function peerSourceLabels(said: PeerWorkload | undefined, principal: string | undefined): Attributes {
+  const proven = principal ?? said?.identity;
+  return {
+    source_workload: known(said?.name),
+    source_workload_namespace: known(namespaceOf(proven) ?? said?.namespace),
+    source_principal: known(proven),
+    source_app: known(said?.app),
+    source_version: known(said?.version),
+    source_canonical_service: known(said?.canonicalName),
+    source_canonical_revision: (said?.canonicalRevision ?? '') === '' ? 'latest' : said!.canonicalRevision,
+    source_cluster: known(said?.clusterId),
+  };
+}
+
+/** The service that a port of this process serves. */
+export interface ServedName {
+  readonly host: string;
+  readonly name: string;
+  /** `''` = that of the workload. */
+  readonly namespace: string;
+}
+
+/** Who answered, at the server: this process. What its caller wrote as the host is no name of a service. */
+export function ownDestinationLabels(
+  own: WorkloadConfig,
+  principal: string | undefined,
+  service: ServedName | undefined,
+): Attributes {
+  return {
+    destination_workload: known(own.name),
+    destination_workload_namespace: known(own.namespace),
+    destination_principal: known(principal),
+    destination_app: known(own.app),
+    destination_version: known(own.version),
+    destination_service: known(service?.host),
+    destination_service_name: known(service?.name),
+    destination_service_namespace: known(service === undefined || service.namespace === '' ? own.namespace : service.namespace),
+    destination_canonical_service: known(own.canonicalName),
+    destination_canonical_revision: own.canonicalRevision === '' ? 'latest' : own.canonicalRevision,
+    destination_cluster: known(own.clusterId),
+  };
+}
+
+/** Instead of those beyond the cap. */
+export const otherSource: Attributes = Object.fromEntries(sourceLabelNames.map((name) => [name, otherName]));
+
 /** Instead of those beyond the cap. */
 export const otherDestination: Attributes = Object.fromEntries(destinationLabelNames.map((name) => [name, otherName]));
 

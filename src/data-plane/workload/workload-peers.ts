@@ -2,45 +2,26 @@
  * Tells the peers of a mesh who this workload is, and hears who they are, as Istio's proxies do for each other: by request and response
  * headers, which neither program sees. Clusters of other sources, and those that Istio calls external, are told nothing.
  */
-import { LRUCache } from 'lru-cache';
 import type { ControlPlane } from '../../model/contracts.ts';
-import type { WorkloadConfig } from '../../model/workload.ts';
-import type { PeerWorkload } from '../../telemetry/workload-labels.ts';
 import type { Attempt } from '../attempt.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { ResponseHeaders } from '../routing/edit-request.ts';
 import type { SendOptions } from '../send-options.ts';
-import { peerMetadataOf, peerWorkloadFrom } from './peer-metadata.ts';
-
-const metadataHeader = 'x-envoy-peer-metadata';
-const idHeader = 'x-envoy-peer-metadata-id';
-/** Source: istio/proxy, `max_peer_cache_size_`. */
-const maxPeers = 500;
-
-/** Headers that say who this workload is. */
-export interface OwnHeaders {
-  readonly id: string;
-  readonly metadata: string;
-}
+import { idHeader, KnownWorkloads, metadataHeader, type OwnHeaders } from './known-workloads.ts';
 
 /** The peers of the clusters of one source. */
 export class WorkloadPeers {
   private readonly source: string;
-  private readonly workload: NonNullable<ControlPlane['workload']>;
-  private told: WorkloadConfig | undefined = undefined;
-  private own: OwnHeaders | undefined = undefined;
-  private readonly known = new LRUCache<string, { readonly metadata: string; readonly workload: PeerWorkload | undefined }>({
-    max: maxPeers,
-  });
+  readonly known: KnownWorkloads;
 
   constructor(source: string, workload: NonNullable<ControlPlane['workload']>) {
     this.source = source;
-    this.workload = workload;
+    this.known = new KnownWorkloads(workload);
   }
 
   /** What a request to this cluster says of us; undefined = nothing. */
   headersFor(cluster: Cluster): OwnHeaders | undefined {
-    return cluster.source === this.source && exchangesMetadata(cluster) ? this.ownHeaders() : undefined;
+    return cluster.source === this.source && exchangesMetadata(cluster) ? this.known.ownHeaders() : undefined;
   }
 
   /** Puts them on a request, in the place of those that the program may have handed on. */
@@ -57,31 +38,13 @@ export class WorkloadPeers {
     const metadata = headers[metadataHeader];
     const id = headers[idHeader];
     if (exchange !== undefined) {
-      if (typeof metadata === 'string') exchange.peer = this.peerOf(typeof id === 'string' ? id : '', metadata);
+      if (typeof metadata === 'string') exchange.peer = this.known.peerOf(typeof id === 'string' ? id : '', metadata);
       exchange.peerPrincipal = peer?.identity.spiffeId;
       exchange.ownPrincipal = peer?.ownId;
     }
     if (metadata === undefined && id === undefined) return undefined;
     const { [metadataHeader]: _metadata, [idHeader]: _id, ...others } = headers;
     return others;
-  }
-
-  private peerOf(id: string, metadata: string): PeerWorkload | undefined {
-    const known = id === '' ? undefined : this.known.get(id);
-    if (known?.metadata === metadata) return known.workload;
-    const workload = peerWorkloadFrom(metadata);
-    if (id !== '') this.known.set(id, { metadata, workload });
-    return workload;
-  }
-
-  private ownHeaders(): OwnHeaders | undefined {
-    const current = this.workload.current();
-    if (current !== this.told) {
-      this.told = current;
-      const id = current?.nodeId;
-      this.own = current === undefined || id === undefined ? undefined : { id, metadata: peerMetadataOf(current) };
-    }
-    return this.own;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { InboundRefusal } from '../../../src/model/inbound.ts';
-import type { ServerFacts } from '../../../src/telemetry/server-span.ts';
+import type { ServerFacts } from '../../../src/telemetry/server-facts.ts';
 
 /** The peer of {@link someInbound}. */
 export const webPeer = {
