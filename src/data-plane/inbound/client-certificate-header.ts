@@ -2,6 +2,8 @@
  * The header `x-forwarded-client-cert`: who the clients before the last one were, by their certificates. Elements are separated by
  * commas, the nearest client's last; each has `Key=value` pairs separated by semicolons. Source: Envoy, "HTTP header manipulation",
  * x-forwarded-client-cert, and its five modes (`forward_client_cert_details`).
+ *
+ * `Chain` is left out: Node's servers do not show the certificates that a client sent beside its own.
  */
 import type { X509Certificate } from 'node:crypto';
 import type { FilterChainConfig } from '../../model/listener.ts';
@@ -45,34 +47,38 @@ function elementOf(
   fields: ClientCertificateConfig['fields'],
   ownNames: readonly string[],
 ): string {
-  const pairs = ownNames.map((name) => `By=${name}`);
+  const { uris = [], dnsNames = [] } = identity ?? {};
+  const pairs = ownNames.map((name) => `By=${plain(name)}`);
   pairs.push(`Hash=${certificate.fingerprint256.replaceAll(':', '').toLowerCase()}`);
-  if (fields.includes('cert')) pairs.push(`Cert="${encodeURIComponent(pemOf(certificate))}"`);
-  if (fields.includes('chain')) pairs.push(`Chain="${encodeURIComponent(chainOf(certificate).map(pemOf).join(''))}"`);
+  if (fields.includes('cert')) pairs.push(`Cert="${encodeURIComponent(certificate.toString())}"`);
   if (fields.includes('subject')) pairs.push(`Subject="${subjectOf(certificate)}"`);
-  if (fields.includes('uri')) pairs.push(...(identity?.uris ?? []).map((uri) => `URI=${uri}`));
-  if (fields.includes('dns')) pairs.push(...(identity?.dnsNames ?? []).map((name) => `DNS=${name}`));
+  // The key is there even where there is no such name, as in Envoy.
+  if (fields.includes('uri')) pairs.push(...(uris.length === 0 ? ['URI='] : uris.map((uri) => `URI=${plain(uri)}`)));
+  if (fields.includes('dns')) pairs.push(...dnsNames.map((name) => `DNS=${plain(name)}`));
   return pairs.join(';');
 }
 
-function pemOf(certificate: X509Certificate): string {
-  return certificate.toString();
+/**
+ * The subject as RFC 2253 writes it. Node writes its parts in the order of the certificate, one a line, escaped alike but for
+ * characters beyond ASCII.
+ */
+function subjectOf({ subject }: X509Certificate): string {
+  const parts = (subject as string | undefined)?.split('\n').toReversed() ?? [];
+  const text = parts.map((part) => part.split(' + ').toReversed().join('+')).join(',');
+  return text.replaceAll(/[^\u0020-\u007E]/gu, escapeBytes);
 }
 
-/** What the peer showed, leaf first; its root is ours. */
-function chainOf(leaf: X509Certificate): X509Certificate[] {
-  const chain: X509Certificate[] = [];
-  for (let each: X509Certificate | undefined = leaf; each !== undefined && chain.length < 10; each = issuerOf(each)) {
-    if (each !== leaf && each.subject === each.issuer) break;
-    chain.push(each);
-  }
-  return chain;
+/** A name that ends no pair and no element: whoever signed it may have let anything into it. */
+function plain(name: string): string {
+  return name.replaceAll(/[^\u0021-\u007E]|[,;"\\]/gu, (character) =>
+    [...Buffer.from(character)].map((byte) => `%${hexOf(byte)}`).join(''),
+  );
 }
 
-function issuerOf(certificate: X509Certificate): X509Certificate | undefined {
-  return (certificate as X509Certificate & { readonly issuerCertificate?: X509Certificate }).issuerCertificate;
+function escapeBytes(character: string): string {
+  return [...Buffer.from(character)].map((byte) => `\\${hexOf(byte)}`).join('');
 }
 
-function subjectOf(certificate: X509Certificate): string {
-  return certificate.subject ?? '';
+function hexOf(byte: number): string {
+  return byte.toString(16).toUpperCase().padStart(2, '0');
 }

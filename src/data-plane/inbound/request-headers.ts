@@ -69,12 +69,27 @@ function take({ rawHeaders }: InboundRequest, name: string): boolean {
   return true;
 }
 
+/** What Node's HTTP/1.1 object has: it counts its lines apart from the list of them. */
+interface Lines {
+  headers: unknown;
+  headersDistinct: unknown;
+  /** Set = lines that are added are trailers. */
+  complete: boolean;
+  _addHeaderLines?(lines: string[], length: number): void;
+}
+
 /** Lets the views be made anew out of `rawHeaders`. */
 export function forgetViews(request: InboundRequest): void {
-  if (request.httpVersionMajor < 2) {
-    const views = request as unknown as { headers: unknown; headersDistinct: unknown };
-    views.headers = undefined;
-    views.headersDistinct = undefined;
+  const lines = request as unknown as Lines;
+  if (typeof lines._addHeaderLines === 'function') {
+    const { complete } = lines;
+    lines.complete = false;
+    // Of no lines nothing is made.
+    const isEmpty = request.rawHeaders.length === 0;
+    lines.headers = isEmpty ? {} : undefined;
+    lines.headersDistinct = isEmpty ? Object.create(null) : undefined;
+    lines._addHeaderLines(request.rawHeaders, request.rawHeaders.length);
+    lines.complete = complete;
     return;
   }
   const { headers, rawHeaders } = request;
