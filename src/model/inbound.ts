@@ -110,4 +110,10 @@ export interface InboundDoorOptions {
   readonly mode?: 'disabled' | 'permissive' | 'strict';
   /** What happens without a policy for the port. Default `allow`: the mode alone decides. */
   readonly policyMissing?: 'allow' | 'deny';
+  /**
+   * Whether the framework's router takes `/ADMIN` for `/admin`, or `/admin/` for it (Express does both). Rules about paths then match in
+   * the same way, or a spelling that a rule does not name would reach the handler that it is about. Default false.
+   */
+  readonly ignorePathCase?: boolean;
+  readonly ignoreTrailingSlash?: boolean;
 }

@@ -1,0 +1,69 @@
+/**
+ * The way in for Express: `app.use(meshExpress(mesh))`, before anything else. What it lets in has `request.mesh`; what it refuses no other
+ * middleware sees. A server that `mesh.listen(app)` owns needs none of this: there the way in comes before Express.
+ */
+import type { ErrorRequestHandler, Request, RequestHandler } from 'express';
+import type { Mesh } from '../mesh.ts';
+import type { InboundDoorOptions, InboundRequest, MeshRequest } from '../model/inbound.ts';
+import { failureAnswer, meshErrorIn } from './failure-answer.ts';
+
+declare global {
+  // oxlint-disable-next-line no-namespace
+  namespace Express {
+    interface Request {
+      /** What the mesh knows of the request; set by `meshExpress` and by `mesh.listen`. */
+      mesh?: MeshRequest | undefined;
+    }
+  }
+}
+
+/**
+ * A middleware that lets requests in by the mesh's policy. Mount it at the root and first: rules look at whole paths, and what runs before
+ * it runs for everybody. Paths are compared as Express's router does unless its settings say otherwise: in any case, with or without a
+ * final slash.
+ */
+export function meshExpress(mesh: Mesh, options: InboundDoorOptions = {}): RequestHandler {
+  const doors = new Map<string, ReturnType<Mesh['inbound']>>();
+  /** Routers of one app may be stricter than the app; never less strict than what is assumed of them here. */
+  const doorOf = (request: Request): ReturnType<Mesh['inbound']> => {
+    const ignorePathCase = options.ignorePathCase ?? !request.app.enabled('case sensitive routing');
+    const ignoreTrailingSlash = options.ignoreTrailingSlash ?? !request.app.enabled('strict routing');
+    const key = `${ignorePathCase} ${ignoreTrailingSlash}`;
+    let door = doors.get(key);
+    if (door === undefined) doors.set(key, (door = mesh.inbound({ ...options, ignorePathCase, ignoreTrailingSlash })));
+    return door;
+  };
+  return function meshMiddleware(request, response, next) {
+    if (request.baseUrl !== '') {
+      next(new TypeError(`meshExpress stands at ${request.baseUrl}; mount it at the root: app.use(meshExpress(mesh))`));
+      return;
+    }
+    const door = doorOf(request);
+    const inbound: InboundRequest = request;
+    door.admit(inbound, response, (refusal) => {
+      if (refusal !== undefined) {
+        door.refuse(inbound, response, refusal);
+        return;
+      }
+      // One form of the path for the rules and for whoever looks at the original one.
+      request.originalUrl = request.url;
+      next();
+    });
+  };
+}
+
+/**
+ * An error handler, to stand last: a MeshError of a call that a handler made becomes its status (503, 504 …) without a word of what is
+ * inside the mesh. Other errors go on.
+ */
+export function meshErrors(): ErrorRequestHandler {
+  return function meshErrorHandler(error, _request, response, next) {
+    const failure = meshErrorIn(error);
+    if (failure === undefined || response.headersSent) {
+      next(error);
+      return;
+    }
+    const { status, headers, body } = failureAnswer(failure);
+    response.status(status).set(headers).json(body);
+  };
+}

@@ -1,0 +1,96 @@
+/**
+ * The way in for Fastify: `await app.register(meshFastify, { mesh })`, before anything else. What it lets in has `request.mesh`; what it
+ * refuses goes through `onSend` and `onResponse` like every answer, and reaches no handler. `app.mesh` is the mesh. A server that
+ * `mesh.listen(app.routing)` owns has been through the way in before Fastify sees a request; the plugin then adds the decorations.
+ */
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import type { Mesh } from '../mesh.ts';
+import type { InboundDoorOptions, InboundRefusal, InboundRequest, MeshRequest } from '../model/inbound.ts';
+import { failureAnswer, meshErrorIn } from './failure-answer.ts';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    readonly mesh: Mesh;
+  }
+  interface FastifyRequest {
+    /** What the mesh knows of the request. */
+    readonly mesh: MeshRequest;
+  }
+}
+
+/** What the plugin takes. */
+export interface MeshFastifyOptions extends InboundDoorOptions {
+  readonly mesh: Mesh;
+}
+
+const plugin: FastifyPluginAsync<MeshFastifyOptions> = async (app, { mesh, ...options }) => {
+  app.decorate('mesh', mesh);
+  addMeshHooks(app, mesh, options);
+};
+
+/** Puts the way in before everything that the app does with a request. */
+export function addMeshHooks(app: FastifyInstance, mesh: Mesh, options: InboundDoorOptions): void {
+  const door = mesh.inbound({ ...pathRulesOf(app), ...options });
+  app.decorateRequest('mesh', {
+    getter(this: FastifyRequest): MeshRequest {
+      return (this.raw as InboundRequest).mesh!;
+    },
+  });
+  app.addHook('onRequest', (request, reply, done) => {
+    const raw = request.raw as InboundRequest;
+    const routed = raw.url;
+    door.admit(raw, reply.raw, (refusal) => {
+      if (refusal !== undefined) void answer(reply, request, refusal);
+      else if (raw.url === routed) done();
+      else {
+        // Fastify found its route by another form of the path than the rules looked at.
+        reply.hijack();
+        app.routing(request.raw, reply.raw);
+      }
+    });
+  });
+}
+
+/** How the app's own router compares paths. */
+function pathRulesOf({ initialConfig }: FastifyInstance): Pick<InboundDoorOptions, 'ignorePathCase' | 'ignoreTrailingSlash'> {
+  const { caseSensitive, ignoreTrailingSlash, routerOptions } = initialConfig as {
+    readonly caseSensitive?: boolean;
+    readonly ignoreTrailingSlash?: boolean;
+    readonly routerOptions?: { readonly caseSensitive?: boolean; readonly ignoreTrailingSlash?: boolean };
+  };
+  return {
+    ignorePathCase: (routerOptions?.caseSensitive ?? caseSensitive) === false,
+    ignoreTrailingSlash: (routerOptions?.ignoreTrailingSlash ?? ignoreTrailingSlash) === true,
+  };
+}
+
+function answer(reply: FastifyReply, request: FastifyRequest, refusal: InboundRefusal): FastifyReply {
+  if (request.headers['content-type']?.startsWith('application/grpc') === true)
+    return reply
+      .code(200)
+      .headers({ ...refusal.headers, 'content-type': 'application/grpc', 'grpc-status': String(refusal.grpcStatus) })
+      .send();
+  return reply
+    .code(refusal.status)
+    .headers({ 'content-type': 'text/plain', ...refusal.headers })
+    .send(refusal.body);
+}
+
+/**
+ * An error handler: `app.setErrorHandler(meshErrorHandler)`. A MeshError of a call that a handler made becomes its status (503, 504 …)
+ * without a word of what is inside the mesh. Other errors go on to the handler that stands around it.
+ */
+export function meshErrorHandler(error: unknown, _request: FastifyRequest, reply: FastifyReply): void {
+  const failure = meshErrorIn(error);
+  if (failure === undefined) throw error;
+  const { status, headers, body } = failureAnswer(failure);
+  void reply.code(status).headers(headers).send(body);
+}
+
+// Without a scope of its own, so that its hook holds for the whole app. Source: the symbols that fastify-plugin sets.
+export const meshFastify = Object.assign(plugin, {
+  [Symbol.for('skip-override')]: true,
+  [Symbol.for('fastify.display-name')]: 'meshfetch',
+  [Symbol.for('plugin-meta')]: { name: 'meshfetch', fastify: '5.x' },
+});
+export default meshFastify;
