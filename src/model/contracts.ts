@@ -15,6 +15,13 @@ export type Demand =
   | { readonly kind: 'authority'; readonly host: string; readonly port: number }
   | { readonly kind: 'cluster'; readonly name: string };
 
+/** A port that this process takes requests on. */
+export interface ListenedPort {
+  /** IP address that it is bound to; `::` = all. */
+  readonly address: string;
+  readonly port: number;
+}
+
 /** One thing wrong, or not honoured, in a resource. */
 export interface Problem {
   readonly key: ResourceKey;
@@ -145,6 +152,8 @@ export interface ControlPlane {
   findings?(): SourceFindings;
   /** It says what may come in: until it has delivered once, and when it failed before that, ports that are listened on refuse requests. */
   readonly guardsInbound?: boolean;
+  /** This process listens on a port: watch what may come in there until the signal aborts. Left out by a source that says it unasked. */
+  listening?(at: ListenedPort, until: AbortSignal): void;
   /** Set by the preset of a mesh whose metric families and peer metadata name workloads. Read when the first request is sent. */
   readonly workload?: { readonly dialect: 'istio'; current(): WorkloadConfig | undefined };
 }

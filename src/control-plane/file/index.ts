@@ -50,14 +50,30 @@ export function fileControlPlane(options: FileControlPlaneOptions): ControlPlane
     options.name ?? ('path' in options ? 'file' : 'object'),
     options.identityName ?? 'default',
   );
+  // What a file says is not known before it is read.
+  let guardsInbound = 'path' in options || options.config.inbound !== undefined;
+  const noted: FileControlPlaneOptions & Noted = {
+    ...options,
+    onFile: ({ inbound }) => {
+      guardsInbound = inbound !== undefined;
+    },
+  };
   return {
     name: identity.name,
     identity,
-    run: (context) => ('path' in options ? runFile(options, identity, context) : runObject(options, identity, context)),
+    get guardsInbound() {
+      return guardsInbound;
+    },
+    run: (context) => ('path' in noted ? runFile(noted, identity, context) : runObject(noted, identity, context)),
   };
 }
 
-type Options<K extends 'path' | 'config'> = Extract<FileControlPlaneOptions, Readonly<Record<K, unknown>>>;
+/** Told each good configuration before its resources are applied. */
+interface Noted {
+  readonly onFile: (file: MeshFile) => void;
+}
+
+type Options<K extends 'path' | 'config'> = Extract<FileControlPlaneOptions, Readonly<Record<K, unknown>>> & Noted;
 
 async function runObject(options: Options<'config'>, identity: ConfiguredIdentity, context: ControlPlaneContext): Promise<void> {
   const file = await checkMeshObject(options.config, 'the configuration');
@@ -106,7 +122,7 @@ async function runFile(options: Options<'path'>, identity: ConfiguredIdentity, c
 
 async function applyFile(
   loaded: Loaded,
-  options: FileControlPlaneOptions,
+  options: FileControlPlaneOptions & Noted,
   identity: ConfiguredIdentity,
   context: ControlPlaneContext,
 ): Promise<void> {
@@ -115,6 +131,7 @@ async function applyFile(
   const paths = file.identity && identityPaths(file.identity, directory);
   // A new identity comes before the clusters that ask for it, and one that is given up goes after them.
   if (paths !== undefined) await identity.use(paths, context.clock);
+  options.onFile(file);
   options.onSettings?.({
     unknownHosts: file.unknownHosts,
     hostDefaults: hostDefaultsFromFile(file),

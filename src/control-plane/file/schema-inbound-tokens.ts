@@ -24,7 +24,10 @@ const isPrivate = (key: unknown): boolean =>
 const inlineKeys = v.pipe(
   v.union([v.string(keySetText), keySet], keySetText),
   v.check((value) => (keysOf(value)?.length ?? 0) > 0, `${keySetText}, with at least one key`),
-  v.check((value) => !(keysOf(value) ?? []).some(isPrivate), 'public keys alone; remove what is secret (`d`, `k` …) and renew that key'),
+  v.check(
+    (value) => !(keysOf(value) ?? []).some(isPrivate),
+    'public keys alone; remove what is secret (`d`, `k` …) and renew that key',
+  ),
 );
 
 const keyUrl = 'an https URL such as https://issuer.example/.well-known/jwks.json';

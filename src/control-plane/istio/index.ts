@@ -137,6 +137,9 @@ export function istioControlPlane(options: IstioOptions = {}, surroundings: Surr
     get remoteAddresses() {
       return { allowLoopback: options.allowLoopback ?? (running !== undefined && isLoopback(running.settings.discoveryAddress)) };
     },
+    get guardsInbound() {
+      return refuse === undefined;
+    },
     workload: { dialect: 'istio', current: () => running?.workload },
     identity: {
       name,

@@ -2,7 +2,7 @@
  * Configuration from any xDS server: `http://orders/` goes where its listeners, routes and clusters say, and follows them as they
  * change. Services are built when they are first asked for, however many the server knows.
  */
-import type { ControlPlane } from '../../model/contracts.ts';
+import type { ControlPlane, ListenedPort } from '../../model/contracts.ts';
 import { certificateProviders } from './certificate-providers.ts';
 import { createAdsClient } from './client/ads-client.ts';
 import { bootstrapFromEnvironment, readBootstrap, type Bootstrap } from './client/bootstrap.ts';
@@ -35,6 +35,7 @@ export function xdsControlPlane(
   const mode = options.mode ?? (node.id.startsWith('sidecar~') ? 'sidecar' : 'proxyless');
   const { protocol, resourceTimeoutMs, maxMessageBytes } = options;
   const listenerName = options.listenerName ?? bootstrap?.clientListenerTemplate;
+  const serverListener = options.serverListenerName ?? bootstrap?.serverListenerTemplate;
   const failOnDataErrors = options.failOnDataErrors ?? servers[0]?.features?.has('fail_on_data_errors');
   return createXdsSource({
     name: options.name ?? 'xds',
@@ -51,6 +52,9 @@ export function xdsControlPlane(
       }),
     ...(listenerName !== undefined && {
       listenerNames: ({ host, port }) => [listenerName.replaceAll('%s', () => `${host}:${port}`)],
+    }),
+    ...(serverListener !== undefined && {
+      serverListenerName: (at) => serverListener.replaceAll('%s', () => textOf(at)),
     }),
     ...(mode === 'sidecar' && { searchDomains: searchDomainsOf(node.id) }),
     ...(failOnDataErrors !== undefined && { failOnDataErrors }),
@@ -89,6 +93,11 @@ function snapshotFrom(
 function searchDomainsOf(nodeId: string): readonly string[] {
   const labels = (nodeId.split('~')[3] ?? '').split('.').filter((label) => label !== '');
   return labels.slice(0, -1).map((_, from) => labels.slice(from).join('.'));
+}
+
+/** `0.0.0.0:8080` or `[::]:8080`, as gRPC servers name the port that they listen on (gRFC A36). */
+function textOf({ address, port }: ListenedPort): string {
+  return `${address.includes(':') ? `[${address}]` : address}:${port}`;
 }
 
 function isLoopback(address: string): boolean {

@@ -6,6 +6,7 @@ const parameters = [
   'mode',
   'protocol',
   'listener-name',
+  'server-listener-name',
   'tls',
   'roots-file',
   'server-name',
@@ -62,6 +63,7 @@ export function xdsOptionsFromUrl(source: string | URL): XdsOptions {
     mode: value('mode') as XdsOptions['mode'],
     protocol: value('protocol') as XdsOptions['protocol'],
     listenerName: value('listener-name'),
+    serverListenerName: value('server-listener-name'),
     snapshot: value('snapshot'),
     name: value('name'),
   });

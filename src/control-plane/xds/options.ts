@@ -59,6 +59,12 @@ export interface XdsOptions {
    * `host`. `proxyless` only.
    */
   readonly listenerName?: string;
+  /**
+   * Name of the listener of a port that this process listens on, in which `%s` stands for `address:port` (gRFC A36:
+   * `grpc/server?xds.resource.listening_address=%s`). Default: that of the bootstrap, else the server is not asked about the way in.
+   * `proxyless` only.
+   */
+  readonly serverListenerName?: string;
   /** How long a connected server may take to send what was asked for, until that counts as not there. Default 15 000 (Envoy, gRPC). */
   readonly resourceTimeoutMs?: number;
   /** Largest response. Default 67 108 864: 64 MiB. */
@@ -114,6 +120,10 @@ const rules: { readonly [K in keyof Required<XdsOptions>]: Rule } = {
   listenerName: {
     isValid: (value) => typeof value === 'string' && value.includes('%s'),
     expected: 'a text with %s in it, which stands for host:port',
+  },
+  serverListenerName: {
+    isValid: (value) => typeof value === 'string' && value.includes('%s'),
+    expected: 'a text with %s in it, which stands for address:port',
   },
   resourceTimeoutMs: milliseconds(1),
   maxMessageBytes: {

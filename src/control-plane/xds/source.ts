@@ -9,7 +9,7 @@
  * by leaving it out of "this is all there is" goes, as in Envoy; that all of it is gone at once is taken for a mistake of the server
  * (gRFC A88) unless `failOnDataErrors`. While the stream is down, what was delivered stays in force.
  */
-import type { ControlPlane, ControlPlaneContext, Demand, IdentitySource } from '../../model/contracts.ts';
+import type { ControlPlane, ControlPlaneContext, Demand, IdentitySource, ListenedPort } from '../../model/contracts.ts';
 import type { ClusterConfig } from '../../model/cluster.ts';
 import type { SecretRef } from '../../model/tls.ts';
 import type { Surroundings } from './translate/format.ts';
@@ -40,6 +40,8 @@ export interface XdsSourceOptions {
   readonly client: AdsClient | ((context: ControlPlaneContext) => AdsClient);
   /** Names of the listener of an authority, the first one first. Default `host:port`, then `host`. `proxyless` only. */
   readonly listenerNames?: (authority: Authority) => readonly string[];
+  /** Name of the listener of a port that is listened on (gRFC A36). Left out: nothing is asked for. `proxyless` only. */
+  readonly serverListenerName?: (at: ListenedPort) => string;
   /** Domains that a short host is completed by to find the route table of a listener that is bound to an address. `sidecar` only. */
   readonly searchDomains?: readonly string[];
   /** Secrets that another part delivers: they are not subscribed to. */
@@ -72,8 +74,16 @@ export function createXdsSource(options: XdsSourceOptions): ControlPlane {
   const secrets = new SecretDelivery((name) => (options.localSecrets?.has(name) === true ? name : `${options.name}/${name}`));
   let live: LiveSource | undefined;
   const early: { readonly want: Demand; readonly until: AbortSignal }[] = [];
+  const listened: { readonly at: ListenedPort; readonly until: AbortSignal }[] = [];
   return {
     name: options.name,
+    get guardsInbound() {
+      return live?.guardsInbound ?? (options.mode === 'sidecar' || options.serverListenerName !== undefined);
+    },
+    listening(at, until) {
+      if (live === undefined) listened.push({ at, until });
+      else live.listening(at, until);
+    },
     remoteAddresses: { allowLoopback: options.allowLoopback ?? true },
     identity: secrets.source(options.name),
     async run(context) {
@@ -81,6 +91,7 @@ export function createXdsSource(options: XdsSourceOptions): ControlPlane {
       const source = new LiveSource(options, context, secrets);
       live = source;
       for (const { want, until } of early.splice(0)) source.demand(want, until);
+      for (const { at, until } of listened.splice(0)) source.listening(at, until);
       const client = typeof options.client === 'function' ? options.client(context) : options.client;
       await Promise.all([source.run(client), secrets.runAlso(options.identities?.(context) ?? [], context.signal)]);
     },

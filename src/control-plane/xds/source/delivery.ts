@@ -2,7 +2,7 @@
  * From what is kept to what is in force: finds what the demands need, subscribes to it, builds it and applies what is not in force
  * yet. One run at a time; what changes meanwhile makes another one follow. Endpoints alone take a short way, since they change most.
  */
-import type { ControlPlaneContext, Demand } from '../../../model/contracts.ts';
+import type { ControlPlaneContext, Demand, ListenedPort } from '../../../model/contracts.ts';
 import type { Resource } from '../../../model/snapshot.ts';
 import { withFallbacks, withUsedSubsets } from '../translate/link-subsets.ts';
 import type { ReadOptions } from '../translate/received.ts';
@@ -25,6 +25,7 @@ import { ClusterReader, clustersOfTables, type EndpointsReader, type WantedClust
 import { findRoutes, type ServedNow, type WantedRoutes } from './wanted-routes.ts';
 import { WantedSecrets } from './wanted-secrets.ts';
 import { Wants } from './wants.ts';
+import { clustersOfWaysIn, WaysIn } from './ways-in.ts';
 import { whyNoCluster } from './why-no-cluster.ts';
 
 /** What delivering needs. */
@@ -59,6 +60,7 @@ export class Delivery {
   private readonly clusters: ClusterReader;
   private readonly loads: LoadWatch;
   private readonly wants = new Wants();
+  private readonly waysIn: WaysIn;
   private readonly served: ServedNow = new WeakMap();
   private routes: WantedRoutes = noRoutes;
   /** Clusters in force or on the way, with their endpoints' names. */
@@ -71,6 +73,8 @@ export class Delivery {
   private readonly needed: NeededNames;
   private readonly wantedSecrets: WantedSecrets;
   private listenersInUse: ReadonlySet<string> = new Set();
+  /** Route tables that ways out and ways in need. */
+  private tableNames: ReadonlySet<string> = new Set();
   private isStarted = false;
   private isAllDirty = false;
   /** Clusters that were set since it was told last what is absent. */
@@ -84,6 +88,7 @@ export class Delivery {
     this.clusters = new ClusterReader(parts.kept.cluster, parts.read);
     const { options, absences, listeners, kept } = parts;
     this.inForce = new InForce(parts.context, kept);
+    this.waysIn = new WaysIn(absences);
     this.needed = new NeededNames(parts);
     this.wantedSecrets = new WantedSecrets(parts);
     this.loads = new LoadWatch(options.loadReports, parts.context, parts.status);
@@ -117,6 +122,30 @@ export class Delivery {
     changed();
   }
 
+  /** A port is listened on, until the signal aborts. */
+  listening(at: ListenedPort, until: AbortSignal): void {
+    const name = this.parts.options.serverListenerName?.(at);
+    if (name === undefined || until.aborted) return;
+    const changed = (): void => {
+      this.isAllDirty = true;
+      void this.flush();
+    };
+    this.waysIn.add(name, until, changed);
+    changed();
+  }
+
+  /** Whether a listener of this name was asked for as a way in. */
+  isListenedOn(name: string): boolean {
+    return this.waysIn.has(name);
+  }
+
+  /** Whether what may come in is this source's business: a server that has told all of its listeners and no way in says nothing of it. */
+  get guardsInbound(): boolean {
+    const { options, listeners } = this.parts;
+    if (options.mode === 'proxyless') return options.serverListenerName !== undefined;
+    return !listeners.isComplete || listeners.inbound().length > 0;
+  }
+
   /** What an answer waits for. */
   awaits(want: Demand): string | undefined {
     if (want.kind === 'authority') {
@@ -134,6 +163,7 @@ export class Delivery {
   /** What there is of a resource changed. */
   changed(kind: KeptKind, name: string): void {
     if (kind === 'extension') this.parts.listeners.extensionChanged(name);
+    if (kind === 'route-table') this.parts.listeners.tableChanged(name);
     if (kind === 'endpoints' && this.inForce.has({ kind, name })) this.dirtyEndpoints.add(name);
     else if (kind !== 'cluster' || this.isOfInterest(name)) this.isAllDirty = true;
   }
@@ -160,7 +190,7 @@ export class Delivery {
   }
 
   private inUse(): Iterable<ResourceInUse> {
-    const now = { listenerNames: this.listenersInUse, tableNames: this.routes.tableNames, clusters: this.wanted };
+    const now = { listenerNames: this.listenersInUse, tableNames: this.tableNames, clusters: this.wanted };
     return resourcesInUse(now, this.parts);
   }
 
@@ -214,14 +244,19 @@ export class Delivery {
     const { finding, tables, served: now } = this;
     this.isFinding = true;
     this.routes = await findRoutes(this.wants.authorities(), { finding, listeners, tables, now, last: this.routes }, pace);
-    const inbound = options.mode === 'sidecar' ? listeners.inbound() : [];
+    const inbound = options.mode === 'sidecar' ? listeners.inbound() : this.waysIn.names();
     const used = new Set([...this.routes.used, ...inbound]);
     listeners.retain(used);
     this.listenersInUse = used;
     const reads = [...used].flatMap((name) => listeners.read(name) ?? []);
 
     const outbound = [...this.routes.listeners.values()];
-    const asked = new Set([...this.wants.clusters(), ...clustersOfTables(outbound.map(({ routes }) => routes))]);
+    const waysIn = this.waysIn.ready(reads.flatMap((read) => read.inbound));
+    const asked = new Set([
+      ...this.wants.clusters(),
+      ...clustersOfTables(outbound.map(({ routes }) => routes)),
+      ...clustersOfWaysIn(waysIn),
+    ]);
     const { clusters, missing } = await this.clusters.closure(asked, pace);
     this.clusters.retain(clusters);
     this.wanted = clusters;
@@ -231,9 +266,10 @@ export class Delivery {
 
     const endpointsNames = new Set([...clusters.values()].flatMap(({ read }) => read.endpointsName ?? []));
     endpoints.retain(endpointsNames);
-    this.needed.set('route-table', this.routes.tableNames);
+    this.tableNames = new Set([...this.routes.tableNames, ...reads.flatMap(({ inboundTableNames }) => inboundTableNames)]);
+    this.needed.set('route-table', this.tableNames);
     if (options.mode === 'proxyless') {
-      this.needed.set('listener', this.routes.listenerNames);
+      this.needed.set('listener', new Set([...this.routes.listenerNames, ...inbound]));
       this.needed.set('cluster', new Set([...clusters.keys(), ...missing]));
     }
     this.needed.set('endpoints', endpointsNames);
@@ -263,7 +299,7 @@ export class Delivery {
         const value = routes === listener.routes ? listener : { ...listener, routes };
         return { kind: 'listener', name: value.name, value };
       }),
-      ...reads.flatMap((read) => read.inbound.map((way): Resource => ({ kind: 'listener', name: way.name, value: way }))),
+      ...waysIn.map((way): Resource => ({ kind: 'listener', name: way.name, value: way })),
     ];
 
     const { set, refused } = await this.inForce.replace(wanted, this.version);

@@ -14,6 +14,7 @@ interface Digest {
   /** Of one of raw TCP: its port. */
   readonly rawPort: number | undefined;
   readonly extensionNames: readonly string[];
+  readonly inboundTableNames: readonly string[];
 }
 
 /** What is looked up again and again. */
@@ -23,6 +24,12 @@ interface Index {
   readonly inbound: readonly string[];
   readonly catchAll: { readonly resource: string; readonly cluster: string } | undefined;
   readonly raw: ReadonlyMap<number, string>;
+}
+
+/** A listener that is kept, and names what is delivered apart. */
+export interface NamingListener {
+  readonly name: string;
+  readonly bytes: Uint8Array;
 }
 
 /** A way out through a listener. */
@@ -109,11 +116,25 @@ export class Listeners {
     for (const [name, { extensionNames }] of this.digests) if (extensionNames.includes(extension)) this.reads.delete(name);
   }
 
+  /** A route table changed: the ways in that name it are read anew, since it is a part of their chains. */
+  tableChanged(table: string): void {
+    for (const [name, { inboundTableNames }] of this.digests) if (inboundTableNames.includes(table)) this.reads.delete(name);
+  }
+
   /** Those that name a filter that is delivered apart. */
-  naming(extension: string): readonly { readonly name: string; readonly bytes: Uint8Array }[] {
-    const found: { name: string; bytes: Uint8Array }[] = [];
-    for (const [name, { extensionNames, bytes }] of this.digests)
-      if (extensionNames.includes(extension) && this.kept.bytesOf(name) === bytes) found.push({ name, bytes });
+  naming(extension: string): readonly NamingListener[] {
+    return this.those(({ extensionNames }) => extensionNames.includes(extension));
+  }
+
+  /** The ways in that name a route table. */
+  namingTable(table: string): readonly NamingListener[] {
+    return this.those(({ inboundTableNames }) => inboundTableNames.includes(table));
+  }
+
+  private those(test: (digest: Digest) => boolean): readonly NamingListener[] {
+    const found: NamingListener[] = [];
+    for (const [name, digest] of this.digests)
+      if (test(digest) && this.kept.bytesOf(name) === digest.bytes) found.push({ name, bytes: digest.bytes });
     return found;
   }
 
@@ -160,7 +181,8 @@ export class Listeners {
   }
 }
 
-function digestOf(bytes: Uint8Array, { outbound, inbound, extensionNames, catchAllCluster, rawPort }: ReadListener): Digest {
+function digestOf(bytes: Uint8Array, read: ReadListener): Digest {
+  const { outbound, inbound, extensionNames, inboundTableNames, catchAllCluster, rawPort } = read;
   return {
     bytes,
     addresses: boundAddresses(bytes),
@@ -169,5 +191,6 @@ function digestOf(bytes: Uint8Array, { outbound, inbound, extensionNames, catchA
     catchAll: catchAllCluster,
     rawPort,
     extensionNames,
+    inboundTableNames,
   };
 }

@@ -1,5 +1,5 @@
 /** The running source: what is wanted, what is kept, and what of it is in force. */
-import type { ControlPlaneContext, ControlPlaneStatus, Demand, SourceFindings } from '../../../model/contracts.ts';
+import type { ControlPlaneContext, ControlPlaneStatus, Demand, ListenedPort, SourceFindings } from '../../../model/contracts.ts';
 import type { AdsClient, AdsListener, AdsResponse, RefusedResource, TypeUrl } from '../client/contract.ts';
 import type { ReadOptions } from '../translate/received.ts';
 import type { XdsSourceOptions } from '../source.ts';
@@ -44,6 +44,8 @@ export class LiveSource implements AdsListener {
         const bytes = kept.extension.bytesOf(name);
         return bytes && extensionFrom(name, bytes, findings);
       },
+      inboundTable: (name) => kept['route-table'].bytesOf(name),
+      isInboundName: (name) => this.delivery.isListenedOn(name),
       ...(options.surroundings !== undefined && { surroundings: options.surroundings }),
       adaptCluster: adaptationOf(options),
       secretName: secrets.named,
@@ -95,6 +97,15 @@ export class LiveSource implements AdsListener {
 
   awaits(want: Demand): string | undefined {
     return this.delivery.awaits(want);
+  }
+
+  listening(at: ListenedPort, until: AbortSignal): void {
+    this.delivery.listening(at, until);
+  }
+
+  /** Whether a port that it has said nothing about is one that it has yet to speak of. */
+  get guardsInbound(): boolean {
+    return this.delivery.guardsInbound;
   }
 
   async onResponse(response: AdsResponse): Promise<readonly RefusedResource[]> {

@@ -6,7 +6,7 @@ import type { ConfigSink, Problem } from '../../../model/contracts.ts';
 import type { AdsResponse, ReceivedResource, RefusedResource } from '../client/contract.ts';
 import { readSecret, type ReadOptions } from '../translate/received.ts';
 import type { Finding } from '../translate/message.ts';
-import { checkExtension, type JudgedListener } from './check-extension.ts';
+import { checkExtension, checkInboundTable, type JudgedListener } from './check-extension.ts';
 import { ClusterVerdicts } from './cluster-verdicts.ts';
 import { checkCluster, checkEndpoints, checkListener, checkRouteTable, type CheckTools } from './check-resource.ts';
 import { hashOf, keyOf, type Judgement, type Kept, type KeptKind, type KeptResources } from './kept-resources.ts';
@@ -171,6 +171,11 @@ export class Receiver {
         };
       }
       case 'route-table': {
+        const naming = this.parts.listeners.namingTable(name);
+        if (naming.length > 0) {
+          const { listeners, ...judgement } = await checkInboundTable(name, bytes, naming, tools);
+          return { ...judgement, inListeners: listeners };
+        }
         const last = entry?.bytes === undefined ? undefined : { bytes: entry.bytes, parts: entry.parts };
         return checkRouteTable(name, bytes, tools, last);
       }

@@ -34,6 +34,10 @@ export interface ReadOptions {
   readonly mode: 'sidecar' | 'proxyless';
   /** Configuration of a filter that is delivered apart (ECDS), whose findings are those of the listener; undefined while it is not there. */
   readonly extension?: (name: string, findings: Findings) => Message | undefined;
+  /** Bytes of a route configuration that a way in names; undefined while they are not there. */
+  readonly inboundTable?: (name: string) => Uint8Array | undefined;
+  /** Whether a listener was asked for as a way in, by its name. Default: what it says of itself decides. */
+  readonly isInboundName?: (name: string) => boolean;
   /** The last word of a preset on a cluster. */
   readonly adaptCluster?: (cluster: ClusterConfig) => ClusterConfig;
   /** The name by which the mesh knows a secret that the server names. Default: the same. */
@@ -46,8 +50,10 @@ export interface ReadListener {
   readonly outbound: readonly OutboundListenerConfig[];
   /** One for each port of the app that the listener serves. */
   readonly inbound: readonly InboundListenerConfig[];
-  /** Route configurations that it names. */
+  /** Route configurations that its ways out name, and those of its ways in that are not there. */
   readonly routeNames: readonly string[];
+  /** Route configurations that its ways in name, there or not. */
+  readonly inboundTableNames: readonly string[];
   /** Configurations of filters that it names (ECDS). */
   readonly extensionNames: readonly string[];
   /** Of a listener for all connections that no other one takes (`use_original_dst`): the cluster that these go to. */
@@ -72,13 +78,21 @@ export function readListener(bytes: Uint8Array, options: ReadOptions): ReadListe
   };
   let inbound: readonly InboundListenerConfig[] = [];
   let out: OutboundReading = { listeners: [], extensionNames: [] };
-  if (message !== undefined && isInbound(message)) {
+  const inboundTables = new Map<string, Message | undefined>();
+  const routeTable = (name: string): Message | undefined => {
+    if (!inboundTables.has(name)) {
+      const table = options.inboundTable?.(name);
+      inboundTables.set(name, table && routeTableMessage(name, table, findings));
+    }
+    return inboundTables.get(name);
+  };
+  if (message !== undefined && (isInbound(message) || options.isInboundName?.(message.text('name') ?? '') === true)) {
     const wanted = new Set<string>();
     const asked = (name: string): Message | undefined => {
       wanted.add(name);
       return extension(name);
     };
-    inbound = inboundListenersFrom(message, { tls, extension: asked, ...(surroundings && { surroundings }) });
+    inbound = inboundListenersFrom(message, { tls, extension: asked, routeTable, ...(surroundings && { surroundings }) });
     out = { listeners: [], extensionNames: [...wanted] };
   } else if (message !== undefined) {
     out = outboundListenersFrom(message, {
@@ -97,12 +111,22 @@ export function readListener(bytes: Uint8Array, options: ReadOptions): ReadListe
     routeNames: [...outbound, ...(isGood ? inbound.flatMap(({ filterChains }) => filterChains) : [])].flatMap(({ routes }) =>
       typeof routes === 'string' ? [routes] : [],
     ),
+    inboundTableNames: isGood ? [...inboundTables.keys()] : [],
     extensionNames: isGood ? out.extensionNames : [],
     ...(out.catchAllCluster !== undefined && { catchAllCluster: out.catchAllCluster }),
     ...(out.rawPort !== undefined && { rawPort: out.rawPort }),
     secrets: isGood ? tls.secrets : [],
     secretNames: isGood ? tls.names : [],
   };
+}
+
+/** Where what is found in a table stands, when it is read as a part of a way in. */
+export function placeOfTable(name: string): string {
+  return `route table ${JSON.stringify(name)}`;
+}
+
+function routeTableMessage(name: string, bytes: Uint8Array, findings: Findings): Message | undefined {
+  return messageFromWire(bytes, 'envoy.config.route.v3.RouteConfiguration', placeOfTable(name), findings);
 }
 
 /** A route configuration. */

@@ -14,6 +14,8 @@ import { streamIdleMsOf } from '../stream-idle-timeout.ts';
 export interface ManagerOptions {
   readonly surroundings: Surroundings;
   readonly extension: ((name: string) => Message | undefined) | undefined;
+  /** Route configuration that is delivered apart (RDS); undefined while it is not there. */
+  readonly routeTable: ((name: string) => Message | undefined) | undefined;
   /** For a table that has no name. */
   readonly name: string;
 }
@@ -27,7 +29,7 @@ export function inboundManagerFrom(message: Message, options: ManagerOptions): M
   const codec = message.choice('codec_type', ['AUTO', 'HTTP1', 'HTTP2', 'HTTP3']);
   const chain = httpChainFrom(message.messages('http_filters'), options.surroundings, options.extension);
   const surroundings: Surroundings = { ...options.surroundings, filters: chain.filters, inbound: chain.perRoute };
-  const routed = routesFrom(message, chain, surroundings, options.name);
+  const routed = routesFrom(message, chain, surroundings, options);
   const telemetry = telemetryFrom(message, chain.peerMetadata);
   const forwardClientCertificate = clientCertificateFrom(message);
   const trustedHops = trustedHopsFrom(message);
@@ -70,7 +72,7 @@ interface Routed {
  * The policies of the chain hold for all of its requests, one rate limit for them together. Where a place below has a word on them they
  * go into the routes, so that it can be the last one.
  */
-function routesFrom(message: Message, chain: HttpChain, surroundings: Surroundings, name: string): Routed {
+function routesFrom(message: Message, chain: HttpChain, surroundings: Surroundings, options: ManagerOptions): Routed {
   const headers = headersOf(chain.policy.requestHeaders || undefined, chain.policy.responseHeaders || undefined);
   const kind = message.oneOf('route_config', 'rds', 'scoped_routes');
   const inner = kind === undefined ? undefined : message.message(kind);
@@ -83,10 +85,18 @@ function routesFrom(message: Message, chain: HttpChain, surroundings: Surroundin
     inner.skip('config_source');
     const table = inner.name('route_config_name');
     if (table === undefined) inner.problem('route_config_name', 'must be the name of a route configuration');
-    return { routes: table, hasFilters: false, policy: headers };
+    // What its places say of the filters is read together with these: by itself it would be rules of nobody.
+    const delivered = table === undefined ? undefined : options.routeTable?.(table);
+    return delivered === undefined
+      ? { routes: table, hasFilters: false, policy: headers }
+      : tableOf(delivered, chain, surroundings, table!, headers);
   }
-  const hasFilters = placesOf(inner).some((place) => place.has('typed_per_filter_config'));
-  const routes = routeTableFrom(inner, { name, surroundings, ...(hasFilters && { filters: chain.policy }) });
+  return tableOf(inner, chain, surroundings, options.name, headers);
+}
+
+function tableOf(message: Message, chain: HttpChain, surroundings: Surroundings, name: string, headers: RequestPolicy): Routed {
+  const hasFilters = placesOf(message).some((place) => place.has('typed_per_filter_config'));
+  const routes = routeTableFrom(message, { name, surroundings, ...(hasFilters && { filters: chain.policy }) });
   return { routes, hasFilters, policy: hasFilters ? {} : headers };
 }
 

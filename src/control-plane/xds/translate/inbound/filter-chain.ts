@@ -71,6 +71,7 @@ function networkFilters(chain: Message, name: string, options: InboundOptions): 
       manager = inboundManagerFrom(config.message, {
         surroundings: options.surroundings ?? {},
         extension: options.extension,
+        routeTable: options.routeTable,
         name: `${name} routes`,
       });
     else if (/filters\.network\.rbac\b/.test(what)) access.addRules(config.message, filter);

@@ -18,6 +18,8 @@ export interface InboundOptions {
   readonly tls: TlsSecrets;
   /** Configuration of a filter that is delivered apart (ECDS); undefined while it is not there. */
   readonly extension?: (name: string) => Message | undefined;
+  /** Route configuration that is delivered apart (RDS); undefined while it is not there. */
+  readonly routeTable?: (name: string) => Message | undefined;
 }
 
 /**
