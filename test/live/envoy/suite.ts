@@ -8,6 +8,7 @@ export const envoySuite: LiveSuite = {
     '../oracle/oracle.test.ts',
     '../oracle/generated-retries.test.ts',
     'envoy/affinity.test.ts',
+    'envoy/authorization.test.ts',
     'envoy/health-checks.test.ts',
     'envoy/token-check.test.ts',
     'envoy/zone-aware.test.ts',
