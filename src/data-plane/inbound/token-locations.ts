@@ -101,8 +101,8 @@ function push(found: FoundToken[], location: TokenLocation, value: string): void
   const start = value.indexOf(location.prefix);
   if (start === -1) return;
   const text = value.slice(start + location.prefix.length);
-  const first = text.search(tokenCharacter);
-  found.push({ text: first === -1 ? value : text.slice(first), location });
+  const first = tokenCharacter.test(text[0] ?? '') ? 0 : text.search(tokenCharacter);
+  found.push({ text: first === -1 ? value : first === 0 ? text : text.slice(first), location });
 }
 
 const tokenCharacter = /[\w.-]/;

@@ -1,4 +1,4 @@
-import type { CompactToken } from './compact-token.ts';
+import { decodeSection, type CompactToken } from './compact-token.ts';
 import { loadJose } from './jose-library.ts';
 import type { KeySet } from './key-set.ts';
 import type { TokenProblem } from './token-problem.ts';
@@ -8,6 +8,9 @@ import type { TokenProblem } from './token-problem.ts';
  * the key and the header agree on (constant time for secrets); whatever it throws means that this key did not make it.
  */
 export async function verifySignature(token: CompactToken, keys: KeySet): Promise<TokenProblem | undefined> {
+  // The library takes padding and other letters.
+  if (decodeSection(token.payload) === undefined) return 'payload-bad-base64';
+  if (decodeSection(token.signature) === undefined) return 'signature-bad-base64';
   const candidates = keys.candidates(token.kid, token.alg);
   if (candidates.length === 0) return keys.mayKnow(token.kid, token.alg) ? 'verification-failed' : 'kid-or-alg-unknown';
   const { compactVerify } = await loadJose();

@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer, request as httpRequest } from 'node:http';
+import { createServer, request as httpRequest, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
@@ -135,7 +135,7 @@ async function askEnvoy(row: TokenCase): Promise<Answer> {
     agent: false,
   });
   asked.end();
-  const [response] = (await once(asked, 'response')) as [import('node:http').IncomingMessage];
+  const [response] = (await once(asked, 'response')) as [IncomingMessage];
   const body = await text(response);
   while (!logged.has(row.name)) await new Promise((resolve) => setTimeout(resolve, 5));
   const { details, flags, claims } = logged.get(row.name)!;
