@@ -3,6 +3,8 @@ export { meshFetch } from './mesh-fetch.ts';
 export { createMesh, type Mesh } from './mesh.ts';
 export type { MeshOptions, ControlPlaneInput } from './options.ts';
 export type { Explanation, DestinationView, EndpointView } from './admin/explain.ts';
+export type { InboundServer, ListenOptions, RequestListener } from './data-plane/listen/listen-options.ts';
+export type { InboundPortStatus } from './admin/inbound-status.ts';
 export type { MeshStatus } from './admin/status.ts';
 export { MeshError, isMeshError, errorTable, type MeshErrorCode, type AttemptReport } from './base/errors.ts';
 export type { Clock, Random, Timer } from './base/runtime.ts';

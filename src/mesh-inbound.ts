@@ -2,15 +2,17 @@
  * The way in of a mesh: loaded when a program first asks for it, since most only call others. Snapshots reach it from then on, and what
  * was refused of a source that guards ports is kept from the start.
  */
+import { inboundStatus, type InboundPortStatus } from './admin/inbound-status.ts';
 import type { Clock, Random } from './base/runtime.ts';
+import { MeshError } from './base/errors.ts';
 import type { ConfigStore } from './control-plane/store.ts';
+import type { OutboundDispatcher } from './data-plane/dispatcher.ts';
 import type { Inbound } from './data-plane/inbound.ts';
 import type { InboundServer, ListenOptions, RequestListener } from './data-plane/listen/listen-options.ts';
 import type { OpenPort } from './data-plane/listen/listen.ts';
 import type { ApplyResult, ControlPlane, Problem } from './model/contracts.ts';
 import type { InboundDoor, InboundDoorOptions, InboundRefusal, InboundRequest, InboundResponse } from './model/inbound.ts';
 import type { Snapshot } from './model/snapshot.ts';
-import { MeshError } from './base/errors.ts';
 import type { IdentityStore } from './security/identity-store.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
 
@@ -20,18 +22,20 @@ export interface MeshInboundParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly telemetry: Telemetry;
+  readonly identities: IdentityStore;
   readonly planes: readonly ControlPlane[];
   readonly store: ConfigStore;
-  readonly identities: IdentityStore;
+  /** The way out, for what the way in asks of others. */
+  readonly dispatcher: () => OutboundDispatcher;
 }
 
 /** The way in of one mesh, before and after it is loaded. */
 export class MeshInbound {
   private readonly parts: MeshInboundParts;
   private readonly refused = new Map<string, readonly Problem[]>();
+  private readonly servers = new Set<OpenPort>();
   private loaded: Inbound | undefined = undefined;
   private loading: Promise<Inbound> | undefined = undefined;
-  private readonly servers = new Set<OpenPort>();
   private isClosed = false;
 
   constructor(parts: MeshInboundParts) {
@@ -76,6 +80,11 @@ export class MeshInbound {
     return server.handle;
   }
 
+  /** The ports that are open, and what holds for them. */
+  status(): readonly InboundPortStatus[] {
+    return this.loaded === undefined ? [] : inboundStatus(this.loaded);
+  }
+
   /** Closes the ports that are open, all within `limitMs`. */
   async close(limitMs: number): Promise<void> {
     this.isClosed = true;
@@ -83,13 +92,16 @@ export class MeshInbound {
   }
 
   private load(): Promise<Inbound> {
-    return (this.loading ??= import('./data-plane/inbound.ts').then(({ Inbound: Loaded }) => {
-      const { name, clock, random, telemetry, store } = this.parts;
-      const sources = {
-        guards: (source: string) => this.guards(source),
-        rejected: (source: string) => this.refused.get(source) ?? [],
-      };
-      this.loaded = new Loaded({ name, clock, random, telemetry, sources });
+    return (this.loading ??= import('./data-plane/inbound/create-inbound.ts').then(({ createInbound }) => {
+      const { store, dispatcher, ...parts } = this.parts;
+      this.loaded = createInbound({
+        ...parts,
+        sources: {
+          guards: (source) => this.guards(source),
+          rejected: (source) => this.refused.get(source) ?? [],
+        },
+        toCluster: (source, cluster) => dispatcher().toCluster(source, cluster),
+      });
       this.loaded.apply(store.snapshot());
       return this.loaded;
     }));
@@ -122,10 +134,6 @@ class LazyDoor implements InboundDoor {
   }
 }
 
-function closed(): MeshError {
-  return new MeshError('MESH_CLOSED', 'the mesh was closed; listen with another one');
-}
-
 const modes: readonly string[] = ['disabled', 'permissive', 'strict'];
 
 /** Throws a TypeError or RangeError that names the option. */
@@ -135,4 +143,8 @@ function checkDoorOptions({ port, mode, policyMissing }: InboundDoorOptions): vo
   if (mode !== undefined && !modes.includes(mode)) throw new TypeError(`mesh.inbound: "mode" must be one of ${modes.join(', ')}`);
   if (policyMissing !== undefined && policyMissing !== 'allow' && policyMissing !== 'deny')
     throw new TypeError('mesh.inbound: "policyMissing" must be "allow" or "deny"');
+}
+
+function closed(): MeshError {
+  return new MeshError('MESH_CLOSED', 'the mesh was closed; open ports before close()');
 }

@@ -138,7 +138,16 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     onStatus: statusPublisher(telemetry, stop.signal),
   });
 
-  const wayIn = new MeshInbound({ name, clock, random, telemetry, planes, store, identities });
+  const wayIn = new MeshInbound({
+    name,
+    clock,
+    random,
+    telemetry,
+    planes,
+    store,
+    identities,
+    dispatcher: () => dispatcher,
+  });
   const config = new LiveConfig(
     {
       clock,
@@ -260,6 +269,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
         identities,
         clock,
         unusedSource: unusedSource(),
+        inbound: wayIn.status(),
         findingsOf: (source) => planes.find((plane) => plane.name === source)?.findings?.(),
       }),
     ready: () => whenReady({ planes: loaded.map(({ plane }) => plane), store, identities, clock, timeoutMs: configTimeoutMs }),

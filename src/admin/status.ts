@@ -7,6 +7,7 @@ import type { BreakerView } from '../data-plane/resilience/cluster-breaker.ts';
 import type { Forecast } from '../data-plane/resilience/failure-forecast.ts';
 import type { ClusterLimits } from '../data-plane/resilience/limits.ts';
 import type { IdentityStore } from '../security/identity-store.ts';
+import type { InboundPortStatus } from './inbound-status.ts';
 import { endpointView, type EndpointView } from './endpoint-view.ts';
 
 /** One cluster as the mesh knows it. */
@@ -59,6 +60,8 @@ export interface MeshStatus {
   readonly virtualHosts: ReturnType<LiveConfig['virtualHosts']>;
   readonly clusters: readonly ClusterStatus[];
   readonly identities: ReturnType<IdentityStore['statuses']>;
+  /** Ports that are open, and the policy of each. */
+  readonly inbound: readonly InboundPortStatus[];
   /** Fields that were received and have no effect, beside those that the control planes list themselves. */
   readonly unhonoured: ReturnType<LiveConfig['unhonoured']>;
 }
@@ -72,6 +75,7 @@ export function meshStatus(mesh: {
   clock: Clock;
   /** A source that is there and that nobody asks. */
   unusedSource: string | undefined;
+  inbound: readonly InboundPortStatus[];
   /** What a source knows and has not put in force. */
   findingsOf: (source: string) => SourceFindings | undefined;
 }): MeshStatus {
@@ -106,6 +110,7 @@ export function meshStatus(mesh: {
       })),
     })),
     identities: identities.statuses(),
+    inbound: mesh.inbound,
     unhonoured: config.unhonoured(),
   };
 }

@@ -1,57 +1,55 @@
 /**
- * THE WAY IN. A server hands a request over with `admit`; the methods stand in the order in which it travels:
+ * THE WAY IN. A server hands a request over with `admit`; the methods of this file stand in the order in which it travels:
  *
- *   connection  who is at the other end, and which chain of which listener holds: looked up once for each connection and configuration
- *   normalise   one form of path and host for everything below and for the handler               → 400
- *   span        trace and metrics: they must cover the refusals below
- *   strip       headers that only peers who are trusted may send
- *   connection  a chain that takes no such connection, or a policy that is not there yet         → 403, 503
- *   authorize   DENY, then ALLOW                                                                  → 403
- *   pass        the handler, in its context
+ *   connection   who is at the other end, and which chain of which listener holds: looked up once for each connection and configuration
+ *   normalise    one form of host and path for everything below and for the handler              → 400
+ *   span         trace and metrics: they must cover the refusals below
+ *   enter        a connection that is not wanted, a policy that is not there yet                 → 403, 503
+ *   caller       deadline, criticality, headers to hand on: read before the guard takes them off
+ *   guard        headers that contradict each other (400), or that only trusted peers may send (taken off)
+ *   route        policies of its own for some requests; decided first, as in Envoy, its answer comes last
+ *   admission    the least critical go first, before anything that costs                         → UO, OM
+ *   tokens       may wait for keys; rules below look at their claims                             → 401, 403
+ *   authorize    DENY, then CUSTOM (which waits for its authorizer, UAEX), then ALLOW             → 403
+ *   rate limit   after authorization: who may not come in takes nothing from those who may        → RL
+ *   faults, answers of the route (redirects, CORS), edits                                        → DI, FI, NR
+ *   pass         the handler, in its context
  *
  * It is straight-line and callback-driven, as the way out is: a request whose policies wait for nobody is let in before `admit` returns,
  * with no promise made. Nothing here throws; what goes wrong in the mesh itself refuses the request.
  */
-import type { Clock, Random } from '../base/runtime.ts';
 import type { InboundRefusal, InboundRequest, InboundResponse } from '../model/inbound.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { InboundRefusalReason } from '../telemetry/inbound-events.ts';
-import type { Telemetry } from '../telemetry/telemetry.ts';
+import type { AskedPolicy } from './inbound/authorizer.ts';
+import { askAuthorizers } from './inbound/ask-authorizers.ts';
 import { Connections, type KnownConnection } from './inbound/connection-of.ts';
-import { AdmittedRequest, Exchange, type Admitted } from './inbound/exchange.ts';
+import { editHead } from './inbound/edit-head.ts';
+import { AdmittedRequest } from './inbound/admitted-request.ts';
+import { Exchange, type Admitted } from './inbound/exchange.ts';
 import { InboundConfig, type InboundSources } from './inbound/inbound-config.ts';
 import type { InboundConnection } from './inbound/inbound-connection.ts';
+import type { InboundParts } from './inbound/inbound-parts.ts';
 import { InboundPort, type InboundPortOptions } from './inbound/inbound-port.ts';
+import { drawFault } from './inbound/inbound-fault.ts';
 import { withoutQuery } from './inbound/normalize-path.ts';
-import { refusal } from './inbound/refusal.ts';
-
-/** What the way in is made of. */
-export interface InboundContext {
-  /** Name of the mesh. */
-  readonly name: string;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly telemetry: Telemetry;
-  readonly sources: InboundSources;
-}
-
-const ready = refusal(200, 'ready', { details: 'inbound_ready' });
-const draining = refusal(503, 'draining', { details: 'inbound_draining', flag: 'UH' });
-const ownMistake = refusal(500, 'the request could not be looked at', { details: 'inbound_failed' });
-const callerLeft = refusal(503, '', { details: 'downstream_remote_disconnect', flag: 'DC' });
+import { routeAnswer } from './inbound/route-answers.ts';
+import * as refusals from './inbound/refusals.ts';
+import { authorityOf } from './inbound/request-authority.ts';
+import { setTarget } from './inbound/request-target.ts';
+import { runInContext } from './inbound/run-in-context.ts';
+import type { TokenOutcome } from './inbound/token-check.ts';
 
 /** The way in of one mesh. */
 export class Inbound {
-  readonly context: InboundContext;
+  readonly parts: InboundParts;
   readonly config: InboundConfig;
   private readonly connections = new Connections();
-  private readonly now: () => number;
   private readonly ports = new Set<InboundPort>();
 
-  constructor(context: InboundContext) {
-    this.context = context;
-    this.config = new InboundConfig(context, context.sources);
-    this.now = () => context.clock.now();
+  constructor(parts: InboundParts, sources: InboundSources) {
+    this.parts = parts;
+    this.config = new InboundConfig(parts, sources);
   }
 
   /** Another configuration is in force. */
@@ -61,7 +59,7 @@ export class Inbound {
 
   /** Opens a port: `number` is that of the app, whose policy holds. */
   open(number: number, options: InboundPortOptions): InboundPort {
-    const port = new InboundPort(number, options, this.config, this.context);
+    const port = new InboundPort(number, options, this.config, this.parts);
     this.ports.add(port);
     return port;
   }
@@ -76,7 +74,7 @@ export class Inbound {
     return this.ports;
   }
 
-  /** Requests whose `socket` (or HTTP/2 session) is this object come over this connection. */
+  /** Requests that come over this socket come over this connection. */
   introduce(socket: object, connection: InboundConnection): KnownConnection {
     return this.connections.introduce(socket, connection);
   }
@@ -96,7 +94,7 @@ export class Inbound {
       return;
     }
     const known = this.connections.of(request);
-    const exchange = new Exchange(request, response, known, port.policyOf(known), this.context.clock.now(), done);
+    const exchange = new Exchange(request, response, known, port.policyOf(known), this.parts.clock.now(), done);
     try {
       this.begin(exchange);
     } catch (error) {
@@ -107,18 +105,20 @@ export class Inbound {
   private begin(exchange: Exchange): void {
     const { request, policy } = exchange;
     const { port } = policy;
-    if (port.readyPath !== undefined && isProbe(exchange, port.readyPath)) {
-      exchange.answer(port.isReady ? ready : draining);
+    const target = request.url ?? '';
+    if (port.readyPath !== undefined && exchange.isRead() && withoutQuery(target) === port.readyPath) {
+      exchange.answer(port.isReady ? refusals.ready : refusals.draining);
       return;
     }
-    const target = request.url ?? '';
-    const path = exchange.chain.normalize(target);
-    exchange.path = typeof path === 'string' ? path : target;
-    exchange.pathOnly = withoutQuery(exchange.path);
+    const authority = authorityOf(request, exchange.scheme);
+    if (typeof authority === 'string') exchange.authority = authority;
+    const path = policy.chain.normalize(target);
+    exchange.setPath(typeof path === 'string' ? path : target);
     this.watch(exchange);
-    if (typeof path !== 'string') this.refuse(exchange, 'bad_path', path);
+    if (typeof authority !== 'string') this.refuse(exchange, 'bad_host', authority);
+    else if (typeof path !== 'string') this.refuse(exchange, 'bad_path', path);
     else {
-      if (path !== target) request.url = path;
+      if (path !== target) setTarget(request, path);
       this.enter(exchange);
     }
   }
@@ -126,70 +126,175 @@ export class Inbound {
   /** Begins what ends with the response: span, metrics, the count of what is under way. */
   private watch(exchange: Exchange): void {
     const { port, listener, chain } = exchange.policy;
-    exchange.span = this.context.telemetry.startServer(exchange, exchange.startMs);
+    exchange.span = this.parts.telemetry.startServer(exchange, exchange.startMs);
     exchange.span?.served(listener?.config.name ?? 'default', chain.config.name);
     port.inFlight += 1;
+    this.parts.loadMeter.started();
+    exchange.known.begin(exchange, this);
     exchange.response.once('close', () => this.over(exchange));
   }
 
   /** Whether the connection is wanted at all. */
   private enter(exchange: Exchange): void {
-    const { policy, method, pathOnly } = exchange;
-    const isOpen = policy.plaintextPaths?.has(pathOnly) === true && (method === 'GET' || method === 'HEAD');
-    if (isOpen) exchange.chain = policy.port.openChain;
+    const { policy, pathOnly } = exchange;
+    if (policy.plaintextPaths?.has(pathOnly) === true && exchange.isRead()) exchange.chain = policy.port.openChain;
     else if (policy.refused !== undefined) {
       this.refuse(exchange, policy.refused.requestReason, policy.refused.answer);
       return;
     }
-    const { refused } = exchange.chain;
-    if (refused !== undefined) this.refuse(exchange, 'internal', refused);
-    else this.authorize(exchange);
+    const { chain, request, connection } = exchange;
+    if (chain.refused !== undefined) {
+      this.refuse(exchange, 'internal', chain.refused);
+      return;
+    }
+    exchange.context = chain.callerContext(request, policy.isTrusted, exchange.startMs);
+    const bad = chain.guard(request, connection, policy.isTrusted);
+    if (bad !== undefined) this.refuse(exchange, 'bad_headers', bad);
+    else this.route(exchange);
+  }
+
+  private route(exchange: Exchange): void {
+    const { chain, request } = exchange;
+    exchange.found = chain.routes?.find(exchange, request);
+    const { admission } = chain;
+    if (admission === undefined) {
+      this.tokens(exchange);
+      return;
+    }
+    const full = admission.admit(exchange.startMs, exchange.criticality);
+    if (full !== undefined) this.refuse(exchange, 'overload', full);
+    else {
+      exchange.admittedAmong = admission.inFlight;
+      editHead(exchange, this.parts);
+      this.tokens(exchange);
+    }
+  }
+
+  private tokens(exchange: Exchange): void {
+    const { tokens } = exchange.chain;
+    if (tokens === undefined) this.authorize(exchange);
+    else tokens.check(exchange, (outcome) => this.guard(exchange, () => this.take(exchange, outcome)));
+  }
+
+  private take(exchange: Exchange, outcome: TokenOutcome): void {
+    if (exchange.isOver) return;
+    const { refusal } = outcome;
+    if (refusal !== undefined)
+      this.refuse(exchange, refusals.isTokenMissing(refusal) ? 'token_missing' : 'token_invalid', refusal);
+    else {
+      exchange.take(outcome);
+      this.authorize(exchange);
+    }
   }
 
   private authorize(exchange: Exchange): void {
-    const verdict = exchange.chain.authorizer?.check(exchange);
-    if (verdict === undefined || verdict.kind === 'allowed') this.pass(exchange);
-    else if (verdict.kind === 'denied') this.refuse(exchange, 'denied', denied(verdict.details));
-    // Nobody can be asked yet: the chain is refused as a whole before this.
-    else this.refuse(exchange, 'external_error', denied('inbound_external_authorizer_missing'));
+    const authorizer = exchange.route?.authorizer ?? exchange.chain.authorizer;
+    const verdict = authorizer?.check(exchange);
+    if (verdict === undefined || verdict.kind === 'allowed') this.limit(exchange);
+    else if (verdict.kind === 'denied') this.refuse(exchange, 'denied', refusals.denied(verdict.details));
+    else this.ask(exchange, verdict.policies);
+  }
+
+  private ask(exchange: Exchange, policies: readonly AskedPolicy[]): void {
+    exchange.isLate = true;
+    exchange.cancel = askAuthorizers(exchange, policies, (verdict) => {
+      if (exchange.isOver) return;
+      exchange.cancel = undefined;
+      if (verdict === undefined) this.guard(exchange, () => this.authorizeAnswered(exchange));
+      else this.refuse(exchange, verdict.isAnswered ? 'external_denied' : 'external_error', verdict.refusal);
+    });
+  }
+
+  /** What was asked for may have changed the request: DENY and ALLOW look at what it is now. */
+  private authorizeAnswered(exchange: Exchange): void {
+    const authorizer = exchange.route?.authorizer ?? exchange.chain.authorizer;
+    const verdict = authorizer!.checkAnswered(exchange);
+    if (verdict.kind === 'allowed') this.limit(exchange);
+    else this.refuse(exchange, 'denied', refusals.denied(verdict.kind === 'denied' ? verdict.details : 'inbound_asked_twice'));
+  }
+
+  private limit(exchange: Exchange): void {
+    const { chain, route } = exchange;
+    const limit = route?.rateLimit === undefined ? chain.rateLimit : chain.limitOf(route.rateLimit);
+    const limited = limit?.check(exchange.identity, exchange.startMs);
+    if (limited !== undefined) this.refuse(exchange, 'rate_limit', limited);
+    else this.inject(exchange);
+  }
+
+  /** Faults that were asked for. */
+  private inject(exchange: Exchange): void {
+    const config = exchange.route?.fault ?? exchange.chain.fault;
+    const fault = config && drawFault(config, exchange.view(), this.parts.random);
+    if (fault === undefined) {
+      this.answerRoute(exchange);
+      return;
+    }
+    exchange.fault = fault;
+    if (fault.delayMs === 0) this.afterDelay(exchange);
+    else {
+      const timer = this.parts.clock.setTimer(() => this.guard(exchange, () => this.afterDelay(exchange)), fault.delayMs);
+      exchange.cancel = () => timer.cancel();
+    }
+  }
+
+  private afterDelay(exchange: Exchange): void {
+    exchange.cancel = undefined;
+    const refused = exchange.fault?.refusal;
+    if (refused !== undefined) this.refuse(exchange, 'fault', refused);
+    else this.answerRoute(exchange);
+  }
+
+  /** What the route says itself, in the place of the program. */
+  private answerRoute(exchange: Exchange): void {
+    const answer = routeAnswer(exchange);
+    if (answer !== undefined) this.refuse(exchange, answer.reason, answer.refusal);
+    else {
+      exchange.route?.edit(exchange, exchange.request);
+      this.pass(exchange);
+    }
   }
 
   /** The handler has it now. */
   private pass(exchange: Exchange): void {
-    exchange.request.mesh = new AdmittedRequest(this, exchange);
-    exchange.answer(undefined);
+    const { request, context } = exchange;
+    if (context?.deadlineMs !== undefined && context.deadlineMs <= this.parts.clock.now()) {
+      this.refuse(exchange, 'deadline', refusals.tooLate);
+      return;
+    }
+    request.mesh = new AdmittedRequest(this, exchange);
+    editHead(exchange, this.parts);
+    runInContext(exchange);
   }
 
   /** The caller answers it, and the handler never sees it. */
   private refuse(exchange: Exchange, reason: InboundRefusalReason, answer: InboundRefusal): void {
     if (exchange.isDecided) return;
     exchange.span?.refused(reason, answer);
-    exchange.answer(exchange.isOver ? callerLeft : answer);
+    exchange.isRefused = true;
+    editHead(exchange, this.parts);
+    exchange.answer(answer);
   }
 
-  /** Its response is over, or its caller has left. */
-  private over(exchange: Exchange): void {
+  /** @internal Its response is over, or its caller has left. */
+  over(exchange: Exchange): void {
     if (exchange.isOver) return;
-    exchange.isOver = true;
-    exchange.policy.port.inFlight -= 1;
-    const { span, response } = exchange;
-    if (span === undefined) return;
-    const isCancelled = !response.writableEnded;
-    const status = response.headersSent ? response.statusCode : undefined;
-    span.end({ status, isCancelled, requestPrincipal: exchange.requestPrincipal }, this.now());
+    exchange.end(this.parts);
+    // Nobody reads what it gets; whoever waits for the verdict has one.
+    if (!exchange.isDecided) exchange.answer(refusals.callerLeft);
+  }
+
+  /** Takes a step later than the call that asked for it. */
+  private guard(exchange: Exchange, step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.threw(exchange, error);
+    }
   }
 
   /** A mistake of a part of the mesh lets nothing in. What the caller's `done` throws is its own. */
   private threw(exchange: Exchange, error: unknown): void {
     if (exchange.isDecided) throw error;
-    this.refuse(exchange, 'internal', ownMistake);
+    this.refuse(exchange, 'internal', refusals.ownMistake);
   }
-}
-
-function isProbe({ request, method }: Exchange, readyPath: string): boolean {
-  return (method === 'GET' || method === 'HEAD') && withoutQuery(request.url ?? '') === readyPath;
-}
-
-function denied(details: string): InboundRefusal {
-  return refusal(403, 'RBAC: access denied', { details });
 }

@@ -3,31 +3,35 @@
  * out and might have kept a request out, makes the chain refuse everything, and says which part it is.
  */
 import type { FilterChainConfig } from '../../model/listener.ts';
-import type { InboundRefusal, InboundRequest } from '../../model/inbound.ts';
+import type { InboundRefusal } from '../../model/inbound.ts';
+import type { FaultConfig, LocalRateLimitConfig } from '../../model/policy.ts';
 import type { RouteTableConfig } from '../../model/route.ts';
-import type { Telemetry } from '../../telemetry/telemetry.ts';
 import { compileSanMatcher } from '../../security/san-matcher.ts';
 import type { PeerIdentity } from '../../security/peer-identity.ts';
-import type { Clock, Random } from '../../base/runtime.ts';
-import { compileAuthorizer, type AccessListener, type Authorizer } from './authorizer.ts';
+import { InboundAdmission } from './admission.ts';
+import { compileAuthorizer, type Authorizer } from './authorizer.ts';
+import { compileCallerContext, type CallerContext } from './caller-context.ts';
 import { compileChainMatch, type ChainTest } from './choose-chain.ts';
 import { compileConnectionAuthorizer, type ConnectionAuthorizer } from './connection-authorizer.ts';
-import type { InboundConnection } from './inbound-connection.ts';
+import { createExternalAuthorizer, type ExternalAuthorizer } from './external-authorization/external-authorizer.ts';
+import { compileHeaderGuard, type HeaderGuard } from './header-guard.ts';
+import type { InboundParts } from './inbound-parts.ts';
+import type { InboundRateLimit } from './inbound-rate-limit.ts';
+import { compileInboundRoutes, type InboundRoutes } from './inbound-routes.ts';
 import { compilePathNormalizer, type PathNormalizer } from './normalize-path.ts';
 import { refusal } from './refusal.ts';
-
-/** What the parts of a chain are made with. */
-export interface ChainContext {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly telemetry: Telemetry;
-}
+import { compileRemoteAddress, type RemoteAddress } from './remote-address.ts';
+import { reportShadow } from './report-shadow.ts';
+import { createTokenCheck, type TokenCheck } from './token-check.ts';
 
 /** Where a chain stands: what its parts keep across updates is found by it. */
 export interface ChainPlace {
   readonly source: string;
+  readonly version: string;
   readonly listener: string;
-  /** A table that the chain names; undefined = it names none, or the table is not there. */
+  /** Among the chains of the listener. */
+  readonly index: number;
+  /** The table that the chain names; undefined = it names none, or the table is not there. */
   readonly table: RouteTableConfig | undefined;
 }
 
@@ -39,63 +43,130 @@ export interface CompiledChain {
   readonly config: FilterChainConfig;
   readonly place: ChainPlace;
   readonly accepts: ChainTest;
-  /** Set = every request is answered so: a part of the policy cannot be carried out. */
+  /** Set = every request is answered so: a part of the policy is not there, or cannot be carried out. */
   readonly refused: InboundRefusal | undefined;
   readonly normalize: PathNormalizer;
+  readonly guard: HeaderGuard;
+  readonly remoteAddress: RemoteAddress;
+  readonly callerContext: CallerContext;
   /** Peers that its TLS takes; undefined = all whose certificate is good. */
   readonly peers: PeerTest | undefined;
   readonly trusts: PeerTest | undefined;
   readonly connectionAuthorizer: ConnectionAuthorizer | undefined;
+  readonly admission: InboundAdmission | undefined;
+  readonly tokens: TokenCheck | undefined;
   readonly authorizer: Authorizer | undefined;
-  remoteAddress(request: InboundRequest, connection: InboundConnection): string;
+  /** By name. */
+  readonly externalAuthorizers: ReadonlyMap<string, ExternalAuthorizer>;
+  readonly rateLimit: InboundRateLimit | undefined;
+  readonly fault: FaultConfig | undefined;
+  readonly routes: InboundRoutes | undefined;
+  /** Protocols that a request may upgrade to, unless its route says it; undefined = any. */
+  readonly upgrades: readonly string[] | undefined;
+  /** The limit of a route. */
+  limitOf(config: LocalRateLimitConfig): InboundRateLimit;
 }
 
-/** Parts of a chain that can keep a request out and that nothing here carries out. */
-const withoutEffect = ['jwt', 'jwtRules', 'externalAuthorizers', 'rateLimit', 'fault', 'admission'] as const;
-
-/** Compiles a chain. Never throws. `before` is what stood in the same place: what its parts have counted goes on. */
-export function compileChain(
-  config: FilterChainConfig,
-  place: ChainPlace,
-  context: ChainContext,
-  before: CompiledChain | undefined,
-): CompiledChain {
+/** Compiles a chain. Never throws. */
+export function compileChain(config: FilterChainConfig, place: ChainPlace, parts: InboundParts): CompiledChain {
   try {
-    return compiled(config, place, context, before);
+    return compiled(config, place, parts);
   } catch (error) {
-    const open: FilterChainConfig = { name: config.name, match: {}, authorization: [] };
-    return { ...compiled(open, place, context, before), config, refused: notCarriedOut((error as Error).message) };
+    const bare: FilterChainConfig = { name: config.name, match: {}, authorization: [] };
+    return { ...compiled(bare, place, parts), config, refused: notCarriedOut((error as Error).message) };
   }
 }
 
-function compiled(
-  config: FilterChainConfig,
-  place: ChainPlace,
-  context: ChainContext,
-  _before: CompiledChain | undefined,
-): CompiledChain {
-  const missing = withoutEffect.find((part) => config[part] !== undefined);
+function compiled(config: FilterChainConfig, place: ChainPlace, parts: InboundParts): CompiledChain {
+  const { source, listener, index, version } = place;
+  const { clock, random } = parts;
+  const table = typeof config.routes === 'string' ? place.table : config.routes;
+  const at = `${source}\n${listener}\n${index}\n${config.name}`;
+  const limits = new Map<LocalRateLimitConfig, InboundRateLimit>();
+  const limitOf = (limit: LocalRateLimitConfig): InboundRateLimit => {
+    let known = limits.get(limit);
+    if (known === undefined) limits.set(limit, (known = parts.rateLimits.limitAt(`${at}\n${placeOf(limit, table)}`, limit)));
+    return known;
+  };
+  const {
+    tls,
+    trustedPeers,
+    authorization,
+    connectionAuthorization,
+    jwt,
+    jwtRules,
+    admission,
+    externalAuthorizers = [],
+  } = config;
   return {
     config,
     place,
     accepts: compileChainMatch(config.match),
-    refused: missing === undefined ? undefined : notCarriedOut(missing),
+    refused: refusedPart(config, table),
     normalize: compilePathNormalizer(config.pathNormalization),
-    peers: config.tls === undefined || config.tls.peers.length === 0 ? undefined : anyOf(config.tls.peers),
-    trusts: config.trustedPeers === undefined ? undefined : anyOf(config.trustedPeers),
-    connectionAuthorizer: config.connectionAuthorization && compileConnectionAuthorizer(config.connectionAuthorization),
-    authorizer: config.authorization.length === 0 ? undefined : compileAuthorizer(config.authorization, shadowListener(context)),
-    remoteAddress: (_request, connection) => connection.peerAddress,
+    guard: compileHeaderGuard(config, tls && (() => parts.ownNames(tls.identity))),
+    remoteAddress: compileRemoteAddress(config.trustedHops),
+    callerContext: compileCallerContext(config, () => parts.propagated()),
+    peers: tls === undefined || tls.peers.length === 0 ? undefined : anyOf(tls.peers),
+    trusts: trustedPeers === undefined ? undefined : anyOf(trustedPeers),
+    connectionAuthorizer: connectionAuthorization && compileConnectionAuthorizer(connectionAuthorization),
+    admission: admission && new InboundAdmission(admission, parts.loads.of(source, listener), parts.loopDelay, random),
+    tokens:
+      jwt === undefined && jwtRules === undefined
+        ? undefined
+        : createTokenCheck(jwt ?? [], jwtRules, { clock, keySources: parts.keysOf(source) }),
+    authorizer: authorization.length === 0 ? undefined : compileAuthorizer(authorization, reportShadow),
+    externalAuthorizers: new Map(
+      externalAuthorizers.map((each) => [
+        each.name,
+        createExternalAuthorizer(each, { clock, dispatcher: parts.toCluster(source, each.cluster) }),
+      ]),
+    ),
+    rateLimit: config.rateLimit && limitOf(config.rateLimit),
+    fault: config.fault,
+    routes:
+      table &&
+      compileInboundRoutes(table, config.policy, {
+        source,
+        version,
+        clock,
+        random,
+        compileAuthorizer: (policies) => compileAuthorizer(policies, reportShadow),
+      }),
+    upgrades: config.policy?.upgrades,
+    limitOf,
   };
+}
+
+/** Why nothing of the chain is served. */
+function refusedPart({ routes, policy }: FilterChainConfig, table: RouteTableConfig | undefined): InboundRefusal | undefined {
+  if (typeof routes === 'string' && table === undefined)
+    return refusal(503, 'this port takes no requests yet', { details: 'inbound_routes_missing', flag: 'NR' });
+  const policies = [
+    policy,
+    table?.policy,
+    ...(table?.virtualHosts ?? []).flatMap((host) => [host.policy, ...host.routes.map((route) => route.policy)]),
+  ];
+  return policies.some((each) => each?.externalAuthorization !== undefined)
+    ? notCarriedOut('routes.policy.externalAuthorization')
+    : undefined;
+}
+
+/** Where in the chain a limit is written. */
+function placeOf(limit: LocalRateLimitConfig, table: RouteTableConfig | undefined): string {
+  if (table === undefined) return '';
+  if (table.policy?.rateLimit === limit) return 'table';
+  for (const host of table.virtualHosts) {
+    if (host.policy?.rateLimit === limit) return `host ${host.name}`;
+    const position = host.routes.findIndex(({ policy }) => policy?.rateLimit === limit);
+    if (position !== -1) return `host ${host.name} ${position} ${host.routes[position]!.name}`;
+  }
+  return '';
 }
 
 function anyOf(matchers: NonNullable<FilterChainConfig['trustedPeers']>): PeerTest {
   const tests = matchers.map(compileSanMatcher);
   return (identity) => tests.some((test) => test(identity));
-}
-
-function shadowListener(_context: ChainContext): AccessListener | undefined {
-  return undefined;
 }
 
 function notCarriedOut(part: string): InboundRefusal {

@@ -1,22 +1,22 @@
 /**
  * One request that came in, from its first step to the end of its response: what the parts of its policy look at, and what they find
- * out. The handler sees {@link AdmittedRequest}, a view of it.
+ * out. The handler sees a view of it (admitted-request.ts).
  */
 import type { Criticality, RequestContext } from '../../base/request-context.ts';
-import type { Clock } from '../../base/runtime.ts';
-import type {
-  InboundPeer,
-  InboundRefusal,
-  InboundRequest,
-  InboundResponse,
-  MeshRequest,
-  VerifiedToken,
-} from '../../model/inbound.ts';
+import type { InboundRefusal, InboundRequest, InboundResponse, VerifiedToken } from '../../model/inbound.ts';
 import type { ServerSpan } from '../../telemetry/server-span.ts';
+import type { RequestView } from '../routing/request-view.ts';
 import type { AccessRequest } from './access-request.ts';
 import type { CompiledChain } from './compile-chain.ts';
 import type { KnownConnection } from './connection-of.ts';
 import type { InboundConnection } from './inbound-connection.ts';
+import type { InboundFault } from './inbound-fault.ts';
+import { isRoute, type InboundRoute } from './inbound-routes.ts';
+import type { InboundParts } from './inbound-parts.ts';
+import { withoutQuery } from './normalize-path.ts';
+import { editHeaders } from './request-headers.ts';
+import { setTarget } from './request-target.ts';
+import type { TokenOutcome } from './token-check.ts';
 import type { PolicyInForce } from './inbound-port.ts';
 
 /** Called once with the verdict. */
@@ -42,10 +42,31 @@ export class Exchange implements AccessRequest {
   tokens: readonly VerifiedToken[] = noTokens;
   span: ServerSpan | undefined = undefined;
   context: RequestContext | undefined = undefined;
+  /** Its route, or what is answered because it has none; undefined where the chain has no routes. */
+  found: InboundRoute | InboundRefusal | undefined = undefined;
+  fault: InboundFault | undefined = undefined;
+  /** Ends what is waited for. */
+  cancel: (() => void) | undefined = undefined;
+  /** For the response, beside what the program says. */
+  addedHeaders: readonly (readonly [name: string, value: string])[] | undefined = undefined;
+  /** Somebody looks at the head of the response before it is sent. */
+  hasHead = false;
+  /** When that was; 0 = not yet. */
+  headMs = 0.1;
+  /** Requests under way when it was let in, itself included; 0 = it does not count among them. */
+  admittedAmong = 0;
+  /** It was answered in the place of the program. */
+  isRefused = false;
+  /** The verdict comes later than the call that asked for it. */
+  isLate = false;
   /** The verdict was given. */
   isDecided = false;
   /** The response is over, or its caller has left. */
   isOver = false;
+  /** @internal Neighbours among the requests of the connection. */
+  next: Exchange | undefined = undefined;
+  /** @internal */
+  previous: Exchange | undefined = undefined;
 
   constructor(
     request: InboundRequest,
@@ -64,10 +85,93 @@ export class Exchange implements AccessRequest {
     this.startMs = startMs;
     this.done = done;
     this.method = request.method ?? '';
+    this.headMs = 0;
   }
 
   get scheme(): string {
     return this.connection.isTls ? 'https' : 'http';
+  }
+
+  /** The route that was found. */
+  get route(): InboundRoute | undefined {
+    return this.found !== undefined && isRoute(this.found) ? this.found : undefined;
+  }
+
+  get criticality(): Criticality {
+    return this.context?.criticality ?? 'critical';
+  }
+
+  /** Whose limits it counts in. */
+  get identity(): string | undefined {
+    const { identity } = this.connection;
+    return identity?.spiffeId ?? identity?.dnsNames[0];
+  }
+
+  /** Whether it asks for nothing to be changed. */
+  isRead(): boolean {
+    return this.method === 'GET' || this.method === 'HEAD';
+  }
+
+  /** In its normalised form. */
+  setPath(path: string): void {
+    this.path = path;
+    this.pathOnly = withoutQuery(path);
+  }
+
+  /** Values that the response gets beside those of the program. */
+  addToResponse(pairs: readonly (readonly [name: string, value: string])[]): void {
+    this.addedHeaders = this.addedHeaders === undefined ? pairs : [...this.addedHeaders, ...pairs];
+  }
+
+  /** As routing looks at it. */
+  view(): RequestView {
+    const { method, path, scheme, authority, request } = this;
+    return {
+      method,
+      path,
+      scheme,
+      authority,
+      headers: request.rawHeaders.filter((_each, index, all) => !all[index - (index % 2)]!.startsWith(':')),
+    };
+  }
+
+  /** What the verification of its tokens came to. */
+  take({ tokens, edit, path }: TokenOutcome): void {
+    this.tokens = tokens;
+    if (edit !== undefined) editHeaders(this.request, edit);
+    if (path !== undefined) this.retarget(path);
+  }
+
+  /** Gives it another path, which the handler sees too. */
+  retarget(path: string): void {
+    this.setPath(path);
+    setTarget(this.request, path);
+  }
+
+  /** Its response is over, or its caller has left: gives back what it held, and tells how it ended. */
+  end({ clock, loadMeter }: Pick<InboundParts, 'clock' | 'loadMeter'>): void {
+    this.isOver = true;
+    this.known.end(this);
+    this.policy.port.inFlight -= 1;
+    this.cancel?.();
+    this.fault?.release();
+    const now = clock.now();
+    const { response } = this;
+    const status = response.headersSent ? response.statusCode : undefined;
+    const isCancelled = status === undefined || !response.writableEnded;
+    loadMeter.ended(isCancelled ? undefined : status);
+    this.releaseAdmission(status, now);
+    this.span?.end({ status, isCancelled, requestPrincipal: this.requestPrincipal }, now);
+  }
+
+  /** The place that it took among the requests under way. */
+  private releaseAdmission(status: number | undefined, now: number): void {
+    const { admission } = this.chain;
+    if (this.admittedAmong === 0 || admission === undefined) return;
+    const deadlineMs = this.context?.deadlineMs;
+    const isLate = deadlineMs !== undefined && now >= deadlineMs;
+    const outcome = this.isRefused ? 'ignored' : (status ?? (isLate ? 'late' : 'ignored'));
+    admission.release(outcome, (this.headMs === 0 ? now : this.headMs) - this.startMs, this.admittedAmong, now);
   }
 
   get remoteAddress(): string {
@@ -85,7 +189,19 @@ export class Exchange implements AccessRequest {
   answer(refusal: InboundRefusal | undefined): void {
     if (this.isDecided) return;
     this.isDecided = true;
-    this.done(refusal);
+    if (!this.isLate) this.done(refusal);
+    else this.answerLate(refusal);
+  }
+
+  /** What `done` throws would end in a promise of the mesh: the program hears of it as of any other. */
+  private answerLate(refusal: InboundRefusal | undefined): void {
+    try {
+      this.done(refusal);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
 
   /** HTTP/1.1 and HTTP/2 say the authority each in their way; rules find it under both names, as in Envoy. */
@@ -118,62 +234,4 @@ function valuesOf(rawHeaders: readonly string[], name: string): string | readonl
     else (all ??= [first]).push(value);
   }
   return all ?? first;
-}
-
-/** Who lets requests in. */
-interface Doorkeeper {
-  readonly context: { readonly name: string; readonly clock: Clock };
-}
-
-/** `request.mesh`: what the handler may know. */
-export class AdmittedRequest implements MeshRequest {
-  private readonly keeper: Doorkeeper;
-  private readonly exchange: Exchange;
-
-  constructor(keeper: Doorkeeper, exchange: Exchange) {
-    this.keeper = keeper;
-    this.exchange = exchange;
-  }
-
-  /** Whether it was let in there. */
-  isOf(keeper: Doorkeeper): boolean {
-    return this.keeper === keeper;
-  }
-
-  get mesh(): string {
-    return this.keeper.context.name;
-  }
-
-  get peer(): InboundPeer {
-    return this.exchange.connection.peer;
-  }
-
-  get tokens(): readonly VerifiedToken[] {
-    return this.exchange.tokens;
-  }
-
-  get requestPrincipal(): string | undefined {
-    return this.exchange.requestPrincipal;
-  }
-
-  get path(): string {
-    return this.exchange.pathOnly;
-  }
-
-  get remoteAddress(): string {
-    return this.exchange.remoteAddress;
-  }
-
-  get isTls(): boolean {
-    return this.exchange.connection.isTls;
-  }
-
-  get criticality(): Criticality {
-    return this.exchange.context?.criticality ?? 'critical';
-  }
-
-  remainingMs(): number | undefined {
-    const deadlineMs = this.exchange.context?.deadlineMs;
-    return deadlineMs === undefined ? undefined : Math.max(0, deadlineMs - this.keeper.context.clock.now());
-  }
 }

@@ -6,7 +6,8 @@ import type { Problem } from '../../model/contracts.ts';
 import type { FilterChainConfig, InboundListenerConfig } from '../../model/listener.ts';
 import type { RouteTableConfig } from '../../model/route.ts';
 import type { Snapshot, SourceSnapshot } from '../../model/snapshot.ts';
-import { compileChain, type ChainContext, type CompiledChain } from './compile-chain.ts';
+import { compileChain, type CompiledChain } from './compile-chain.ts';
+import type { InboundParts } from './inbound-parts.ts';
 
 /** A listener with its chains ready. */
 export interface CompiledListener {
@@ -35,15 +36,15 @@ interface CompiledSource {
 
 /** The ways in that are in force. */
 export class InboundConfig {
-  private readonly context: ChainContext;
+  private readonly parts: InboundParts;
   private readonly known: InboundSources;
   private sources: readonly CompiledSource[] = [];
   private readonly listeners = new Set<() => void>();
   /** Counts the changes: whoever keeps what it found here looks again when this is another number. */
   generation = 1;
 
-  constructor(context: ChainContext, known: InboundSources) {
-    this.context = context;
+  constructor(parts: InboundParts, known: InboundSources) {
+    this.parts = parts;
     this.known = known;
   }
 
@@ -114,7 +115,9 @@ export class InboundConfig {
       // The first of two counts, as on the way out.
       if (compiled.has(port)) continue;
       const old = before?.listeners.get(port);
-      const chains = config.filterChains.map((chain, index) => this.compile(chain, config.name, source, old?.chains[index]));
+      const chains = config.filterChains.map((chain, index) =>
+        this.compile(chain, config.name, index, source, old?.chains[index]),
+      );
       compiled.set(port, { config, source: source.source, version: source.version, chains });
     }
     return compiled;
@@ -123,13 +126,13 @@ export class InboundConfig {
   private compile(
     chain: FilterChainConfig,
     listener: string,
-    { source, routeTables }: SourceSnapshot,
+    index: number,
+    { source, version, routeTables }: SourceSnapshot,
     before: CompiledChain | undefined,
   ): CompiledChain {
     const table = namedTable(chain, routeTables);
     if (before !== undefined && before.config === chain && before.place.table === table) return before;
-    const isSamePlace = before?.place.listener === listener && before.config.name === chain.name;
-    return compileChain(chain, { source, listener, table }, this.context, isSamePlace ? before : undefined);
+    return compileChain(chain, { source, version, listener, index, table }, this.parts);
   }
 }
 

@@ -6,9 +6,10 @@ import type { InboundDoorOptions, InboundRefusal } from '../../model/inbound.ts'
 import type { InboundListenerConfig } from '../../model/listener.ts';
 import type { ConnectionRefusalReason, InboundRefusalReason } from '../../telemetry/inbound-events.ts';
 import { chooseChain } from './choose-chain.ts';
-import { compileChain, type ChainContext, type CompiledChain } from './compile-chain.ts';
+import { compileChain, type CompiledChain } from './compile-chain.ts';
 import type { KnownConnection } from './connection-of.ts';
 import type { CompiledListener, InboundConfig } from './inbound-config.ts';
+import type { InboundParts } from './inbound-parts.ts';
 import { refusal } from './refusal.ts';
 
 /** How strict a port is. */
@@ -115,13 +116,13 @@ export class InboundPort {
   private known: PortPolicy | undefined = undefined;
   private knownGeneration = 0;
 
-  constructor(number: number, options: InboundPortOptions, config: InboundConfig, context: ChainContext) {
+  constructor(number: number, options: InboundPortOptions, config: InboundConfig, parts: InboundParts) {
     this.number = number;
     this.options = options;
     this.readyPath = options.readyPath;
     this.config = config;
-    const place = { source: '', listener: '', table: undefined };
-    this.open = compileChain({ name: 'default', match: {}, authorization: [] }, place, context, undefined);
+    const place = { source: '', version: '', listener: '', index: 0, table: undefined };
+    this.open = compileChain({ name: 'default', match: {}, authorization: [] }, place, parts);
   }
 
   /** Of the configuration that is in force. */

@@ -1,0 +1,57 @@
+import type { Dispatcher } from 'undici';
+import { LoopDelay } from '../../base/loop-delay.ts';
+import type { Clock, Random } from '../../base/runtime.ts';
+import type { IdentityStore } from '../../security/identity-store.ts';
+import { KeySources } from '../../security/jwt/key-source.ts';
+import type { Telemetry } from '../../telemetry/telemetry.ts';
+import { Inbound } from '../inbound.ts';
+import { ListenerLoads } from './admission.ts';
+import { createFetchKeys } from './fetch-keys.ts';
+import type { InboundSources } from './inbound-config.ts';
+import { InboundRateLimits } from './inbound-rate-limit.ts';
+import { LoadMeter } from './load-report.ts';
+
+/** What a mesh gives to its way in. */
+export interface InboundMesh {
+  /** Name of the mesh. */
+  readonly name: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly telemetry: Telemetry;
+  readonly identities: IdentityStore;
+  readonly sources: InboundSources;
+  /** The way to a cluster of a source. */
+  readonly toCluster: (source: string, cluster: string) => Dispatcher;
+}
+
+/** Makes the way in of a mesh, without a configuration yet. */
+export function createInbound({ name, clock, random, telemetry, identities, sources, toCluster }: InboundMesh): Inbound {
+  const keys = new Map<string, KeySources>();
+  return new Inbound(
+    {
+      name,
+      clock,
+      random,
+      telemetry,
+      rateLimits: new InboundRateLimits(),
+      loads: new ListenerLoads(),
+      loopDelay: new LoopDelay(clock),
+      loadMeter: new LoadMeter(clock),
+      toCluster,
+      keysOf(source) {
+        let known = keys.get(source);
+        if (known === undefined) {
+          known = new KeySources({ clock, random, fetchKeys: createFetchKeys((cluster) => toCluster(source, cluster)) });
+          keys.set(source, known);
+        }
+        return known;
+      },
+      ownNames(identity) {
+        const { spiffeId } = identities.svid(identity) ?? {};
+        return spiffeId === undefined ? [] : [spiffeId];
+      },
+      propagated: () => telemetry.propagatedHeaders(),
+    },
+    sources,
+  );
+}
