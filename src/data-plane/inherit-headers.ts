@@ -14,7 +14,7 @@ export interface Heir {
   options: DispatchOptions;
   /** Set = `options` have headers that were inherited; and what they were before. */
   asked: DispatchOptions | undefined;
-  readonly entry: OriginEntry | undefined;
+  entry: OriginEntry | undefined;
 }
 
 /** What no request can carry; undici would refuse the whole of it. */

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { currentRequest, type RequestContext } from '../../../src/base/request-context.ts';
-import { criticalityFrom, remainingMs, requestContextFrom, withRequestContext } from '../../../src/data-plane/inherit.ts';
+import {
+  criticalityFrom,
+  remainingMs,
+  requestContextFrom,
+  withoutRequestContext,
+  withRequestContext,
+} from '../../../src/data-plane/inherit.ts';
 
 describe('requestContextFrom', () => {
   const rows: readonly {
@@ -88,6 +94,24 @@ describe('withRequestContext', () => {
       withRequestContext({ isTrusted: true, deadlineMs: 300, criticality: 'critical' }, () => {
         assert.deepEqual(currentRequest(), { isTrusted: true, deadlineMs: 300, criticality: 'critical' });
       });
+    });
+  });
+});
+
+describe('withoutRequestContext', () => {
+  it('ends what is inherited for its work, and for what that starts', async () => {
+    assert.equal(
+      withoutRequestContext(() => 'works outside of a request too'),
+      'works outside of a request too',
+    );
+    await withRequestContext({ isTrusted: true, deadlineMs: 500 }, async () => {
+      const later = withoutRequestContext(async () => {
+        assert.equal(currentRequest(), undefined);
+        await Promise.resolve();
+        return currentRequest();
+      });
+      assert.equal(await later, undefined);
+      assert.equal(currentRequest()?.deadlineMs, 500);
     });
   });
 });

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { compileCallerContext, type CallerContextConfig } from '../../../../src/data-plane/inbound/caller-context.ts';
+import type { RequestContext } from '../../../../src/base/request-context.ts';
+import { nodeRequest } from '../../../support/node-request.ts';
+
+const trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+
+function contextOf(
+  rawHeaders: readonly string[],
+  {
+    chain = {},
+    isTrusted = false,
+    propagated = [],
+  }: { chain?: CallerContextConfig; isTrusted?: boolean; propagated?: readonly string[] } = {},
+): RequestContext {
+  return compileCallerContext(chain, () => propagated)(nodeRequest(['Host', 'orders', ...rawHeaders]), isTrusted, 1000);
+}
+
+describe('what requests inherit of the one that they are made for', () => {
+  it('is the deadline of its caller, whoever that is, counted from its arrival', () => {
+    assert.equal(contextOf(['x-envoy-expected-rq-timeout-ms', '500']).deadlineMs, 1500);
+    assert.equal(contextOf(['grpc-timeout', '200m', 'X-Envoy-Expected-Rq-Timeout-Ms', '500']).deadlineMs, 1200);
+    assert.equal(contextOf(['x-envoy-attempt-count', '3']).attempt, 3);
+  });
+
+  it('is how much it matters, of trusted peers only', () => {
+    assert.equal(contextOf(['x-request-criticality', 'sheddable'], { isTrusted: true }).criticality, 'sheddable');
+    assert.deepEqual(contextOf(['x-request-criticality', 'critical-plus']), { isTrusted: false });
+  });
+
+  it('is one object for all requests that say nothing', () => {
+    const of = compileCallerContext({}, () => []);
+    const ask = (isTrusted: boolean): RequestContext => of(nodeRequest(['Host', 'orders', 'Accept', '*/*']), isTrusted, 5);
+    assert.equal(ask(false), ask(false));
+    assert.deepEqual([ask(false), ask(true)], [{ isTrusted: false }, { isTrusted: true }]);
+  });
+
+  it('are the headers that the policy names, and the identifier of the request', () => {
+    const chain = { forwardHeaders: ['X-Canary', 'x-tenant', 'x-absent'] };
+    assert.deepEqual(contextOf(['x-tenant', 'acme', 'x-canary', 'yes', 'X-Request-Id', '7', 'x-other', 'z'], { chain }).headers, [
+      ['x-canary', 'yes'],
+      ['x-tenant', 'acme'],
+      ['x-request-id', '7'],
+    ]);
+  });
+
+  it('are all values of a header', () => {
+    const chain = { forwardHeaders: ['x-canary'] };
+    assert.deepEqual(contextOf(['x-canary', 'a', 'X-Canary', 'b'], { chain }).headers, [['x-canary', 'a, b']]);
+  });
+
+  it('are no headers of one message or connection, even where they are named', () => {
+    const chain = {
+      forwardHeaders: ['content-length', 'host', 'transfer-encoding', 'connection', 'te', 'content-type', 'expect'],
+    };
+    const headers = ['Content-Length', '5', 'Connection', 'x', 'TE', 'trailers', 'Content-Type', 'a/b', 'Expect', '100-continue'];
+    assert.equal(contextOf(headers, { chain }).headers, undefined);
+  });
+
+  it('are none that a stranger could forge, even where they are named (T-SPOOF)', () => {
+    const chain = { forwardHeaders: ['x-forwarded-for', 'x-mesh-user', 'x-envoy-original-path', 'x-forwarded-client-cert'] };
+    const headers = chain.forwardHeaders.flatMap((name) => [name, 'x']);
+    assert.equal(contextOf(headers, { chain }).headers, undefined);
+    assert.deepEqual(
+      contextOf(headers, { chain, isTrusted: true }).headers?.map(([name]) => name),
+      chain.forwardHeaders,
+    );
+  });
+
+  it('are trace and baggage of the caller where no tracer reads them', () => {
+    const headers = ['traceparent', trace, 'tracestate', 'a=b', 'baggage', 'tier=gold'];
+    const names = (options: Parameters<typeof contextOf>[1]): readonly string[] | undefined =>
+      contextOf(headers, options).headers?.map(([name]) => name);
+    assert.deepEqual(names({ isTrusted: true }), ['traceparent', 'tracestate', 'baggage']);
+    assert.deepEqual(names({}), ['traceparent', 'tracestate'], 'baggage of a stranger');
+    assert.deepEqual(names({ chain: { trustedHops: 1 } }), ['traceparent', 'tracestate', 'baggage']);
+    assert.deepEqual(names({ isTrusted: true, propagated: ['traceparent', 'tracestate'] }), ['baggage']);
+    assert.equal(names({ isTrusted: true, propagated: ['traceparent', 'tracestate', 'baggage'] }), undefined);
+  });
+
+  it('is no trace where the caller sent two', () =>
+    assert.equal(contextOf(['traceparent', trace, 'traceparent', trace, 'tracestate', 'a=b']).headers, undefined));
+});
