@@ -3,10 +3,10 @@
  *
  *   connection   who is at the other end, and which chain of which listener holds: looked up once for each connection and configuration
  *   normalise    one form of host and path for everything below and for the handler              → 400
- *   span         trace and metrics: they must cover the refusals below
- *   enter        a connection that is not wanted, a policy that is not there yet                 → 403, 503
  *   caller       deadline, criticality, headers to hand on: read before the guard takes them off
- *   guard        headers that contradict each other (400), or that only trusted peers may send (taken off)
+ *   guard        headers that contradict each other (400), or that only trusted peers may send (taken off: the span takes baggage up)
+ *   span         trace and metrics: they must cover all refusals
+ *   enter        a connection that is not wanted, a policy that is not there yet                 → 403, 503
  *   route        policies of its own for some requests; decided first, as in Envoy, its answer comes last
  *   admission    the least critical go first, before anything that costs                         → UO, OM
  *   tokens       may wait for keys; rules below look at their claims                             → 401, 403
@@ -114,9 +114,12 @@ export class Inbound {
     if (typeof authority === 'string') exchange.authority = authority;
     const path = policy.chain.normalize(target);
     exchange.setPath(typeof path === 'string' ? path : target);
+    exchange.context = policy.chain.callerContext(request, policy.isTrusted, exchange.startMs);
+    const bad = policy.chain.guard(request, exchange.connection, policy.isTrusted);
     this.watch(exchange);
     if (typeof authority !== 'string') this.refuse(exchange, 'bad_host', authority);
     else if (typeof path !== 'string') this.refuse(exchange, 'bad_path', path);
+    else if (bad !== undefined) this.refuse(exchange, 'bad_headers', bad);
     else {
       if (path !== target) setTarget(request, path);
       this.enter(exchange);
@@ -142,14 +145,8 @@ export class Inbound {
       this.refuse(exchange, policy.refused.requestReason, policy.refused.answer);
       return;
     }
-    const { chain, request, connection } = exchange;
-    if (chain.refused !== undefined) {
-      this.refuse(exchange, 'internal', chain.refused);
-      return;
-    }
-    exchange.context = chain.callerContext(request, policy.isTrusted, exchange.startMs);
-    const bad = chain.guard(request, connection, policy.isTrusted);
-    if (bad !== undefined) this.refuse(exchange, 'bad_headers', bad);
+    const { refused } = exchange.chain;
+    if (refused !== undefined) this.refuse(exchange, 'internal', refused);
     else this.route(exchange);
   }
 
