@@ -1,9 +1,10 @@
 /** One list of requests through every way to serve: the same answers from all of them. */
 import assert from 'node:assert/strict';
+import { connect, type IncomingHttpHeaders } from 'node:http2';
 import { describe, it, type TestContext } from 'node:test';
 import { createMesh } from 'meshfetch';
 import { allTo, endpointAt, staticCluster, TestControlPlane } from '../../support/cluster-plane.ts';
-import { policyOf, send, wayIn } from '../../support/inbound.ts';
+import { policyOf, send, wayIn, type Reply } from '../../support/inbound.ts';
 import { startServer } from '../../support/servers.ts';
 import { integrations } from './integrations.ts';
 
@@ -73,6 +74,7 @@ const cases: readonly Case[] = [
     body: 'x',
     status: 201,
   },
+  { name: 'a-call-that-failed-is-told-by-its-status', target: '/broken', status: 503 },
   { name: 'nothing-there', target: '/nothing', headers: key, status: 404 },
   {
     name: 'a-further-call-inherits',
@@ -99,6 +101,30 @@ const cases: readonly Case[] = [
   },
 ];
 
+/** The same with prior knowledge of HTTP/2. */
+function sendOverHttp2(
+  port: number,
+  path: string,
+  { method = 'GET', headers = {}, body }: { method?: string; headers?: Record<string, string | string[]>; body?: string } = {},
+): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const session = connect(`http://127.0.0.1:${port}`);
+    session.on('error', reject);
+    const stream = session.request({ ':method': method, ':path': path, ...headers }, { endStream: body === undefined });
+    let answered: IncomingHttpHeaders & { ':status'?: number | undefined } = {};
+    let text = '';
+    stream.setEncoding('utf8');
+    stream.on('response', (response) => (answered = response));
+    stream.on('data', (chunk: string) => (text += chunk));
+    stream.on('error', reject);
+    stream.on('end', () => {
+      session.close();
+      resolve({ status: answered[':status']!, headers: answered, body: text });
+    });
+    if (body !== undefined) stream.end(body);
+  });
+}
+
 async function surroundings(t: TestContext) {
   const further = await startServer((request, response) => {
     const { 'x-canary': canary, 'x-other': other, 'x-envoy-expected-rq-timeout-ms': leftMs } = request.headers;
@@ -117,12 +143,12 @@ async function surroundings(t: TestContext) {
   return mesh;
 }
 
-for (const [name, serve] of Object.entries(integrations))
+for (const [name, { serve, protocol }] of Object.entries(integrations))
   describe(`requests through ${name}`, () => {
     for (const { name: row, method, target, headers, body, status, says } of cases)
       it(`are answered as through every other: ${row}`, async (t) => {
         const port = await serve(t, await surroundings(t));
-        const reply = await send(port, target, {
+        const reply = await (protocol === 'h2' ? sendOverHttp2 : send)(port, target, {
           ...(method !== undefined && { method }),
           ...(headers !== undefined && { headers: { ...headers } }),
           ...(body !== undefined && { body }),

@@ -19,6 +19,8 @@ import { APP_FILTER, NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import express from 'express';
 import fastify from 'fastify';
+import { getRequestListener, type HttpBindings } from '@hono/node-server';
+import { Hono } from 'hono';
 import type { Mesh } from 'meshfetch';
 import { meshErrors, meshExpress } from 'meshfetch/express';
 import { meshErrorHandler, meshFastify } from 'meshfetch/fastify';
@@ -26,8 +28,12 @@ import { MeshExceptionFilter, MeshModule } from 'meshfetch/nestjs';
 import { meshListener } from '../../../src/integrations/node-http.ts';
 import { askFurther, askNobody, whoAsks } from './app.ts';
 
-/** A server that runs; the test closes it. */
-export type Serve = (t: TestContext, mesh: Mesh) => Promise<number>;
+/** Serves the application; resolves with its port. The test closes it. */
+export interface Integration {
+  serve(t: TestContext, mesh: Mesh): Promise<number>;
+  /** What its clients speak. */
+  readonly protocol: 'http/1.1' | 'h2';
+}
 
 async function listening(t: TestContext, listener: RequestListener): Promise<number> {
   const server = createServer(listener);
@@ -45,6 +51,11 @@ async function textOf(request: IncomingMessage): Promise<string> {
   return text;
 }
 
+/** The status that a failed call says. */
+function statusOf(call: Promise<never>): Promise<number> {
+  return call.catch((error: unknown) => (error as { cause: { status: number } }).cause.status);
+}
+
 /** The application on node:http alone. */
 export function plainApp(mesh: Mesh): RequestListener {
   return (request, response) => {
@@ -52,6 +63,7 @@ export function plainApp(mesh: Mesh): RequestListener {
     const answer = async (): Promise<{ status: number; body: string }> => {
       if (path === '/orders' && request.method === 'POST') return { status: 201, body: `made ${await textOf(request)}` };
       if (path === '/orders' || path === '/admin') return { status: 200, body: whoAsks(request) };
+      if (path === '/broken') return { status: await statusOf(askNobody(mesh)), body: '' };
       if (path === '/further') return { status: 200, body: await askFurther(mesh) };
       if (path === '/further-after-body') {
         // By events, whose listeners run in whatever context the socket is read in.
@@ -87,6 +99,20 @@ export function expressApp(mesh: Mesh, before?: express.RequestHandler): express
   app.post('/further-after-body', async (_request, response) => void response.type('text/plain').send(await askFurther(mesh)));
   app.get('/broken', () => askNobody(mesh));
   app.use(meshErrors());
+  return app;
+}
+
+/** The application on Hono. */
+export function honoApp(mesh: Mesh): Hono<{ Bindings: HttpBindings }> {
+  const app = new Hono<{ Bindings: HttpBindings }>();
+  for (const path of ['/orders', '/admin']) app.get(path, (context) => context.text(whoAsks(context.env.incoming)));
+  app.post('/orders', async (context) => context.text(`made ${await context.req.text()}`, 201));
+  app.get('/further', async (context) => context.text(await askFurther(mesh)));
+  app.post('/further-after-body', async (context) => {
+    await context.req.text();
+    return context.text(await askFurther(mesh));
+  });
+  app.get('/broken', async (context) => context.text('', (await statusOf(askNobody(mesh))) as 503));
   return app;
 }
 
@@ -165,8 +191,10 @@ export async function nestOverFastify(mesh: Mesh, isGuarded: boolean): Promise<I
   return app;
 }
 
-/** By name. */
-export const integrations: Readonly<Record<string, Serve>> = {
+type Serve = Integration['serve'];
+
+/** Servers that the program owns. */
+const owned: Readonly<Record<string, Serve>> = {
   'node-http': (t, mesh) => listening(t, meshListener(mesh, plainApp(mesh))),
   express: (t, mesh) => listening(t, expressApp(mesh, meshExpress(mesh))),
   async fastify(t, mesh) {
@@ -182,7 +210,50 @@ export const integrations: Readonly<Record<string, Serve>> = {
   async 'nest-over-fastify'(t, mesh) {
     const app = await nestOverFastify(mesh, true);
     t.after(() => app.close());
-    const { routing } = app.getHttpAdapter().getInstance() as { routing: RequestListener };
-    return listening(t, routing);
+    return listening(t, (app.getHttpAdapter().getInstance() as { routing: RequestListener }).routing);
   },
 };
+
+/** Applications that know nothing of the way in: it stands before them. */
+const applications: Readonly<Record<string, (t: TestContext, mesh: Mesh) => RequestListener | Promise<RequestListener>>> = {
+  'node-http': (_t, mesh) => plainApp(mesh),
+  express: (_t, mesh) => expressApp(mesh),
+  async fastify(t, mesh) {
+    const app = await fastifyApp(mesh, false);
+    t.after(() => app.close());
+    return (request, response) => app.routing(request, response);
+  },
+  async 'nest-over-express'(t, mesh) {
+    const app = await nestOverExpress(mesh, false);
+    t.after(() => app.close());
+    return app.getHttpAdapter().getInstance() as RequestListener;
+  },
+  async 'nest-over-fastify'(t, mesh) {
+    const app = await nestOverFastify(mesh, false);
+    t.after(() => app.close());
+    return (app.getHttpAdapter().getInstance() as { routing: RequestListener }).routing;
+  },
+  hono: (_t, mesh) => getRequestListener(honoApp(mesh).fetch) as RequestListener,
+};
+
+function listened(application: (typeof applications)[string], http2: 'bridge' | 'native'): Serve {
+  return async (t, mesh) => {
+    const server = await mesh.listen(await application(t, mesh), { port: 0, host: '127.0.0.1', http2, drainTimeoutMs: 100 });
+    t.after(() => server.close());
+    return server.port;
+  };
+}
+
+/** By name. */
+export const integrations: Readonly<Record<string, Integration>> = Object.fromEntries([
+  ...Object.entries(owned).map(([name, serve]) => [name, { serve, protocol: 'http/1.1' }] as const),
+  ...Object.entries(applications).flatMap(([name, application]) =>
+    (['http/1.1', 'h2'] as const).map(
+      (protocol) => [`mesh.listen with ${name} over ${protocol}`, { serve: listened(application, 'bridge'), protocol }] as const,
+    ),
+  ),
+  [
+    'mesh.listen with node-http over native h2',
+    { serve: listened(applications['node-http']!, 'native'), protocol: 'h2' },
+  ] as const,
+]);
