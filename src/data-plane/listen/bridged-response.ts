@@ -24,10 +24,13 @@ interface BridgedResponse extends ServerResponse {
   _writeRaw: typeof writeRaw;
   [stream]: StreamSocket;
   [isEnding]: boolean;
+  /** Of a body whose length the handler has said; NaN = it has not. */
+  [bytesLeft]: number;
 }
 
 const stream = Symbol('meshfetch.stream');
 const isEnding = Symbol('meshfetch.ending');
+const bytesLeft = Symbol('meshfetch.bytes-left');
 
 /** Node's mark that a writer waits for `drain`; without it `drain` is emitted all the same. */
 const needsDrain = Object.getOwnPropertySymbols(new OutgoingMessage()).find((symbol) => symbol.description === 'kNeedDrain') as
@@ -44,6 +47,7 @@ export function bridgedResponse(request: IncomingMessage, socket: StreamSocket):
   const response = new ServerResponse(request) as BridgedResponse;
   response[stream] = socket;
   response[isEnding] = false;
+  response[bytesLeft] = Number.NaN;
   response._storeHeader = storeHeader;
   response._writeRaw = writeRaw;
   response.end = end as never;
@@ -64,12 +68,11 @@ function storeHeader(this: BridgedResponse, _statusLine: string, given: unknown)
     break;
   }
   if (isEmpty && given !== undefined && given !== null) headers = checkedHeaders(given);
-  if (
-    headers['content-length'] === undefined &&
-    this._hasBody &&
-    !this._removedContLen &&
-    typeof this._contentLength === 'number'
-  )
+  const said = headers['content-length'];
+  if (said !== undefined) {
+    if (this.statusCode === 204) headers['content-length'] = undefined; // RFC 9110, section 8.6: never in a 204
+    this._contentLength = this[bytesLeft] = Number(said);
+  } else if (this._hasBody && !this._removedContLen && typeof this._contentLength === 'number')
     headers['content-length'] = this._contentLength;
   for (const name of connectionHeaders) if (headers[name] !== undefined) headers[name] = undefined;
   headers[':status'] = this.statusCode;
@@ -121,6 +124,7 @@ function writeRaw(
     done?.();
     return false;
   }
+  if (this[bytesLeft] >= 0 && !hasLength(this, data, encoding)) return false;
   if (this[isEnding]) {
     if (data.length === 0) socket.end(done);
     else socket.end(data, (encoding ?? undefined) as BufferEncoding, done as never);
@@ -133,6 +137,18 @@ function writeRaw(
   return socket.write(data, (encoding ?? undefined) as BufferEncoding, done as never);
 }
 
+/**
+ * A body of another length than was said makes clients give up their whole connection, with all that is on it (Node's and Envoy's do):
+ * only its own stream is reset.
+ */
+function hasLength(response: BridgedResponse, data: string | Uint8Array, encoding?: BufferEncoding | null): boolean {
+  const length = typeof data === 'string' ? Buffer.byteLength(data, encoding ?? undefined) : data.byteLength;
+  response[bytesLeft] -= length;
+  if (response[bytesLeft] === 0 || (response[bytesLeft] > 0 && !response[isEnding])) return true;
+  response[stream].destroy();
+  return false;
+}
+
 function end(this: BridgedResponse, chunk?: unknown, encoding?: unknown, callback?: Callback): ServerResponse {
   if (this.finished) return vanillaEnd.call(this, chunk, encoding, callback);
   this[isEnding] = true;
@@ -143,7 +159,10 @@ function end(this: BridgedResponse, chunk?: unknown, encoding?: unknown, callbac
     throw error;
   }
   const socket = this[stream];
-  if (!socket.writableEnded && !socket.destroyed) socket.end();
+  if (!socket.writableEnded && !socket.destroyed) {
+    if (this[bytesLeft] > 0 && this._hasBody) socket.destroy();
+    else socket.end();
+  }
   return this;
 }
 

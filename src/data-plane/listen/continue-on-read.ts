@@ -6,10 +6,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
  */
 export function continueOnRead(request: IncomingMessage, response: ServerResponse): void {
   // An own property, since frameworks replace the prototype; taken away again when it has done its work.
-  request._read = function readOn(this: IncomingMessage & { _read?: unknown }, size: number): void {
-    delete this._read;
+  request._read = function readOn(size: number): void {
+    Reflect.deleteProperty(request, '_read');
     if (!response.headersSent && !response.destroyed) response.writeContinue();
-    this._read(size);
+    request._read(size);
   };
 }
 

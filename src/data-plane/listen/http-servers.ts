@@ -91,7 +91,7 @@ export function createHttpServers(options: HttpServersOptions): HttpServers {
   });
   // Only makes requests of streams: it gets no connections.
   const native = createHttp2Server().on('request', (request, response) =>
-    begin(request as never, response as never, request.stream.session),
+    begin(request as never, response as never, request.stream.session as Tracked | undefined),
   );
   const needs: Http2Needs = { limits, deadlines, now, onBroken, onStream };
 
@@ -165,8 +165,8 @@ export function createHttpServers(options: HttpServersOptions): HttpServers {
     begin(request, response, socketBelow(request.socket));
   }
 
-  function begin(request: IncomingMessage, response: ServerResponse, carrier: object | undefined): void {
-    const connection = (carrier as Tracked | undefined)?.[connectionOf];
+  function begin(request: IncomingMessage, response: ServerResponse, carrier: Tracked | undefined): void {
+    const connection = carrier?.[connectionOf];
     if (connection === undefined) return void request.destroy();
     (response as Tracked)[connectionOf] = connection;
     // Pipelined behind the last response: it will get no answer, so that nobody may act on it.

@@ -13,8 +13,12 @@ import { socketBelow, standInFor } from '../inbound/socket-below.ts';
 /** The request which the stream carries. */
 const request = Symbol('meshfetch.request');
 
+/** The end of the body has come, and not only the end of the stream: one that is reset ends, too. */
+const isWhole = Symbol('meshfetch.whole');
+
 /** A stream of HTTP/2 that stands in for a socket. */
 export interface StreamSocket extends ServerHttp2Stream {
+  [isWhole]: boolean;
   [request]: IncomingMessage | undefined;
   /** Node's own mark: the response that this socket sends. */
   _httpMessage: ServerResponse | undefined;
@@ -27,7 +31,7 @@ function onData(this: StreamSocket, chunk: Buffer): void {
 
 function onEnd(this: StreamSocket): void {
   const message = this[request];
-  if (message === undefined) return;
+  if (message === undefined || !this[isWhole]) return;
   message.complete = true;
   message.push(null);
 }
@@ -88,6 +92,7 @@ function createPrototype(base: ServerHttp2Stream): ServerHttp2Stream {
     setNoDelay: returnThis,
     ref: returnThis,
     unref: returnThis,
+    push,
     resume,
     destroy,
   });
@@ -95,6 +100,10 @@ function createPrototype(base: ServerHttp2Stream): ServerHttp2Stream {
 
   function returnThis(this: StreamSocket): StreamSocket {
     return this;
+  }
+  function push(this: StreamSocket, chunk: unknown, encoding?: BufferEncoding): boolean {
+    if (chunk === null && !this.closed && !this.destroyed) this[isWhole] = true;
+    return base.push.call(this, chunk, encoding);
   }
   // The body is first asked for when the handler reads: until then it stays with the peer.
   function resume(this: StreamSocket): StreamSocket {
@@ -124,6 +133,7 @@ export function streamSocketOf(stream: ServerHttp2Stream): StreamSocket {
   const socket = stream as StreamSocket;
   standInFor(socketBelow(stream.session as object), socket);
   socket[request] = undefined;
+  socket[isWhole] = false;
   return socket;
 }
 
