@@ -2,6 +2,7 @@ import type { Problem } from '../model/contracts.ts';
 import type { ResourceKey, SourceSnapshot } from '../model/snapshot.ts';
 import { clusterFields, endpointsFields } from './cluster/cluster-fields.ts';
 import { reportFields, type FieldTable } from './field-support.ts';
+import { inboundListenerFields } from './inbound/inbound-fields.ts';
 import { outboundListenerFields, routeTableFields } from './routing/route-fields.ts';
 
 /** What was found in a resource; the store keeps the object of one that did not change. */
@@ -12,7 +13,7 @@ export function* unhonouredOf(source: SourceSnapshot): Generator<Problem> {
   for (const [name, listener] of source.listeners) {
     const key: ResourceKey = { kind: 'listener', name };
     if (listener.direction === 'outbound') yield* problemsOf(key, listener, outboundListenerFields);
-    else yield { key, path: 'direction', reason: 'the way in is not carried out by this version' };
+    else yield* problemsOf(key, listener, inboundListenerFields);
   }
   for (const [name, table] of source.routeTables) yield* problemsOf({ kind: 'route-table', name }, table, routeTableFields);
   for (const [name, cluster] of source.clusters) yield* problemsOf({ kind: 'cluster', name }, cluster, clusterFields);

@@ -43,6 +43,7 @@ const headings: Readonly<Record<string, string>> = {
   inboundRateLimit: 'inbound.rateLimit',
   admission: 'inbound.admission',
   cors: 'inbound.cors',
+  inboundFault: 'inbound.fault',
   pathNormalization: 'inbound.pathNormalization',
   inboundLimits: 'inbound.limits',
   proxyProtocol: 'inbound.proxyProtocol',

@@ -1,7 +1,9 @@
 /** How much a port lets in, and from where: `rateLimit`, `admission`, `limits`, `proxyProtocol` and `cors` of `inbound`. */
 import * as v from 'valibot';
 import { headerMutation } from './schema-actions.ts';
+import { abort, delay } from './schema-faults.ts';
 import { adaptive } from './schema-limits.ts';
+import { headerTests } from './schema-matches.ts';
 import { absolutePath, durationMs, flag, list, mapping, maxCount, oneOf, text, tokenName, wholeNumber } from './schema-values.ts';
 import { addressRange, identityPattern, methodPattern } from './schema-inbound-values.ts';
 
@@ -40,6 +42,26 @@ export const inboundRateLimit = v.pipe(
     ),
   }),
   v.description('Refuses what is above this rate, in this process, before the handler.'),
+);
+
+/** `inbound.fault`. */
+export const inboundFault = v.pipe(
+  mapping({
+    delay: v.exactOptional(delay),
+    abort: v.exactOptional(abort),
+    maxActive: v.pipe(
+      v.exactOptional(wholeNumber(0, maxCount)),
+      v.description('Faults that are made at the same time at most; requests beyond that get none. No bound by default.'),
+    ),
+    headers: v.pipe(v.exactOptional(headerTests), v.description('Only for requests that pass these tests.')),
+  }),
+  v.check(
+    ({ delay: slow, abort: refuse }) => slow !== undefined || refuse !== undefined,
+    'it makes no fault; set at least one of delay, abort',
+  ),
+  v.description(
+    'Makes requests slow or fail on purpose, to see what callers do then. Those that may come in, before the handler.',
+  ),
 );
 
 /** `inbound.admission`. */
@@ -145,7 +167,9 @@ export const cors = v.pipe(
     ),
     ['allowCredentials'],
   ),
-  v.description('Cross-origin requests of browsers: preflights are answered here.'),
+  v.description(
+    'Cross-origin requests of browsers: preflights are answered here, after `authorization`, whose rules must let OPTIONS pass.',
+  ),
 );
 
 const authorizerHeaders = (meaning: string) =>
@@ -155,6 +179,8 @@ function headerPattern() {
   const expected = 'a header name, with `*` at its end where any text may stand';
   return v.pipe(v.string(expected), v.regex(/^[!#$%&'+.^_`|~0-9A-Za-z-]+\*?$/, expected));
 }
+
+const ofHttp = 'it has an effect with `protocol: http` only: the answer of gRPC names the headers itself; remove it';
 
 /** An item of `inbound.externalAuthorizers`. */
 export const externalAuthorizer = v.pipe(
@@ -197,6 +223,14 @@ export const externalAuthorizer = v.pipe(
       'it has an effect with `protocol: http` only; remove it',
     ),
     ['pathPrefix'],
+  ),
+  v.forward(
+    v.check(({ protocol, takenHeaders }) => protocol === 'http' || takenHeaders === undefined, ofHttp),
+    ['takenHeaders'],
+  ),
+  v.forward(
+    v.check(({ protocol, appendedHeaders }) => protocol === 'http' || appendedHeaders === undefined, ofHttp),
+    ['appendedHeaders'],
   ),
   v.forward(
     v.check(

@@ -1,7 +1,14 @@
 /** `inbound`: what a port of this process accepts, and from whom. */
 import * as v from 'valibot';
-import { fault } from './schema-faults.ts';
-import { admission, cors, externalAuthorizer, inboundLimits, inboundRateLimit, proxyProtocol } from './schema-inbound-load.ts';
+import {
+  admission,
+  cors,
+  externalAuthorizer,
+  inboundFault,
+  inboundLimits,
+  inboundRateLimit,
+  proxyProtocol,
+} from './schema-inbound-load.ts';
 import { accessRule } from './schema-inbound-rules.ts';
 import { jwt } from './schema-inbound-tokens.ts';
 import { identityPattern, probePath } from './schema-inbound-values.ts';
@@ -77,7 +84,7 @@ const policy = mapping({
   ),
   rateLimit: v.exactOptional(inboundRateLimit),
   admission: v.exactOptional(admission),
-  fault: v.exactOptional(fault),
+  fault: v.exactOptional(inboundFault),
   cors: v.exactOptional(cors),
   plaintextPaths: v.pipe(
     v.exactOptional(list(probePath())),

@@ -20,7 +20,15 @@ import { endpoint, metadata } from './schema-endpoints.ts';
 import { abort, delay, fault, rateLimit } from './schema-faults.ts';
 import { healthCheck, healthChecks } from './schema-health-checks.ts';
 import { hedge } from './schema-hedge.ts';
-import { admission, cors, externalAuthorizer, inboundLimits, inboundRateLimit, proxyProtocol } from './schema-inbound-load.ts';
+import {
+  admission,
+  cors,
+  externalAuthorizer,
+  inboundFault,
+  inboundLimits,
+  inboundRateLimit,
+  proxyProtocol,
+} from './schema-inbound-load.ts';
 import { accessRule, condition, operation, source } from './schema-inbound-rules.ts';
 import { jwt, tokenProvider } from './schema-inbound-tokens.ts';
 import { inbound, pathNormalization } from './schema-inbound.ts';
@@ -230,6 +238,7 @@ export const namedSchemas = {
   externalAuthorizer,
   inboundRateLimit,
   admission,
+  inboundFault,
   cors,
   pathNormalization,
   inboundLimits,

@@ -3,6 +3,7 @@ import type { ExternalAuthorizerConfig } from '../../model/authorization.ts';
 import type { FilterChainConfig, InboundListenerConfig } from '../../model/listener.ts';
 import type { StringMatcher } from '../../model/match.ts';
 import type { CorsConfig, LocalRateLimitConfig, TokenBucketConfig } from '../../model/policy.ts';
+import type { RequestPolicy, RouteTableConfig } from '../../model/route.ts';
 import type { SanMatcher } from '../../model/tls.ts';
 import type { FilePath } from './file-problem.ts';
 import type { InboundFile, MeshFile } from './schema.ts';
@@ -83,7 +84,7 @@ function chainFromFile(file: InboundFile): Omit<FilterChainConfig, 'name' | 'mat
   return {
     pathNormalization: { normalize, mergeSlashes, escapedSlashes },
     ...(trustedHops !== undefined && { trustedHops }),
-    ...(file.cors !== undefined && { policy: { cors: corsFromFile(file.cors) } }),
+    ...(file.cors !== undefined && { routes: routesWith({ cors: corsFromFile(file.cors) }) }),
     ...(jwt !== undefined && tokensFromFile(jwt, file.cors !== undefined)),
     authorization: authorization.map(policyFromRule),
     ...(authorizers.length > 0 && { externalAuthorizers: authorizers }),
@@ -94,6 +95,13 @@ function chainFromFile(file: InboundFile): Omit<FilterChainConfig, 'name' | 'mat
     ...(forwardHeaders !== undefined && { forwardHeaders: forwardHeaders.map((name) => name.toLowerCase()) }),
     ...(loadReport === true && { loadReport }),
   };
+}
+
+/** One route for every request: to the program. */
+function routesWith(policy: RequestPolicy): RouteTableConfig {
+  const name = 'inbound';
+  const action = { kind: 'forward', to: [{ cluster: name, weight: 1 }] } as const;
+  return { name, virtualHosts: [{ name, domains: ['*'], routes: [{ name, match: {}, action, policy }] }] };
 }
 
 /** A name of a peer, tested against its certificate. `*` is refused for these. */

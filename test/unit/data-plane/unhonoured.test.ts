@@ -652,7 +652,7 @@ describe('what is not carried out is reported', () => {
           'out',
           { direction: 'outbound', name: 'out', routes: 't', policy: { externalAuthorization: policy.externalAuthorization } },
         ],
-        ['in', { direction: 'inbound', name: 'in', mode: 'strict', filterChains: [] }],
+        ['in', { direction: 'inbound', name: 'in', address: '192.0.2.1', mode: 'strict', filterChains: [] }],
       ]),
       routeTables: new Map([['t', { name: 't', virtualHosts: [virtualHost] }]]),
       clusters: new Map([['c', { ...cluster, name: 'c' }]]),
@@ -661,7 +661,7 @@ describe('what is not carried out is reported', () => {
     const found = [...unhonouredOf(snapshot)].map(({ key, path }) => `${key.kind} ${key.name}: ${path}`);
     for (const expected of [
       'listener out: policy.externalAuthorization',
-      'listener in: direction',
+      'listener in: address',
       'route-table t: virtualHosts[0].routes[0].policy.rateLimit.perIdentity',
       'cluster c: tls.cipherSuites',
       'endpoints e: localities[0].endpoints[0].tunnel',
