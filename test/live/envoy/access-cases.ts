@@ -58,7 +58,7 @@ export function accessCases(random: Random, policy: number, count: number): read
     method: draw(random, methods),
     target: draw(random, targets),
     host: draw(random, hosts),
-    headers: some(random, 4, () => header(random)),
+    headers: headersOf(random),
     token: draw(random, ['admin', 'user', undefined, undefined]),
   }));
 }
@@ -103,7 +103,7 @@ const targets = [
   '/a//b/',
 ];
 const values = ['admin', 'user', 'admin,user', '', '5', '50', 'Admin', 'adm'];
-const names2 = [
+const headerNames = [
   'x-role',
   'X-Role',
   'x-ROLE',
@@ -116,8 +116,18 @@ const names2 = [
   'x_role',
 ];
 
+/** Often with a second value of the first one. */
+function headersOf(random: Random): AccessCase['headers'] {
+  const headers = some(random, 4, () => header(random));
+  const [first] = headers;
+  if (first === undefined || random() < 0.6) return headers;
+  const [name, value] = first;
+  const other = name === 'Cookie' || name === 'x-forwarded-for' ? value : draw(random, values);
+  return [...headers, [draw(random, [name, name.toLowerCase()]), other]];
+}
+
 function header(random: Random): readonly [string, string] {
-  const name = draw(random, names2);
+  const name = draw(random, headerNames);
   if (name === 'Cookie') return [name, draw(random, ['a=1', 'b=2', 'a=1; b=2'])];
   if (name === 'x-forwarded-for') return [name, draw(random, ['10.0.0.1', '127.0.0.2', '10.0.0.1, 127.0.1.7'])];
   return [name, draw(random, values)];

@@ -9,7 +9,7 @@
 import assert from 'node:assert/strict';
 import { sign, generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
@@ -124,12 +124,22 @@ function listenerOf(policy: AccessPolicy, index: number, port: number, certifica
   };
 }
 
+/** Below those that systems give to whoever asks for any. */
+const firstPort = 15_000 + ((process.pid * 131) % 10_000);
+
 /** Ports that nobody has now: both sides have to know theirs before they open them. */
 async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
+  const ports: number[] = [];
+  for (let port = firstPort; ports.length < count; port++) {
+    const server = createServer().listen(port, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+    } catch {
+      continue;
+    }
+    ports.push(port);
+    await once(server.close(), 'close');
+  }
   return ports;
 }
 
@@ -185,10 +195,23 @@ function policyIn({ details }: Answer): string | undefined {
   return /^rbac_access_denied_matched_policy\[(.*)\]$/.exec(details ?? '')?.[1];
 }
 
-/** A second value of a header that a rule looks at: it may refuse what Envoy lets in. */
-function repeatsHeader({ headers }: AccessCase, found: Answer, expected: Answer): boolean {
+interface Rules {
+  readonly action: string;
+  readonly policies: Readonly<Record<string, object>>;
+}
+
+/** A rule that denies, about a header that the request has twice: it may refuse what Envoy lets in. */
+function isTwice({ policy, headers }: AccessCase, found: Answer, expected: Answer): boolean {
+  if (found.status !== 403 || expected.status !== 200) return false;
+  const filters = policies[policy]!.filters({ port: 0 }) as readonly { readonly typed_config: { readonly rules: Rules } }[];
+  const denying = filters.flatMap(({ typed_config: { rules } }) =>
+    rules.action === 'DENY' ? Object.entries(rules.policies) : [],
+  );
+  const rule = JSON.stringify(denying.find(([name]) => name.replaceAll(' ', '_') === policyIn(found))?.[1] ?? '');
   const lower = headers.map(([name]) => name.toLowerCase());
-  return found.status === 403 && expected.status === 200 && new Set(lower).size < lower.length;
+  const twice = lower.filter((name, index) => lower.indexOf(name) < index);
+  const isNegated = rule.includes('invert_match') || rule.includes('not_rule') || rule.includes('not_id');
+  return isNegated && twice.some((name) => rule.toLowerCase().includes(`"name":"${name}"`));
 }
 
 describe('access rules of Envoy and of the mesh', { skip }, () => {
@@ -247,7 +270,7 @@ describe('access rules of Envoy and of the mesh', { skip }, () => {
         if (found.status < 300) counts.allowed++;
         else if (policy === undefined) counts.before++;
         else counts[policy === 'none' ? 'byNone' : 'byPolicy']++;
-      } else if (repeatsHeader(each, found, expected)) counts.stricter++;
+      } else if (isTwice(each, found, expected)) counts.stricter++;
       else
         different.push({
           ...each,
