@@ -44,7 +44,9 @@ interface Secured {
 export class IncomingConnection {
   /** As TCP has it. */
   readonly socket: Socket;
-  /** What requests are read from: the TLS socket, where there is one. */
+  /** What is destroyed to close it: the TLS socket, as soon as there is one. */
+  top: Socket;
+  /** What requests are read from, once it is served. */
   served: Socket | undefined = undefined;
   known: KnownConnection | undefined = undefined;
   /** Trust bundle that its certificate was verified against, and when that one is over; 0 where none was shown. */
@@ -61,6 +63,7 @@ export class IncomingConnection {
 
   constructor(socket: Socket, port: ListeningPort) {
     this.socket = socket;
+    this.top = socket;
     this.port = port;
     this.directAddress = unmapped(socket.remoteAddress ?? '');
     this.peerAddress = this.directAddress;
@@ -123,11 +126,14 @@ export class IncomingConnection {
     const { port, socket } = this;
     const settings = this.tlsSettings();
     if (settings === undefined) return;
+    // A client that ends its half of TLS has left: nobody shakes hands with half of it.
+    socket.allowHalfOpen = false;
     port.tls.accept(socket, settings, this.detectTimeoutMs, (result) => {
       if (result.kind === 'refused') {
-        this.refuse(result.reason, result.detail, undefined, result.peer);
+        this.tell(result.reason, result.detail, result.peer);
         return;
       }
+      this.top = result.socket;
       const { socket: secured, certificate, identity } = result;
       this.trust = settings.trust ?? settings.identity;
       if (certificate !== undefined) this.notAfterMs = certificate.validToDate.getTime();
@@ -146,7 +152,7 @@ export class IncomingConnection {
       readFirstBytes(secured, options, (first) => {
         if (first.kind === 'h2c') this.serve(secured, 'h2', { certificate, identity });
         else if (first.kind === 'http/1.1') this.serve(secured, 'http/1.1', { certificate, identity });
-        else if (first.kind === 'refused') this.refuse(first.reason, first.detail);
+        else if (first.kind === 'refused') this.refuse(first.reason, first.detail, answerTo(first.reason));
         else secured.destroy();
       });
     });
@@ -197,23 +203,27 @@ export class IncomingConnection {
       return;
     }
     // HTTP/2 has no half of a connection: when the client has ended, nothing more can be asked.
-    if (protocol === 'h2') socket.allowHalfOpen = served.allowHalfOpen = false;
+    if (protocol === 'h2') served.allowHalfOpen = false;
     port.serve(this, served, protocol);
   }
 
   private refuse(reason: ConnectionRefusalReason, detail: string, answer?: string, peer?: string): void {
     if (this.isRefused) return;
-    this.isRefused = true;
-    const { port, socket, served, peerAddress, serverName } = this;
-    port.publishRefused({ port: port.boundPort, peerAddress, reason, detail, serverName, peer });
-    if (answer === undefined || socket.destroyed) {
-      served?.destroy();
-      socket.destroy();
+    this.tell(reason, detail, peer);
+    const { top } = this;
+    if (answer === undefined) {
+      top.destroy();
       return;
     }
     // What was sent is read and dropped: a reset would take the answer with it.
-    socket.resume();
-    socket.end(answer, () => socket.destroySoon());
+    top.resume();
+    top.end(answer, () => top.destroySoon());
+  }
+
+  private tell(reason: ConnectionRefusalReason, detail: string, peer?: string): void {
+    this.isRefused = true;
+    const { port, peerAddress, serverName } = this;
+    port.publishRefused({ port: port.boundPort, peerAddress, reason, detail, serverName, peer });
   }
 }
 

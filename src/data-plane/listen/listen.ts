@@ -103,7 +103,8 @@ export class OpenPort {
     if (cutMs < this.cutMs) {
       this.cutMs = cutMs;
       this.cutTimer?.cancel();
-      this.cutTimer = clock.setTimer(() => this.cut.resolve(), limitMs);
+      if (limitMs > 0) this.cutTimer = clock.setTimer(() => this.cut.resolve(), limitMs);
+      else this.cut.resolve();
     }
     return (this.closing ??= holdingProcess(this.drain()));
   }

@@ -99,7 +99,7 @@ export class ListeningPort {
       });
     });
     this.boundPort = this.addressInfo.port;
-    this.port = context.inbound.open(options.policyPort ?? this.boundPort, options);
+    this.port = context.inbound.open(options.policyPort ?? this.boundPort, options, this.addressInfo.address);
     this.renew();
     this.stops.push(
       context.inbound.config.onChange(() => this.renew()),
@@ -174,7 +174,7 @@ export class ListeningPort {
     this.net.close();
     for (const stop of this.stops.splice(0)) stop();
     this.reviewTimer?.cancel();
-    for (const connection of this.connections) if (connection.served === undefined) connection.socket.destroy();
+    for (const connection of this.connections) if (connection.served === undefined) connection.top.destroy();
   }
 
   /** Asks every peer to leave; resolves when all have left. */
@@ -185,10 +185,7 @@ export class ListeningPort {
   /** Cuts what is left. */
   destroy(): void {
     for (const servers of this.allServers) servers.close();
-    for (const { socket, served } of this.connections) {
-      served?.destroy();
-      socket.destroy();
-    }
+    for (const { top } of this.connections) top.destroy();
     if (this.port !== undefined) this.context.inbound.close(this.port);
   }
 

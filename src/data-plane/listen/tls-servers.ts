@@ -151,11 +151,10 @@ class PendingHandshake implements DeadlineTarget {
     this.done = done;
     // Node's own handshake timeout begins again with each byte.
     this.deadline = deadlines.arm(this, timeoutMs, clock.now());
-    socket.once('close', () => this.refuse('handshake_failed', 'the client closed the connection during the handshake'));
   }
 
   onDeadline(): void {
-    this.refuse('handshake_timeout', `the handshake did not end within ${this.timeoutMs} ms`);
+    this.refuse('handshake_timeout', `the handshake did not end within ${this.timeoutMs} ms`, this.socket);
   }
 
   secured(socket: TLSSocket, settings: ChainTls, { clock }: TlsServersContext): void {
@@ -165,10 +164,8 @@ class PendingHandshake implements DeadlineTarget {
     }
     socket.on('error', ignore);
     const judged = judgeClient(socket, this.material, settings, clock.wallNow());
-    if ('reason' in judged) {
-      this.refuse(judged.reason, judged.detail, judged.peer);
-      socket.destroy();
-    } else this.finish({ kind: 'done', socket, ...judged, trustGeneration: this.material.trustGeneration });
+    if ('reason' in judged) this.refuse(judged.reason, judged.detail, socket, judged.peer);
+    else this.finish({ kind: 'done', socket, ...judged, trustGeneration: this.material.trustGeneration });
   }
 
   failed(error: Error & { readonly code?: string }, socket: TLSSocket): void {
@@ -177,14 +174,16 @@ class PendingHandshake implements DeadlineTarget {
       authorizationError === null || authorizationError === undefined
         ? refusalOfHandshake(error)
         : refusalOfVerification(String(authorizationError), socket.getPeerX509Certificate());
-    this.refuse(refusal.reason, refusal.detail, refusal.peer);
-    socket.destroy();
+    this.refuse(refusal.reason, refusal.detail, socket, refusal.peer);
   }
 
-  private refuse(reason: ConnectionRefusalReason, detail: string, peer?: string): void {
-    if (this.done === undefined) return;
-    this.finish({ kind: 'refused', reason, detail, peer });
-    this.socket.destroy();
+  /**
+   * Closes the connection from above: a socket that is destroyed below TLS while OpenSSL is calling back takes the process with it
+   * (Node 24.21). Where no TLS socket is known nothing is calling back.
+   */
+  private refuse(reason: ConnectionRefusalReason, detail: string, socket: Socket, peer?: string): void {
+    socket.destroy();
+    if (this.done !== undefined) this.finish({ kind: 'refused', reason, detail, peer });
   }
 
   private finish(result: Handshake): void {
