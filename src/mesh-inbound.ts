@@ -10,7 +10,8 @@ import type { OutboundDispatcher } from './data-plane/dispatcher.ts';
 import type { Inbound } from './data-plane/inbound.ts';
 import type { InboundServer, ListenOptions, RequestListener } from './data-plane/listen/listen-options.ts';
 import type { OpenPort } from './data-plane/listen/listen.ts';
-import type { ApplyResult, ControlPlane, Problem } from './model/contracts.ts';
+import type { KnownWorkloads } from './data-plane/workload/known-workloads.ts';
+import type { ApplyResult, ControlPlane, ListenedPort, Problem } from './model/contracts.ts';
 import type { InboundDoor, InboundDoorOptions, InboundRefusal, InboundRequest, InboundResponse } from './model/inbound.ts';
 import type { Snapshot } from './model/snapshot.ts';
 import type { IdentityStore } from './security/identity-store.ts';
@@ -25,6 +26,7 @@ export interface MeshInboundParts {
   readonly identities: IdentityStore;
   readonly planes: readonly ControlPlane[];
   readonly store: ConfigStore;
+  readonly workloads: KnownWorkloads | undefined;
   /** The way out, for what the way in asks of others. */
   readonly dispatcher: () => OutboundDispatcher;
 }
@@ -34,6 +36,8 @@ export class MeshInbound {
   private readonly parts: MeshInboundParts;
   private readonly refused = new Map<string, readonly Problem[]>();
   private readonly servers = new Set<OpenPort>();
+  /** Whether each source guarded its ports when it last spoke. */
+  private readonly guarded = new Map<string, boolean>();
   private loaded: Inbound | undefined = undefined;
   private loading: Promise<Inbound> | undefined = undefined;
   private isClosed = false;
@@ -98,6 +102,8 @@ export class MeshInbound {
         ...parts,
         sources: {
           guards: (source) => this.guards(source),
+          isAskedByPort: (source) => this.planeOf(source)?.listening !== undefined,
+          listening: (at) => this.listening(at),
           rejected: (source) => this.refused.get(source) ?? [],
         },
         toCluster: (source, cluster) => dispatcher().toCluster(source, cluster),
@@ -107,8 +113,27 @@ export class MeshInbound {
     }));
   }
 
+  /** A source has said how it is doing: it may have found out that the way in is none of its business. */
+  spoke(source: string): void {
+    const guards = this.guards(source);
+    if (this.guarded.get(source) === guards) return;
+    this.guarded.set(source, guards);
+    this.loaded?.apply(this.parts.store.snapshot());
+  }
+
   private guards(source: string): boolean {
-    return this.parts.planes.some((plane) => plane.name === source && plane.guardsInbound === true);
+    return this.planeOf(source)?.guardsInbound === true;
+  }
+
+  private planeOf(source: string): ControlPlane | undefined {
+    return this.parts.planes.find(({ name }) => name === source);
+  }
+
+  /** Tells the sources that are asked by port of one that is open, until what it returns is called. */
+  private listening(at: ListenedPort): () => void {
+    const end = new AbortController();
+    for (const plane of this.parts.planes) plane.listening?.(at, end.signal);
+    return () => end.abort();
   }
 }
 

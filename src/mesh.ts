@@ -100,6 +100,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
   const planes: ControlPlane[] = [...loaded.map(({ plane }) => plane), dns];
 
   const named = planes.find(({ workload }) => workload !== undefined);
+  const peers = named === undefined ? undefined : new WorkloadPeers(named.name, named.workload!);
   const telemetry = createTelemetry({ meshName: name, clock, workload: named?.workload });
   const resolver = createDnsResolver({ clock, random });
   const identities: IdentityStore = createIdentityStore({
@@ -115,6 +116,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
   });
   for (const plane of planes) demands.add(plane.name, plane);
 
+  const publishStatus = statusPublisher(telemetry, stop.signal);
   const store = createConfigStore({
     sources: planes.map((plane) => plane.name),
     clock,
@@ -135,7 +137,10 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
       config.settleWaiters();
       if (want.kind === 'cluster') config.endpointsAbsent(source, want.name);
     },
-    onStatus: statusPublisher(telemetry, stop.signal),
+    onStatus(source, status) {
+      publishStatus(source, status);
+      wayIn.spoke(source);
+    },
   });
 
   const wayIn = new MeshInbound({
@@ -146,6 +151,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     planes,
     store,
     identities,
+    workloads: peers?.known,
     dispatcher: () => dispatcher,
   });
   const config = new LiveConfig(
@@ -196,7 +202,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     loop: new LoopWatch(),
     telemetry,
     rateLimits: config.rateLimits,
-    peers: named === undefined ? undefined : new WorkloadPeers(named.name, named.workload!),
+    peers,
     configTimeoutMs,
     forbidsNonIdempotentRetries,
     fallback,

@@ -45,10 +45,13 @@ export class Inbound {
   readonly parts: InboundParts;
   readonly config: InboundConfig;
   private readonly connections = new Connections();
-  private readonly ports = new Set<InboundPort>();
+  /** With what ends the question what may come in there. */
+  private readonly ports = new Map<InboundPort, () => void>();
+  private readonly sources: InboundSources;
 
   constructor(parts: InboundParts, sources: InboundSources) {
     this.parts = parts;
+    this.sources = sources;
     this.config = new InboundConfig(parts, sources);
   }
 
@@ -57,21 +60,22 @@ export class Inbound {
     this.config.apply(snapshot);
   }
 
-  /** Opens a port: `number` is that of the app, whose policy holds. */
-  open(number: number, options: InboundPortOptions): InboundPort {
+  /** Opens a port: `number` is that of the app, whose policy holds; `address` is what it is bound to. */
+  open(number: number, options: InboundPortOptions, address = '::'): InboundPort {
     const port = new InboundPort(number, options, this.config, this.parts);
-    this.ports.add(port);
+    this.ports.set(port, this.sources.listening({ address, port: number }));
     return port;
   }
 
   /** The port is open no more. */
   close(port: InboundPort): void {
+    this.ports.get(port)?.();
     this.ports.delete(port);
   }
 
   /** Every port that is open. */
   openPorts(): Iterable<InboundPort> {
-    return this.ports;
+    return this.ports.keys();
   }
 
   /** Requests that come over this socket come over this connection. */

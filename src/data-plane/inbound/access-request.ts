@@ -2,6 +2,14 @@
 import type { VerifiedToken } from '../../model/inbound.ts';
 import type { InboundConnection } from './inbound-connection.ts';
 
+/** Which spellings of a path are one to the router of the program. */
+export interface PathSpelling {
+  /** `/ADMIN` is `/admin`. */
+  readonly ignoresCase: boolean;
+  /** `/admin/` is `/admin`. */
+  readonly ignoresSlash: boolean;
+}
+
 /** What rules, tokens, authorizers, rate limits and faults read of a request. Implemented by `Exchange`. */
 export interface AccessRequest {
   readonly method: string;
@@ -9,6 +17,8 @@ export interface AccessRequest {
   readonly path: string;
   /** Normalised, without query and fragment. */
   readonly pathOnly: string;
+  /** How the program's router reads paths, where other spellings lead to the same handler. */
+  readonly pathSpelling?: PathSpelling | undefined;
   /** Lower case, without a final dot and without the default port of the scheme; empty when there is none. */
   readonly authority: string;
   /** `http` or `https`, of the connection. */

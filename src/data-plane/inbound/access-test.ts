@@ -7,8 +7,8 @@
  * caller out and never let one in.
  */
 import type { Permission, Principal } from '../../model/authorization.ts';
-import type { PathMatcher, StringMatcher } from '../../model/match.ts';
-import { compilePath, compileString, type StringTest } from '../routing/match-value.ts';
+import { compileString } from '../routing/match-value.ts';
+import { compileAccessPath } from './access-path.ts';
 import type { AccessRequest } from './access-request.ts';
 import { compileAddressRange } from './address-range.ts';
 import { compileClaim } from './claim-test.ts';
@@ -67,11 +67,8 @@ function compiled(condition: Permission | Principal, sense: ConditionSense): Acc
       const test = compileString(condition.match);
       return ({ method }) => method !== '' && test(method);
     }
-    case 'path': {
-      const test = compileAccessPath(condition.match);
-      // Of a connection that is asked about before any request there is no path.
-      return ({ pathOnly }) => pathOnly !== '' && test(pathOnly);
-    }
+    case 'path':
+      return compileAccessPath(condition.match);
     case 'host':
       return compileHost(condition.match);
     case 'header':
@@ -110,8 +107,4 @@ export function some(tests: readonly AccessTest[]): AccessTest {
     for (const test of tests) if (test(request)) return true;
     return false;
   };
-}
-
-function compileAccessPath(match: PathMatcher | StringMatcher): StringTest {
-  return match.kind === 'template' || match.kind === 'segment-prefix' ? compilePath(match) : compileString(match);
 }

@@ -19,6 +19,7 @@ import type { InboundParts } from './inbound-parts.ts';
 import type { InboundRateLimit } from './inbound-rate-limit.ts';
 import { compileInboundRoutes, type InboundRoutes } from './inbound-routes.ts';
 import { compilePathNormalizer, type PathNormalizer } from './normalize-path.ts';
+import { compilePeerExchange, type PeerExchange } from './peer-exchange.ts';
 import { refusal } from './refusal.ts';
 import { compileRemoteAddress, type RemoteAddress } from './remote-address.ts';
 import { reportShadow } from './report-shadow.ts';
@@ -46,6 +47,8 @@ export interface CompiledChain {
   /** Set = every request is answered so: a part of the policy is not there, or cannot be carried out. */
   readonly refused: InboundRefusal | undefined;
   readonly normalize: PathNormalizer;
+  /** Hears from the peer which workload it is. */
+  readonly peerExchange: PeerExchange | undefined;
   readonly guard: HeaderGuard;
   readonly remoteAddress: RemoteAddress;
   readonly callerContext: CallerContext;
@@ -98,13 +101,15 @@ function compiled(config: FilterChainConfig, place: ChainPlace, parts: InboundPa
     admission,
     externalAuthorizers = [],
   } = config;
+  const ownNames = (): readonly string[] => (tls === undefined ? [] : parts.ownNames(tls.identity));
   return {
     config,
     place,
     accepts: compileChainMatch(config.match),
     refused: refusedPart(config, table),
     normalize: compilePathNormalizer(config.pathNormalization),
-    guard: compileHeaderGuard(config, tls && (() => parts.ownNames(tls.identity))),
+    peerExchange: compilePeerExchange(config, table, parts.workloads, ownNames),
+    guard: compileHeaderGuard(config, tls && ownNames),
     remoteAddress: compileRemoteAddress(config.trustedHops),
     callerContext: compileCallerContext(config, () => parts.propagated()),
     peers: tls === undefined || tls.peers.length === 0 ? undefined : anyOf(tls.peers),

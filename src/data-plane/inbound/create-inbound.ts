@@ -4,6 +4,7 @@ import type { Clock, Random } from '../../base/runtime.ts';
 import type { IdentityStore } from '../../security/identity-store.ts';
 import { KeySources } from '../../security/jwt/key-source.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
+import type { KnownWorkloads } from '../workload/known-workloads.ts';
 import { Inbound } from '../inbound.ts';
 import { ListenerLoads } from './admission.ts';
 import { createFetchKeys } from './fetch-keys.ts';
@@ -20,12 +21,15 @@ export interface InboundMesh {
   readonly telemetry: Telemetry;
   readonly identities: IdentityStore;
   readonly sources: InboundSources;
+  /** Set in a mesh whose workloads tell each other who they are. */
+  readonly workloads: KnownWorkloads | undefined;
   /** The way to a cluster of a source. */
   readonly toCluster: (source: string, cluster: string) => Dispatcher;
 }
 
 /** Makes the way in of a mesh, without a configuration yet. */
-export function createInbound({ name, clock, random, telemetry, identities, sources, toCluster }: InboundMesh): Inbound {
+export function createInbound(mesh: InboundMesh): Inbound {
+  const { name, clock, random, telemetry, identities, sources, workloads, toCluster } = mesh;
   const keys = new Map<string, KeySources>();
   return new Inbound(
     {
@@ -33,6 +37,7 @@ export function createInbound({ name, clock, random, telemetry, identities, sour
       clock,
       random,
       telemetry,
+      workloads,
       rateLimits: new InboundRateLimits(),
       loads: new ListenerLoads(),
       loopDelay: new LoopDelay(clock),

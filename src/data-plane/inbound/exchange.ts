@@ -6,7 +6,7 @@ import type { Criticality, RequestContext } from '../../base/request-context.ts'
 import type { InboundRefusal, InboundRequest, InboundResponse, VerifiedToken } from '../../model/inbound.ts';
 import type { ServerSpan } from '../../telemetry/server-span.ts';
 import type { RequestView } from '../routing/request-view.ts';
-import type { AccessRequest } from './access-request.ts';
+import type { AccessRequest, PathSpelling } from './access-request.ts';
 import type { CompiledChain } from './compile-chain.ts';
 import type { KnownConnection } from './connection-of.ts';
 import type { InboundConnection } from './inbound-connection.ts';
@@ -86,6 +86,10 @@ export class Exchange implements AccessRequest {
     this.done = done;
     this.method = request.method ?? '';
     this.headMs = 0;
+  }
+
+  get pathSpelling(): PathSpelling | undefined {
+    return this.policy.port.pathSpelling;
   }
 
   get scheme(): string {

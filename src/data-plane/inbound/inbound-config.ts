@@ -2,7 +2,7 @@
  * The ways in of all sources, compiled: which listener holds for a port, and whether one is still to come. What did not change keeps its
  * compiled chain; endpoints that come and go on the way out change nothing here.
  */
-import type { Problem } from '../../model/contracts.ts';
+import type { ListenedPort, Problem } from '../../model/contracts.ts';
 import type { FilterChainConfig, InboundListenerConfig } from '../../model/listener.ts';
 import type { RouteTableConfig } from '../../model/route.ts';
 import type { Snapshot, SourceSnapshot } from '../../model/snapshot.ts';
@@ -21,6 +21,10 @@ export interface CompiledListener {
 export interface InboundSources {
   /** Whether it says what may come in: until it has a way in, nothing does. */
   guards(source: string): boolean;
+  /** Whether it is asked for each port by itself: one that it has not spoken of is still to come, whatever it said of others. */
+  isAskedByPort(source: string): boolean;
+  /** This process listens on a port: sources that are asked by port say what may come in there, until what it returns is called. */
+  listening(at: ListenedPort): () => void;
   /** What was refused of it: a way in that is among them is still to come. */
   rejected(source: string): readonly Problem[];
 }
@@ -93,7 +97,8 @@ export class InboundConfig {
   private compileSource(source: SourceSnapshot, before: CompiledSource | undefined): CompiledSource {
     const { source: name } = source;
     const configs = [...source.listeners.values()].filter((listener) => listener.direction === 'inbound');
-    const isAwaited = this.known.guards(name) && (configs.length === 0 || this.lacksOne(source));
+    const { known } = this;
+    const isAwaited = known.guards(name) && (known.isAskedByPort(name) || configs.length === 0 || this.lacksOne(source));
     const isSame = before !== undefined && isSameInbound(before, configs, source.routeTables);
     const listeners = isSame ? before.listeners : this.compileListeners(configs, source, before);
     return { name, snapshot: source, listeners, isAwaited };

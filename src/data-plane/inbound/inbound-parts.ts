@@ -4,6 +4,7 @@ import type { Clock, Random } from '../../base/runtime.ts';
 import type { SecretRef } from '../../model/tls.ts';
 import type { KeySources } from '../../security/jwt/key-source.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
+import type { KnownWorkloads } from '../workload/known-workloads.ts';
 import type { ListenerLoads } from './admission.ts';
 import type { LoadMeter } from './load-report.ts';
 import type { InboundRateLimits } from './inbound-rate-limit.ts';
@@ -18,6 +19,8 @@ export interface InboundParts {
   readonly rateLimits: InboundRateLimits;
   readonly loads: ListenerLoads;
   readonly loopDelay: LoopDelay;
+  /** Set in a mesh whose workloads tell each other who they are. */
+  readonly workloads: KnownWorkloads | undefined;
   readonly loadMeter: LoadMeter;
   /** The way to a cluster of a source. */
   toCluster(source: string, cluster: string): Dispatcher;

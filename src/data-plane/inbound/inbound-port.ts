@@ -5,6 +5,7 @@
 import type { InboundDoorOptions, InboundRefusal } from '../../model/inbound.ts';
 import type { InboundListenerConfig } from '../../model/listener.ts';
 import type { ConnectionRefusalReason, InboundRefusalReason } from '../../telemetry/inbound-events.ts';
+import type { PathSpelling } from './access-request.ts';
 import { chooseChain } from './choose-chain.ts';
 import { compileChain, type CompiledChain } from './compile-chain.ts';
 import type { KnownConnection } from './connection-of.ts';
@@ -105,6 +106,8 @@ export class InboundPort {
   /** Port of the app whose policy holds. */
   readonly number: number;
   readonly readyPath: string | undefined;
+  /** How the router behind it reads paths; undefined = as they are written. */
+  readonly pathSpelling: PathSpelling | undefined;
   /** Whether {@link readyPath} says that requests are taken. */
   isReady = true;
   /** Requests whose response is not over. */
@@ -120,6 +123,8 @@ export class InboundPort {
     this.number = number;
     this.options = options;
     this.readyPath = options.readyPath;
+    const { ignorePathCase: ignoresCase = false, ignoreTrailingSlash: ignoresSlash = false } = options;
+    this.pathSpelling = ignoresCase || ignoresSlash ? { ignoresCase, ignoresSlash } : undefined;
     this.config = config;
     const place = { source: '', version: '', listener: '', index: 0, table: undefined };
     this.open = compileChain({ name: 'default', match: {}, authorization: [] }, place, parts);
