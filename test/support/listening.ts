@@ -43,9 +43,9 @@ export interface Listening {
   /** Connections that the port refused, in order. */
   readonly refusals: readonly ConnectionRefusedEvent[];
   /** The next refusal that is not asked for yet. */
-  refusal(): Promise<ConnectionRefusedEvent>;
+  readonly refusal: () => Promise<ConnectionRefusedEvent>;
   /** Puts these listeners in force; those of the same name are replaced. */
-  apply(...listeners: InboundListenerConfig[]): Promise<void>;
+  readonly apply: (...listeners: InboundListenerConfig[]) => Promise<void>;
 }
 
 /** What a port of a test is opened with. */

@@ -4,7 +4,15 @@ import { before, describe, it } from 'node:test';
 import type { MeshRequest } from '../../../../src/model/inbound.ts';
 import type { CertificateAuthority, IssuedCertificate } from '../../../../src/security/certificate-authority.ts';
 import { testAuthority, workloadCertificate } from '../../../support/certificates.ts';
-import { askHttp1, askHttp2, clientOptions, http2Session, listening, meshListener, mutualChain } from '../../../support/listening.ts';
+import {
+  askHttp1,
+  askHttp2,
+  clientOptions,
+  http2Session,
+  listening,
+  meshListener,
+  mutualChain,
+} from '../../../support/listening.ts';
 
 let authority: CertificateAuthority;
 let ours: IssuedCertificate;
