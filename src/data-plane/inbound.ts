@@ -45,7 +45,6 @@ export class Inbound {
   readonly parts: InboundParts;
   readonly config: InboundConfig;
   private readonly connections = new Connections();
-  /** With what ends the question what may come in there. */
   private readonly ports = new Map<InboundPort, () => void>();
   private readonly sources: InboundSources;
 

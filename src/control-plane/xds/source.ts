@@ -80,10 +80,13 @@ export function createXdsSource(options: XdsSourceOptions): ControlPlane {
     get guardsInbound() {
       return live?.guardsInbound ?? (options.mode === 'sidecar' || options.serverListenerName !== undefined);
     },
-    listening(at, until) {
-      if (live === undefined) listened.push({ at, until });
-      else live.listening(at, until);
-    },
+    // A sidecar has all ways in without asking.
+    ...(options.serverListenerName !== undefined && {
+      listening(at: ListenedPort, until: AbortSignal): void {
+        if (live === undefined) listened.push({ at, until });
+        else live.listening(at, until);
+      },
+    }),
     remoteAddresses: { allowLoopback: options.allowLoopback ?? true },
     identity: secrets.source(options.name),
     async run(context) {
