@@ -21,6 +21,7 @@ interface WriteSide {
   end?: Write;
   addTrailers?: (trailers: unknown) => unknown;
   setTrailer?: (name: string, value: unknown) => unknown;
+  getHeader?: (name: string) => unknown;
 }
 
 /** The sizes of one exchange, so far. */
@@ -30,15 +31,26 @@ export class BodySizes {
   /** Undefined for what is not gRPC. */
   readonly requestMessages: GrpcMessages | undefined;
   readonly responseMessages: GrpcMessages | undefined;
-  /** Of the trailers. */
-  grpcStatus: string | undefined = undefined;
+  readonly isGrpc: boolean;
+  private readonly response: WriteSide;
+  private trailer: string | undefined = undefined;
+  private isEnding = false;
 
   constructor({ request, response }: Streams, isGrpc: boolean, isHead: boolean) {
+    this.isGrpc = isGrpc;
+    this.response = response;
     this.requestMessages = isGrpc ? new GrpcMessages() : undefined;
     this.responseMessages = isGrpc ? new GrpcMessages() : undefined;
     this.watchRequest(request);
     if (!isHead) this.watchResponse(response);
     if (isGrpc) this.watchTrailers(response);
+  }
+
+  /** In the trailers, or in a response of headers alone. */
+  get grpcStatus(): string | undefined {
+    if (!this.isGrpc) return undefined;
+    const header = this.trailer ?? this.response.getHeader?.('grpc-status');
+    return typeof header === 'string' || typeof header === 'number' ? String(header) : undefined;
   }
 
   private watchRequest(request: ReadSide): void {
@@ -71,7 +83,6 @@ export class BodySizes {
       };
     }
   }
-  private isEnding = false;
 
   private watchTrailers(response: WriteSide): void {
     const add = response.addTrailers?.bind(response);
@@ -89,7 +100,7 @@ export class BodySizes {
   }
 
   private sawTrailer(name: unknown, value: unknown): void {
-    if (typeof name === 'string' && name.toLowerCase() === 'grpc-status') this.grpcStatus = String(value);
+    if (typeof name === 'string' && name.toLowerCase() === 'grpc-status') this.trailer = String(value);
   }
 }
 

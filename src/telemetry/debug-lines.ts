@@ -106,8 +106,12 @@ function requestEnd(event: RequestEndEvent): string {
   return `${way(event)} → ${what} in ${milliseconds(event.durationMs)}${isLocal ? '' : attempts}`;
 }
 
-/** The line of each event. `attempt:end` and `inbound:refused` have none: the lines of the request say the same. */
-const lines: { readonly [N in Exclude<EventName, 'attempt:end' | 'inbound:refused'>]: (event: EventPayloads[N]) => string } = {
+/** The line of each event. Those that are left out have none: the lines of the request say the same. */
+const lines: {
+  readonly [N in Exclude<EventName, 'attempt:end' | 'inbound:refused' | 'inbound:access-log'>]: (
+    event: EventPayloads[N],
+  ) => string;
+} = {
   'request:end': requestEnd,
   'retry:scheduled': (event) =>
     `${way(event)} → ${result(event.status, event.error, flagsOf(event.error))}${event.reason === 'hedge' && event.status === undefined && event.error === undefined ? ' yet' : ''}; retry ${event.retry}/${event.maxRetries} in ${milliseconds(event.delayMs)} (${event.reason}${left(event.budgetLeft)})`,

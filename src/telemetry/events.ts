@@ -7,6 +7,7 @@ import type { ControlPlaneStatus, Problem } from '../model/contracts.ts';
 import type { ResourceKey } from '../model/snapshot.ts';
 import type { RetryCondition } from '../model/retry-conditions.ts';
 import type {
+  AccessLogEvent,
   AuthorizationShadowEvent,
   ConnectionRefusedEvent,
   InboundEndEvent,
@@ -187,6 +188,7 @@ export interface EventFacts {
   readonly 'inbound:end': InboundEndEvent;
   readonly 'inbound:refused': InboundRefusedEvent;
   readonly 'inbound:connection-refused': ConnectionRefusedEvent;
+  readonly 'inbound:access-log': AccessLogEvent;
   readonly 'inbound:listening': InboundPortEvent;
   readonly 'inbound:draining': InboundPortEvent;
   readonly 'inbound:closed': InboundPortEvent;

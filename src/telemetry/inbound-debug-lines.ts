@@ -3,14 +3,17 @@
  *
  *   in #7 GET orders:8080/api/42 from spiffe://cluster.local/ns/shop/sa/web (10.0.0.9) → 403 denied rbac_access_denied_matched_policy[ns[shop]-policy[x]-rule[0]] in 0.4 ms
  *
- * `inbound:refused` has none: the line of the end says the same.
+ * `inbound:refused` and `inbound:access-log` have none: the line of the end says the same.
  */
 import type { EventName, EventPayloads } from './events.ts';
 import type { InboundEndEvent, InboundEvent, InboundPortEvent } from './inbound-events.ts';
 import { milliseconds, printable } from './printable.ts';
 
 /** Names of the events of the way in that have a line. */
-export type InboundLineName = Exclude<Extract<EventName, `inbound:${string}` | `authorization:${string}`>, 'inbound:refused'>;
+export type InboundLineName = Exclude<
+  Extract<EventName, `inbound:${string}` | `authorization:${string}`>,
+  'inbound:refused' | 'inbound:access-log'
+>;
 
 /** `in #7 GET orders:8080/api/42 from spiffe://… (10.0.0.9)` */
 function way(event: InboundEvent): string {

@@ -62,6 +62,14 @@ export const inboundEventTable = {
       peer: 'SPIFFE ID or DNS name of the certificate that was shown.',
     },
   },
+  'inbound:access-log': {
+    doc: 'A line of an access log whose policy sends its lines here (`to: events`).',
+    fields: {
+      mesh: 'Name of the mesh.',
+      listener: 'Name of the listener whose policy asks for it.',
+      line: 'The line, without its end.',
+    },
+  },
   'inbound:listening': { doc: 'A port is open.', fields: portFields },
   'inbound:draining': {
     doc: 'A port takes no more connections, asks those that are open to leave, and waits for the requests under way.',

@@ -137,6 +137,13 @@ export interface AuthorizationShadowEvent extends InboundEvent {
   readonly policy: string | undefined;
 }
 
+/** A line of an access log whose policy sends it to the events. */
+export interface AccessLogEvent {
+  readonly listener: string | undefined;
+  /** Without its end. */
+  readonly line: string;
+}
+
 /** A port of `mesh.listen`: how far it is. */
 export interface InboundPortEvent {
   readonly port: number;

@@ -1,3 +1,4 @@
+import type { Clock } from '../base/runtime.ts';
 import { BoundedNames } from './bounded-names.ts';
 import { createKnownMethods } from './http-method.ts';
 import type { Registration } from './registration.ts';
@@ -12,6 +13,7 @@ const maxNames = 128;
 /** What all spans of one mesh share. */
 export class MeshScope {
   readonly meshName: string;
+  readonly clock: Clock;
   readonly registration: Registration;
   readonly knownMethods: ReadonlySet<string>;
   readonly services = new BoundedNames(maxNames);
@@ -26,8 +28,10 @@ export class MeshScope {
     registration: Registration,
     knownMethods: string | undefined,
     workload: WorkloadScope | undefined,
+    clock: Clock,
   ) {
     this.meshName = meshName;
+    this.clock = clock;
     this.registration = registration;
     this.workload = workload;
     this.knownMethods = createKnownMethods(knownMethods);

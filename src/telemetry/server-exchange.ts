@@ -3,7 +3,7 @@
  * Sizes are those of the bodies. Source: istio/proxy `istio_stats.cc`.
  */
 import type { Attributes } from '@opentelemetry/api';
-import { BodySizes } from './body-sizes.ts';
+import type { BodySizes } from './body-sizes.ts';
 import { otherName } from './bounded-names.ts';
 import type { Instruments } from './instruments.ts';
 import type { WorkloadScope } from './workload-exchange.ts';
@@ -11,9 +11,7 @@ import { otherSource, ownDestinationLabels, peerSourceLabels, type PeerWorkload,
 
 /** What is known of the request when it comes in. */
 export interface ServerExchangeFacts {
-  readonly method: string;
   readonly connection: { readonly peer: { readonly isAuthenticated: boolean; readonly spiffeId?: string } };
-  header(name: string): string | readonly string[] | undefined;
 }
 
 /** How a request that came in ended. */
@@ -22,6 +20,7 @@ export interface ServerExchangeEnd {
   readonly status: number | undefined;
   readonly flags: string;
   readonly durationMs: number;
+  readonly sizes: BodySizes | undefined;
 }
 
 /** What is noted of one request; `measure` is called once. */
@@ -34,28 +33,18 @@ export class ServerExchange {
   service: ServedName | undefined = undefined;
   private readonly scope: WorkloadScope;
   private readonly facts: ServerExchangeFacts;
-  private readonly isGrpc: boolean;
-  private sizes: BodySizes | undefined = undefined;
-  private response: { getHeader(name: string): unknown } | undefined = undefined;
 
   constructor(scope: WorkloadScope, facts: ServerExchangeFacts) {
     this.scope = scope;
     this.facts = facts;
-    const type = facts.header('content-type');
-    this.isGrpc = typeof type === 'string' && type.toLowerCase().startsWith('application/grpc');
-  }
-
-  /** Counts the bodies from now on. */
-  watch(request: object, response: { getHeader(name: string): unknown }): void {
-    this.response = response;
-    this.sizes = new BodySizes({ request, response }, this.isGrpc, this.facts.method === 'HEAD');
   }
 
   /** @internal The request is over. */
-  measure(instruments: Instruments, { status, flags, durationMs }: ServerExchangeEnd): void {
+  measure(instruments: Instruments, { status, flags, durationMs, sizes }: ServerExchangeEnd): void {
     const own = this.scope.workload.current();
     if (own === undefined) return;
     const { isAuthenticated } = this.facts.connection.peer;
+    const isGrpc = sizes?.isGrpc === true;
     const parties = {
       reporter: 'destination',
       ...this.labelsOfSource(),
@@ -63,28 +52,19 @@ export class ServerExchange {
     };
     const labels = {
       ...parties,
-      request_protocol: this.isGrpc ? 'grpc' : 'http',
+      request_protocol: isGrpc ? 'grpc' : 'http',
       response_code: String(status ?? 0),
-      grpc_response_status: this.isGrpc ? this.grpcStatus() : '',
+      grpc_response_status: isGrpc ? (sizes.grpcStatus ?? '') : '',
       response_flags: flags,
       connection_security_policy: isAuthenticated ? 'mutual_tls' : 'none',
     };
-    const { sizes } = this;
     instruments.get('istio_requests_total').add(1, labels);
     instruments.get('istio_request_duration_milliseconds').record(durationMs, labels);
     instruments.get('istio_request_bytes').record(sizes?.requestBytes ?? 0, labels);
     instruments.get('istio_response_bytes').record(sizes?.responseBytes ?? 0, labels);
-    if (!this.isGrpc) return;
-    instruments.get('istio_request_messages_total').add(sizes?.requestMessages?.count ?? 0, parties);
-    instruments.get('istio_response_messages_total').add(sizes?.responseMessages?.count ?? 0, parties);
-  }
-
-  /** In the trailers, or in a response of headers alone. */
-  private grpcStatus(): string {
-    const { sizes, response } = this;
-    if (sizes?.grpcStatus !== undefined) return sizes.grpcStatus;
-    const header = response?.getHeader('grpc-status');
-    return typeof header === 'string' || typeof header === 'number' ? String(header) : '';
+    if (!isGrpc) return;
+    instruments.get('istio_request_messages_total').add(sizes.requestMessages?.count ?? 0, parties);
+    instruments.get('istio_response_messages_total').add(sizes.responseMessages?.count ?? 0, parties);
   }
 
   private labelsOfSource(): Attributes {

@@ -1,6 +1,7 @@
 /** What telemetry asks of a request that came in. */
 import type { Attributes } from '@opentelemetry/api';
 import type { InboundPeer } from '../model/inbound.ts';
+import type { AuthorizationShadowEvent } from './inbound-events.ts';
 import { redactQuery } from './redact-url.ts';
 
 /** A request that came in, after normalisation. An interface that the request of the way in has by itself, so that asking allocates nothing. */
@@ -16,12 +17,34 @@ export interface ServerFacts {
   readonly connection: {
     readonly protocol: 'http/1.1' | 'h2';
     readonly directAddress: string;
+    readonly localAddress: string;
     readonly localPort: number;
+    /** SNI. */
+    readonly serverName: string | undefined;
     readonly peer: InboundPeer;
   };
+  /** The objects of the server, where bodies and headers of the response are looked at. */
+  readonly request?: { readonly socket: { readonly remotePort?: unknown } };
+  readonly response?: { getHeader(name: string): number | string | readonly string[] | undefined };
   /** `name` in lower case. */
   header(name: string): string | readonly string[] | undefined;
 }
+
+/** How a request that came in ended. */
+export interface ServerOutcome {
+  readonly status?: number | undefined;
+  /** The caller left before the end of the response. */
+  readonly isCancelled?: boolean | undefined;
+  /** Of the verified token. */
+  readonly requestPrincipal?: string | undefined;
+  /** Pattern of the program's own route, such as `/orders/:id`, where its framework says so. */
+  readonly route?: string | undefined;
+  /** Name of the route of the policy. */
+  readonly policyRoute?: string | undefined;
+}
+
+/** A verdict without effect. */
+export type ShadowVerdict = Pick<AuthorizationShadowEvent, 'kind' | 'verdict' | 'policy'>;
 
 /** `1.1` or `2`. */
 export function protocolVersion({ connection }: ServerFacts): string {

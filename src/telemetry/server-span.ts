@@ -8,28 +8,17 @@ import { ROOT_CONTEXT, SpanKind, SpanStatusCode, context, createContextKey, prop
 import type { Attributes, Context, Span, TextMapGetter } from '@opentelemetry/api';
 import { rounded } from '../base/rounded.ts';
 import type { InboundRefusal } from '../model/inbound.ts';
+import type { AccessLogEntry } from './access-log-entry.ts';
+import type { AccessLog } from './access-log.ts';
+import { BodySizes } from './body-sizes.ts';
 import { channels } from './channels.ts';
 import { methodLabel } from './http-method.ts';
-import type { AuthorizationShadowEvent, InboundEndEvent, InboundEvent, InboundRefusalReason } from './inbound-events.ts';
+import type { InboundEndEvent, InboundEvent, InboundRefusalReason } from './inbound-events.ts';
 import type { Instruments } from './instruments.ts';
 import type { MeshScope } from './mesh-scope.ts';
 import { ServerExchange } from './server-exchange.ts';
-import { protocolVersion, serverAttributes, type ServerFacts } from './server-facts.ts';
+import { protocolVersion, serverAttributes, type ServerFacts, type ServerOutcome, type ShadowVerdict } from './server-facts.ts';
 import { spanEventAttributes, spanEventName } from './span-event.ts';
-
-/** How a request that came in ended. */
-export interface ServerOutcome {
-  readonly status?: number | undefined;
-  /** The caller left before the end of the response. */
-  readonly isCancelled?: boolean | undefined;
-  /** Of the verified token. */
-  readonly requestPrincipal?: string | undefined;
-  /** Pattern of the program's own route, such as `/orders/:id`, where its framework says so. */
-  readonly route?: string | undefined;
-}
-
-/** A verdict without effect. */
-export type ShadowVerdict = Pick<AuthorizationShadowEvent, 'kind' | 'verdict' | 'policy'>;
 
 interface RpcMetadata {
   readonly type: 'http';
@@ -58,6 +47,8 @@ export class ServerSpan {
   readonly exchange: ServerExchange | undefined;
   private readonly scope: MeshScope;
   private readonly instruments: Instruments | undefined;
+  private readonly accessLogs: readonly AccessLog[] | undefined;
+  private readonly sizes: BodySizes | undefined;
   private readonly number: number;
   private readonly facts: ServerFacts;
   private readonly startMs: number;
@@ -74,7 +65,13 @@ export class ServerSpan {
   private isEnded = false;
 
   /** @internal Made by `Telemetry.startServer`. */
-  constructor(scope: MeshScope, number: number, facts: ServerFacts, startMs: number) {
+  constructor(
+    scope: MeshScope,
+    number: number,
+    facts: ServerFacts,
+    startMs: number,
+    accessLogs: readonly AccessLog[] | undefined,
+  ) {
     this.scope = scope;
     this.number = number;
     this.facts = facts;
@@ -83,6 +80,8 @@ export class ServerSpan {
     this.instruments = instruments;
     this.exchange =
       instruments === undefined || scope.workload === undefined ? undefined : new ServerExchange(scope.workload, facts);
+    this.accessLogs = accessLogs;
+    this.sizes = this.exchange === undefined && accessLogs === undefined ? undefined : sizesOf(facts);
     this.method = methodLabel(scope.knownMethods, facts.method);
     const theirs = tracer === undefined && instruments === undefined ? undefined : rpcMetadataOf(context.active());
     this.isTheirs = theirs !== undefined;
@@ -158,7 +157,8 @@ export class ServerSpan {
       this.details = 'downstream_remote_disconnect';
     }
     if (!this.isTheirs) this.measure(outcome, durationMs);
-    this.exchange?.measure(this.instruments!, { status: outcome.status, flags: this.flags, durationMs });
+    this.exchange?.measure(this.instruments!, { status: outcome.status, flags: this.flags, durationMs, sizes: this.sizes });
+    if (this.accessLogs !== undefined) this.log(this.accessLogs, outcome, durationMs);
     if (this.span !== undefined) this.endSpan(this.span, outcome);
     if (!inboundEnd.hasSubscribers) return;
     const event: InboundEndEvent & { readonly mesh: string } = {
@@ -218,6 +218,29 @@ export class ServerSpan {
     span.setStatus({ code: SpanStatusCode.ERROR });
   }
 
+  private log(accessLogs: readonly AccessLog[], outcome: ServerOutcome, durationMs: number): void {
+    const { sizes, facts } = this;
+    const entry: AccessLogEntry = {
+      mesh: this.scope.meshName,
+      facts,
+      startWallMs: this.scope.clock.wallNow() - durationMs,
+      durationMs,
+      status: outcome.status,
+      flags: this.flags,
+      details: this.details,
+      isRefused: this.refusal !== undefined,
+      isCancelled: outcome.isCancelled === true,
+      requestBytes: sizes?.requestBytes ?? 0,
+      responseBytes: sizes?.responseBytes ?? 0,
+      grpcStatus: sizes?.grpcStatus,
+      listener: this.listener,
+      chain: this.chain,
+      route: outcome.policyRoute,
+      traceId: this.span?.spanContext().traceId,
+    };
+    for (const each of accessLogs) each.write(entry);
+  }
+
   private methodName(): string {
     return this.method === '_OTHER' ? 'HTTP' : this.method;
   }
@@ -253,6 +276,14 @@ export class ServerSpan {
 function failureOf({ status, isCancelled }: ServerOutcome): string | undefined {
   if (isCancelled === true) return 'cancelled';
   return status !== undefined && status >= 500 ? String(status) : undefined;
+}
+
+function sizesOf(facts: ServerFacts): BodySizes | undefined {
+  const { request, response, method } = facts;
+  if (request === undefined || response === undefined) return undefined;
+  const type = facts.header('content-type');
+  const isGrpc = typeof type === 'string' && type.toLowerCase().startsWith('application/grpc');
+  return new BodySizes({ request, response }, isGrpc, method === 'HEAD');
 }
 
 /** What an instrumentation that made the SERVER span of this request left in its context. */

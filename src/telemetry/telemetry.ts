@@ -8,6 +8,7 @@
 import { propagation } from '@opentelemetry/api';
 import type { Clock } from '../base/runtime.ts';
 import type { ControlPlane } from '../model/contracts.ts';
+import type { AccessLog } from './access-log.ts';
 import { channels } from './channels.ts';
 import { startDebug } from './debug.ts';
 import { eventMetrics } from './event-metrics.ts';
@@ -57,6 +58,7 @@ export class Telemetry {
       this.registration,
       process.env['OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS'],
       options.workload === undefined ? undefined : new WorkloadScope(options.workload),
+      options.clock,
     );
     this.readings = new Readings(this.scope, options.clock);
     this.registration.check();
@@ -81,15 +83,21 @@ export class Telemetry {
   }
 
   /**
-   * A request came in; undefined when no SDK is registered and nobody has subscribed to the events of such requests. Called in the
-   * async context in which its server hands it over. `startMs` is `clock.now()`.
+   * A request came in; undefined when no SDK is registered, nobody has subscribed to the events of such requests, and its policy asks for
+   * no access log (`accessLogs`). Called in the async context in which its server hands it over. `startMs` is `clock.now()`.
    */
-  startServer(facts: ServerFacts, startMs: number): ServerSpan | undefined {
-    if (!this.registration.check() && !inboundEnd.hasSubscribers && !inboundRefused.hasSubscribers && !shadow.hasSubscribers) {
+  startServer(facts: ServerFacts, startMs: number, accessLogs?: readonly AccessLog[]): ServerSpan | undefined {
+    if (
+      accessLogs === undefined &&
+      !this.registration.check() &&
+      !inboundEnd.hasSubscribers &&
+      !inboundRefused.hasSubscribers &&
+      !shadow.hasSubscribers
+    ) {
       return undefined;
     }
     this.inbound += 1;
-    return new ServerSpan(this.scope, this.inbound, facts, startMs);
+    return new ServerSpan(this.scope, this.inbound, facts, startMs, accessLogs);
   }
 
   /** Headers by which the SDK that is registered hands on what a request came in with; none without a tracer, which would read them. */

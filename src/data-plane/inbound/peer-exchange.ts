@@ -49,7 +49,6 @@ export function compilePeerExchange(
     if (hears && metadata !== undefined) exchange.peer = workloads?.peerOf(id, metadata);
     exchange.ownPrincipal = tls === undefined ? undefined : ownNames()[0];
     exchange.service = service;
-    exchange.watch(request, response);
   };
 }
 

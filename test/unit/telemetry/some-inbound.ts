@@ -25,7 +25,14 @@ export function someInbound(
     path: '/api/42?token=s3cret',
     pathOnly: '/api/42',
     remoteAddress: '198.51.100.4',
-    connection: { protocol: 'h2', directAddress: '192.0.2.9', localPort: 8443, peer: webPeer },
+    connection: {
+      protocol: 'h2',
+      directAddress: '192.0.2.9',
+      localAddress: '192.0.2.7',
+      localPort: 8443,
+      serverName: 'orders',
+      peer: webPeer,
+    },
     header: (name) => headers[name],
     ...others,
   };

@@ -12,7 +12,7 @@ import type { WorkloadConfig } from '../../../../src/model/workload.ts';
 import { createTelemetry } from '../../../../src/telemetry/telemetry.ts';
 import { createVirtualClock } from '../../../../src/testing/virtual-clock.ts';
 import { registerMetrics, unregister } from '../../telemetry/open-telemetry.ts';
-import { someInbound, webPeer } from '../../telemetry/some-inbound.ts';
+import { someInbound } from '../../telemetry/some-inbound.ts';
 
 const orders: WorkloadConfig = {
   name: 'orders-v2',
@@ -67,7 +67,8 @@ function listenerOf(handler: RequestListener, config: TelemetryConfig | undefine
     const facts = someInbound({
       method: request.method!,
       header: (name) => request.headers[name],
-      connection: { protocol: 'h2', directAddress: '192.0.2.9', localPort: 8443, peer: webPeer },
+      request,
+      response,
     });
     const span = telemetry.startServer(facts, 0);
     exchangePeers?.({ request, response, span });
