@@ -23,6 +23,7 @@ import { compilePeerExchange, type PeerExchange } from './peer-exchange.ts';
 import { refusal } from './refusal.ts';
 import { compileRemoteAddress, type RemoteAddress } from './remote-address.ts';
 import { reportShadow } from './report-shadow.ts';
+import { tableOfChain } from './table-of-chain.ts';
 import { createTokenCheck, type TokenCheck } from './token-check.ts';
 
 /** Where a chain stands: what its parts keep across updates is found by it. */
@@ -88,7 +89,8 @@ function compiled(config: FilterChainConfig, place: ChainPlace, parts: InboundPa
   const limits = new Map<LocalRateLimitConfig, InboundRateLimit>();
   const limitOf = (limit: LocalRateLimitConfig): InboundRateLimit => {
     let known = limits.get(limit);
-    if (known === undefined) limits.set(limit, (known = parts.rateLimits.limitAt(`${at}\n${placeOf(limit, table)}`, limit)));
+    if (known === undefined)
+      limits.set(limit, (known = parts.rateLimits.limitAt(`${at}\n${placeOf(limit, config, table)}`, limit)));
     return known;
   };
   const {
@@ -101,6 +103,7 @@ function compiled(config: FilterChainConfig, place: ChainPlace, parts: InboundPa
     admission,
     externalAuthorizers = [],
   } = config;
+  const routed = tableOfChain(config, table);
   const ownNames = (): readonly string[] => (tls === undefined ? [] : parts.ownNames(tls.identity));
   return {
     config,
@@ -130,8 +133,8 @@ function compiled(config: FilterChainConfig, place: ChainPlace, parts: InboundPa
     rateLimit: config.rateLimit && limitOf(config.rateLimit),
     fault: config.fault,
     routes:
-      table &&
-      compileInboundRoutes(table, config.policy, {
+      routed &&
+      compileInboundRoutes(routed, config.policy, {
         source,
         version,
         clock,
@@ -158,7 +161,8 @@ function refusedPart({ routes, policy }: FilterChainConfig, table: RouteTableCon
 }
 
 /** Where in the chain a limit is written. */
-function placeOf(limit: LocalRateLimitConfig, table: RouteTableConfig | undefined): string {
+function placeOf(limit: LocalRateLimitConfig, { policy: own }: FilterChainConfig, table: RouteTableConfig | undefined): string {
+  if (own?.rateLimit === limit) return 'policy';
   if (table === undefined) return '';
   if (table.policy?.rateLimit === limit) return 'table';
   for (const host of table.virtualHosts) {
