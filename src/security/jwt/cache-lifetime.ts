@@ -1,10 +1,10 @@
-const minLifetimeMs = 60_000;
+const minLifetimeMs = 90_000; // refreshed after two thirds of it, and fetches are a minute apart
 const defaultLifetimeMs = 600_000; // Envoy's `cache_duration`
 const maxLifetimeMs = 3_600_000;
 
 /**
  * How long fetched keys are used before they are fetched again, in milliseconds: as long as the issuer says (`max-age`, RFC 9111), at
- * most as long as the policy says or an hour, at least a minute.
+ * most as long as the policy says or an hour, at least a minute and a half.
  */
 export function lifetimeOf(cacheControl: string | undefined, cacheMs: number | undefined): number {
   const longest = cacheMs ?? maxLifetimeMs;

@@ -9,12 +9,13 @@
  * Cold start: the first token waits for the fetch. Fetches that fail then are repeated after 1 s, 2 s … up to a minute, and tokens in
  * between are refused at once.
  */
+import { runWithoutRequest } from '../../base/request-context.ts';
 import type { Clock, Random, Timer } from '../../base/runtime.ts';
 import type { JwtProviderConfig } from '../../model/authorization.ts';
 import { lifetimeOf } from './cache-lifetime.ts';
 import { maxKeySetBytes, parseKeySet, type KeySet } from './key-set.ts';
 import type { KeySource } from './key-source.ts';
-import type { TokenProblem } from './token-problem.ts';
+import { tokenProblems, type TokenProblem } from './token-problem.ts';
 
 /** What is fetched. */
 export interface KeyLocation {
@@ -52,7 +53,7 @@ const minRefetchMs = 60_000;
 const firstRetryMs = 1000;
 const maxStaleMs = 24 * 3_600_000;
 /** Share of its lifetime after which a set is fetched again, so that no request waits for that. */
-const refreshShare = 0.8;
+const refreshShare = 0.85;
 
 /** The keys of one issuer, fetched. */
 export class RemoteKeys implements KeySource {
@@ -64,6 +65,7 @@ export class RemoteKeys implements KeySource {
   private readonly onFetch: ((report: KeyFetchReport) => void) | undefined;
   private keys: KeySet | undefined;
   private fetchedMs = 0.1;
+  private lifetimeMs = 0.1;
   private underWay: Promise<KeySet | TokenProblem> | undefined;
   /** Before that, no token causes a fetch. */
   private nextFetchMs = Number.NEGATIVE_INFINITY;
@@ -89,19 +91,25 @@ export class RemoteKeys implements KeySource {
     this.onFetch = parts.onFetch;
   }
 
-  /** The keys of the last good fetch. */
+  /**
+   * The keys of the last good fetch. Those that nobody has asked for longer than they hold do not count before they are fetched again;
+   * those that could not be fetched again do, for a day.
+   */
   current(): KeySet | undefined {
     this.isUsed = true;
-    if (this.keys !== undefined && this.clock.now() - this.fetchedMs > maxStaleMs) this.keys = undefined;
-    // Nobody asked for a while, so that nobody fetched: these hold until the new ones are there.
-    if (this.keys !== undefined && this.timer === undefined && this.underWay === undefined) void this.fetchUnlessTooSoon();
-    return this.keys;
+    if (this.keys === undefined) return undefined;
+    const now = this.clock.now();
+    const ageMs = now - this.fetchedMs;
+    if (ageMs <= this.lifetimeMs) return this.keys;
+    if (ageMs > maxStaleMs) this.keys = undefined;
+    if (this.underWay !== undefined) return this.failures > 0 ? this.keys : undefined;
+    return now < this.nextFetchMs || this.timer !== undefined ? this.keys : undefined;
   }
 
   /** Fetches, unless somebody just did. */
   newer(than: KeySet | undefined): Promise<KeySet | TokenProblem> {
-    this.isUsed = true;
-    if (this.keys !== undefined && this.keys !== than) return Promise.resolve(this.keys);
+    const known = this.current();
+    if (known !== undefined && known !== than) return Promise.resolve(known);
     return this.fetchUnlessTooSoon() ?? Promise.resolve(this.keys ?? 'keys-not-fetched');
   }
 
@@ -110,21 +118,25 @@ export class RemoteKeys implements KeySource {
     if (this.clock.now() < this.nextFetchMs) return undefined;
     this.timer?.cancel();
     this.timer = undefined;
-    const underWay = this.fetch().finally(() => (this.underWay = undefined));
+    // For all who wait: neither the deadline nor the headers of the request that happens to cause it.
+    const underWay = runWithoutRequest(() => this.fetch()).finally(() => (this.underWay = undefined));
     this.underWay = underWay;
     return underWay;
   }
 
   private async fetch(): Promise<KeySet | TokenProblem> {
-    this.nextFetchMs = this.clock.now() + minRefetchMs;
+    const startMs = this.clock.now();
+    this.nextFetchMs = startMs + minRefetchMs;
     const answer = await this.ask().catch((error: unknown) => wordsOf(error));
     if (typeof answer === 'string') return this.fail(answer);
     const parsed = keysOf(answer);
     if (typeof parsed === 'string') return this.fail(parsed);
     this.failures = 0;
     this.keys = parsed;
-    this.fetchedMs = this.clock.now();
-    this.refreshAfter(lifetimeOf(answer.cacheControl, this.cacheMs) * refreshShare);
+    this.fetchedMs = startMs;
+    this.lifetimeMs = lifetimeOf(answer.cacheControl, this.cacheMs);
+    // Processes that were started together do not fetch together.
+    this.refreshAfter(this.lifetimeMs * (refreshShare - 0.1 * this.random()));
     this.onFetch?.({ url: this.location.url, error: undefined, hasKeys: true });
     return parsed;
   }
@@ -132,9 +144,9 @@ export class RemoteKeys implements KeySource {
   private fail(error: string): KeySet | TokenProblem {
     this.failures += 1;
     const hasKeys = this.keys !== undefined;
-    if (!hasKeys)
-      this.nextFetchMs = this.clock.now() + Math.min(minRefetchMs, firstRetryMs * 2 ** Math.min(this.failures - 1, 10));
-    this.refreshAfter(this.nextFetchMs - this.clock.now());
+    const retryMs = hasKeys ? minRefetchMs : Math.min(minRefetchMs, firstRetryMs * 2 ** Math.min(this.failures - 1, 10));
+    this.nextFetchMs = this.clock.now() + retryMs;
+    this.refreshAfter(retryMs * (1 + 0.1 * this.random()));
     this.onFetch?.({ url: this.location.url, error, hasKeys });
     return this.keys ?? 'keys-not-fetched';
   }
@@ -142,14 +154,12 @@ export class RemoteKeys implements KeySource {
   /** A process that sees no tokens fetches no keys. */
   private refreshAfter(delayMs: number): void {
     this.isUsed = false;
-    // Processes that were started together do not fetch together.
-    const delay = delayMs * (0.9 + 0.1 * this.random());
     this.timer = this.clock.setTimer(() => {
       this.timer = undefined;
       if (!this.isUsed) return;
       this.nextFetchMs = Number.NEGATIVE_INFINITY;
       void this.fetchUnlessTooSoon();
-    }, delay);
+    }, delayMs);
   }
 
   /** Asks, and gives up by the clock. */
@@ -175,7 +185,8 @@ export class RemoteKeys implements KeySource {
 function keysOf({ status, body }: FetchedKeys): KeySet | string {
   if (status !== 200) return `status ${status}`;
   if (body.byteLength > maxKeySetBytes) return `more than ${maxKeySetBytes} bytes`;
-  return parseKeySet(new TextDecoder().decode(body), 'remote');
+  const parsed = parseKeySet(new TextDecoder().decode(body), 'remote');
+  return typeof parsed === 'string' ? tokenProblems[parsed].text : parsed;
 }
 
 function wordsOf(error: unknown): string {
