@@ -436,7 +436,7 @@ describe('what a request hands on', () => {
 describe('a handler', () => {
   it('is asked once, however many doors of the mesh a request passes', async (t) => {
     const { mesh, plane, port } = await guardedServer(t, (request, response) => {
-      mesh.inbound().admit(request as never, response, (refusal) => {
+      mesh.inbound().admit(request, response, (refusal) => {
         assert.equal(refusal, undefined);
         response.end('twice');
       });
@@ -452,7 +452,7 @@ describe('a handler', () => {
     const thrown = Promise.withResolvers<unknown>();
     const server = createServer((request, response) => {
       try {
-        door.admit(request as never, response, () => {
+        door.admit(request, response, () => {
           throw new RangeError('of the program');
         });
       } catch (error) {
