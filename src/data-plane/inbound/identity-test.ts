@@ -50,7 +50,7 @@ function subjectOf({ certificate }: InboundConnection): string {
   if (subject === undefined) {
     // Node has a line for each part, in the order of the certificate, escaped but for what is not ASCII.
     const parts = (certificate.subject ?? '').split('\n').toReversed();
-    subject = parts.map(escaped).join(',');
+    subject = parts.map((part) => escaped(part.split(' + ').toReversed().join('+'))).join(',');
     subjects.set(certificate, subject);
   }
   return subject;
