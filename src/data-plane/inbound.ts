@@ -132,8 +132,9 @@ export class Inbound {
   /** Begins what ends with the response: span, metrics, the count of what is under way. */
   private watch(exchange: Exchange): void {
     const { port, listener, chain } = exchange.policy;
-    exchange.span = this.parts.telemetry.startServer(exchange, exchange.startMs);
+    exchange.span = this.parts.telemetry.startServer(exchange, exchange.startMs, chain.accessLogs);
     exchange.span?.served(listener?.config.name ?? 'default', chain.config.name);
+    chain.peerExchange?.(exchange);
     port.inFlight += 1;
     this.parts.loadMeter.started();
     exchange.known.begin(exchange, this);

@@ -44,8 +44,6 @@ const maxValueLength = 2048;
 /** An access log that is ready to write. */
 export interface AccessLog {
   write(entry: AccessLogEntry): void;
-  /** Operators of its template that are not known, and are written as `-`. */
-  readonly unknown: readonly string[];
 }
 
 /** Takes whole lines. */
@@ -64,12 +62,10 @@ const processSinks: LineSinks = {
 
 /** Compiles a log of a listener. */
 export function compileAccessLog(config: AccessLogConfig, clock: Clock, sinks: LineSinks = processSinks): AccessLog {
-  const unknown: string[] = [];
   const { to = 'stdout', errorsOnly = false } = config;
-  const format = config.format === 'json' ? compileJson(config.template, unknown) : compileText(config.template, unknown);
+  const format = compileFormat(config, []);
   const tell = to === 'events' ? publish : batched(sinks[to], clock);
   return {
-    unknown,
     write(entry) {
       if (!errorsOnly || isError(entry)) tell(format(entry), entry);
     },
@@ -80,7 +76,18 @@ function isError({ status, isRefused, isCancelled }: AccessLogEntry): boolean {
   return isRefused || isCancelled || status === undefined || status >= 400;
 }
 
+/** Operators of a log's template that are not known here, and are written as `-`. */
+export function unknownOperators(config: AccessLogConfig): readonly string[] {
+  const unknown: string[] = [];
+  compileFormat(config, unknown);
+  return unknown;
+}
+
 type Format = (entry: AccessLogEntry) => string;
+
+function compileFormat({ format, template }: AccessLogConfig, unknown: string[]): Format {
+  return format === 'json' ? compileJson(template, unknown) : compileText(template, unknown);
+}
 
 function compileText(template: AccessLogConfig['template'], unknown: string[]): Format {
   const parts = parse(typeof template === 'string' ? template : defaultText, unknown);

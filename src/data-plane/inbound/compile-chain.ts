@@ -8,6 +8,7 @@ import type { FaultConfig, LocalRateLimitConfig } from '../../model/policy.ts';
 import type { RouteTableConfig } from '../../model/route.ts';
 import { compileSanMatcher } from '../../security/san-matcher.ts';
 import type { PeerIdentity } from '../../security/peer-identity.ts';
+import { compileAccessLog, type AccessLog } from '../../telemetry/access-log.ts';
 import { InboundAdmission } from './admission.ts';
 import { compileAuthorizer, type Authorizer } from './authorizer.ts';
 import { compileCallerContext, type CallerContext } from './caller-context.ts';
@@ -50,6 +51,8 @@ export interface CompiledChain {
   readonly normalize: PathNormalizer;
   /** Hears from the peer which workload it is. */
   readonly peerExchange: PeerExchange | undefined;
+  /** Undefined = none is asked for. */
+  readonly accessLogs: readonly AccessLog[] | undefined;
   readonly guard: HeaderGuard;
   readonly remoteAddress: RemoteAddress;
   readonly callerContext: CallerContext;
@@ -101,6 +104,7 @@ function compiled(config: FilterChainConfig, place: ChainPlace, parts: InboundPa
     jwt,
     jwtRules,
     admission,
+    telemetry,
     externalAuthorizers = [],
   } = config;
   const routed = tableOfChain(config, table);
@@ -111,6 +115,7 @@ function compiled(config: FilterChainConfig, place: ChainPlace, parts: InboundPa
     accepts: compileChainMatch(config.match),
     refused: refusedPart(config, table),
     normalize: compilePathNormalizer(config.pathNormalization),
+    accessLogs: telemetry?.accessLogs?.map((log) => compileAccessLog(log, clock)),
     peerExchange: compilePeerExchange(config, table, parts.workloads, ownNames),
     guard: compileHeaderGuard(config, tls && ownNames),
     remoteAddress: compileRemoteAddress(config.trustedHops),

@@ -165,7 +165,16 @@ export class Exchange implements AccessRequest {
     const isCancelled = status === undefined || !response.writableEnded;
     loadMeter.ended(isCancelled ? undefined : status);
     this.releaseAdmission(status, now);
-    this.span?.end({ status, isCancelled, requestPrincipal: this.requestPrincipal }, now);
+    this.span?.end(
+      {
+        status,
+        isCancelled,
+        requestPrincipal: this.requestPrincipal,
+        route: programRoute(this.request),
+        policyRoute: this.route?.name,
+      },
+      now,
+    );
   }
 
   /** The place that it took among the requests under way. */
@@ -224,6 +233,13 @@ export class Exchange implements AccessRequest {
         return valuesOf(this.request.rawHeaders, name);
     }
   }
+}
+
+/** The pattern by which the program's framework found its handler, where it leaves it on the request, as Express does. */
+function programRoute(request: InboundRequest): string | undefined {
+  const { route, baseUrl } = request as { readonly route?: { readonly path?: unknown }; readonly baseUrl?: unknown };
+  if (typeof route?.path !== 'string') return undefined;
+  return typeof baseUrl === 'string' ? `${baseUrl}${route.path}` : route.path;
 }
 
 /** Nothing is made of a header that is there once, which nearly all are. */

@@ -3,7 +3,8 @@ import type { ExternalAuthorizerConfig, JwtProviderConfig } from '../../model/au
 import type { FilterChainConfig, InboundLimitsConfig, InboundListenerConfig } from '../../model/listener.ts';
 import type { AdmissionConfig, CorsConfig, FaultConfig, LocalRateLimitConfig } from '../../model/policy.ts';
 import type { RequestPolicy, RouteAction, RouteConfig, RouteTableConfig, VirtualHostConfig } from '../../model/route.ts';
-import type { TelemetryConfig } from '../../model/telemetry.ts';
+import type { AccessLogConfig, TelemetryConfig } from '../../model/telemetry.ts';
+import { unknownOperators } from '../../telemetry/access-log.ts';
 import { each, only, parts, reportFields, type FieldTable, type Unhonoured } from '../field-support.ts';
 import { matchFields, unservedAction } from '../routing/route-fields.ts';
 
@@ -144,12 +145,21 @@ export const inboundPolicyFields: FieldTable<RequestPolicy> = {
   externalAuthorization: { reason: 'asking an authorizer for some routes is not carried out, so that every request is refused' },
 };
 
+/** Logs are written; what of a line a server has no value for is shown. */
+function reportOperators(logs: readonly AccessLogConfig[], path: string, report: (field: Unhonoured) => void): undefined {
+  for (const [index, log] of logs.entries()) {
+    const unknown = unknownOperators(log);
+    if (unknown.length > 0) report({ path: `${path}[${index}].template`, reason: `"-" is written for ${unknown.join(', ')}` });
+  }
+  return undefined;
+}
+
 /** Fields of `TelemetryConfig`. */
 export const inboundTelemetryFields: FieldTable<TelemetryConfig> = {
   traceSampling: sdk,
   traceLimits: sdk,
   traceTags: sdk,
-  accessLogs: { reason: 'is not taken over: subscribe to the event `inbound:end`' },
+  accessLogs: reportOperators,
   metrics: { reason: 'names and labels of the metrics are those that they have by default' },
   peerMetadata: 'honoured',
 };

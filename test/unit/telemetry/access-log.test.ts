@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
 import type { AccessLogConfig } from '../../../src/model/telemetry.ts';
-import { compileAccessLog } from '../../../src/telemetry/access-log.ts';
+import { compileAccessLog, unknownOperators } from '../../../src/telemetry/access-log.ts';
 import type { AccessLogEntry } from '../../../src/telemetry/access-log-entry.ts';
 import { subscribe } from '../../../src/telemetry/channels.ts';
 import { createTelemetry } from '../../../src/telemetry/telemetry.ts';
@@ -153,11 +153,7 @@ describe('an access log', () => {
 
   it('names the operators that it does not know', () => {
     const config: AccessLogConfig = { format: 'text', template: '%DURATION% %FOO% %DYNAMIC_METADATA(a:b)% %START_TIME(%q)%' };
-    assert.deepEqual(compileAccessLog(config, createVirtualClock()).unknown, [
-      '%FOO%',
-      '%DYNAMIC_METADATA(a:b)%',
-      '%START_TIME(%q)%',
-    ]);
+    assert.deepEqual(unknownOperators(config), ['%FOO%', '%DYNAMIC_METADATA(a:b)%', '%START_TIME(%q)%']);
   });
 
   it('is written of a request though nobody else listens, with the sizes of its bodies', async () => {
@@ -193,7 +189,7 @@ describe('an access log', () => {
 
   it('reaches standard output before the process ends by itself', () => {
     const program = `
-      import { compileAccessLog } from './src/telemetry/access-log.ts';
+      import { compileAccessLog, unknownOperators } from './src/telemetry/access-log.ts';
       import { systemClock } from './src/base/runtime.ts';
       const log = compileAccessLog({ format: 'text', template: '%DURATION%' }, systemClock);
       log.write({ durationMs: 41 });

@@ -71,7 +71,7 @@ const telemetry: Samples<TelemetryConfig> = {
   traceSampling: half,
   traceLimits: { client: half },
   traceTags: { a: 'b' },
-  accessLogs: [{ format: 'text' }],
+  accessLogs: [{ format: 'text', template: '%DURATION%' }],
   metrics: [{ name: '*' }],
   peerMetadata: { discover: ['headers'], propagate: true },
 };
@@ -179,7 +179,7 @@ const cases: readonly Case[] = [
     'externalAuthorization',
   ]),
   forType('fault', inboundFaultFields, fault, ['responseBytesPerSecond', 'responseRateFraction', 'responseRateByHeader']),
-  forType('telemetry', inboundTelemetryFields, telemetry, ['traceSampling', 'traceLimits', 'traceTags', 'accessLogs', 'metrics']),
+  forType('telemetry', inboundTelemetryFields, telemetry, ['traceSampling', 'traceLimits', 'traceTags', 'metrics']),
   forType('route table', inboundTableFields, table, ['policy']),
 ];
 
