@@ -43,6 +43,9 @@ export function bridgedRequest(
   const target = authority ?? host;
   if (target === undefined || path === '') return { status: 400 };
   lines.unshift('host', target);
+  // How HTTP/1.1 says that a body of unknown length follows: parsers of bodies look for it (RFC 9112, section 6.3).
+  if (!hasEnded && !lines.some((name, index) => index % 2 === 0 && name === 'content-length'))
+    lines.push('transfer-encoding', 'chunked');
 
   const request = new IncomingMessage(socket as never);
   request.httpVersionMajor = 1;

@@ -113,6 +113,8 @@ export function createHttpServers(options: HttpServersOptions): HttpServers {
 
   function serve(socket: Socket, protocol: 'http/1.1' | 'h2'): void {
     if (socket.destroyed) return;
+    // HTTP/1.1 may have half a connection: the client has asked, and ended. In HTTP/2 nothing can be asked any more.
+    socket.allowHalfOpen = protocol !== 'h2';
     // A peer that vanished without a word is found out, even when all that happens is a long response.
     socket.setKeepAlive(true, limits.keepAliveTimeoutMs);
     const connection: Connection = {
@@ -162,7 +164,9 @@ export function createHttpServers(options: HttpServersOptions): HttpServers {
   }
 
   function onHttp1Request(request: IncomingMessage, response: ServerResponse): void {
-    begin(request, response, socketBelow(request.socket));
+    // HTTP/0.9 has no headers, and so no host that a policy could look at; Node's parser takes it.
+    if (request.httpVersionMajor < 1) response.writeHead(400, { connection: 'close' }).end();
+    else begin(request, response, socketBelow(request.socket));
   }
 
   function begin(request: IncomingMessage, response: ServerResponse, carrier: Tracked | undefined): void {

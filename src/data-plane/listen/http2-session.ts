@@ -34,7 +34,6 @@ export class Http2Session {
   readonly session: ServerHttp2Session;
   private readonly needs: Http2Needs;
   private settingsDue: Deadline | undefined;
-  private isLeaving = false;
   private streams = 0;
 
   constructor(socket: Socket, needs: Http2Needs) {
@@ -48,7 +47,9 @@ export class Http2Session {
     this.session.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'ECONNRESET') needs.onBroken(socket, error.code ?? 'ERR_HTTP2_ERROR');
     });
-    this.session.setTimeout(limits.keepAliveTimeoutMs, () => {
+    this.session.setTimeout(limits.keepAliveTimeoutMs);
+    // Not by `setTimeout`, which would tell it once: the connection may be busy then, and idle later.
+    this.session.on('timeout', () => {
       if (this.streams === 0) this.session.close();
     });
     this.session.on('stream', (stream, headers, flags, rawHeaders) => {
@@ -71,21 +72,15 @@ export class Http2Session {
   }
 
   /**
-   * Asks the client to leave, in two steps (RFC 9113, section 6.8): first that no more streams be made, then, after a round trip in
-   * which those on their way arrive, which was the last. None is lost that way, and an idle connection closes after the second.
+   * Asks the client to leave: a GOAWAY that names the last stream which is served (RFC 9113, section 6.8). What the client sent later
+   * comes back as not processed, and may be sent again elsewhere. The notice before it, which RFC 9113 advises so that a round trip of
+   * requests is spared that, cannot be had: nghttp2 takes no stream after a GOAWAY of whatever number, and Node has no call for the
+   * other kind. An idle connection closes at once.
    */
   leave(): void {
-    if (this.isLeaving || this.session.closed || this.session.destroyed) return;
-    this.isLeaving = true;
-    this.session.goaway(constants.NGHTTP2_NO_ERROR, maxStreamId);
-    const isSent = this.session.ping(() => {
-      if (!this.session.destroyed) this.session.close();
-    });
-    if (!isSent) this.session.close();
+    if (!this.session.destroyed) this.session.close();
   }
 }
-
-const maxStreamId = 2 ** 31 - 1;
 
 /** A request whose body takes too long is answered with 408 as HTTP/1.1 is, or broken off when a response has begun. */
 class BodyDue {

@@ -133,8 +133,14 @@ export function streamSocketOf(stream: ServerHttp2Stream): StreamSocket {
   const socket = stream as StreamSocket;
   standInFor(socketBelow(stream.session as object), socket);
   socket[request] = undefined;
-  socket[isWhole] = false;
+  // A short body may have come with the head, and its end before anybody heard of the stream.
+  socket[isWhole] = hasCome(stream) && !stream.closed && !stream.destroyed;
   return socket;
+}
+
+/** The stream says so to itself alone: `readableEnded` is true once `end` is out. */
+function hasCome(stream: ServerHttp2Stream): boolean {
+  return (stream as unknown as { readonly _readableState: { readonly ended: boolean } })._readableState.ended;
 }
 
 /** Hands what the stream brings from now on to `message`. */
