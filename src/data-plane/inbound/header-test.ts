@@ -2,11 +2,12 @@
  * Conditions on headers and hosts in access rules.
  *
  * Of several values of a header one has to pass, and `invert` turns around what they come to together: so Envoy, since it no longer
- * joins them (CVE-2026-26308). Headers that stand once are one list (joined-headers.ts). Beyond that, a rule that denies:
+ * joins them (CVE-2026-26308). Headers that stand once are one list (joined-headers.ts). Beyond that, a rule that keeps requests out:
  *
- * - looks at the values joined too: two header lines and one with a comma say the same (RFC 9110, section 5.3), and so do two lines of
- *   cookies and one;
- * - is not talked out of a negated condition by a further value: DENY for whoever is not `admin` meets `x-role: user, x-role: admin`.
+ * - looks at the values both joined and one by one: two header lines and one with a comma say the same (RFC 9110, section 5.3), two
+ *   lines of cookies are one, and of some headers Node shows a handler the first line alone;
+ * - where it denies, is not talked out of a negated condition by a further value: DENY for whoever is not `admin` meets
+ *   `x-role: user, x-role: admin`.
  *
  * Hosts reach a rule in their normal form, the one that the handler sees (request-authority.ts); what a rule says is brought into it
  * too. So a rule about `Admin.example` or `admin.example:80` means the host, however it is written.
@@ -37,14 +38,23 @@ export function compileHeader(header: ValueMatcher, { refuses, denies }: Conditi
   const named = { ...header, name };
   if (name === ':authority' || name === 'host') return compileAuthority(named);
   if (!refuses && hopByHop.has(name)) return compileValue<AccessRequest>(named, () => undefined);
-  const read = readerOf(name);
-  const test = compileValue<AccessRequest>(named, read);
-  if (name.startsWith(':') || joinedRequestHeaders.has(name)) return test;
-  if (denies && refuses === (header.invert === true)) return allPass(named, test);
-  if (!refuses) return test;
-  const joined = compileValue<AccessRequest>(named, (request) => joinedBy(request, name, ','));
-  const listed = compileValue<AccessRequest>(named, (request) => joinedBy(request, name, name === 'cookie' ? '; ' : ', '));
-  return (request) => test(request) || (isRepeated(request, name) && (joined(request) || listed(request)));
+  const test = compileValue<AccessRequest>(named, readerOf(name));
+  if (name.startsWith(':')) return test;
+  const { invert = false, match } = header;
+  const one = compileValue<string>({ name, match }, (value) => value);
+  if (denies && refuses === invert) {
+    // Negated: `invert`, or `not` around it.
+    return invert
+      ? (request) => test(request) || valuesOf(request, name)?.every(one) === false
+      : (request) => test(request) && valuesOf(request, name)?.every(one) !== false;
+  }
+  if (!refuses || invert) return test;
+  const separator = name === 'cookie' ? '; ' : ', ';
+  return (request) => {
+    if (test(request)) return true;
+    const values = valuesOf(request, name);
+    return values !== undefined && (values.some(one) || one(values.join(',')) || one(values.join(separator)));
+  };
 }
 
 /** Compiles a test of the host: in lower case, with the port that was asked for or without one. */
@@ -53,17 +63,10 @@ export function compileHost(match: StringMatcher): (request: AccessRequest) => b
   return ({ authority }) => authority !== '' && (test(authority) || test(hostNameOf(authority)));
 }
 
-/** The negated form: every value has to pass what is negated for the rule not to deny. */
-function allPass(header: ValueMatcher, test: (request: AccessRequest) => boolean): (request: AccessRequest) => boolean {
-  const { name, invert = false, match } = header;
-  let value = '';
-  const single = compileValue<AccessRequest>({ name, match }, () => value);
-  return (request) => {
-    const values = request.header(name);
-    if (typeof values !== 'object') return test(request);
-    for (value of values) if (!single(request)) return invert;
-    return !invert;
-  };
+/** Undefined unless the header is there more than once. */
+function valuesOf(request: AccessRequest, name: string): readonly string[] | undefined {
+  const values = request.header(name);
+  return typeof values === 'object' ? values : undefined;
 }
 
 function readerOf(name: string): HeaderReader {
@@ -96,10 +99,6 @@ const trailersOnly: HeaderReader = (request, name) => {
 function joinedBy(request: AccessRequest, name: string, separator: string): string | undefined {
   const values = request.header(name);
   return typeof values === 'object' ? values.join(separator) : values;
-}
-
-function isRepeated(request: AccessRequest, name: string): boolean {
-  return typeof request.header(name) === 'object';
 }
 
 function compileAuthority({ match, invert = false, whenMissing }: ValueMatcher): (request: AccessRequest) => boolean {

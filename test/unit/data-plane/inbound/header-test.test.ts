@@ -120,14 +120,14 @@ describe('T-HDR: a rule about a header', () => {
       deny: true,
     },
     {
-      name: 'part-of-a-header-that-stands-once',
+      name: 'stricter: part-of-a-header-that-stands-once',
       header: exact('accept', 'a'),
       headers: [
         ['accept', 'a'],
         ['accept', 'b'],
       ],
       allow: false,
-      deny: false,
+      deny: true,
     },
     { name: 'there', header: { name: 'x-role', match: { kind: 'present' } }, headers: [['x-role', '']], allow: true, deny: true },
     {
