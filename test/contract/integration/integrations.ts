@@ -30,7 +30,7 @@ import { askFurther, askNobody, whoAsks } from './app.ts';
 
 /** Serves the application; resolves with its port. The test closes it. */
 export interface Integration {
-  serve(t: TestContext, mesh: Mesh): Promise<number>;
+  readonly serve: (t: TestContext, mesh: Mesh) => Promise<number>;
   /** What its clients speak. */
   readonly protocol: 'http/1.1' | 'h2';
 }
@@ -233,7 +233,7 @@ const applications: Readonly<Record<string, (t: TestContext, mesh: Mesh) => Requ
     t.after(() => app.close());
     return (app.getHttpAdapter().getInstance() as { routing: RequestListener }).routing;
   },
-  hono: (_t, mesh) => getRequestListener(honoApp(mesh).fetch) as RequestListener,
+  hono: (_t, mesh) => getRequestListener(honoApp(mesh).fetch),
 };
 
 function listened(application: (typeof applications)[string], http2: 'bridge' | 'native'): Serve {
