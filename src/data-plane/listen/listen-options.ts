@@ -35,7 +35,10 @@ export interface ListenOptions extends Omit<InboundDoorOptions, 'port'> {
   readonly drainTimeoutMs?: number;
   /** How long `readyPath` says 503 before anything is closed, for load balancers to notice. Part of `drainTimeoutMs`. Default 0. */
   readonly drainDelayMs?: number;
-  /** Signals that close the port. Default none. The process is not ended by it. */
+  /**
+   * Signals that close the port, at once when one comes again. When nobody else listens to the signal it is sent again after that, so
+   * that the process ends by it. Default none.
+   */
   readonly signals?: readonly NodeJS.Signals[];
   /** Takes connections that leave HTTP (WebSocket); the policy has let them in. Default: upgrades are not offered. */
   readonly upgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;

@@ -16,6 +16,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { holdingProcess, sleep, type Timer } from '../../base/runtime.ts';
 import type { InboundLimitsConfig } from '../../model/listener.ts';
 import { writeRefusal } from '../inbound/refusal.ts';
+import { closeOnSignal } from './close-on-signal.ts';
 import { createHttpServers, type HttpServers } from './http-servers.ts';
 import { checkListenOptions, type InboundServer, type ListenOptions, type RequestListener } from './listen-options.ts';
 import { ListeningPort, type ListenContext } from './listening-port.ts';
@@ -83,11 +84,7 @@ export class OpenPort {
     const limitMs = options.drainTimeoutMs ?? defaultDrainTimeoutMs;
     const close = (): Promise<void> => this.close(limitMs);
     this.handle = { port: number, address, close, [Symbol.asyncDispose]: close };
-    const onSignal = (): void => void close();
-    for (const signal of options.signals ?? []) {
-      process.on(signal, onSignal);
-      this.onClose(() => process.off(signal, onSignal));
-    }
+    if (options.signals !== undefined) this.onClose(closeOnSignal(options.signals, { close, cut: () => void this.close(0) }));
     this.publish('inbound:listening');
   }
 

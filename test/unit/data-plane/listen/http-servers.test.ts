@@ -16,7 +16,7 @@ interface Waiting {
 interface Served {
   readonly port: HttpPort;
   readonly broken: string[];
-  next(): Promise<Waiting>;
+  readonly next: () => Promise<Waiting>;
 }
 
 async function serve(way: Way, options: Partial<Parameters<typeof openPort>[1]> = {}): Promise<Served> {
