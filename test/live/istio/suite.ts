@@ -13,6 +13,7 @@ export const istioSuite: LiveSuite = {
     'istio/routing.test.ts',
     'istio/resilience.test.ts',
     'istio/outside.test.ts',
+    'istio/inbound.test.ts',
     'istio/telemetry.test.ts',
     'istio/retries.test.ts',
     'istio/traffic-policy.test.ts',
