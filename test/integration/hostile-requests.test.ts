@@ -261,16 +261,13 @@ describe('requests meant to be read in two ways', () => {
     client.close();
     const [{ url, headers } = assert.fail('it was refused')] = handled;
     assert.equal(url, '/a/b?q');
-    assert.deepEqual(
-      { ...headers },
-      {
-        ':method': 'GET',
-        ':scheme': 'http',
-        ':path': '/a/b?q',
-        ':authority': 'orders',
-        host: 'orders',
-        accept: '*/*',
-      },
-    );
+    assert.deepEqual(Object.fromEntries(Object.entries(headers)), {
+      ':method': 'GET',
+      ':scheme': 'http',
+      ':path': '/a/b?q',
+      ':authority': 'orders',
+      host: 'orders',
+      accept: '*/*',
+    });
   });
 });

@@ -72,7 +72,7 @@ function rewrite(request: InboundRequest, authority: string): void {
 /** An authority in its one form; undefined when it is none. */
 export function normalizeAuthority(text: string, scheme: string): string | undefined {
   if (text.length > maxLength) return undefined;
-  if (isNormal(text)) return text;
+  if (isNormal(text, scheme)) return text;
   if (text === '') return '';
   const [, name = '', port = ''] = /^(\[[0-9a-f:.]+\]|[a-z0-9._~-]+)(?::(\d{0,5}))?$/.exec(text.toLowerCase()) ?? [];
   const host = name.startsWith('[') ? addressOf(name) : nameOf(name);
@@ -83,16 +83,31 @@ export function normalizeAuthority(text: string, scheme: string): string | undef
   return number === (scheme === 'https' ? 443 : 80) ? host : `${host}:${number}`;
 }
 
-/** Whether it is a plain name without a port: lower case, and no dot at an end or beside another. */
-function isNormal(text: string): boolean {
-  let previous = 46;
+/** Whether it is in its one form: a plain name, with or without a port. */
+function isNormal(text: string, scheme: string): boolean {
+  let previous = dot;
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index);
+    if (code === colon) return previous !== dot && isNormalPort(text, index + 1, scheme);
     const isPlain = (code >= 97 && code <= 122) || (code >= 48 && code <= 57) || code === 45 || code === 95;
-    if (!isPlain && (code !== 46 || previous === 46)) return false;
+    if (!isPlain && (code !== dot || previous === dot)) return false;
     previous = code;
   }
-  return previous !== 46;
+  return previous !== dot;
+}
+
+const dot = 46;
+const colon = 58;
+
+/** Whether the rest is a port without zeros before it, and not the default one. */
+function isNormalPort(text: string, start: number, scheme: string): boolean {
+  let port = 0;
+  for (let index = start; index < text.length; index++) {
+    const digit = text.charCodeAt(index) - 48;
+    if (digit < 0 || digit > 9 || port > 6553 || (digit === 0 && index === start)) return false;
+    port = port * 10 + digit;
+  }
+  return port > 0 && port <= 65_535 && port !== (scheme === 'https' ? 443 : 80);
 }
 
 function nameOf(text: string): string | undefined {
