@@ -6,6 +6,7 @@ import { estimate } from '../statistics.ts';
 import type { MicroQuestion } from './child.ts';
 import type { MicroMeasurement } from './measure.ts';
 import * as hashing from './hashing.ts';
+import * as inbound from './inbound.ts';
 import * as limits from './limits.ts';
 import * as meshStep from './mesh-step.ts';
 import type { MicroModule } from './operation.ts';
@@ -74,6 +75,7 @@ function microBenchmark(name: string, title: string, file: string, { rows }: Mic
 
 export const microBenchmarks: readonly Benchmark[] = [
   microBenchmark('mesh-step', 'The mesh itself, per request', 'mesh-step.ts', meshStep, 3),
+  microBenchmark('inbound', 'The way in, per request', 'inbound.ts', inbound, 3),
   microBenchmark('parts', 'Parts of the way out', 'parts.ts', parts),
   microBenchmark('limits', 'Limits, rates, faults and what is inherited', 'limits.ts', limits),
   microBenchmark('hashing', 'Hash policies, sessions and hashed picks', 'hashing.ts', hashing),
