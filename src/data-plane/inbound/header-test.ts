@@ -41,19 +41,20 @@ export function compileHeader(header: ValueMatcher, { refuses, denies }: Conditi
   const test = compileValue<AccessRequest>(named, readerOf(name));
   if (name.startsWith(':')) return test;
   const { invert = false, match } = header;
+  // In a rule that allows, Envoy's way; but for what `not` keeps out by a header.
+  if (!denies && (!refuses || invert)) return test;
   const one = compileValue<string>({ name, match }, (value) => value);
-  if (denies && refuses === invert) {
-    // Negated: `invert`, or `not` around it.
-    return invert
-      ? (request) => test(request) || valuesOf(request, name)?.every(one) === false
-      : (request) => test(request) && valuesOf(request, name)?.every(one) !== false;
-  }
-  if (!refuses || invert) return test;
   const separator = name === 'cookie' ? '; ' : ', ';
+  const isMostMet = refuses !== invert;
   return (request) => {
-    if (test(request)) return true;
-    const values = valuesOf(request, name);
-    return values !== undefined && (values.some(one) || one(values.join(',')) || one(values.join(separator)));
+    const values = request.header(name);
+    const isMet = test(request);
+    if (typeof values !== 'object') return isMet;
+    const passes = isMet !== invert;
+    // Passed by any reading of the values, or by every one: whichever keeps more requests out.
+    return isMostMet
+      ? (passes || values.some(one) || one(values.join(',')) || one(values.join(separator))) !== invert
+      : (passes && values.every(one)) !== invert;
   };
 }
 
@@ -61,12 +62,6 @@ export function compileHeader(header: ValueMatcher, { refuses, denies }: Conditi
 export function compileHost(match: StringMatcher): (request: AccessRequest) => boolean {
   const test = compileString(inNormalForm(match));
   return ({ authority }) => authority !== '' && (test(authority) || test(hostNameOf(authority)));
-}
-
-/** Undefined unless the header is there more than once. */
-function valuesOf(request: AccessRequest, name: string): readonly string[] | undefined {
-  const values = request.header(name);
-  return typeof values === 'object' ? values : undefined;
 }
 
 function readerOf(name: string): HeaderReader {
