@@ -6,7 +6,7 @@ import { constants } from 'node:crypto';
 import type { TlsOptions } from 'node:tls';
 import type { SecretRef, TlsVersion } from '../model/tls.ts';
 import type { FederationCheck } from './federation.ts';
-import type { CurrentSvid, IdentityStore } from './identity-store.ts';
+import type { CurrentSvid, CurrentTrustBundle, IdentityStore } from './identity-store.ts';
 import { allRoots, goodCiphers, missing, trustDomainsOf } from './tls-context.ts';
 
 /** The TLS settings of a filter chain that name material or limit it. */
@@ -25,8 +25,8 @@ export interface ServerTlsMaterial {
   /** For `setSecureContext` of a TLS server. */
   readonly options: TlsOptions;
   readonly svid: CurrentSvid;
-  /** Number of the trust bundle; 0 = none, and clients are not asked for a certificate. */
-  readonly trustGeneration: number;
+  /** Undefined = none, and clients are not asked for a certificate. */
+  readonly trust: CurrentTrustBundle | undefined;
   /** Trust domain of the bundle: peers of others are refused. Absent also where other domains are federated with it. */
   readonly trustDomain?: string;
   readonly federation?: FederationCheck;
@@ -61,7 +61,7 @@ export function serverTlsMaterial(store: IdentityStore, tls: ServerTls): ServerT
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_TICKET,
     },
     svid,
-    trustGeneration: bundle?.generation ?? 0,
+    trust: bundle,
     ...trustDomainsOf(bundle),
   };
 }

@@ -18,7 +18,7 @@ import { eventually } from './mesh-of.ts';
 let meshes = 0;
 
 /** A control plane of a test that brings certificates too. */
-class SecuredPlane extends TestControlPlane {
+export class SecuredPlane extends TestControlPlane {
   private readonly sinkReady = Promise.withResolvers<IdentitySink>();
   readonly identity: IdentitySource = {
     name: 'test',

@@ -12,6 +12,7 @@ import type { KnownConnection } from '../inbound/connection-of.ts';
 import type { InboundConnection } from '../inbound/inbound-connection.ts';
 import { inboundPeer } from '../inbound/inbound-peer.ts';
 import { unmapped } from '../inbound/ip-address.ts';
+import type { CurrentTrustBundle } from '../../security/identity-store.ts';
 import type { PeerIdentity } from '../../security/peer-identity.ts';
 import type { ConnectionRefusalReason } from '../../telemetry/inbound-events.ts';
 import { spokenUnder } from './application-protocol.ts';
@@ -49,9 +50,10 @@ export class IncomingConnection {
   /** What requests are read from, once it is served. */
   served: Socket | undefined = undefined;
   known: KnownConnection | undefined = undefined;
-  /** Trust bundle that its certificate was verified against, and when that one is over; 0 where none was shown. */
-  trust = '';
-  notAfterMs = 0.1;
+  /** What its certificate was verified against; undefined where none was shown. */
+  trust: CurrentTrustBundle | undefined = undefined;
+  /** When its certificate expires, milliseconds since 1970. */
+  notAfterMs = Infinity;
   private readonly port: ListeningPort;
   private readonly directAddress: string;
   private readonly localAddress: string;
@@ -69,7 +71,6 @@ export class IncomingConnection {
     this.peerAddress = this.directAddress;
     this.peerPort = socket.remotePort;
     this.localAddress = unmapped(socket.localAddress ?? '');
-    this.notAfterMs = Infinity;
     socket.on('error', ignore);
   }
 
@@ -135,8 +136,10 @@ export class IncomingConnection {
       }
       this.top = result.socket;
       const { socket: secured, certificate, identity } = result;
-      this.trust = settings.trust ?? settings.identity;
-      if (certificate !== undefined) this.notAfterMs = certificate.validToDate.getTime();
+      if (certificate !== undefined) {
+        this.trust = result.trust;
+        this.notAfterMs = certificate.validToDate.getTime();
+      }
       const spoken = spokenUnder(secured.alpnProtocol);
       if (spoken !== 'detect') {
         this.serve(secured, spoken, { certificate, identity });

@@ -29,7 +29,7 @@ export function judgeClient(
   settings: ChainTls,
   wallNowMs: number,
 ): JudgedClient | ClientRefusal {
-  const certificate = material.trustGeneration === 0 ? undefined : socket.getPeerX509Certificate();
+  const certificate = material.trust === undefined ? undefined : socket.getPeerX509Certificate();
   if (certificate === undefined) {
     if (!settings.requireClientCertificate) return anonymous;
     return { reason: 'certificate_missing', detail: 'the client showed no certificate, and mutual TLS is required' };

@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream';
 import { Deadlines } from '../../base/deadlines.ts';
 import type { Clock, Random, Timer } from '../../base/runtime.ts';
 import type { InboundLimitsConfig, InboundListenerConfig } from '../../model/listener.ts';
+import type { SecretRef } from '../../model/tls.ts';
 import type { IdentityStore } from '../../security/identity-store.ts';
 import type { ConnectionRefusedEvent } from '../../telemetry/inbound-events.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
@@ -19,6 +20,7 @@ import type { HttpServers } from './http-servers.ts';
 import { IncomingConnection } from './incoming-connection.ts';
 import type { ListenOptions } from './listen-options.ts';
 import { TlsServers, type ChainTls } from './tls-servers.ts';
+import { reviewTrust } from './trust-review.ts';
 
 /** What the mesh lends to a port. */
 export interface ListenContext {
@@ -104,7 +106,7 @@ export class ListeningPort {
     this.stops.push(
       context.inbound.config.onChange(() => this.renew()),
       context.identities.watch(({ kind, name }) => {
-        if (kind === 'trust-bundle') this.askToLeave(({ trust }) => trust === name);
+        if (kind === 'trust-bundle') this.reviewTrust(name);
       }),
     );
     // From now on an error of the port (no more file descriptors) is no reason to end the process.
@@ -153,6 +155,9 @@ export class ListeningPort {
   serve(connection: IncomingConnection, socket: Socket, protocol: 'http/1.1' | 'h2'): void {
     this.bySocket.set(socket, connection);
     this.servers!.serve(socket, protocol);
+    const { trust } = connection;
+    // The bundle changed during the handshake.
+    if (trust !== undefined && this.context.identities.trustBundle(trust.name) !== trust) this.reviewTrust(trust.name);
   }
 
   /** What came on a connection was no HTTP, too large or too slow, by Node's code; the connection is closed. */
@@ -210,13 +215,13 @@ export class ListeningPort {
       this.servers = this.createServers(this, limits);
     }
     const wallNowMs = this.clock.wallNow();
-    this.askToLeave((connection) => connection.isUnwelcome(wallNowMs));
+    this.reviewConnections((connection) => connection.isUnwelcome(wallNowMs));
   }
 
   private review(): void {
     this.reviewTimer = this.clock.setTimer(() => {
       const wallNowMs = this.clock.wallNow();
-      this.askToLeave(({ notAfterMs }) => wallNowMs > notAfterMs);
+      this.reviewConnections(({ notAfterMs }) => wallNowMs > notAfterMs);
       for (const servers of this.former)
         if (servers.connections === 0) {
           this.former.delete(servers);
@@ -226,12 +231,17 @@ export class ListeningPort {
     }, reviewIntervalMs);
   }
 
-  private askToLeave(isMeant: (connection: IncomingConnection) => boolean): void {
-    for (const connection of this.connections) {
-      const { served } = connection;
-      if (served === undefined || !isMeant(connection)) continue;
-      for (const servers of this.allServers) servers.leave(served);
-    }
+  private reviewTrust(name: SecretRef): void {
+    const { identities, clock } = this.context;
+    reviewTrust(name, this.connections, identities, clock, (connection) => this.askToLeave(connection));
+  }
+
+  private askToLeave({ served }: IncomingConnection): void {
+    if (served !== undefined) for (const servers of this.allServers) servers.leave(served);
+  }
+
+  private reviewConnections(isUnwelcome: (connection: IncomingConnection) => boolean): void {
+    for (const connection of this.connections) if (isUnwelcome(connection)) this.askToLeave(connection);
   }
 }
 

@@ -14,7 +14,7 @@ import { createServer, type Server, type TLSSocket } from 'node:tls';
 import type { Deadlines, DeadlineTarget } from '../../base/deadlines.ts';
 import type { Clock } from '../../base/runtime.ts';
 import type { FilterChainConfig } from '../../model/listener.ts';
-import type { IdentityStore } from '../../security/identity-store.ts';
+import type { CurrentTrustBundle, IdentityStore } from '../../security/identity-store.ts';
 import type { PeerIdentity } from '../../security/peer-identity.ts';
 import { generationsOf, serverTlsMaterial, type ServerTlsMaterial } from '../../security/server-tls-context.ts';
 import type { ConnectionRefusalReason } from '../../telemetry/inbound-events.ts';
@@ -31,8 +31,8 @@ export type Handshake =
       readonly socket: TLSSocket;
       readonly certificate: X509Certificate | undefined;
       readonly identity: PeerIdentity | undefined;
-      /** Number of the trust bundle that the certificate was verified against. */
-      readonly trustGeneration: number;
+      /** What the certificate was verified against. */
+      readonly trust: CurrentTrustBundle | undefined;
     }
   | {
       readonly kind: 'refused';
@@ -93,24 +93,24 @@ class TlsServer {
   private renew(): string | undefined {
     const { settings, material, context } = this;
     const now = generationsOf(context.identities, settings);
-    if (material !== undefined && material.svid.generation === now.svid && material.trustGeneration === now.trust)
+    if (material !== undefined && material.svid.generation === now.svid && (material.trust?.generation ?? 0) === now.trust)
       return undefined;
     const found = serverTlsMaterial(context.identities, settings);
     if (typeof found === 'string') return found;
     // Whether clients are asked for a certificate is a matter of the server, not of its context.
-    const isSameKind = material !== undefined && material.trustGeneration > 0 === found.trustGeneration > 0;
+    const isSameKind = (material?.trust === undefined) === (found.trust === undefined);
     if (this.server === undefined || !isSameKind) this.server = this.create(found);
     else this.server.setSecureContext(found.options);
     this.material = found;
     return undefined;
   }
 
-  private create({ options, trustGeneration }: ServerTlsMaterial): Server {
+  private create({ options, trust }: ServerTlsMaterial): Server {
     const { settings, underway, context } = this;
     const server = createServer({
       ...options,
       // Without a bundle there is nothing to verify a certificate against, and it would prove nothing.
-      requestCert: trustGeneration > 0,
+      requestCert: trust !== undefined,
       rejectUnauthorized: settings.requireClientCertificate,
       ALPNCallback: ({ protocols }) => chooseApplicationProtocol(protocols, settings.alpn),
     });
@@ -165,7 +165,7 @@ class PendingHandshake implements DeadlineTarget {
     socket.on('error', ignore);
     const judged = judgeClient(socket, this.material, settings, clock.wallNow());
     if ('reason' in judged) this.refuse(judged.reason, judged.detail, socket, judged.peer);
-    else this.finish({ kind: 'done', socket, ...judged, trustGeneration: this.material.trustGeneration });
+    else this.finish({ kind: 'done', socket, ...judged, trust: this.material.trust });
   }
 
   failed(error: Error & { readonly code?: string }, socket: TLSSocket): void {
