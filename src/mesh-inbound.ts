@@ -132,7 +132,8 @@ export class MeshInbound {
   /** Tells the sources that are asked by port of one that is open, until what it returns is called. */
   private listening(at: ListenedPort): () => void {
     const end = new AbortController();
-    for (const plane of this.parts.planes) plane.listening?.(at, end.signal);
+    // A request that came over no socket has no port: nobody listens there.
+    if (at.port > 0) for (const plane of this.parts.planes) plane.listening?.(at, end.signal);
     return () => end.abort();
   }
 }
