@@ -85,6 +85,8 @@ export class OpenPort {
     const close = (): Promise<void> => this.close(limitMs);
     this.handle = { port: number, address, close, [Symbol.asyncDispose]: close };
     if (options.signals !== undefined) this.onClose(closeOnSignal(options.signals, { close, cut: () => void this.close(0) }));
+    const connections = { inboundConnections: () => [{ port: number, connections: port.load.connections }] };
+    this.onClose(context.telemetry.observe(connections));
     this.publish('inbound:listening');
   }
 
