@@ -42,13 +42,11 @@ function reportOf(
   const isUnknown = new Set(unknown.map((finding) => finding.path));
   const refusals = [...unknown, ...own(reading.problems), ...later(left.refused)];
   const notCarried = later(left.withoutEffect);
-  // The way in as a whole: nobody's requests fail because of it.
-  const isLeftOut = notCarried.some(({ path: at }) => at === '');
   const unread = own(reading.unhonoured)
     .filter(({ path: at }) => !isUnknown.has(at))
     .map((finding) => (finding.reason === nobodyRead && known.has(finding.path) ? { ...finding, reason: noEffect } : finding));
-  const failing = isLeftOut ? [] : unread.filter(({ reason }) => isFailure(reason));
-  const failingInModel = isLeftOut ? [] : notCarried.filter(({ path: at }) => isFailureInModel(at));
+  const failing = unread.filter(({ reason }) => isFailure(reason));
+  const failingInModel = notCarried.filter(({ path: at }) => isFailureInModel(at));
   // What the translation has said with its place, the data plane says once more of what became of it.
   const failures = failing.length > 0 ? failing : onceEach(failingInModel);
   const withoutEffect = [
@@ -56,13 +54,13 @@ function reportOf(
     ...onceEach(notCarried.filter((finding) => !failingInModel.includes(finding))),
   ];
   const refused = [...refusals, ...failures];
-  const isNothing = refusals.length > 0 || isLeftOut;
   const without = [...refused, ...withoutEffect].map((finding) => finding.path);
   const leaves = type === 'Bootstrap' ? [] : leafPaths(resource, '');
   return {
     type,
     name,
-    carriedOut: isNothing ? [] : leaves.filter((leaf) => !without.some((at) => at === '' || leaf === at || isBelow(leaf, at))),
+    carriedOut:
+      refusals.length > 0 ? [] : leaves.filter((leaf) => !without.some((at) => at === '' || leaf === at || isBelow(leaf, at))),
     withoutEffect,
     refused,
     notes: [],
@@ -84,7 +82,7 @@ function onceEach(findings: readonly FieldFinding[]): readonly FieldFinding[] {
 
 /** A finding about the model's resource as a whole is one about the resource. */
 function inModel(path: string): string {
-  if (path === '' || path === 'direction') return '';
+  if (path === '') return '';
   return path.startsWith('(as meshfetch has it)') ? path : `(as meshfetch has it) ${path}`;
 }
 

@@ -3,14 +3,15 @@
  * who checks a file beforehand they are mistakes.
  */
 
-const words = /(?:so that (?:the requests|requests|every connection)\b.* fails?|requests that reach the route fail)(?! until)/;
+const words =
+  /(?:so that (?:(?:the requests|requests|every connection)\b.* fails?|every (?:request|connection) is refused|the chain refuses every request)|requests that reach the route fail)(?! until)/;
 
 /**
  * Whether requests fail because of what a finding of the translation says: it says so itself. What fails only until something is
  * delivered is no such finding, because a file does not have what a control plane delivers.
  */
 export function isFailure(reason: string): boolean {
-  return words.test(reason);
+  return words.test(reason) && !reason.includes(' is not there yet,');
 }
 
 /** Whether requests fail because of what the data plane says it does not carry out: the action of a route, or a check. */

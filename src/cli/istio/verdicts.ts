@@ -14,12 +14,14 @@ export interface Verdict {
   readonly when?: readonly string[];
 }
 
-const wayIn = 'the way in is not carried out by this version';
 const sockets = 'is about raw connections, which no HTTP client of a program opens through the mesh';
 const gateways = 'is for gateways, which are proxies of their own';
 const files =
   'is a file of the pod, which the preset `istioControlPlane` reads and watches; other control planes of meshfetch do not';
 const telemetry = 'is not taken over: what is told goes to the OpenTelemetry SDK of the process';
+const listens =
+  'holds for requests that the program takes through `mesh.listen` or a middleware of the mesh; a server without either does as it did';
+const ownLimits = 'is about a proxy in front of the program: set `limits` of `mesh.listen`, and `admission` in mesh.yaml';
 
 const trafficPolicy = (at: string): readonly Verdict[] => [
   { path: `${at}.tunnel`, reason: sockets },
@@ -53,9 +55,17 @@ const connection = (at: string): readonly Verdict[] => [
 
 /** By kind. The path `''` is the whole resource. */
 export const verdicts: Readonly<Record<string, readonly Verdict[]>> = {
-  AuthorizationPolicy: [{ path: '', reason: wayIn }],
-  PeerAuthentication: [{ path: '', reason: wayIn }],
-  RequestAuthentication: [{ path: '', reason: wayIn }],
+  AuthorizationPolicy: [
+    { path: '', effect: 'works', reason: listens },
+    { path: 'targetRef', reason: gateways },
+    { path: 'targetRefs', reason: gateways },
+  ],
+  PeerAuthentication: [{ path: '', effect: 'works', reason: listens }],
+  RequestAuthentication: [
+    { path: '', effect: 'works', reason: listens },
+    { path: 'targetRef', reason: gateways },
+    { path: 'targetRefs', reason: gateways },
+  ],
   Gateway: [{ path: '', reason: gateways }],
   WorkloadGroup: [{ path: '', reason: 'a process does not register itself; write a WorkloadEntry' }],
   ProxyConfig: [{ path: '', reason: 'is about the process of a proxy, of which there is none' }],
@@ -77,7 +87,11 @@ export const verdicts: Readonly<Record<string, readonly Verdict[]>> = {
   ],
   Telemetry: [
     { path: 'tracing', reason: telemetry },
-    { path: 'accessLogging', reason: telemetry },
+    {
+      path: 'accessLogging',
+      effect: 'works',
+      reason: 'tells of requests that come in; those that go out are told as events and to the OpenTelemetry SDK of the process',
+    },
     { path: 'metrics', reason: 'names and labels of the metrics are those that Istio has by default' },
   ],
   VirtualService: [
@@ -98,8 +112,12 @@ export const verdicts: Readonly<Record<string, readonly Verdict[]>> = {
     { path: 'resolution', when: ['NONE'], reason: 'requests go to the address that was asked for, without balancing' },
   ],
   Sidecar: [
-    { path: 'ingress', reason: wayIn },
-    { path: 'inboundConnectionPool', reason: wayIn },
+    { path: 'ingress', effect: 'works', reason: listens },
+    { path: 'ingress[].bind', reason: 'the program says what it listens on' },
+    { path: 'ingress[].captureMode', reason: 'nothing is captured: the program listens itself' },
+    { path: 'ingress[].defaultEndpoint', reason: 'requests go to the program that listens, in this process' },
+    { path: 'ingress[].connectionPool', reason: ownLimits },
+    { path: 'inboundConnectionPool', reason: ownLimits },
     { path: 'egress[].captureMode', reason: 'nothing is captured: requests go through the mesh by their client' },
     { path: 'egress[].bind', reason: 'nothing is listened on' },
     { path: 'outboundTrafficPolicy', reason: 'hosts that the mesh does not know are the business of the option `unknownHosts`' },

@@ -78,5 +78,5 @@ export async function startSidecar(
       },
     ],
   });
-  return { port: envoy.ports.get('outbound')!, stop: envoy.stop };
+  return { port: envoy.ports.get('outbound')!, stop: () => envoy.stop() };
 }

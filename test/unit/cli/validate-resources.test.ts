@@ -125,13 +125,21 @@ describe('a file with resources of Envoy', () => {
     assert.match(out, /refused {9}virtual_hosts\[0\]\.routes\[0\]\.match\.safe_regex\.regex +\S/);
   });
 
-  it('tells of a way in that it is not carried out', async () => {
+  it('that is a way in is carried out, but for what belongs to a proxy', async () => {
     const text = await readFile(new URL('../../golden/istio-inbound/strict.in.json', import.meta.url), 'utf8');
-    const { resources } = await facts(text);
-    assert.equal(resources[0]?.carriedOut, 0);
-    assert.ok(
-      resources[0].withoutEffect.some(({ path, reason }) => path === '' && reason.startsWith('the way in is not carried out')),
-    );
+    const { ok, resources } = await facts(text);
+    assert.equal(ok, true);
+    const [listener = assert.fail()] = resources;
+    assert.ok(Number(listener.carriedOut) > 400);
+    const sampling = listener.withoutEffect.filter(({ path }) => path.endsWith('.telemetry.traceSampling'));
+    assert.equal(sampling.length, 1);
+  });
+
+  it('that is a way in is refused for a filter without which too many would come in', async () => {
+    const text = await readFile(new URL('../../golden/istio-inbound/envoy-filter.in.json', import.meta.url), 'utf8');
+    const { ok, resources } = await facts(text);
+    assert.equal(ok, false);
+    assert.ok(resources[0]!.refused.some(({ reason }) => /so that every request is refused/.test(reason)));
   });
 
   it('is not taken for a mesh.yaml when it does not parse', async () => {

@@ -26,8 +26,7 @@ export function jwtFrom(message: Message, name: string): JwtFilter {
   message.skip('stat_prefix');
   const refusals: AuthorizationPolicyConfig[] = [];
   const allowPreflight = message.flag('bypass_cors_preflight') === true;
-  if (message.flag('strip_failure_response') === true)
-    message.note('strip_failure_response', 'the reason is in the events of the mesh; the caller is told none');
+  const hidesReason = message.flag('strip_failure_response') === true;
   const payloads = new Map<string, string[]>();
   const map = message.message('providers');
   const providers = (map?.keys() ?? []).flatMap((key) => {
@@ -35,7 +34,7 @@ export function jwtFrom(message: Message, name: string): JwtFilter {
     if (provider === undefined) return [];
     const payload = provider.name('payload_in_metadata');
     if (payload !== undefined) payloads.set(payload, [...(payloads.get(payload) ?? []), key]);
-    return [{ ...providerFrom(provider, key), ...(allowPreflight && { allowPreflight }) }];
+    return [{ ...providerFrom(provider, key), ...(allowPreflight && { allowPreflight }), ...(hidesReason && { hidesReason }) }];
   });
   const named = message.message('requirement_map');
   const requirements = new Map((named?.keys() ?? []).map((key) => [key, requirementFrom(named!.message(key))]));
@@ -129,6 +128,9 @@ function providerFrom(message: Message, name: string): JwtProviderConfig {
     .map((each) => ({ header: each.text('header_name') ?? '', claim: each.text('claim_name') ?? '' }));
   const listClaims = message.message('normalize_payload_in_metadata')?.texts('space_delimited_claims') ?? [];
   const maxLifetimeMs = message.durationMs('max_lifetime');
+  // In Envoy 0 is its default too.
+  const skewS = message.whole('clock_skew_seconds') ?? 0;
+  if (skewS > 60) message.note('clock_skew_seconds', 'more than 60 are taken as 60');
   message.skip('payload_in_metadata', 'jwt_cache_config', 'clear_route_cache', 'require_expiration');
   if (message.flag('pad_forward_payload_header') === true)
     message.note('pad_forward_payload_header', 'base64url is written without padding (RFC 7515)');
@@ -147,7 +149,7 @@ function providerFrom(message: Message, name: string): JwtProviderConfig {
     ...(claimHeaders.length > 0 && { claimHeaders }),
     ...(listClaims.length > 0 && { listClaims }),
     ...(maxLifetimeMs !== undefined && maxLifetimeMs > 0 && { maxLifetimeMs }),
-    clockSkewMs: (message.whole('clock_skew_seconds') ?? 60) * 1000, // Envoy's default
+    clockSkewMs: (skewS === 0 ? 60 : skewS) * 1000,
     forward: message.flag('forward') === true,
   };
 }

@@ -57,7 +57,8 @@ export function inboundListenersFrom(message: Message, options: InboundOptions):
   message.skip('continue_on_listener_filters_timeout', 'ignore_global_conn_limit', 'connection_balance_config');
   const name = message.name('name') ?? 'inbound';
   const address = message.has('address') ? addressFrom(message.message('address'), message) : undefined;
-  const isCapturing = listenerFilters(message) || message.flag('use_original_dst') === true;
+  const filters = listenerFilters(message);
+  const isCapturing = filters.isCapturing || message.flag('use_original_dst') === true;
   const timeoutMs = message.durationMs('listener_filters_timeout');
   const fallback = message.message('default_filter_chain');
   const chains = message.messages('filter_chains').map((chain, index) => filterChainFrom(chain, `${name}[${index}]`, options));
@@ -82,6 +83,7 @@ export function inboundListenersFrom(message: Message, options: InboundOptions):
           port,
           isCapturing,
           timeoutMs,
+          proxyProtocol: filters.proxyProtocol,
           address: isCapturing ? undefined : address?.address,
         }),
       ];
@@ -93,6 +95,7 @@ interface Shell {
   readonly port: number | undefined;
   readonly isCapturing: boolean;
   readonly timeoutMs: number | undefined;
+  readonly proxyProtocol: InboundListenerConfig['proxyProtocol'];
   readonly address: string | undefined;
 }
 
@@ -116,6 +119,7 @@ function listenerOf(
     ...(shell.timeoutMs !== undefined && shell.timeoutMs > 0 && { detectTimeoutMs: shell.timeoutMs }),
     mode: modeOf(all, filterChains),
     filterChains,
+    ...(shell.proxyProtocol !== undefined && { proxyProtocol: shell.proxyProtocol }),
   };
 }
 
@@ -130,20 +134,41 @@ function modeOf(read: readonly ReadChain[], chains: readonly FilterChainConfig[]
   return plain ? 'permissive' : 'strict';
 }
 
-/** Whether the listener serves connections that were meant for other ports; what else it looks at by nature. */
-function listenerFilters(message: Message): boolean {
+/** Of everybody: who may connect at all is the business of whoever runs a listener that reads it. */
+const everybody = ['0.0.0.0/0', '::/0'] as const;
+
+interface ListenerFilters {
+  /** The listener serves connections that were meant for other ports. */
+  readonly isCapturing: boolean;
+  readonly proxyProtocol: InboundListenerConfig['proxyProtocol'];
+}
+
+/** What else a listener looks at it does here by nature. */
+function listenerFilters(message: Message): ListenerFilters {
   let isCapturing = false;
+  let proxyProtocol: ListenerFilters['proxyProtocol'];
   for (const filter of message.messages('listener_filters')) {
     const name = filter.text('name') ?? '';
     const config = filter.any('typed_config');
     const what = config === undefined || config.type === '' ? name : config.type;
-    config?.message.markRead();
     filter.message('filter_disabled')?.markRead();
+    if (/proxy_protocol/.test(what)) {
+      proxyProtocol = proxyProtocolFrom(config?.message);
+      continue;
+    }
+    config?.message.markRead();
     if (/original_dst/.test(what)) isCapturing = true;
-    else if (/proxy_protocol/.test(what))
-      filter.findings.problem(filter.path, 'the PROXY protocol is not read here, and without it every caller would be the proxy');
     else if (!/tls_inspector|http_inspector|original_src|local_ratelimit/.test(what))
       filter.findings.note(filter.path, `the listener filter ${what} is not carried out`);
   }
-  return isCapturing;
+  return { isCapturing, proxyProtocol };
+}
+
+/** Source: Envoy `ProxyProtocol`. What stands in a header beside the addresses is not looked at. */
+function proxyProtocolFrom(config: Message | undefined): NonNullable<InboundListenerConfig['proxyProtocol']> {
+  config?.skip('stat_prefix');
+  return {
+    from: everybody,
+    ...(config?.flag('allow_requests_without_proxy_protocol') !== true && { isRequired: true }),
+  };
 }

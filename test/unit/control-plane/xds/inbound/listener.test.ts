@@ -128,9 +128,15 @@ describe('a listener', () => {
     );
   });
 
-  it('is refused behind a proxy whose PROXY protocol would not be read', () => {
-    const { problems } = wayIn({ listener_filters: [{ name: 'envoy.filters.listener.proxy_protocol' }], ...withFilters([]) });
-    assert.match(problems[0]?.reason ?? '', /every caller would be the proxy/);
+  it('reads the PROXY protocol of whoever connects, and asks for it unless it need not be there', () => {
+    const type = 'type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol';
+    const read = (config: object): unknown => {
+      const filter = { name: 'envoy.filters.listener.proxy_protocol', typed_config: { '@type': type, ...config } };
+      return wayIn({ listener_filters: [filter], ...withFilters([]) }).listeners[0]?.proxyProtocol;
+    };
+    const from = ['0.0.0.0/0', '::/0'];
+    assert.deepEqual(read({}), { from, isRequired: true });
+    assert.deepEqual(read({ allow_requests_without_proxy_protocol: true }), { from });
   });
 
   it('names the route table that comes apart', () => {
