@@ -72,7 +72,7 @@ export type JwtRequirement =
   /** A good token of this provider; `audiences` instead of those of the provider. */
   | { readonly kind: 'provider'; readonly provider: string; readonly audiences?: readonly string[] }
   | { readonly kind: 'all' | 'some'; readonly of: readonly JwtRequirement[] }
-  /** No token at all, or none of an issuer that is known here. */
+  /** No token at all; one that is there has to be good. */
   | { readonly kind: 'missing' }
   /** Whatever there is: good tokens are noted, bad ones are no reason to refuse. */
   | { readonly kind: 'missing-or-failed' };
@@ -111,8 +111,11 @@ export interface JwtProviderConfig {
   /** Header that the handler finds the payload in, base64url. */
   readonly payloadHeader?: string;
   readonly claimHeaders?: readonly { readonly header: string; readonly claim: string }[];
+  /** How far clocks may be apart. At most a minute, which is the default. */
   readonly clockSkewMs?: number;
   readonly forward?: boolean;
+  /** The caller is not told why it is refused (Envoy `strip_failure_response`). */
+  readonly hidesReason?: boolean;
   /** CORS preflight requests, which carry no token, pass. */
   readonly allowPreflight?: boolean;
   /** A request without a token passes this provider (Istio's RequestAuthentication). */

@@ -126,7 +126,10 @@ export function checkJwtProvider(check: Check, provider: JwtProviderConfig): voi
     inner.oneOf('kind', jwks.kind ?? 'nothing', ['inline', 'remote']);
     if (jwks.kind === 'inline') checkKeySet(inner, jwks.document);
     else if (jwks.kind === 'remote') {
-      if (!URL.canParse(jwks.url)) inner.reject('is not a URL', 'url');
+      const protocol = URL.canParse(jwks.url) ? new URL(jwks.url).protocol : undefined;
+      if (protocol === undefined) inner.reject('is not a URL', 'url');
+      else if (protocol !== 'https:' && !(protocol === 'http:' && jwks.cluster !== undefined))
+        inner.reject('keys are fetched by https, or by http from a cluster that is named', 'url');
       if (jwks.cluster !== undefined) inner.name('cluster', jwks.cluster);
       inner.durationMs('timeoutMs', jwks.timeoutMs);
       inner.durationMs('cacheMs', jwks.cacheMs);
@@ -142,7 +145,7 @@ export function checkJwtProvider(check: Check, provider: JwtProviderConfig): voi
   check.each('listClaims', provider.listClaims, (inner, name) => inner.name('', name));
   check.durationMs('maxLifetimeMs', provider.maxLifetimeMs);
   check.durationMs('clockSkewMs', provider.clockSkewMs);
-  for (const key of ['forward', 'allowPreflight', 'allowMissing'] as const) check.flag(key, provider[key]);
+  for (const key of ['forward', 'hidesReason', 'allowPreflight', 'allowMissing'] as const) check.flag(key, provider[key]);
   if (provider.payloadHeader !== undefined) check.headerName('payloadHeader', provider.payloadHeader, 'any-case');
   check.each('claimHeaders', provider.claimHeaders, (inner, { header, claim }) => {
     inner.headerName('header', header, 'any-case');

@@ -52,6 +52,7 @@ export const jwtProviderFields: FieldTable<JwtProviderConfig> = {
   claimHeaders: 'honoured',
   clockSkewMs: 'honoured',
   forward: 'honoured',
+  hidesReason: 'honoured',
   allowPreflight: 'honoured',
   allowMissing: 'honoured',
 };

@@ -14,7 +14,7 @@ import type { AccessRequest } from './access-request.ts';
 import type { HeaderEdit } from './request-headers.ts';
 import { CheckedTokens, type TokenVerdict } from './checked-tokens.ts';
 import { TokenProvider } from './token-provider.ts';
-import { isPreflight, tokenRefusal } from './token-refusal.ts';
+import { isPreflight, silentTokenRefusal, tokenRefusal } from './token-refusal.ts';
 import { compileTokenRules, type TokenRules } from './token-rules.ts';
 
 /** What came of the tokens of a request. */
@@ -58,6 +58,7 @@ export function createTokenCheck(
 class CompiledTokenCheck implements TokenCheck {
   private readonly rules: TokenRules;
   private readonly allowsPreflight: boolean;
+  private readonly hidesReason: boolean;
   /** Headers that only this check may set: what a caller sends under these names is taken away, whatever rule holds. */
   private readonly ownHeaders: readonly string[];
   /** Parameters of the query that tokens come in. */
@@ -66,6 +67,7 @@ class CompiledTokenCheck implements TokenCheck {
   constructor(providers: readonly TokenProvider[], rules: TokenRules) {
     this.rules = rules;
     this.allowsPreflight = providers.length > 0 && providers.every(({ config }) => config.allowPreflight === true);
+    this.hidesReason = providers.some(({ config }) => config.hidesReason === true);
     this.ownHeaders = [...new Set(providers.flatMap((provider) => provider.ownHeaders))];
     const locations = providers.flatMap((provider) => provider.locations);
     this.parameters = new Set(locations.filter(({ kind }) => kind === 'query').map(({ name }) => name));
@@ -83,8 +85,8 @@ class CompiledTokenCheck implements TokenCheck {
   }
 
   private outcome(verdict: TokenVerdict, request: AccessRequest, checked: CheckedTokens): TokenOutcome {
-    return verdict === 'ok'
-      ? checked.outcome(this.ownHeaders)
-      : { tokens: [], refusal: tokenRefusal(verdict, request, this.parameters) };
+    if (verdict === 'ok') return checked.outcome(this.ownHeaders);
+    const refusal = this.hidesReason ? silentTokenRefusal(verdict) : tokenRefusal(verdict, request, this.parameters);
+    return { tokens: [], refusal };
   }
 }

@@ -26,11 +26,8 @@ export interface FoundToken {
 /** Names of places that a verified token was taken out of, which are empty for what is looked for later. */
 export type TakenPlaces = ReadonlySet<string>;
 
-/** Envoy's own places, when a provider names none. */
-const defaultPlaces: Pick<JwtProviderConfig, 'fromHeaders' | 'fromQuery'> = {
-  fromHeaders: [{ name: 'authorization', prefix: 'Bearer ' }],
-  fromQuery: ['access_token'],
-};
+/** Where a provider that names no place is looked for (RFC 6750, section 2.1); Envoy's parameter of the query is named by who wants it. */
+const defaultHeaders = [{ name: 'authorization', prefix: 'Bearer ' }];
 
 /** The places of these providers, in the order in which they are read. */
 export function compileLocations(providers: readonly JwtProviderConfig[]): readonly TokenLocation[] {
@@ -46,9 +43,9 @@ export function compileLocations(providers: readonly JwtProviderConfig[]): reado
   for (const provider of providers) {
     const { fromHeaders = [], fromQuery = [], fromCookies = [], issuer } = provider;
     const isDefault = fromHeaders.length + fromQuery.length + fromCookies.length === 0;
-    const { fromHeaders: headers = [], fromQuery: query = [] } = isDefault ? defaultPlaces : { fromHeaders, fromQuery };
-    for (const { name, prefix = '' } of headers) add('header', name.toLowerCase(), prefix, issuer);
-    for (const name of query) add('query', name, '', issuer);
+    for (const { name, prefix = '' } of isDefault ? defaultHeaders : fromHeaders)
+      add('header', name.toLowerCase(), prefix, issuer);
+    for (const name of fromQuery) add('query', name, '', issuer);
     for (const name of fromCookies) add('cookie', name, '', issuer);
   }
   const sorted = [...places].sort(([a], [b]) => (a < b ? -1 : 1));

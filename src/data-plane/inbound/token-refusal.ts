@@ -16,9 +16,18 @@ export function tokenRefusal(problem: TokenProblem, request: AccessRequest, para
   const url = `${request.scheme}://${request.authority}${path.slice(0, maxRealmLength)}`;
   const realm = `Bearer realm="${url.replaceAll(outsideRealm, encoded)}"`;
   return refusal(statusOf(problem), text, {
-    details: `jwt_authn_access_denied{${text.replaceAll(' ', '_')}}`,
+    details: detailsOf(problem),
     headers: { 'www-authenticate': problem === 'missing' ? realm : `${realm}, error="invalid_token"` },
   });
+}
+
+/** The same to a caller who is not told why. */
+export function silentTokenRefusal(problem: TokenProblem): InboundRefusal {
+  return refusal(statusOf(problem), '', { details: detailsOf(problem) });
+}
+
+function detailsOf(problem: TokenProblem): string {
+  return `jwt_authn_access_denied{${tokenProblems[problem].text.replaceAll(' ', '_')}}`;
 }
 
 /** What would end the quoted text or is not allowed in a header. */

@@ -253,6 +253,8 @@ export const filters: Readonly<Record<string, object>> = {
     ],
   },
   preflight: { providers: { a }, rules: needs(named('a')), bypass_cors_preflight: true },
+  silent: { providers: { a: { ...a, audiences: ['x'] } }, rules: needs(named('a')), strip_failure_response: true },
+  zeroSkew: { providers: { a: { ...a, clock_skew_seconds: 0 } }, rules: needs(named('a')) },
   unreachable: {
     providers: {
       a: {
@@ -558,6 +560,11 @@ const rows: readonly TokenCase[] = [
       ['access-control-request-method', 'PUT'],
     ],
   },
+  { name: 'silent-none', filter: 'silent' },
+  { name: 'silent-expired', filter: 'silent', headers: bearer('expired') },
+  { name: 'silent-audience', filter: 'silent', headers: bearer('a') },
+  { name: 'silent-good', filter: 'silent', headers: bearer('forX') },
+  { name: 'zero-skew', filter: 'zeroSkew', headers: bearer('expiredAMoment') },
   { name: 'unreachable-good', filter: 'unreachable', headers: bearer('a') },
   { name: 'unreachable-expired', filter: 'unreachable', headers: bearer('expired') },
   { name: 'unreachable-none', filter: 'unreachable' },

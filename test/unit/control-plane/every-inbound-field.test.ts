@@ -68,6 +68,7 @@ const provider: Whole<JwtProviderConfig> = {
   claimHeaders: [{ header: 'x-role', claim: 'role' }],
   clockSkewMs: 1,
   forward: true,
+  hidesReason: true,
   allowPreflight: true,
   allowMissing: true,
 };
