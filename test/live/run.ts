@@ -12,6 +12,7 @@ const suites: Readonly<Record<string, () => Promise<LiveSuite>>> = {
   consul: async () => (await import('./consul/suite.ts')).consulSuite,
   envoy: async () => (await import('./envoy/suite.ts')).envoySuite,
   istio: async () => (await import('./istio/suite.ts')).istioSuite,
+  prometheus: async () => (await import('./prometheus/suite.ts')).prometheusSuite,
   spiffe: async () => (await import('./spiffe/suite.ts')).spiffeSuite,
   xds: async () => (await import('./xds/suite.ts')).xdsSuite,
 };
