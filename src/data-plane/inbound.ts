@@ -137,7 +137,6 @@ export class Inbound {
     chain.peerExchange?.(exchange);
     port.inFlight += 1;
     this.parts.loadMeter.started();
-    exchange.known.begin(exchange, this);
     exchange.response.once('close', () => this.over(exchange));
   }
 
@@ -276,8 +275,8 @@ export class Inbound {
     exchange.answer(answer);
   }
 
-  /** @internal Its response is over, or its caller has left. */
-  over(exchange: Exchange): void {
+  /** Its response is over, or its caller has left. */
+  private over(exchange: Exchange): void {
     if (exchange.isOver) return;
     exchange.end(this.parts);
     // Nobody reads what it gets; whoever waits for the verdict has one.

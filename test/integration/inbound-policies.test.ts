@@ -83,7 +83,7 @@ describe('an authorizer that is asked', () => {
     name: 'gate',
     protocol: 'http',
     cluster: 'gate',
-    timeoutMs: 5000,
+    timeoutMs: 3_600_000,
     takenHeaders: [{ kind: 'exact', value: 'x-user' }],
     responseHeaders: [{ kind: 'exact', value: 'x-checked' }],
   };

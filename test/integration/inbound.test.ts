@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { IncomingMessage } from 'node:http';
+import { Agent, type IncomingMessage } from 'node:http';
 import { describe, it } from 'node:test';
 import type { MeshRequest } from '../../src/model/inbound.ts';
 import { TestControlPlane } from '../support/cluster-plane.ts';
@@ -61,11 +61,16 @@ describe('the way in of a server that somebody else owns', () => {
   });
 
   it('puts another policy in force for connections that are there', async (t) => {
-    const { plane, port } = await guardedServer(t, (_request, response) => void response.end());
+    const { plane, port, server } = await guardedServer(t, (_request, response) => void response.end());
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    t.after(() => agent.destroy());
+    let connections = 0;
+    server.on('connection', () => (connections += 1));
     await plane.deliver([wayIn()]);
-    assert.equal((await send(port)).status, 200);
+    assert.equal((await send(port, '/', { agent })).status, 200);
     await plane.deliver([wayIn({ authorization: [policyOf('deny', [{ kind: 'any' }])] })]);
-    assert.equal((await send(port)).status, 403);
+    assert.equal((await send(port, '/', { agent })).status, 403);
+    assert.equal(connections, 1);
   });
 
   it('takes the policy of the very port before that of all ports', async (t) => {

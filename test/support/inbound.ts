@@ -1,4 +1,11 @@
-import { createServer, request as httpRequest, type IncomingHttpHeaders, type RequestListener, type Server } from 'node:http';
+import {
+  createServer,
+  request as httpRequest,
+  type Agent,
+  type IncomingHttpHeaders,
+  type RequestListener,
+  type Server,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import { createMesh, type Mesh, type MeshOptions } from 'meshfetch';
@@ -48,14 +55,19 @@ export interface Reply {
   readonly body: string;
 }
 
-/** Sends a request over HTTP/1.1 with its target and headers as they are written, on a connection of its own. */
+/** Sends a request over HTTP/1.1 with its target and headers as they are written, on a connection of its own unless `agent` has one. */
 export function send(
   port: number,
   path = '/',
-  { method = 'GET', headers = {}, body }: { method?: string; headers?: Record<string, string | string[]>; body?: string } = {},
+  {
+    method = 'GET',
+    headers = {},
+    body,
+    agent = false,
+  }: { method?: string; headers?: Record<string, string | string[]>; body?: string; agent?: Agent | false } = {},
 ): Promise<Reply> {
   return new Promise((resolve, reject) => {
-    const outgoing = httpRequest({ host: '127.0.0.1', port, path, method, headers, agent: false }, (response) => {
+    const outgoing = httpRequest({ host: '127.0.0.1', port, path, method, headers, agent }, (response) => {
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (chunk: string) => (text += chunk));

@@ -3,20 +3,13 @@
  * object for each socket, so that a request costs one look-up.
  */
 import type { X509Certificate } from 'node:crypto';
-import type { EventEmitter } from 'node:events';
 import type { InboundRequest } from '../../model/inbound.ts';
 import { identityOfPeer, type PeerIdentity } from '../../security/peer-identity.ts';
 import type { ConnectionFacts } from './choose-chain.ts';
-import type { Exchange } from './exchange.ts';
 import type { InboundConnection } from './inbound-connection.ts';
 import { inboundPeer } from './inbound-peer.ts';
 import type { PolicyInForce } from './inbound-port.ts';
 import { socketBelow } from './socket-below.ts';
-
-/** Who ends requests. */
-interface ExchangeKeeper {
-  over(exchange: Exchange): void;
-}
 
 /** A connection with the policy that its requests meet, which is looked up again when another configuration is in force. */
 export class KnownConnection {
@@ -24,38 +17,10 @@ export class KnownConnection {
   readonly facts: ConnectionFacts;
   /** Set by the first request, and again after each change. */
   policy: PolicyInForce | undefined = undefined;
-  /** Requests whose response is not over, the latest first. */
-  private open: Exchange | undefined = undefined;
-  private isWatched = false;
 
   constructor(connection: InboundConnection) {
     this.connection = connection;
     this.facts = factsOf(connection);
-  }
-
-  /**
-   * A request is under way. Node tells nothing to the response of a pipelined request whose turn has not come when the connection breaks
-   * off, so that the end of the connection is listened to as well.
-   */
-  begin(exchange: Exchange, keeper: ExchangeKeeper): void {
-    exchange.next = this.open;
-    if (this.open !== undefined) this.open.previous = exchange;
-    this.open = exchange;
-    if (this.isWatched || exchange.request.httpVersionMajor > 1) return;
-    this.isWatched = true;
-    (exchange.request.socket as Partial<EventEmitter>).once?.('close', () => {
-      while (this.open !== undefined) keeper.over(this.open);
-    });
-  }
-
-  /** It is over. */
-  end(exchange: Exchange): void {
-    const { next, previous } = exchange;
-    if (previous === undefined) this.open = next;
-    else previous.next = next;
-    if (next !== undefined) next.previous = previous;
-    exchange.next = undefined;
-    exchange.previous = undefined;
   }
 }
 

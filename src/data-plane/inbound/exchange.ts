@@ -63,10 +63,6 @@ export class Exchange implements AccessRequest {
   isDecided = false;
   /** The response is over, or its caller has left. */
   isOver = false;
-  /** @internal Neighbours among the requests of the connection. */
-  next: Exchange | undefined = undefined;
-  /** @internal */
-  previous: Exchange | undefined = undefined;
 
   constructor(
     request: InboundRequest,
@@ -155,7 +151,6 @@ export class Exchange implements AccessRequest {
   /** Its response is over, or its caller has left: gives back what it held, and tells how it ended. */
   end({ clock, loadMeter }: Pick<InboundParts, 'clock' | 'loadMeter'>): void {
     this.isOver = true;
-    this.known.end(this);
     this.policy.port.inFlight -= 1;
     this.cancel?.();
     this.fault?.release();
