@@ -214,6 +214,7 @@ describe('the page of what is supported', () => {
     '## Control planes',
     '## Where endpoints come from',
     '## What happens to a request',
+    '## What comes in',
     '## What xDS brings',
     '## Where identities come from',
   ];
