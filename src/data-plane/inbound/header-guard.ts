@@ -9,7 +9,7 @@ import type { InboundRefusal, InboundRequest } from '../../model/inbound.ts';
 import { compileClientCertificateHeader, type OwnNames } from './client-certificate-header.ts';
 import type { InboundConnection } from './inbound-connection.ts';
 import { refusal } from './refusal.ts';
-import { forgetViews, takeOutOfView } from './request-headers.ts';
+import { forgetViews } from './request-headers.ts';
 import { compileHeaderRule, headerKind, type HeaderTrust } from './spoofable-headers.ts';
 
 /**
@@ -39,9 +39,6 @@ export function compileHeaderGuard(chain: HeaderTrust, ownNames?: OwnNames): Hea
     const { length } = rawHeaders;
     let kept = 0;
     let forwarded: string | undefined;
-    /** As they were before the first was taken off. */
-    let headers: InboundRequest['headers'] | undefined;
-    let taken: string[] | undefined;
     let codings = 0;
     let lengths = 0;
     for (let index = 0; index < length; index += 2) {
@@ -59,8 +56,6 @@ export function compileHeaderGuard(chain: HeaderTrust, ownNames?: OwnNames): Hea
       } else if (!stays(kind, isTrusted)) {
         if (kind === 'client-certificate' && name.toLowerCase() === clientCertificate)
           forwarded = forwarded === undefined ? rawHeaders[index + 1]! : `${forwarded},${rawHeaders[index + 1]!}`;
-        headers ??= request.headers;
-        (taken ??= []).push(name.toLowerCase());
         continue;
       }
       if (kept !== index) {
@@ -71,12 +66,10 @@ export function compileHeaderGuard(chain: HeaderTrust, ownNames?: OwnNames): Hea
     }
     if (codings > 0 && (lengths > 0 || !knowsCodings(request))) return badFraming;
     const certificate = certificateHeader?.(forwarded, connection);
-    if (taken === undefined && certificate === undefined) return undefined;
+    if (kept === length && certificate === undefined) return undefined;
     rawHeaders.length = kept;
-    if (certificate !== undefined) {
-      rawHeaders.push(clientCertificate, certificate);
-      forgetViews(request);
-    } else takeOutOfView(request, headers!, taken!);
+    if (certificate !== undefined) rawHeaders.push(clientCertificate, certificate);
+    forgetViews(request);
     return undefined;
   };
 }

@@ -80,9 +80,16 @@ interface Lines {
 
 /** Lets the views be made anew out of `rawHeaders`. */
 export function forgetViews(request: InboundRequest): void {
-  if (isOfLines(request)) {
+  const lines = request as unknown as Lines;
+  if (typeof lines._addHeaderLines === 'function') {
+    const { complete } = lines;
     // Of no lines nothing is made.
-    countLines(request, request.rawHeaders.length === 0 ? {} : undefined);
+    const isEmpty = request.rawHeaders.length === 0;
+    lines.complete = false;
+    lines.headers = isEmpty ? {} : undefined;
+    lines.headersDistinct = isEmpty ? Object.create(null) : undefined;
+    lines._addHeaderLines(request.rawHeaders, request.rawHeaders.length);
+    lines.complete = complete;
     return;
   }
   const { headers, rawHeaders } = request;
@@ -95,31 +102,6 @@ export function forgetViews(request: InboundRequest): void {
     else if (typeof known !== 'string') known.push(value);
     else headers[name] = `${known}${name === 'cookie' ? '; ' : ', '}${value}`;
   }
-}
-
-/**
- * Takes names, in lower case, out of a view that was made before their lines were taken out of `rawHeaders`: for less than it costs to
- * make the view anew.
- */
-export function takeOutOfView(request: InboundRequest, headers: InboundRequest['headers'], names: readonly string[]): void {
-  for (const name of names) delete headers[name];
-  if (isOfLines(request)) countLines(request, headers);
-}
-
-function isOfLines(request: InboundRequest): boolean {
-  return typeof (request as unknown as Lines)._addHeaderLines === 'function';
-}
-
-/** Lines are taken for those of a message that has not ended, and go into no view. */
-function countLines(request: InboundRequest, headers: object | undefined): void {
-  const lines = request as unknown as Required<Lines>;
-  const { complete } = lines;
-  lines.complete = false;
-  lines.headers = undefined;
-  lines.headersDistinct = request.rawHeaders.length === 0 ? Object.create(null) : undefined;
-  lines._addHeaderLines(request.rawHeaders, request.rawHeaders.length);
-  lines.headers = headers;
-  lines.complete = complete;
 }
 
 function isNamed(raw: string, name: string): boolean {
