@@ -11,6 +11,7 @@ import type {
   AuthorizationShadowEvent,
   ConnectionRefusedEvent,
   InboundEndEvent,
+  InboundKeysEvent,
   InboundPortEvent,
   InboundRefusedEvent,
 } from './inbound-events.ts';
@@ -192,6 +193,7 @@ export interface EventFacts {
   readonly 'inbound:listening': InboundPortEvent;
   readonly 'inbound:draining': InboundPortEvent;
   readonly 'inbound:closed': InboundPortEvent;
+  readonly 'inbound:keys': InboundKeysEvent;
   readonly 'authorization:shadow': AuthorizationShadowEvent;
 }
 

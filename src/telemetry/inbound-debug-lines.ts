@@ -46,6 +46,10 @@ export const inboundLines: { readonly [N in InboundLineName]: (event: EventPaylo
   'inbound:closed': port(({ connections, requests }) =>
     connections === 0 && requests === 0 ? 'is closed' : `is closed: ${connections} connections, ${requests} requests cut off`,
   ),
+  'inbound:keys': ({ url, error, hasKeys }) =>
+    error === undefined
+      ? `keys of ${printable(url)} fetched`
+      : `keys of ${printable(url)} NOT fetched: ${printable(error)}; ${hasKeys ? 'the last ones hold' : 'its tokens are refused'}`,
   'authorization:shadow': (event) =>
     `${way(event)} → ${event.kind}: ${event.verdict === 'matched' ? 'matched' : `would be ${event.verdict}`}${event.policy === undefined ? '' : ` by ${printable(event.policy)}`}`,
 };

@@ -79,6 +79,16 @@ export const inboundEventTable = {
     doc: 'A port is closed. Connections and requests that were still there were cut off.',
     fields: portFields,
   },
+  'inbound:keys': {
+    doc: 'The keys of an issuer of tokens were fetched, or could not be.',
+    fields: {
+      mesh: 'Name of the mesh.',
+      url: 'Where they are published, without query.',
+      error: 'Why they could not be fetched; absent when they were.',
+      hasKeys:
+        'Whether there are keys to verify tokens with: those, or after an error the last ones; without any, every token of the issuer is refused.',
+    },
+  },
   'authorization:shadow': {
     doc: 'A request met an authorization policy that is not in force (dry run), or one that only watches (audit). It has no effect on the request.',
     fields: {

@@ -144,6 +144,13 @@ export interface AccessLogEvent {
   readonly line: string;
 }
 
+/** The keys of an issuer were fetched, or not. */
+export interface InboundKeysEvent {
+  readonly url: string;
+  readonly error?: string | undefined;
+  readonly hasKeys: boolean;
+}
+
 /** A port of `mesh.listen`: how far it is. */
 export interface InboundPortEvent {
   readonly port: number;

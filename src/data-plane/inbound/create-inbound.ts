@@ -46,7 +46,12 @@ export function createInbound(mesh: InboundMesh): Inbound {
       keysOf(source) {
         let known = keys.get(source);
         if (known === undefined) {
-          known = new KeySources({ clock, random, fetchKeys: createFetchKeys((cluster) => toCluster(source, cluster)) });
+          known = new KeySources({
+            clock,
+            random,
+            fetchKeys: createFetchKeys((cluster) => toCluster(source, cluster)),
+            onFetch: (report) => telemetry.publish('inbound:keys', () => report),
+          });
           keys.set(source, known);
         }
         return known;

@@ -22,7 +22,7 @@ export function createFetchKeys(toCluster: (cluster: string) => Dispatcher): Fet
     for await (const chunk of body) {
       const bytes = chunk as Buffer;
       length += bytes.length;
-      if (length > maxBodyBytes) throw new RangeError(`the keys at ${url} are larger than ${maxBodyBytes} bytes`);
+      if (length > maxBodyBytes) throw new RangeError(`more than ${maxBodyBytes} bytes`);
       chunks.push(bytes);
     }
     const cacheControl = headers['cache-control'];

@@ -39,6 +39,7 @@ export type FetchKeys = (location: KeyLocation, signal: AbortSignal) => Promise<
 
 /** What came of a fetch. */
 export interface KeyFetchReport {
+  /** Without query and user. */
   readonly url: string;
   /** Undefined = the keys are there. */
   readonly error: string | undefined;
@@ -58,6 +59,7 @@ const refreshShare = 0.85;
 /** The keys of one issuer, fetched. */
 export class RemoteKeys implements KeySource {
   private readonly location: KeyLocation;
+  private readonly shownUrl: string;
   private readonly cacheMs: number | undefined;
   private readonly clock: Clock;
   private readonly random: Random;
@@ -84,6 +86,7 @@ export class RemoteKeys implements KeySource {
   ) {
     const timeoutMs = jwks.timeoutMs ?? defaultTimeoutMs;
     this.location = { url: jwks.url, cluster: jwks.cluster, timeoutMs, maxBodyBytes: maxKeySetBytes };
+    this.shownUrl = withoutSecrets(jwks.url);
     this.cacheMs = jwks.cacheMs;
     this.clock = parts.clock;
     this.random = parts.random;
@@ -137,7 +140,7 @@ export class RemoteKeys implements KeySource {
     this.lifetimeMs = lifetimeOf(answer.cacheControl, this.cacheMs);
     // Processes that were started together do not fetch together.
     this.refreshAfter(this.lifetimeMs * (refreshShare - 0.1 * this.random()));
-    this.onFetch?.({ url: this.location.url, error: undefined, hasKeys: true });
+    this.onFetch?.({ url: this.shownUrl, error: undefined, hasKeys: true });
     return parsed;
   }
 
@@ -147,7 +150,7 @@ export class RemoteKeys implements KeySource {
     const retryMs = hasKeys ? minRefetchMs : Math.min(minRefetchMs, firstRetryMs * 2 ** Math.min(this.failures - 1, 10));
     this.nextFetchMs = this.clock.now() + retryMs;
     this.refreshAfter(retryMs * (1 + 0.1 * this.random()));
-    this.onFetch?.({ url: this.location.url, error, hasKeys });
+    this.onFetch?.({ url: this.shownUrl, error, hasKeys });
     return this.keys ?? 'keys-not-fetched';
   }
 
@@ -187,6 +190,13 @@ function keysOf({ status, body }: FetchedKeys): KeySet | string {
   if (body.byteLength > maxKeySetBytes) return `more than ${maxKeySetBytes} bytes`;
   const parsed = parseKeySet(new TextDecoder().decode(body), 'remote');
   return typeof parsed === 'string' ? tokenProblems[parsed].text : parsed;
+}
+
+/** A query and the name of a user may be secrets. */
+function withoutSecrets(url: string): string {
+  if (!URL.canParse(url)) return 'no URL';
+  const { protocol, host, pathname } = new URL(url);
+  return `${protocol}//${host}${pathname}`;
 }
 
 function wordsOf(error: unknown): string {

@@ -152,6 +152,15 @@ describe('keys that an issuer publishes', () => {
     assert.equal(issuer.reports[0]?.error, 'no answer within 2000 ms');
   });
 
+  it('are told of without what may be a secret in their address', async () => {
+    const issuer = new Issuer({ url: 'https://user:word@login.example/keys?token=secret' });
+    await issuer.keys.newer(undefined);
+    assert.deepEqual(
+      [issuer.reports[0]?.url, issuer.asked[0]?.url],
+      ['https://login.example/keys', 'https://user:word@login.example/keys?token=secret'],
+    );
+  });
+
   it('do not inherit the deadline of the request that causes their fetch', async () => {
     const seen: unknown[] = [];
     const sources = new KeySources({
