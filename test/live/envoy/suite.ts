@@ -10,6 +10,7 @@ export const envoySuite: LiveSuite = {
     'envoy/affinity.test.ts',
     'envoy/authorization.test.ts',
     'envoy/health-checks.test.ts',
+    'envoy/listen.test.ts',
     'envoy/token-check.test.ts',
     'envoy/zone-aware.test.ts',
   ],

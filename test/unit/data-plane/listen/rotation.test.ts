@@ -126,13 +126,13 @@ describe('a port whose certificates rotate', () => {
       allTo('two', 'two'),
       staticCluster('two', at, { protocol: 'http2', tls }),
     ]);
-    let isOver = false;
+    const over = new AbortController();
     const statuses = new Map<number | string, number>();
     const count = (status: number | string): void => void statuses.set(status, (statuses.get(status) ?? 0) + 1);
     const loop = async (ask: () => Promise<number>): Promise<void> => {
-      while (!isOver && statuses.size < 2) count(await ask().catch((error: Error) => String(error.cause ?? error)));
+      while (!over.signal.aborted && statuses.size < 2) count(await ask().catch((error: Error) => error.stack!));
     };
-    t.after(() => (isOver = true));
+    t.after(() => over.abort());
     let shown = theirs;
     let roots = authority.certificate;
     const plain = (): Promise<number> =>
@@ -171,7 +171,7 @@ describe('a port whose certificates rotate', () => {
     await moreThan(25);
     port.identities.setTrustBundle({ name: 'default', certificates: next.certificate });
     await moreThan(50);
-    isOver = true;
+    over.abort();
     await Promise.all(loops);
     kept.agent.destroy();
     assert.deepEqual([...statuses.keys()], [200]);
