@@ -1,6 +1,6 @@
 /** A request of HTTP/2 in the shape of HTTP/1.1: the very class of Node, whose socket is the stream. */
 import { IncomingMessage } from 'node:http';
-import { carryRequest, type StreamSocket } from './stream-socket.ts';
+import { carryRequest, hasEndedWell, type StreamSocket } from './stream-socket.ts';
 
 interface IncomingInternals {
   /** Node's own: keeps the lines and how many there are, for `headers` and `headersDistinct`, or for trailers once it is complete. */
@@ -69,7 +69,7 @@ export function bridgedRequest(
   }
   // As Node does when a connection of HTTP/1.1 closes below a request that was not answered.
   function onClose(): void {
-    if (request.complete && socket._httpMessage?.writableFinished !== false) return;
+    if (request.complete && hasEndedWell(socket)) return;
     request.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }));
   }
 }

@@ -8,7 +8,7 @@
  */
 import { OutgoingMessage, ServerResponse, validateHeaderName, validateHeaderValue, type IncomingMessage } from 'node:http';
 import { constants, type OutgoingHttpHeaders, type ServerStreamResponseOptions } from 'node:http2';
-import type { StreamSocket } from './stream-socket.ts';
+import { hasEndedWell, type StreamSocket } from './stream-socket.ts';
 
 type Callback = (error?: Error | null) => void;
 
@@ -24,12 +24,15 @@ interface BridgedResponse extends ServerResponse {
   _writeRaw: typeof writeRaw;
   [stream]: StreamSocket;
   [isEnding]: boolean;
+  /** Told when the end has been sent. */
+  [whenSent]: Callback | undefined;
   /** Of a body whose length the handler has said; NaN = it has not. */
   [bytesLeft]: number;
 }
 
 const stream = Symbol('meshfetch.stream');
 const isEnding = Symbol('meshfetch.ending');
+const whenSent = Symbol('meshfetch.when-sent');
 const bytesLeft = Symbol('meshfetch.bytes-left');
 
 /** Node's mark that a writer waits for `drain`; without it `drain` is emitted all the same. */
@@ -47,10 +50,14 @@ export function bridgedResponse(request: IncomingMessage, socket: StreamSocket):
   const response = new ServerResponse(request) as BridgedResponse;
   response[stream] = socket;
   response[isEnding] = false;
+  response[whenSent] = undefined;
   response[bytesLeft] = Number.NaN;
   response._storeHeader = storeHeader;
   response._writeRaw = writeRaw;
   response.end = end as never;
+  socket.on('finish', onSent);
+  // Before Node's own listener, so that `finish` comes before `close`.
+  socket.on('close', onSent);
   response.assignSocket(socket as never);
   socket.on('drain', onDrain);
   socket.on('timeout', onTimeout);
@@ -126,8 +133,9 @@ function writeRaw(
   }
   if (this[bytesLeft] >= 0 && !hasLength(this, data, encoding)) return false;
   if (this[isEnding]) {
-    if (data.length === 0) socket.end(done);
-    else socket.end(data, (encoding ?? undefined) as BufferEncoding, done as never);
+    this[whenSent] = done;
+    if (data.length === 0) socket.end();
+    else socket.end(data, (encoding ?? undefined) as BufferEncoding);
     return true;
   }
   if (data.length === 0) {
@@ -193,6 +201,14 @@ function onWantTrailers(this: StreamSocket): void {
   const trailers: Record<string, string | string[]> = {};
   addLines(trailers, (this._httpMessage as BridgedResponse | undefined)?._trailer.split('\r\n') ?? []);
   this.sendTrailers(trailers);
+}
+
+function onSent(this: StreamSocket): void {
+  const response = this._httpMessage as BridgedResponse | undefined;
+  const done = response?.[whenSent];
+  if (response === undefined || done === undefined) return;
+  response[whenSent] = undefined;
+  done(this.writableFinished || hasEndedWell(this) ? null : Object.assign(new Error('aborted'), { code: 'ECONNRESET' }));
 }
 
 function onDrain(this: StreamSocket): void {

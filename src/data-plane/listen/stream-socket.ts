@@ -147,3 +147,8 @@ function hasCome(stream: ServerHttp2Stream): boolean {
 export function carryRequest(socket: StreamSocket, message: IncomingMessage): void {
   socket[request] = message;
 }
+
+/** Whether a stream that has closed carried a whole response. Node may close it before its writable side says `finish`. */
+export function hasEndedWell(socket: StreamSocket): boolean {
+  return socket.rstCode === constants.NGHTTP2_NO_ERROR && !socket.aborted && socket.writableEnded;
+}
