@@ -11,6 +11,7 @@
 import type { AuthorizationPolicyConfig, AuthorizationRule } from '../../model/authorization.ts';
 import type { AccessRequest } from './access-request.ts';
 import { compileCondition, every, some, type AccessTest } from './access-test.ts';
+import { compileFirstMatch, type FirstMatch } from './rule-index.ts';
 
 /** What becomes of a request. `rule` is the name of the rule that decided. */
 export type AccessVerdict =
@@ -62,14 +63,14 @@ export function accessDetails(rule: string | undefined): string {
  */
 export function compileAuthorizer(policies: readonly AuthorizationPolicyConfig[], listener?: AccessListener): Authorizer {
   const enforced = policies.filter(({ dryRun, action }) => dryRun !== true && action !== 'audit');
-  const denying = rulesOf(enforced, 'deny', (rule) => ({ kind: 'denied', rule, details: accessDetails(rule) }));
+  const denying = compileRules(enforced, 'deny', (rule) => ({ kind: 'denied', rule, details: accessDetails(rule) }));
   const asking = compileAsking(enforced.filter(({ action }) => action === 'custom'));
   const stages = stagesOf(enforced);
   const reports = listener === undefined ? [] : compileReports(policies, listener);
 
   const checkAnswered = (request: AccessRequest): AccessVerdict => {
     try {
-      return firstMatch(denying, request) ?? allowedBy(stages, request);
+      return denying(request) ?? allowedBy(stages, request);
     } catch {
       return failed;
     }
@@ -79,7 +80,7 @@ export function compileAuthorizer(policies: readonly AuthorizationPolicyConfig[]
       for (const report of reports) report(request);
       if (asking === undefined) return checkAnswered(request);
       try {
-        return firstMatch(denying, request) ?? asking(request) ?? allowedBy(stages, request);
+        return denying(request) ?? asking(request) ?? allowedBy(stages, request);
       } catch {
         return failed;
       }
@@ -88,21 +89,15 @@ export function compileAuthorizer(policies: readonly AuthorizationPolicyConfig[]
   };
 }
 
-/** A compiled rule and the verdict when it matches. */
-interface CompiledRule {
-  readonly matches: AccessTest;
-  readonly verdict: AccessVerdict;
-}
-
-function rulesOf(
+function compileRules(
   policies: readonly AuthorizationPolicyConfig[],
   action: 'allow' | 'deny',
   verdictOf: (rule: string) => AccessVerdict,
-): readonly CompiledRule[] {
-  return policies
-    .filter((policy) => policy.action === action)
-    .flatMap(({ rules }) => rules)
-    .map((rule) => ({ matches: compileRule(rule, action), verdict: Object.freeze(verdictOf(rule.name)) }));
+): FirstMatch<AccessVerdict> {
+  const rules = policies.filter((policy) => policy.action === action).flatMap((policy) => policy.rules);
+  return compileFirstMatch(
+    rules.map((rule) => ({ rule, matches: compileRule(rule, action), verdict: Object.freeze(verdictOf(rule.name)) })),
+  );
 }
 
 /** A rule that names nobody or nothing is one that was not understood; nothing is let in by it. */
@@ -115,26 +110,21 @@ function compileRule({ principals, permissions }: AuthorizationRule, action: Aut
   return every([what, who]);
 }
 
-function firstMatch(rules: readonly CompiledRule[], request: AccessRequest): AccessVerdict | undefined {
-  for (const rule of rules) if (rule.matches(request)) return rule.verdict;
-  return undefined;
-}
-
-function stagesOf(policies: readonly AuthorizationPolicyConfig[]): readonly (readonly CompiledRule[])[] {
+function stagesOf(policies: readonly AuthorizationPolicyConfig[]): readonly FirstMatch<AccessVerdict>[] {
   const byStage = Map.groupBy(
     policies.filter(({ action }) => action === 'allow'),
     ({ stage = 0 }) => stage,
   );
   return [...byStage]
     .toSorted(([one], [other]) => one - other)
-    .map(([, stage]) => rulesOf(stage, 'allow', (rule) => ({ kind: 'allowed', rule })));
+    .map(([, stage]) => compileRules(stage, 'allow', (rule) => ({ kind: 'allowed', rule })));
 }
 
 /** The verdict of the stages: that of the last one, unless one allows nothing of it. */
-function allowedBy(stages: readonly (readonly CompiledRule[])[], request: AccessRequest): AccessVerdict {
+function allowedBy(stages: readonly FirstMatch<AccessVerdict>[], request: AccessRequest): AccessVerdict {
   let verdict = allowed;
-  for (const stage of stages) {
-    const found = firstMatch(stage, request);
+  for (const allowing of stages) {
+    const found = allowing(request);
     if (found === undefined) return nothingAllowed;
     verdict = found;
   }
