@@ -3,7 +3,7 @@
  *
  *   connection   who is at the other end, and which chain of which listener holds: looked up once for each connection and configuration
  *   normalise    one form of host and path for everything below and for the handler              → 400
- *   caller       deadline, criticality, headers to hand on: read before the guard takes them off
+ *   caller       deadline and criticality: read before the guard takes them off
  *   guard        headers that contradict each other (400), or that only trusted peers may send (taken off: the span takes baggage up)
  *   span         trace and metrics: they must cover all refusals
  *   enter        a connection that is not wanted, a policy that is not there yet                 → 403, 503
@@ -13,7 +13,7 @@
  *   authorize    DENY, then CUSTOM (which waits for its authorizer, UAEX), then ALLOW             → 403
  *   rate limit   after authorization: who may not come in takes nothing from those who may        → RL
  *   faults, answers of the route (redirects, CORS), edits                                        → DI, FI, NR
- *   pass         the handler, in its context
+ *   pass         the handler, in its context, which hands on headers as they are now
  *
  * It is straight-line and callback-driven, as the way out is: a request whose policies wait for nobody is let in before `admit` returns,
  * with no promise made. Nothing here throws; what goes wrong in the mesh itself refuses the request.
@@ -23,6 +23,7 @@ import type { Snapshot } from '../model/snapshot.ts';
 import type { InboundRefusalReason } from '../telemetry/inbound-events.ts';
 import type { AskedPolicy } from './inbound/authorizer.ts';
 import { askAuthorizers } from './inbound/ask-authorizers.ts';
+import { callerContext } from './inbound/caller-context.ts';
 import { Connections, type KnownConnection } from './inbound/connection-of.ts';
 import { editHead } from './inbound/edit-head.ts';
 import { AdmittedRequest } from './inbound/admitted-request.ts';
@@ -117,7 +118,7 @@ export class Inbound {
     if (typeof authority === 'string') exchange.authority = authority;
     const path = policy.chain.normalize(target);
     exchange.setPath(typeof path === 'string' ? path : target);
-    exchange.context = policy.chain.callerContext(request, policy.isTrusted, exchange.startMs);
+    exchange.context = callerContext(request, policy.isTrusted, exchange.startMs);
     const bad = policy.chain.guard(request, exchange.connection, policy.isTrusted);
     this.watch(exchange);
     if (typeof authority !== 'string') this.refuse(exchange, 'bad_host', authority);
@@ -263,6 +264,7 @@ export class Inbound {
     }
     request.mesh = new AdmittedRequest(this, exchange);
     editHead(exchange, this.parts);
+    if (context !== undefined) exchange.context = exchange.chain.handedOn(request, context);
     runInContext(exchange);
   }
 

@@ -4,7 +4,8 @@
  * The deadline and the number of the attempt are believed from everybody, since they only shorten the sender's own request; how much it
  * matters is believed from trusted peers. Headers that go along are those that the policy names (`forwardHeaders`), `x-request-id`, and
  * the trace and baggage of the caller where no tracer reads them: then they pass through as they are (W3C Trace Context, section 3.4).
- * Nothing goes along that would be taken off the request itself.
+ * They are taken from the request as its handler gets it: without what was taken off, with what tokens, authorizers and routes have
+ * put in.
  *
  * Nearly all requests say nothing of the kind, and share one object.
  */
@@ -12,13 +13,12 @@ import type { RequestContext } from '../../base/request-context.ts';
 import type { InboundRequest } from '../../model/inbound.ts';
 import type { FilterChainConfig } from '../../model/listener.ts';
 import { attemptHeader, criticalityHeader, expectedTimeoutHeader, requestContextFrom } from '../inherit.ts';
-import { compileHeaderRule, headerKind, type HeaderTrust } from './spoofable-headers.ts';
 
 /** The context of a request that arrived at `nowMs` (`Clock.now()`). Called before headers are taken off it. */
 export type CallerContext = (request: InboundRequest, isTrusted: boolean, nowMs: number) => RequestContext;
 
-/** What a chain says of it. */
-export type CallerContextConfig = HeaderTrust & Pick<FilterChainConfig, 'forwardHeaders'>;
+/** The context with the headers that go along, as the request has them when its handler gets it. */
+export type HandedOn = (request: InboundRequest, context: RequestContext) => RequestContext;
 
 type Pair = readonly [name: string, value: string];
 
@@ -44,23 +44,26 @@ const ofOneMessage: ReadonlySet<string> = new Set([
   'upgrade',
 ]);
 
-/** Compiles it. `propagated` names the headers that a registered tracer hands on by itself. */
-export function compileCallerContext(chain: CallerContextConfig, propagated: () => readonly string[]): CallerContext {
-  const stays = compileHeaderRule(chain);
-  const named = [...new Set(chain.forwardHeaders?.map((name) => name.toLowerCase()))].filter((name) => !ofOneMessage.has(name));
-  const plain = [...new Set([...named, 'x-request-id'])].filter((name) => !traceHeaders.includes(name));
-  const ofStrangers = plain.filter((name) => stays(headerKind(name), false));
-  const ofPeers = plain.filter((name) => stays(headerKind(name), true));
+/** What the caller of a request says of it. */
+export const callerContext: CallerContext = (request, isTrusted, nowMs) => {
+  if (saysSomething(request.headers, isTrusted)) return requestContextFrom(request.headers, { now: nowMs, isTrusted });
+  return isTrusted ? trusted : unknown;
+};
 
-  return (request, isTrusted, nowMs) => {
-    const { headers } = request;
-    const pairs = tracePairs(headers, isTrusted, take(headers, isTrusted ? ofPeers : ofStrangers));
-    if (!saysSomething(headers, isTrusted) && pairs === undefined) return isTrusted ? trusted : unknown;
-    const context = requestContextFrom(headers, { now: nowMs, isTrusted });
+/** Compiles which headers go along. `propagated` names those that a registered tracer hands on by itself. */
+export function compileHandedOn(
+  { forwardHeaders = [] }: Pick<FilterChainConfig, 'forwardHeaders'>,
+  propagated: () => readonly string[],
+): HandedOn {
+  const named = [...forwardHeaders.map((name) => name.toLowerCase()), 'x-request-id'];
+  const names = [...new Set(named)].filter((name) => !ofOneMessage.has(name) && !traceHeaders.includes(name));
+
+  return ({ headers }, context) => {
+    const pairs = tracePairs(headers, take(headers, names));
     return pairs === undefined ? context : { ...context, headers: pairs };
   };
 
-  function tracePairs(headers: InboundRequest['headers'], isTrusted: boolean, pairs: Pair[] | undefined): Pair[] | undefined {
+  function tracePairs(headers: InboundRequest['headers'], pairs: Pair[] | undefined): Pair[] | undefined {
     const { traceparent, baggage } = headers;
     if (traceparent === undefined && baggage === undefined) return pairs;
     const read = propagated();
@@ -70,8 +73,7 @@ export function compileCallerContext(chain: CallerContextConfig, propagated: () 
       all = add(all, 'traceparent', traceparent);
       if (typeof headers['tracestate'] === 'string') all = add(all, 'tracestate', headers['tracestate']);
     }
-    if (typeof baggage === 'string' && !read.includes('baggage') && stays('of-proxies', isTrusted))
-      all = add(all, 'baggage', baggage);
+    if (typeof baggage === 'string' && !read.includes('baggage')) all = add(all, 'baggage', baggage);
     return all;
   }
 }

@@ -11,7 +11,7 @@ import type { PeerIdentity } from '../../security/peer-identity.ts';
 import { compileAccessLog, type AccessLog } from '../../telemetry/access-log.ts';
 import { InboundAdmission } from './admission.ts';
 import { compileAuthorizer, type Authorizer } from './authorizer.ts';
-import { compileCallerContext, type CallerContext } from './caller-context.ts';
+import { compileHandedOn, type HandedOn } from './caller-context.ts';
 import { compileChainMatch, type ChainTest } from './choose-chain.ts';
 import { compileConnectionAuthorizer, type ConnectionAuthorizer } from './connection-authorizer.ts';
 import { createExternalAuthorizer, type ExternalAuthorizer } from './external-authorization/external-authorizer.ts';
@@ -55,7 +55,7 @@ export interface CompiledChain {
   readonly accessLogs: readonly AccessLog[] | undefined;
   readonly guard: HeaderGuard;
   readonly remoteAddress: RemoteAddress;
-  readonly callerContext: CallerContext;
+  readonly handedOn: HandedOn;
   /** Peers that its TLS takes; undefined = all whose certificate is good. */
   readonly peers: PeerTest | undefined;
   readonly trusts: PeerTest | undefined;
@@ -119,7 +119,7 @@ function compiled(config: FilterChainConfig, place: ChainPlace, parts: InboundPa
     peerExchange: compilePeerExchange(config, table, parts.workloads, ownNames),
     guard: compileHeaderGuard(config, tls && ownNames),
     remoteAddress: compileRemoteAddress(config.trustedHops),
-    callerContext: compileCallerContext(config, () => parts.propagated()),
+    handedOn: compileHandedOn(config, () => parts.propagated()),
     peers: tls === undefined || tls.peers.length === 0 ? undefined : anyOf(tls.peers),
     trusts: trustedPeers === undefined ? undefined : anyOf(trustedPeers),
     connectionAuthorizer: connectionAuthorization && compileConnectionAuthorizer(connectionAuthorization),

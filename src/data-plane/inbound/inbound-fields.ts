@@ -205,7 +205,8 @@ export const filterChainFields: FieldTable<FilterChainConfig> = {
     return protocol === 'detect' ? undefined : 'every version of HTTP is taken';
   },
   pathNormalization: 'honoured',
-  forwardClientCertificate: 'honoured',
+  forwardClientCertificate: ({ fields }) =>
+    fields.includes('chain') ? '`Chain` is left out: Node shows no certificates that a client sent beside its own' : undefined,
   trustedHops: 'honoured',
   serverHeader: 'honoured',
   policy: parts(inboundPolicyFields),

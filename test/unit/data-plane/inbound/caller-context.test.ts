@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { compileCallerContext, type CallerContextConfig } from '../../../../src/data-plane/inbound/caller-context.ts';
+import { callerContext, compileHandedOn } from '../../../../src/data-plane/inbound/caller-context.ts';
+import { compileHeaderGuard } from '../../../../src/data-plane/inbound/header-guard.ts';
+import { editHeaders } from '../../../../src/data-plane/inbound/request-headers.ts';
+import { inboundRequest } from '../../../support/access-request.ts';
+import type { FilterChainConfig } from '../../../../src/model/listener.ts';
 import type { RequestContext } from '../../../../src/base/request-context.ts';
 import { nodeRequest } from '../../../support/node-request.ts';
 
@@ -12,9 +16,12 @@ function contextOf(
     chain = {},
     isTrusted = false,
     propagated = [],
-  }: { chain?: CallerContextConfig; isTrusted?: boolean; propagated?: readonly string[] } = {},
+  }: { chain?: Partial<FilterChainConfig>; isTrusted?: boolean; propagated?: readonly string[] } = {},
 ): RequestContext {
-  return compileCallerContext(chain, () => propagated)(nodeRequest(['Host', 'orders', ...rawHeaders]), isTrusted, 1000);
+  const request = nodeRequest(['Host', 'orders', ...rawHeaders]);
+  const context = callerContext(request, isTrusted, 1000);
+  compileHeaderGuard(chain)(request, inboundRequest().access.connection, isTrusted);
+  return compileHandedOn(chain, () => propagated)(request, context);
 }
 
 describe('what requests inherit of the one that they are made for', () => {
@@ -30,8 +37,11 @@ describe('what requests inherit of the one that they are made for', () => {
   });
 
   it('is one object for all requests that say nothing', () => {
-    const of = compileCallerContext({}, () => []);
-    const ask = (isTrusted: boolean): RequestContext => of(nodeRequest(['Host', 'orders', 'Accept', '*/*']), isTrusted, 5);
+    const handedOn = compileHandedOn({}, () => []);
+    const ask = (isTrusted: boolean): RequestContext => {
+      const request = nodeRequest(['Host', 'orders', 'Accept', '*/*']);
+      return handedOn(request, callerContext(request, isTrusted, 5));
+    };
     assert.equal(ask(false), ask(false));
     assert.deepEqual([ask(false), ask(true)], [{ isTrusted: false }, { isTrusted: true }]);
   });
@@ -66,6 +76,15 @@ describe('what requests inherit of the one that they are made for', () => {
       contextOf(headers, { chain, isTrusted: true }).headers?.map(([name]) => name),
       chain.forwardHeaders,
     );
+  });
+
+  it('are those that its handler gets, whatever it came with', () => {
+    const request = nodeRequest(['Host', 'orders', 'X-User', 'forged']);
+    const context = callerContext(request, false, 0);
+    editHeaders(request, { set: [['x-user', 'verified']] });
+    assert.deepEqual(compileHandedOn({ forwardHeaders: ['x-user'] }, () => [])(request, context).headers, [
+      ['x-user', 'verified'],
+    ]);
   });
 
   it('are trace and baggage of the caller where no tracer reads them', () => {
