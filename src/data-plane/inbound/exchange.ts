@@ -156,8 +156,9 @@ export class Exchange implements AccessRequest {
     this.fault?.release();
     const now = clock.now();
     const { response } = this;
-    const status = response.headersSent ? response.statusCode : undefined;
-    const isCancelled = status === undefined || !response.writableEnded;
+    const hasLeftHttp = response.statusCode === 101;
+    const status = response.headersSent || hasLeftHttp ? response.statusCode : undefined;
+    const isCancelled = status === undefined || !(response.writableEnded || hasLeftHttp);
     loadMeter.ended(isCancelled ? undefined : status);
     this.releaseAdmission(status, now);
     this.span?.end(

@@ -67,6 +67,9 @@ export function createHttp1Server(limits: ServerLimits, events: Http1Events): Se
     events.onUpgrade(request, response, () => {
       if (response.headersSent || socket.destroyed) return;
       response.detachSocket(socket as never);
+      // What the connection says from here on is no response; who counts it as one hears of its end all the same.
+      response.statusCode = 101;
+      socket.once('close', () => response.emit('close'));
       socket.removeListener('error', ignore);
       upgrade(request, socket, head);
     });
