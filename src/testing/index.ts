@@ -4,6 +4,7 @@ export { seededRandom } from '../base/runtime.ts';
 export { authorize } from './authorize.ts';
 export { compileEnvoy } from './compile-envoy.ts';
 export { envoyControlPlane } from './envoy-control-plane.ts';
+export { normalizePath } from '../data-plane/inbound/normalize-path.ts';
 export { parseSpiffeId } from '../security/spiffe-id.ts';
 export { pick } from './pick.ts';
 export { route } from './route.ts';

@@ -12,6 +12,8 @@ export interface AccessPolicy {
   readonly filters: (own: OwnPort) => readonly object[];
   readonly manager: object;
   readonly hasTokens: boolean;
+  /** Rules of the network filter in front. */
+  readonly network?: (own: OwnPort) => object;
 }
 
 /** Who asks: the name of a certificate, `anonymous` = TLS without one, `plaintext`. */
@@ -46,6 +48,37 @@ const types = 'type.googleapis.com/envoy.extensions';
 /** Generates `count` policies. */
 export function accessPolicies(random: Random, count: number): readonly AccessPolicy[] {
   return Array.from({ length: count }, () => accessPolicy(random));
+}
+
+const any = { any: true };
+const ofWorkload = (match: object): object => ({ authenticated: { principal_name: match } });
+const networkRules: readonly (readonly [action: string, permission: object, principal: object])[] = [
+  ['DENY', any, ofWorkload({ exact: 'spiffe://example.org/ns/shop/sa/web' })],
+  ['ALLOW', any, ofWorkload({ prefix: 'spiffe://example.org/' })],
+  ['ALLOW', any, ofWorkload({ suffix: '.example.org' })],
+  ['ALLOW', any, { direct_remote_ip: { address_prefix: '127.0.0.2', prefix_len: 32 } }],
+  ['DENY', any, { remote_ip: { address_prefix: '127.0.0.0', prefix_len: 24 } }],
+  ['DENY', any, { not_id: { authenticated: {} } }],
+  ['ALLOW', { requested_server_name: { exact: 'svc.test' } }, any],
+  ['DENY', { destination_port: 'own port' }, { authenticated: {} }],
+  ['ALLOW', { not_rule: { destination_port: 'own port' } }, any],
+];
+
+/** Policies on connections alone. */
+export const connectionPolicies: readonly AccessPolicy[] = networkRules.map(([action, permission, principal]) => ({
+  manager: {},
+  hasTokens: false,
+  filters: () => [],
+  network: ({ port }) =>
+    withPort({ action, policies: { 'the rule': { permissions: [permission], principals: [principal] } } }, port),
+}));
+
+/** The port of each side stands in the place of its name. */
+function withPort(rules: object, port: number): object {
+  const text = JSON.stringify(rules)
+    .replaceAll('"own port"', String(port))
+    .replaceAll('"next port"', String(port + 1));
+  return JSON.parse(text) as object;
 }
 
 /** Generates `count` requests for a policy. */
@@ -164,12 +197,7 @@ function accessPolicy(random: Random): AccessPolicy {
         name: index === 0 ? 'envoy.filters.http.rbac' : `envoy.filters.http.rbac.${index}`,
         typed_config: {
           '@type': `${types}.filters.http.rbac.v3.RBAC`,
-          // The port of each side stands in the place of its name.
-          rules: JSON.parse(
-            JSON.stringify(rules)
-              .replaceAll('"own port"', String(port))
-              .replaceAll('"next port"', String(port + 1)),
-          ) as object,
+          rules: withPort(rules, port),
         },
       })),
   };

@@ -22,7 +22,16 @@ import { joinedRequestHeaders } from '../../../src/data-plane/routing/joined-hea
 import type { IssuedCertificate } from '../../../src/security/certificate-authority.ts';
 import { testAuthority, validity, writeIdentityFiles } from '../../support/certificates.ts';
 import { envoyPlane } from '../../support/envoy-plane.ts';
-import { accessCases, accessPolicies, names, type AccessCase, type AccessPolicy, type Caller } from './access-cases.ts';
+import {
+  accessCases,
+  accessPolicies,
+  callers,
+  connectionPolicies,
+  names,
+  type AccessCase,
+  type AccessPolicy,
+  type Caller,
+} from './access-cases.ts';
 import { startEnvoy, type EnvoyProcess } from './envoy-process.ts';
 import { rawExchange } from './raw-exchange.ts';
 
@@ -33,8 +42,9 @@ const policyCount = Number(process.env['ACCESS_POLICIES'] ?? 60);
 const casesPerPolicy = 10;
 
 const random = seededRandom(seed);
-const policies = accessPolicies(random, policyCount);
-const cases = policies.flatMap((_, index) => accessCases(random, index, casesPerPolicy));
+const requestPolicies = accessPolicies(random, policyCount);
+const policies = [...requestPolicies, ...connectionPolicies];
+const cases = requestPolicies.flatMap((_, index) => accessCases(random, index, casesPerPolicy));
 
 const types = 'type.googleapis.com/envoy.extensions';
 const issuer = 'https://issuer.example';
@@ -97,7 +107,18 @@ function listenerOf(policy: AccessPolicy, index: number, port: number, certifica
       virtual_hosts: [{ name: 'v', domains: ['*'], routes: [{ match: { prefix: '/' }, direct_response: { status: 200 } }] }],
     },
   };
-  const filters = [{ name: 'envoy.filters.network.http_connection_manager', typed_config: manager }];
+  const network = policy.network && {
+    name: 'envoy.filters.network.rbac',
+    typed_config: {
+      '@type': `${types}.filters.network.rbac.v3.RBAC`,
+      stat_prefix: 'in',
+      rules: policy.network({ port }),
+    },
+  };
+  const filters = [
+    ...(network === undefined ? [] : [network]),
+    { name: 'envoy.filters.network.http_connection_manager', typed_config: manager },
+  ];
   const tls = {
     '@type': `${types}.transport_sockets.tls.v3.DownstreamTlsContext`,
     common_tls_context: { ...certificate, alpn_protocols: ['http/1.1'] },
@@ -218,9 +239,9 @@ describe('access rules of Envoy and of the mesh', { skip }, () => {
       contexts.set(caller as Caller, createSecureContext({ key: issued.privateKey.reveal(), cert: issued.certificateChain }));
     }
     contexts.set('anonymous', createSecureContext());
-    const ports = await freePorts(policyCount * 2);
-    envoyPorts = ports.slice(0, policyCount);
-    meshPorts = ports.slice(policyCount);
+    const ports = await freePorts(policies.length * 2);
+    envoyPorts = ports.slice(0, policies.length);
+    meshPorts = ports.slice(policies.length);
     const inline = (text: string): object => ({ inline_string: text });
     const forEnvoy = {
       tls_certificates: [{ certificate_chain: inline(server.certificateChain), private_key: inline(server.privateKey.reveal()) }],
@@ -276,5 +297,28 @@ describe('access rules of Envoy and of the mesh', { skip }, () => {
     // Enough of each, so that agreeing says something.
     assert.ok(cases.length >= 300 && counts.allowed > 50 && counts.byPolicy > 50 && counts.byNone > 50, JSON.stringify(counts));
     assert.ok(counts.stricter <= cases.length / 50, JSON.stringify(counts));
+  });
+
+  it('let in the same connections, and close the others', async () => {
+    const sources = ['127.0.0.1', '127.0.0.2', '127.0.1.7'];
+    const plain = { method: 'GET', target: '/', host: 'svc.test', headers: [], token: undefined };
+    const counts = { served: 0, closed: 0 };
+    for (const [index] of connectionPolicies.entries()) {
+      for (const caller of callers) {
+        for (const [at, source] of sources.entries()) {
+          const each = {
+            ...plain,
+            policy: policyCount + index,
+            caller,
+            source,
+            serverName: at === 0 ? 'svc.test' : 'admin.test',
+          };
+          const [found, expected] = await Promise.all([askMesh(each), askEnvoy(each)]);
+          assert.equal(found.status, expected.status, JSON.stringify(each));
+          counts[expected.status === 0 ? 'closed' : 'served']++;
+        }
+      }
+    }
+    assert.ok(counts.served > 50 && counts.closed > 50, JSON.stringify(counts));
   });
 });
