@@ -1,6 +1,6 @@
 /**
  * A stream of HTTP/2 becomes a request and a response of HTTP/1.1's classes, for handlers that take nothing else: Express 5 puts its own
- * prototypes under both objects, which Node's objects of HTTP/2 do not survive. See docs/decisions/0019.
+ * prototypes under both objects, which Node's objects of HTTP/2 do not survive. See docs/decisions/0019-http2-over-objects-of-http1.md.
  *
  *   stream ── streamSocketOf: what a socket has, on the stream itself ──┬─ IncomingMessage  reads by its socket's `resume` and `pause`
  *                                                                       └─ ServerResponse   writes to its socket; its head is not text
