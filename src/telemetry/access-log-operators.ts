@@ -24,7 +24,7 @@ const plain: Readonly<Record<string, Operator>> = {
   RESPONSE_FLAGS: ({ flags }) => (flags === '-' ? undefined : flags),
   BYTES_RECEIVED: ({ requestBytes }) => requestBytes,
   BYTES_SENT: ({ responseBytes }) => responseBytes,
-  DURATION: ({ durationMs }) => Math.round(durationMs),
+  DURATION: ({ durationMs }) => Math.trunc(durationMs),
   GRPC_STATUS: ({ grpcStatus }) => (grpcStatus === undefined ? undefined : (grpcNames[Number(grpcStatus)] ?? grpcStatus)),
   GRPC_STATUS_NUMBER: ({ grpcStatus }) => (grpcStatus === undefined ? undefined : Number(grpcStatus)),
   ROUTE_NAME: ({ route }) => route,
