@@ -34,6 +34,7 @@ export class Http2Session {
   readonly session: ServerHttp2Session;
   private readonly needs: Http2Needs;
   private settingsDue: Deadline | undefined;
+  private idleDue: Deadline | undefined;
   private streams = 0;
 
   constructor(socket: Socket, needs: Http2Needs) {
@@ -43,17 +44,17 @@ export class Http2Session {
     standInFor(socket, this.session);
     this.settingsDue = needs.deadlines.arm(this, limits.headersTimeoutMs, needs.now());
     this.session.once('remoteSettings', () => this.settingsDue?.cancel());
-    this.session.once('close', () => this.settingsDue?.cancel());
+    this.session.once('close', () => {
+      this.settingsDue?.cancel();
+      this.idleDue?.cancel();
+    });
     this.session.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'ECONNRESET') needs.onBroken(socket, error.code ?? 'ERR_HTTP2_ERROR');
     });
-    this.session.setTimeout(limits.keepAliveTimeoutMs);
-    // Not by `setTimeout`, which would tell it once: the connection may be busy then, and idle later.
-    this.session.on('timeout', () => {
-      if (this.streams === 0) this.session.close();
-    });
+    this.waitForStreams();
     this.session.on('stream', (stream, headers, flags, rawHeaders) => {
       this.streams += 1;
+      this.idleDue?.cancel();
       stream.once('close', this.onStreamClose);
       const hasBody = (flags & constants.NGHTTP2_FLAG_END_STREAM) === 0;
       if (hasBody && limits.requestTimeoutMs > 0) new BodyDue(stream).arm(needs, limits.requestTimeoutMs);
@@ -63,12 +64,18 @@ export class Http2Session {
 
   private readonly onStreamClose = (): void => {
     this.streams -= 1;
+    if (this.streams === 0 && !this.session.destroyed) this.waitForStreams();
   };
 
-  /** The client opened a connection, and does not say what it can: RFC 9113, section 3.4. */
-  onDeadline(): void {
-    this.settingsDue = undefined;
-    this.session.destroy(undefined, constants.NGHTTP2_SETTINGS_TIMEOUT);
+  /** Without streams for so long the connection is idle, whatever pings it carries. */
+  private waitForStreams(): void {
+    this.idleDue = this.needs.deadlines.arm(this, this.needs.limits.keepAliveTimeoutMs, this.needs.now());
+  }
+
+  onDeadline(deadline: Deadline): void {
+    // The client opened a connection, and does not say what it can: RFC 9113, section 3.4.
+    if (deadline === this.settingsDue) this.session.destroy(undefined, constants.NGHTTP2_SETTINGS_TIMEOUT);
+    else this.leave();
   }
 
   /**

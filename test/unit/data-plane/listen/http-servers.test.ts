@@ -280,16 +280,24 @@ describe('limits', () => {
   });
 
   it('an idle connection of HTTP/2 is closed, one with a request is not', async () => {
-    const { port, next } = await serve('bridge', { limits: { keepAliveTimeoutMs: 30 } });
+    const clock = createVirtualClock();
+    const { port, next } = await serve('bridge', { clock, limits: { keepAliveTimeoutMs: 1_000 } });
     const coming = next();
     const asked = begin(port);
     const { response } = await coming;
     const idle = connectHttp2(`http://127.0.0.1:${port.port}`);
     idle.on('error', () => {});
-    await once(idle, 'close');
+    await once(idle, 'remoteSettings');
+    const gone = once(idle, 'close');
+    await clock.advance(1_001);
+    await gone;
     await until(() => port.servers.connections === 1);
     response.end('still here');
     assert.equal((await asked.answer).status, 200);
+    await until(() => port.servers.requests === 0);
+    await clock.advance(999);
+    assert.equal(port.servers.connections, 1);
+    await clock.advance(2);
     await until(() => port.servers.connections === 0);
   });
 
