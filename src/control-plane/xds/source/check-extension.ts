@@ -4,7 +4,8 @@
  * stays. What it has without effect is reported with those listeners.
  */
 import { Findings, type Finding, type Message } from '../translate/message.ts';
-import { placeOfTable, type ReadListener } from '../translate/received.ts';
+import { placeOfTable } from '../translate/inbound/listener.ts';
+import type { ReadListener } from '../translate/received.ts';
 import { messageFromWire } from '../wire/message-from-wire.ts';
 import { checkListener, type CheckTools } from './check-resource.ts';
 import type { Judgement } from './kept-resources.ts';

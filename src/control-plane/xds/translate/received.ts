@@ -10,7 +10,7 @@ import { messageFromWire } from '../wire/message-from-wire.ts';
 import { clusterFrom } from './cluster.ts';
 import type { Surroundings } from './format.ts';
 import type { SelectableCluster } from './link-subsets.ts';
-import { inboundListenersFrom, isInbound } from './inbound/listener.ts';
+import { inboundListenersFrom, isInbound, placeOfTable } from './inbound/listener.ts';
 import { outboundListenersFrom, type OutboundReading } from './listener.ts';
 import { Findings, type Finding, type Message } from './message.ts';
 import { routeTableFrom } from './route-configuration.ts';
@@ -118,11 +118,6 @@ export function readListener(bytes: Uint8Array, options: ReadOptions): ReadListe
     secrets: isGood ? tls.secrets : [],
     secretNames: isGood ? tls.names : [],
   };
-}
-
-/** Where what is found in a table stands, when it is read as a part of a way in. */
-export function placeOfTable(name: string): string {
-  return `route table ${JSON.stringify(name)}`;
 }
 
 function routeTableMessage(name: string, bytes: Uint8Array, findings: Findings): Message | undefined {

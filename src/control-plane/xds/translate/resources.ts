@@ -11,7 +11,7 @@ import { clusterFrom } from './cluster.ts';
 import { endpointsFrom } from './endpoints.ts';
 import { withFallbacks, withUsedSubsets, type SelectableCluster } from './link-subsets.ts';
 import { outboundListenersFrom, type ListenerOptions } from './listener.ts';
-import { inboundListenersFrom, isInbound } from './inbound/listener.ts';
+import { inboundListenersFrom, isInbound, placeOfTable } from './inbound/listener.ts';
 import { Findings, type Finding, type Message } from './message.ts';
 import { routeTableFrom } from './route-configuration.ts';
 import { secretFrom } from './secret.ts';
@@ -53,6 +53,7 @@ export function translateResources(list: readonly unknown[], options: ListenerOp
   const place = (index: number): string => (list.length === 1 ? '' : `[${index}]`);
   // Listeners may name them, wherever they stand.
   for (const [index, resource] of list.entries()) translation.addExtension(resource, place(index));
+  for (const resource of list) translation.noteTable(resource);
   for (const [index, resource] of list.entries()) translation.add(resource, place(index));
   return translation.result();
 }
@@ -131,6 +132,8 @@ class Translation {
   private readonly readings: ResourceReading[] = [];
   private readonly secrets: ReceivedSecret[] = [];
   private readonly extensions = new Map<string, Message>();
+  /** Route configurations as they were written: what a way in names is read anew, together with its filters. */
+  private readonly written = new Map<string, object>();
   /** Of files that somebody wrote here: what they name is named. */
   private readonly tls = new TlsSecrets('name');
   private readonly options: ListenerOptions;
@@ -146,6 +149,13 @@ class Translation {
     if (message === undefined || kindOf(message) !== 'extension') return;
     message.skip('@type', 'name');
     this.extensions.set(message.text('name') ?? '', message);
+  }
+
+  /** Notes a route configuration for the ways in that name it. */
+  noteTable(resource: unknown): void {
+    if (typeof resource !== 'object' || resource === null || Array.isArray(resource)) return;
+    const message = new Findings().message(resource, '');
+    if (message !== undefined && kindOf(message) === 'route-table') this.written.set(message.text('name') ?? '', resource);
   }
 
   add(resource: unknown, path: string): void {
@@ -211,8 +221,12 @@ class Translation {
     const isIn = isInbound(message);
     const { surroundings } = this.options;
     const extension = (wanted: string): Message | undefined => this.extensions.get(wanted);
+    const routeTable = (table: string): Message | undefined => {
+      const written = this.written.get(table);
+      return written && message.findings.message(written, placeOfTable(table));
+    };
     const inbound = isIn
-      ? inboundListenersFrom(message, { tls: this.tls, extension, ...(surroundings && { surroundings }) })
+      ? inboundListenersFrom(message, { tls: this.tls, extension, routeTable, ...(surroundings && { surroundings }) })
       : [];
     const outbound = isIn ? [] : outboundListenersFrom(message, { extensions: extension, ...this.options }).listeners;
     this.claim('listener', name, message);

@@ -33,6 +33,11 @@ export function isInbound(message: Message): boolean {
   return /^grpc\/server(\?|$)|xds\.resource\.listening_address=|^xds\.istio\.io\/grpc\/lds\/inbound\//.test(name);
 }
 
+/** Where what is found in a table stands, when it is read as a part of a way in. */
+export function placeOfTable(name: string): string {
+  return `route table ${JSON.stringify(name)}`;
+}
+
 /**
  * Reads a way in. Each port that has filter chains of its own is a listener here, named `<name>/<port>`; the one without a port is for
  * all others. Route tables that are delivered apart are named in the chains' `routes`.
