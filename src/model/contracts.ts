@@ -6,6 +6,7 @@ import type { Clock, Random } from '../base/runtime.ts';
 import type { ClusterConfig } from './cluster.ts';
 import type { ClusterLoad } from './cluster-load.ts';
 import type { Svid, TrustBundle } from './identity.ts';
+import type { ListenedPort } from './listener.ts';
 import type { RequestPolicy } from './route.ts';
 import type { Resource, ResourceKey, ResourceKind } from './snapshot.ts';
 import type { WorkloadConfig } from './workload.ts';
@@ -14,13 +15,6 @@ import type { WorkloadConfig } from './workload.ts';
 export type Demand =
   | { readonly kind: 'authority'; readonly host: string; readonly port: number }
   | { readonly kind: 'cluster'; readonly name: string };
-
-/** A port that this process takes requests on. */
-export interface ListenedPort {
-  /** IP address that it is bound to; `::` = all. */
-  readonly address: string;
-  readonly port: number;
-}
 
 /** One thing wrong, or not honoured, in a resource. */
 export interface Problem {
@@ -142,10 +136,7 @@ export interface ControlPlane {
   demand?(want: Demand, until: AbortSignal): void;
   /** What the answer to a demand waits for (`route table "80"`), for the error of a request that waited in vain. */
   awaits?(want: Demand): string | undefined;
-  /**
-   * Set by a source that others can write to: its addresses must pass the address policy (no metadata service, link-local,
-   * multicast, unix socket; no loopback unless allowed), so that a registration cannot turn requests against this machine.
-   */
+  /** Set by a source that others can write to: its addresses must pass the address policy, so that none turns requests against this machine. */
   readonly remoteAddresses?: { readonly allowLoopback: boolean };
   readonly identity?: IdentitySource;
   /** Asked by `mesh.status()`; only what is not in force, since the store knows the rest. */

@@ -137,5 +137,12 @@ export interface InboundListenerConfig {
   readonly proxyProtocol?: { readonly from: readonly string[]; readonly isRequired?: boolean };
 }
 
+/** A port that this process takes requests on. */
+export interface ListenedPort {
+  /** IP address that it is bound to; `::` = all. */
+  readonly address: string;
+  readonly port: number;
+}
+
 /** A way out or a way in. */
 export type ListenerConfig = OutboundListenerConfig | InboundListenerConfig;

@@ -2,7 +2,8 @@
  * Configuration from any xDS server: `http://orders/` goes where its listeners, routes and clusters say, and follows them as they
  * change. Services are built when they are first asked for, however many the server knows.
  */
-import type { ControlPlane, ListenedPort } from '../../model/contracts.ts';
+import type { ControlPlane } from '../../model/contracts.ts';
+import type { ListenedPort } from '../../model/listener.ts';
 import { certificateProviders } from './certificate-providers.ts';
 import { createAdsClient } from './client/ads-client.ts';
 import { bootstrapFromEnvironment, readBootstrap, type Bootstrap } from './client/bootstrap.ts';

@@ -9,7 +9,8 @@
  * by leaving it out of "this is all there is" goes, as in Envoy; that all of it is gone at once is taken for a mistake of the server
  * (gRFC A88) unless `failOnDataErrors`. While the stream is down, what was delivered stays in force.
  */
-import type { ControlPlane, ControlPlaneContext, Demand, IdentitySource, ListenedPort } from '../../model/contracts.ts';
+import type { ControlPlane, ControlPlaneContext, Demand, IdentitySource } from '../../model/contracts.ts';
+import type { ListenedPort } from '../../model/listener.ts';
 import type { ClusterConfig } from '../../model/cluster.ts';
 import type { SecretRef } from '../../model/tls.ts';
 import type { Surroundings } from './translate/format.ts';

@@ -2,8 +2,8 @@
  * The ways in of all sources, compiled: which listener holds for a port, and whether one is still to come. What did not change keeps its
  * compiled chain; endpoints that come and go on the way out change nothing here.
  */
-import type { ListenedPort, Problem } from '../../model/contracts.ts';
-import type { FilterChainConfig, InboundListenerConfig } from '../../model/listener.ts';
+import type { Problem } from '../../model/contracts.ts';
+import type { FilterChainConfig, InboundListenerConfig, ListenedPort } from '../../model/listener.ts';
 import type { RouteTableConfig } from '../../model/route.ts';
 import type { Snapshot, SourceSnapshot } from '../../model/snapshot.ts';
 import { compileChain, type CompiledChain } from './compile-chain.ts';

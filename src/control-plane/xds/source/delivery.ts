@@ -2,7 +2,7 @@
  * From what is kept to what is in force: finds what the demands need, subscribes to it, builds it and applies what is not in force
  * yet. One run at a time; what changes meanwhile makes another one follow. Endpoints alone take a short way, since they change most.
  */
-import type { ControlPlaneContext, Demand, ListenedPort } from '../../../model/contracts.ts';
+import type { ControlPlaneContext, Demand } from '../../../model/contracts.ts';
 import type { Resource } from '../../../model/snapshot.ts';
 import { withFallbacks, withUsedSubsets } from '../translate/link-subsets.ts';
 import type { ReadOptions } from '../translate/received.ts';
@@ -52,6 +52,7 @@ const noRoutes: WantedRoutes = {
 };
 
 export class Delivery {
+  readonly waysIn: WaysIn;
   /** Of the response that is being delivered. */
   version = '';
   private readonly parts: DeliveryParts;
@@ -60,7 +61,6 @@ export class Delivery {
   private readonly clusters: ClusterReader;
   private readonly loads: LoadWatch;
   private readonly wants = new Wants();
-  private readonly waysIn: WaysIn;
   private readonly served: ServedNow = new WeakMap();
   private routes: WantedRoutes = noRoutes;
   /** Clusters in force or on the way, with their endpoints' names. */
@@ -88,7 +88,7 @@ export class Delivery {
     this.clusters = new ClusterReader(parts.kept.cluster, parts.read);
     const { options, absences, listeners, kept } = parts;
     this.inForce = new InForce(parts.context, kept);
-    this.waysIn = new WaysIn(absences);
+    this.waysIn = new WaysIn(parts, this.allChanged);
     this.needed = new NeededNames(parts);
     this.wantedSecrets = new WantedSecrets(parts);
     this.loads = new LoadWatch(options.loadReports, parts.context, parts.status);
@@ -114,37 +114,14 @@ export class Delivery {
 
   demand(want: Demand, until: AbortSignal): void {
     if (until.aborted) return;
-    const changed = (): void => {
-      this.isAllDirty = true;
-      void this.flush();
-    };
-    this.wants.add(want, until, changed);
-    changed();
+    this.wants.add(want, until, this.allChanged);
+    this.allChanged();
   }
 
-  /** A port is listened on, until the signal aborts. */
-  listening(at: ListenedPort, until: AbortSignal): void {
-    const name = this.parts.options.serverListenerName?.(at);
-    if (name === undefined || until.aborted) return;
-    const changed = (): void => {
-      this.isAllDirty = true;
-      void this.flush();
-    };
-    this.waysIn.add(name, until, changed);
-    changed();
-  }
-
-  /** Whether a listener of this name was asked for as a way in. */
-  isListenedOn(name: string): boolean {
-    return this.waysIn.has(name);
-  }
-
-  /** Whether what may come in is this source's business: a server that has told all of its listeners and no way in says nothing of it. */
-  get guardsInbound(): boolean {
-    const { options, listeners } = this.parts;
-    if (options.mode === 'proxyless') return options.serverListenerName !== undefined;
-    return !listeners.isComplete || listeners.inbound().length > 0;
-  }
+  private readonly allChanged = (): void => {
+    this.isAllDirty = true;
+    void this.flush();
+  };
 
   /** What an answer waits for. */
   awaits(want: Demand): string | undefined {
@@ -244,7 +221,7 @@ export class Delivery {
     const { finding, tables, served: now } = this;
     this.isFinding = true;
     this.routes = await findRoutes(this.wants.authorities(), { finding, listeners, tables, now, last: this.routes }, pace);
-    const inbound = options.mode === 'sidecar' ? listeners.inbound() : this.waysIn.names();
+    const inbound = this.waysIn.names();
     const used = new Set([...this.routes.used, ...inbound]);
     listeners.retain(used);
     this.listenersInUse = used;

@@ -1,5 +1,6 @@
 /** The running source: what is wanted, what is kept, and what of it is in force. */
-import type { ControlPlaneContext, ControlPlaneStatus, Demand, ListenedPort, SourceFindings } from '../../../model/contracts.ts';
+import type { ControlPlaneContext, ControlPlaneStatus, Demand, SourceFindings } from '../../../model/contracts.ts';
+import type { ListenedPort } from '../../../model/listener.ts';
 import type { AdsClient, AdsListener, AdsResponse, RefusedResource, TypeUrl } from '../client/contract.ts';
 import type { ReadOptions } from '../translate/received.ts';
 import type { XdsSourceOptions } from '../source.ts';
@@ -45,7 +46,7 @@ export class LiveSource implements AdsListener {
         return bytes && extensionFrom(name, bytes, findings);
       },
       inboundTable: (name) => kept['route-table'].bytesOf(name),
-      isInboundName: (name) => this.delivery.isListenedOn(name),
+      isInboundName: (name) => this.delivery.waysIn.has(name),
       ...(options.surroundings !== undefined && { surroundings: options.surroundings }),
       adaptCluster: adaptationOf(options),
       secretName: secrets.named,
@@ -100,12 +101,12 @@ export class LiveSource implements AdsListener {
   }
 
   listening(at: ListenedPort, until: AbortSignal): void {
-    this.delivery.listening(at, until);
+    this.delivery.waysIn.listening(at, until);
   }
 
   /** Whether a port that it has said nothing about is one that it has yet to speak of. */
   get guardsInbound(): boolean {
-    return this.delivery.guardsInbound;
+    return this.delivery.waysIn.isGuarding;
   }
 
   async onResponse(response: AdsResponse): Promise<readonly RefusedResource[]> {

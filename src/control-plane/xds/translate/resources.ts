@@ -52,8 +52,7 @@ export function translateResources(list: readonly unknown[], options: ListenerOp
   const translation = new Translation(options);
   const place = (index: number): string => (list.length === 1 ? '' : `[${index}]`);
   // Listeners may name them, wherever they stand.
-  for (const [index, resource] of list.entries()) translation.addExtension(resource, place(index));
-  for (const resource of list) translation.noteTable(resource);
+  for (const [index, resource] of list.entries()) translation.addPart(resource, place(index));
   for (const [index, resource] of list.entries()) translation.add(resource, place(index));
   return translation.result();
 }
@@ -142,20 +141,16 @@ class Translation {
     this.options = options;
   }
 
-  /** Takes a configuration of a filter that is delivered apart (ECDS), and nothing else. */
-  addExtension(resource: unknown, path: string): void {
+  /** Takes what is a part of listeners: configurations of filters that are delivered apart (ECDS), route tables that ways in name. */
+  addPart(resource: unknown, path: string): void {
     if (typeof resource !== 'object' || resource === null || Array.isArray(resource)) return;
     const message = new Findings().message(resource, path);
-    if (message === undefined || kindOf(message) !== 'extension') return;
-    message.skip('@type', 'name');
-    this.extensions.set(message.text('name') ?? '', message);
-  }
-
-  /** Notes a route configuration for the ways in that name it. */
-  noteTable(resource: unknown): void {
-    if (typeof resource !== 'object' || resource === null || Array.isArray(resource)) return;
-    const message = new Findings().message(resource, '');
-    if (message !== undefined && kindOf(message) === 'route-table') this.written.set(message.text('name') ?? '', resource);
+    const kind = message && kindOf(message);
+    const name = message?.text('name') ?? '';
+    if (kind === 'route-table') this.written.set(name, resource);
+    if (kind !== 'extension') return;
+    message!.skip('@type', 'name');
+    this.extensions.set(name, message!);
   }
 
   add(resource: unknown, path: string): void {
