@@ -57,6 +57,22 @@ describe('the file control plane on a real directory', { timeout: 30_000 }, () =
     await Promise.race([timeout, sink.until(({ updates }) => clusters(updates.at(-1)).includes(service))]);
   }
 
+  it('guards the ports of the process where it says what may come in, and until it was read', async () => {
+    const guards = (config: MeshFileInput): boolean | undefined => fileControlPlane({ config }).guardsInbound;
+    assert.equal(guards({}), false);
+    assert.equal(guards({ inbound: { mode: 'disabled' } }), true);
+
+    await writeFile(path('mesh.yaml'), withService('a'));
+    const plane = fileControlPlane({ path: path('mesh.yaml') });
+    assert.equal(plane.guardsInbound, true);
+    running = plane.run({ sink, clock: systemClock, random: systemRandom, signal: stop.signal });
+    await sink.until(({ updates }) => updates.length > 0);
+    assert.equal(plane.guardsInbound, false);
+    await writeFile(path('mesh.yaml'), `${withService('b')}inbound: { mode: disabled }\n`);
+    await inForce('b');
+    assert.equal(plane.guardsInbound, true);
+  });
+
   it('delivers the whole configuration with the hash of the file as its version', async () => {
     await writeFile(path('mesh.yaml'), withService('a'));
     await start(path('mesh.yaml'));

@@ -60,6 +60,21 @@ describe('istioControlPlane', () => {
     await rm(join(root, 'etc/istio/pod/annotations'));
   });
 
+  it('leaves what comes in to the sidecar when it stands down', async () => {
+    await writeFile(join(root, 'etc/istio/pod/annotations'), 'sidecar.istio.io/status="{}"\n');
+    const plane = istioControlPlane({}, surroundings);
+    assert.equal(plane.guardsInbound, true);
+    await using mesh = await createMesh({ controlPlane: plane });
+    const server = await mesh.listen((_request, response) => response.end('served'), { port: 0, host: '127.0.0.1' });
+    for (let status = 0; status !== 200;) {
+      const response = await fetch(`http://127.0.0.1:${server.port}/`);
+      await response.text();
+      status = response.status;
+    }
+    assert.equal(plane.guardsInbound, false);
+    await rm(join(root, 'etc/istio/pod/annotations'));
+  });
+
   const tokens: readonly { readonly name: string; readonly text: string | undefined; readonly says: RegExp }[] = [
     { name: 'no-file', text: undefined, says: /there is no token at .*istio-token that says it/ },
     { name: 'empty', text: '\n', says: /the token file .*istio-token is empty/ },
