@@ -16,6 +16,9 @@ export interface InboundPortStatus {
   readonly listener?: string;
   /** Names of the filter chains, each with its authorization policies. */
   readonly filterChains: readonly { readonly name: string; readonly policies: readonly string[]; readonly refused?: string }[];
+  /** Absent where the program has the server. */
+  readonly connections?: number;
+  /** Requests whose response is not over. */
   readonly requestsInFlight: number;
 }
 
@@ -43,6 +46,7 @@ export function inboundStatus(inbound: Inbound): readonly InboundPortStatus[] {
         ),
         ...(broken !== undefined && { refused: broken.details }),
       })),
+      ...(port.countConnections !== undefined && { connections: port.countConnections() }),
       requestsInFlight: port.inFlight,
     };
   });

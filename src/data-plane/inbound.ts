@@ -158,15 +158,10 @@ export class Inbound {
     const { chain, request } = exchange;
     exchange.found = chain.routes?.find(exchange, request);
     const { admission } = chain;
-    if (admission === undefined) {
-      this.tokens(exchange);
-      return;
-    }
-    const full = admission.admit(exchange.startMs, exchange.criticality);
+    const full = admission?.admit(exchange.startMs, exchange.criticality);
     if (full !== undefined) this.refuse(exchange, 'overload', full);
     else {
-      exchange.admittedAmong = admission.inFlight;
-      editHead(exchange, this.parts);
+      if (admission !== undefined) exchange.admittedAmong = admission.inFlight;
       this.tokens(exchange);
     }
   }

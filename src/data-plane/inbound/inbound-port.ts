@@ -112,6 +112,8 @@ export class InboundPort {
   isReady = true;
   /** Requests whose response is not over. */
   inFlight = 0;
+  /** Counts the connections that are open; undefined where the server is somebody else's. */
+  countConnections: (() => number) | undefined = undefined;
   private readonly config: InboundConfig;
   private readonly options: InboundPortOptions;
   /** What holds where no policy does, and for paths that are served whoever asks. */

@@ -102,6 +102,7 @@ export class ListeningPort {
     });
     this.boundPort = this.addressInfo.port;
     this.port = context.inbound.open(options.policyPort ?? this.boundPort, options, this.addressInfo.address);
+    this.port.countConnections = () => this.connections.size;
     this.renew();
     this.stops.push(
       context.inbound.config.onChange(() => this.renew()),

@@ -105,6 +105,7 @@ describe('the reference of the status', () => {
       [...fieldsOf(readText('src/admin/endpoint-view.ts'), 'EndpointView'), ...fieldsOf(status, 'ClusterStatus', 4)],
     ],
     ['## `identities[]`', fieldsOf(identities, 'IdentityStatus')],
+    ['## `inbound[]`', fieldsOf(readText('src/admin/inbound-status.ts'), 'InboundPortStatus')],
   ];
 
   for (const [heading, fields] of sections) {
