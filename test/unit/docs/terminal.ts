@@ -3,23 +3,33 @@
  * runs from the sources, so that a page is run before anything was built.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after } from 'node:test';
 import { root } from './markdown.ts';
 
-/** An empty project in a folder of its own that has meshfetch and its peer installed; gone after the tests of the file. */
+const installed = ['@grpc', '@nestjs', '@opentelemetry', '@types', 'express', 'fastify', 'reflect-metadata', 'rxjs', 'undici'];
+
+/**
+ * `tsc` where meshfetch is its sources: they are taken for a package that lies in node_modules, so that nothing is written for them, and
+ * what the options of the project would say of them is left out.
+ */
+const tsc = `#!/bin/sh
+node ${join(root, 'node_modules/typescript/bin/tsc')} "$@" --customConditions meshfetch-source --preserveSymlinks \\
+  --allowImportingTsExtensions --rewriteRelativeImportExtensions | grep -vE '^(node_modules/|  )' && exit 1
+exit 0
+`;
+
+/** An empty project in a folder of its own that has meshfetch, its peers and frameworks installed; gone after the tests of the file. */
 export function createProject(): string {
   const directory = mkdtempSync(join(tmpdir(), 'meshfetch-docs-'));
   const bin = join(directory, 'node_modules', '.bin');
   mkdirSync(bin, { recursive: true });
   symlinkSync(root, join(directory, 'node_modules', 'meshfetch'));
-  for (const name of ['@grpc', '@opentelemetry', '@types', 'undici'])
-    symlinkSync(join(root, 'node_modules', name), join(directory, 'node_modules', name));
-  const command = join(bin, 'meshfetch');
-  writeFileSync(command, `#!/bin/sh\nexec node ${join(root, 'src/cli/main.ts')} "$@"\n`);
-  chmodSync(command, 0o755);
+  for (const name of installed) symlinkSync(join(root, 'node_modules', name), join(directory, 'node_modules', name));
+  const commands = { meshfetch: `#!/bin/sh\nexec node ${join(root, 'src/cli/main.ts')} "$@"\n`, tsc };
+  for (const [name, text] of Object.entries(commands)) writeFileSync(join(bin, name), text, { mode: 0o755 });
   after(() => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }));
   return directory;
 }
