@@ -47,6 +47,7 @@ const headings: Readonly<Record<string, string>> = {
   pathNormalization: 'inbound.pathNormalization',
   inboundLimits: 'inbound.limits',
   proxyProtocol: 'inbound.proxyProtocol',
+  accessLog: 'inbound.accessLogs[]',
 };
 
 const introduction = `<!-- Generated from src/control-plane/file/schema.ts by test/support/generate-reference.ts; edit there. -->

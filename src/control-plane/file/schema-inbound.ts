@@ -32,6 +32,35 @@ export const pathNormalization = v.pipe(
   v.description('The one form of the path that rules and the handler see. What is left out is the strictest.'),
 );
 
+const line = 'a text with operators of Envoy such as %REQ(:METHOD)%';
+
+/** An item of `inbound.accessLogs`. */
+export const accessLog = v.pipe(
+  mapping({
+    format: v.pipe(v.optional(oneOf(['text', 'json']), 'json'), v.description('One line each: a text, or an object.')),
+    template: v.pipe(
+      v.exactOptional(v.union([text(line), dictionary(text(line))], `${line}, or a mapping of them`)),
+      v.description("What it says, with Envoy's operators; a mapping for `json`. Default: Envoy's own line."),
+    ),
+    to: v.pipe(
+      v.optional(oneOf(['stdout', 'stderr', 'events']), 'stdout'),
+      v.description('Where it goes; `events` = the event `inbound:access-log`.'),
+    ),
+    errorsOnly: v.pipe(
+      v.exactOptional(flag()),
+      v.description('`true`: only requests that failed, or that the mesh answered itself.'),
+    ),
+  }),
+  v.forward(
+    v.check(
+      ({ format, template }) => template === undefined || (typeof template === 'string') === (format === 'text'),
+      'a text goes with `format: text`, a mapping with `format: json`',
+    ),
+    ['template'],
+  ),
+  v.description('A line for each request that came in.'),
+);
+
 const policy = mapping({
   mode: v.pipe(
     oneOf(['strict', 'permissive', 'disabled'], {
@@ -104,6 +133,7 @@ const policy = mapping({
       '`true`: responses say how busy this process is (ORCA, `endpoint-load-metrics`), for callers that balance by it.',
     ),
   ),
+  accessLogs: v.pipe(v.exactOptional(list(accessLog)), v.description('Lines about requests that came in. None by default.')),
   trustedHops: v.pipe(
     v.exactOptional(wholeNumber(0, 100)),
     v.description(

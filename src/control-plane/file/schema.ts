@@ -31,7 +31,7 @@ import {
 } from './schema-inbound-load.ts';
 import { accessRule, condition, operation, source } from './schema-inbound-rules.ts';
 import { jwt, tokenProvider } from './schema-inbound-tokens.ts';
-import { inbound, pathNormalization } from './schema-inbound.ts';
+import { accessLog, inbound, pathNormalization } from './schema-inbound.ts';
 import { adaptive, limits, throttle } from './schema-limits.ts';
 import { loadBalancing } from './schema-load-balancing.ts';
 import { defaultLocalities, localities } from './schema-localities.ts';
@@ -243,6 +243,7 @@ export const namedSchemas = {
   pathNormalization,
   inboundLimits,
   proxyProtocol,
+  accessLog,
   identity,
 } as const;
 

@@ -94,6 +94,7 @@ function chainFromFile(file: InboundFile): Omit<FilterChainConfig, 'name' | 'mat
     ...(trustedPeers !== undefined && { trustedPeers: trustedPeers.map(sanMatcher) }),
     ...(forwardHeaders !== undefined && { forwardHeaders: forwardHeaders.map((name) => name.toLowerCase()) }),
     ...(loadReport === true && { loadReport }),
+    ...(file.accessLogs !== undefined && { telemetry: { accessLogs: file.accessLogs } }),
   };
 }
 

@@ -253,6 +253,12 @@ const mistakes: readonly { readonly name: string; readonly file: unknown; readon
   },
   { name: 'no-limit', file: { inbound: { mode: 'disabled', limits: {} } }, path: 'inbound.limits', reason: /at least one limit/ },
   {
+    name: 'text-of-an-access-log-in-json',
+    file: { inbound: { mode: 'disabled', accessLogs: [{ template: '%PROTOCOL%' }] } },
+    path: 'inbound.accessLogs[0].template',
+    reason: /a text goes with `format: text`/,
+  },
+  {
     name: 'slowed-down-response',
     file: { inbound: { mode: 'disabled', fault: { responseBytesPerSecond: 5 } } },
     path: 'inbound.fault.responseBytesPerSecond',
