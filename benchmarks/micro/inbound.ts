@@ -150,10 +150,11 @@ function request(name: string, chain: Partial<FilterChainConfig>, more: readonly
           response.finish();
         });
       };
-      // What has to be waited for once is there afterwards.
+      // What has to be waited for once (the signature of a token) is there afterwards.
+      await new Promise((resolve) => inbound.admit(open, new BareRequest(raw), new BareResponse(), resolve));
+      sink.value = open;
       once();
-      await new Promise((resolve) => setImmediate(resolve));
-      once();
+      if (sink.value === open) throw new Error(`${name}: it is waited for each time`);
       if ((sink.value === undefined) === isRefused)
         throw new Error(`${name}: ${(sink.value as InboundRefusal | undefined)?.details}`);
       return {
