@@ -4,6 +4,7 @@ import { request } from 'node:http';
 import { describe, it } from 'node:test';
 import { createMesh } from '../../src/index.ts';
 import { xdsControlPlane } from '../../src/control-plane/xds/index.ts';
+import { sidecarListener } from '../support/envoy-samples.ts';
 import { startXdsPlane } from '../support/xds-plane.ts';
 
 const types = 'type.googleapis.com/envoy.extensions';
@@ -71,5 +72,16 @@ describe('a port of a server without a proxy', () => {
     await eventually(other.port, '/', 200);
     assert.equal(await statusOf(other.port, '/secret'), 403);
     assert.equal(await statusOf(other.port, '/admin'), 200);
+  });
+});
+
+describe('a port of a process that is a sidecar to an xDS server', () => {
+  it('has no policy of a server that has told all of its listeners, none of them a way in', async () => {
+    await using plane = await startXdsPlane();
+    plane.set('cluster', { name: 'c', type: 'STATIC', load_assignment: { cluster_name: 'c' } });
+    plane.set('listener', sidecarListener(80));
+    await using mesh = await createMesh({ controlPlane: xdsControlPlane({ servers: plane.address, mode: 'sidecar' }) });
+    const server = await mesh.listen((_request, response) => response.end('served'), { port: 0, host: '127.0.0.1' });
+    await eventually(server.port, '/', 200);
   });
 });

@@ -114,6 +114,7 @@ export class LiveSource implements AdsListener {
     const refused = await this.receiver.take(response, new Pace(this.context.clock));
     this.delivery.version = response.version;
     const rejected = await this.delivery.flush();
+    this.status.setGuarding(this.guardsInbound);
     this.reportStale();
     this.snapshots?.changed();
     return [...refused, ...rejected.filter(({ typeUrl }) => typeUrl === response.typeUrl)];

@@ -14,6 +14,7 @@ export class SourceStatus {
   /** What is wrong besides, by what it is about. */
   private readonly notes = new Map<string, Problem>();
   private last = '';
+  private isGuarding = true;
 
   constructor(sink: ConfigSink) {
     this.sink = sink;
@@ -55,6 +56,13 @@ export class SourceStatus {
     if (problem === undefined) this.notes.delete(about);
     else this.notes.set(about, problem);
     this.report();
+  }
+
+  /** Whether what may come in is its business is another thing now: whoever asks for that looks when there is a status. */
+  setGuarding(isGuarding: boolean): void {
+    if (isGuarding === this.isGuarding) return;
+    this.isGuarding = isGuarding;
+    this.sink.status(this.status());
   }
 
   /** Tells once, as an event, that an update was refused; its problems are those that are set. */
