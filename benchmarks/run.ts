@@ -20,6 +20,7 @@ import { describeMachine } from './machine.ts';
 import { microBenchmarks } from './micro/index.ts';
 import { xdsDecodeBenchmark } from './micro/xds-decode.ts';
 import { keepResults, type Result } from './results.ts';
+import { serverBenchmarks } from './servers/index.ts';
 import { stallsBenchmark } from './stalls/index.ts';
 import { judge } from './targets.ts';
 import { xdsBenchmark } from './xds/index.ts';
@@ -31,6 +32,7 @@ const benchmarks: ReadonlyMap<string, Benchmark> = new Map(
     stallsBenchmark,
     importBenchmark,
     ...loadBenchmarks,
+    ...serverBenchmarks,
     faultsBenchmark,
     detectionBenchmark,
     xdsBenchmark,

@@ -7,12 +7,12 @@ import type { Concurrency, Figure } from './benchmark.ts';
 import { detectionTargets } from './detection/targets.ts';
 import { faultTargets } from './faults/targets.ts';
 import { importKey } from './import.ts';
-import { bytesKey } from './load/bytes.ts';
-import { ratioKey } from './load/cpu.ts';
 import { formatNanos } from './format.ts';
 import { heapKey, nanosKey } from './micro/index.ts';
 import { pickTargets } from './micro/pick-targets.ts';
+import { serverBenchmarkOf } from './servers/index.ts';
 import { stallTargets } from './stalls/targets.ts';
+import { bytesKey, ratioKey } from './turns.ts';
 import { xdsTargets } from './xds/targets.ts';
 import { busyMoment } from './micro/open-breakers.ts';
 
@@ -116,6 +116,21 @@ function loadTargets(benchmark: string, words: string): Target[] {
   });
 }
 
+/** The way in beside the bare framework; further rows are shown and have no target. */
+function serverTargets(application: string, limit: number): Target[] {
+  const benchmark = serverBenchmarkOf[application]!;
+  return ['', ', mTLS'].flatMap((transport) => {
+    const bare = `${application}${transport}`;
+    return [`${application} + mesh${transport}`, `${application} by mesh.listen${transport}`].flatMap((variant) => [
+      ...([64, 1] as const).map((concurrency) => {
+        const [key, noise] = [variant, `${bare} again`].map((each) => ratioKey(benchmark, concurrency, each, bare));
+        return ratioAtMost(`CPU, c = ${concurrency}: ${variant} / ${bare}`, key!, limit, noise!);
+      }),
+      bytesAtMost('servers-bytes', variant, bare, limit, false),
+    ]);
+  });
+}
+
 /** What a run takes above the least one belongs to whatever else the machine did. */
 const leastOf = ({ samples }: Figure): number => Math.min(...samples);
 const valueOf = ({ value }: Figure): number => value;
@@ -134,6 +149,7 @@ export const targets: readonly Target[] = [
   ...(['axios', 'got', 'ky', "Node's fetch"] as const).flatMap((other) =>
     ([64, 1] as const).map((concurrency) => ahead('clients', concurrency, 'meshFetch', other, 'undici.fetch')),
   ),
+  ...serverTargets('Fastify', 1.15),
   ratioAtMost("import 'meshfetch' / import 'undici', CPU", importKey, 1.15, 'import: undici again / undici'),
   ...faultTargets,
   ...pickTargets,

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
+import { answer } from '../answer.ts';
 import { serveParent } from '../child-process.ts';
 
 /** Paths of PEM files. */
@@ -25,19 +26,8 @@ export interface OriginsAnswer {
   readonly ports: readonly number[];
 }
 
-/** What every client must find in the answer. */
-export const answerId = 4711;
-
-/** About 1 KB of JSON, as an API answers. */
-const items = Array.from({ length: 11 }, (_, index) => ({
-  id: answerId + index,
-  name: `item number ${index}`,
-  price: 1999 + index,
-  currency: 'EUR',
-  tags: ['new', 'sale'],
-}));
-const body = JSON.stringify({ id: answerId, items });
-const answer = Buffer.from(
+const body = JSON.stringify(answer);
+const response = Buffer.from(
   `HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
     `date: Mon, 05 Jan 2026 12:00:00 GMT\r\nconnection: keep-alive\r\n\r\n${body}`,
 );
@@ -54,7 +44,7 @@ function serve(socket: Socket): void {
     let from = 0;
     for (let end = text.indexOf(headEnd); end !== -1; end = text.indexOf(headEnd, from)) {
       from = end + headEnd.length;
-      socket.write(answer);
+      socket.write(response);
     }
     tail = text.slice(Math.max(from, text.length - headEnd.length + 1));
   });

@@ -2,21 +2,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { testAuthority, workloadNames, writeIdentityFiles, validity } from '../../test/support/certificates.ts';
-import { chooseCpus, startChild, type Child, type CpuPair } from '../child-process.ts';
+import { chooseCpus, startChild } from '../child-process.ts';
+import type { Setting } from '../turns.ts';
 import type { ClientArguments } from './client.ts';
 import type { IdentityFiles, OriginsAnswer, OriginsQuestion } from './origins.ts';
 import type { Target } from './variants.ts';
 
 const originCount = 4;
 
-/** Origins that run, and what starts clients of them. */
-export interface Setting {
-  readonly cpus: CpuPair;
-  startClient(variant: string, nodeFlags?: readonly string[]): Promise<Child>;
-  stop(): Promise<void>;
-}
-
-/** Starts four origins in a process of their own. `mtls`: TLS 1.3 with certificates on both sides, made for this run. */
+/** Starts four origins in a process of their own; the processes that are compared are clients of them. `mtls`: TLS 1.3 with certificates on both sides, made for this run. */
 export async function startSetting(mtls: boolean): Promise<Setting> {
   const cpus = chooseCpus();
   const directory = await mkdtemp(join(tmpdir(), 'meshfetch-bench-'));
@@ -27,7 +21,7 @@ export async function startSetting(mtls: boolean): Promise<Setting> {
   const target: Target = { ports, ...(tls && { tls: tls.web }) };
   return {
     cpus,
-    async startClient(variant, nodeFlags = []) {
+    async start(variant, nodeFlags = []) {
       const args: ClientArguments = { variant, target };
       const client = startChild({
         file: join(import.meta.dirname, 'client.ts'),
@@ -50,7 +44,10 @@ export async function startSetting(mtls: boolean): Promise<Setting> {
   };
 }
 
-async function writeIdentities(directory: string): Promise<{ readonly orders: IdentityFiles; readonly web: IdentityFiles }> {
+/** Writes certificates of `orders`, which serves, and `web`, which calls. */
+export async function writeIdentities(
+  directory: string,
+): Promise<{ readonly orders: IdentityFiles; readonly web: IdentityFiles }> {
   const authority = await testAuthority('meshfetch benchmark CA');
   // Clients without a mesh reach an origin by its address and expect that in the certificate.
   const orders = await authority.issue({ ...workloadNames('orders'), ipAddresses: ['127.0.0.1'] }, validity());

@@ -9,13 +9,16 @@ import { volumes } from '../../benchmarks/detection/protocol.ts';
 import { reportOf } from '../../benchmarks/detection/report.ts';
 import { detectionTargets } from '../../benchmarks/detection/targets.ts';
 import { bytesBenchmark } from '../../benchmarks/load/bytes.ts';
-import { cpuBenchmark, ratioKey } from '../../benchmarks/load/cpu.ts';
+import { cpuBenchmark } from '../../benchmarks/load/cpu.ts';
 import { variants } from '../../benchmarks/load/variants.ts';
 import { loadBenchmarks } from '../../benchmarks/load/index.ts';
 import { heapKey, measureRows, nanosKey } from '../../benchmarks/micro/index.ts';
 import { rows as pickRows } from '../../benchmarks/micro/picks.ts';
 import { withResults, type Result } from '../../benchmarks/results.ts';
+import { serverBytesBenchmark, serverCpuBenchmark } from '../../benchmarks/servers/comparisons.ts';
+import { serverBenchmarks } from '../../benchmarks/servers/index.ts';
 import { estimate, median, spreadPercent } from '../../benchmarks/statistics.ts';
+import { ratioKey } from '../../benchmarks/turns.ts';
 import { judge, type Verdict } from '../../benchmarks/targets.ts';
 import { describeMachine } from '../../benchmarks/machine.ts';
 import { loadBalancingPolicies } from '../../src/data-plane/load-balancing/index.ts';
@@ -51,7 +54,25 @@ describe('the load harness', { concurrency: true }, () => {
     assert.ok(report.figures[0]!.value > 1000);
   });
 
+  it('compares servers behind the way in with the same servers without, over mTLS', async () => {
+    const variants = ['Fastify, mTLS', 'Fastify + mesh, mTLS', 'Fastify by mesh.listen, mTLS'];
+    const report = await serverCpuBenchmark({ name: 'servers-fastify', title: 'tiny', variants }).run(context);
+    assert.deepEqual(
+      report.lines.map(([server]) => server),
+      variants,
+    );
+    const key = ratioKey('servers-fastify', 1, 'Fastify by mesh.listen, mTLS', 'Fastify, mTLS');
+    assert.ok(report.figures.find((figure) => figure.key === key)!.value > 0);
+  });
+
+  it('counts the bytes of a request that comes over the bridge of HTTP/2', async () => {
+    const variants = ['node:http2 by mesh.listen, bridge'];
+    const report = await serverBytesBenchmark({ name: 'servers-bytes', title: 'tiny', variants }).run(context);
+    assert.ok(report.figures[0]!.value > 1000);
+  });
+
   it('names only variants that there are', () => {
+    assert.equal(serverBenchmarks.length, new Set(serverBenchmarks.map(({ name }) => name)).size);
     assert.equal(loadBenchmarks.length, new Set(loadBenchmarks.map(({ name }) => name)).size);
     for (const name of ['undici.request', 'undici.request + mesh', 'undici.fetch', 'meshFetch', 'axios', 'got', 'ky']) {
       assert.ok(variants.has(name), name);
