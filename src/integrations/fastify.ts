@@ -93,4 +93,3 @@ export const meshFastify = Object.assign(plugin, {
   [Symbol.for('fastify.display-name')]: 'meshfetch',
   [Symbol.for('plugin-meta')]: { name: 'meshfetch', fastify: '5.x' },
 });
-export default meshFastify;

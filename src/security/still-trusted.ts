@@ -30,14 +30,14 @@ export function compileTrust(
   if (federation !== undefined) return (peer, certificate, now) => federation(certificate, peer.trustDomain, now) === undefined;
   const check = anyDomain(bundle);
   return (peer, certificate, now) =>
-    (trustDomain === undefined || peer.trustDomain === trustDomain) && check(certificate, any, now) === undefined;
+    (trustDomain === undefined || peer.trustDomain === trustDomain) && check(certificate, anyDomain, now) === undefined;
 }
 
 /** Stands for the one set of roots that there is. */
-const any = '*';
+const anyDomain = '*';
 
 function anyDomain(bundle: CurrentTrustBundle): FederationCheck {
-  return createFederationCheck([{ trustDomain: any, roots: rootsOf(allRoots(bundle)) }]);
+  return createFederationCheck([{ trustDomain: anyDomain, roots: rootsOf(allRoots(bundle)) }]);
 }
 
 function* domainsOf({

@@ -3,7 +3,7 @@
  * of the application (parsers included), and closes it when the application shuts down. Decorators are called as functions, because
  * Node runs these sources as they are.
  */
-import { Module, type DynamicModule, type OnApplicationShutdown, type Provider } from '@nestjs/common';
+import { Module, type DynamicModule, type FactoryProvider, type OnApplicationShutdown, type Provider } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance } from 'fastify';
 import { createMesh, type Mesh } from '../../mesh.ts';
@@ -27,10 +27,8 @@ export interface MeshModuleOptions extends MeshOptions {
 /** What `forRootAsync` takes. */
 export interface MeshModuleAsyncOptions {
   readonly imports?: DynamicModule['imports'];
-  // oxlint-disable-next-line typescript/no-explicit-any -- whatever is injected
-  readonly inject?: any[];
-  // oxlint-disable-next-line typescript/no-explicit-any
-  readonly useFactory: (...dependencies: any[]) => MeshModuleOptions | Promise<MeshModuleOptions>;
+  readonly inject?: FactoryProvider['inject'];
+  readonly useFactory: (...dependencies: never[]) => MeshModuleOptions | Promise<MeshModuleOptions>;
 }
 
 const optionsToken = Symbol.for('meshfetch.nestjs.options');
