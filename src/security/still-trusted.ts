@@ -30,14 +30,14 @@ export function compileTrust(
   if (federation !== undefined) return (peer, certificate, now) => federation(certificate, peer.trustDomain, now) === undefined;
   const check = anyDomain(bundle);
   return (peer, certificate, now) =>
-    (trustDomain === undefined || peer.trustDomain === trustDomain) && check(certificate, anyDomain, now) === undefined;
+    (trustDomain === undefined || peer.trustDomain === trustDomain) && check(certificate, theOnly, now) === undefined;
 }
 
 /** Stands for the one set of roots that there is. */
-const anyDomain = '*';
+const theOnly = '*';
 
 function anyDomain(bundle: CurrentTrustBundle): FederationCheck {
-  return createFederationCheck([{ trustDomain: anyDomain, roots: rootsOf(allRoots(bundle)) }]);
+  return createFederationCheck([{ trustDomain: theOnly, roots: rootsOf(allRoots(bundle)) }]);
 }
 
 function* domainsOf({
@@ -45,7 +45,7 @@ function* domainsOf({
   certificates,
   federated,
 }: CurrentTrustBundle): Generator<readonly [string, readonly string[]]> {
-  yield [trustDomain ?? any, rootsOf(certificates).map(({ fingerprint256 }) => fingerprint256)];
+  yield [trustDomain ?? theOnly, rootsOf(certificates).map(({ fingerprint256 }) => fingerprint256)];
   for (const other of federated)
     yield [other.trustDomain, rootsOf(other.certificates).map(({ fingerprint256 }) => fingerprint256)];
 }
