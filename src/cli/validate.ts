@@ -5,6 +5,7 @@ import { loadPatternEngine } from '../base/pattern.ts';
 import { systemClock } from '../base/runtime.ts';
 import { readConfigFile } from '../control-plane/file/client.ts';
 import { checkIdentityFiles, parseMeshFile, translateMeshFile } from '../control-plane/file/index.ts';
+import { inboundItems } from '../control-plane/file/translate-inbound.ts';
 import type { CommandIo } from './command.ts';
 import { examineResources } from './examine-resources.ts';
 import { reportText, type ReportStyle, type ResourceReport } from './field-report.ts';
@@ -158,12 +159,20 @@ async function meshReport(file: string, opensIdentity: boolean): Promise<Report>
     identity === undefined || !opensIdentity ? {} : await checkIdentityFiles(identity, dirname(file), systemClock);
   if (error !== undefined) return mistake(file, 'identity', error);
   const services = Object.keys(parsed.services);
+  const ports = inboundItems(parsed).map(({ file: { port } }) => (port === undefined ? 'every port' : `port ${port}`));
+  const named = services.length === 0 ? '' : `: ${services.join(', ')}`;
+  const inbound = ports.length === 0 ? '' : `; inbound at ${ports.join(', ')}`;
   const warnings = translateMeshFile(parsed).unhonoured.map(({ path, reason }) => ({ path, reason }));
   return {
     status: 0,
-    facts: { services, ...(warning !== undefined && { warning }), ...(warnings.length > 0 && { warnings }) },
+    facts: {
+      services,
+      ...(ports.length > 0 && { inbound: ports }),
+      ...(warning !== undefined && { warning }),
+      ...(warnings.length > 0 && { warnings }),
+    },
     text: [
-      `${file}: good, ${services.length} service${services.length === 1 ? '' : 's'}: ${services.join(', ')}`,
+      `${file}: good, ${services.length} service${services.length === 1 ? '' : 's'}${named}${inbound}`,
       ...(warning === undefined ? [] : [`  ${warning}`]),
       ...warnings.map(({ path, reason }) => `  warning: ${path}: ${reason}`),
     ].join('\n'),

@@ -53,7 +53,7 @@ describe('meshfetch validate', () => {
 
     it('opens its files, which lie beside the file that names them', async () => {
       const { status, out } = await run(text);
-      assert.match(out, /mesh\.yaml: good, 0 services: \n$/);
+      assert.match(out, /mesh\.yaml: good, 0 services\n$/);
       assert.equal(status, 0);
     });
 

@@ -19,6 +19,8 @@ const makers: Readonly<Record<string, () => string | Promise<string>>> = {
   'xds-tls-options': () => fieldsTable('src/control-plane/xds/options.ts', 'XdsTlsOptions'),
   'xds-snapshot-options': () => fieldsTable('src/control-plane/xds/options.ts', 'XdsSnapshotOptions'),
   'istio-options': () => fieldsTable('src/control-plane/istio/options.ts', 'IstioOptions'),
+  'listen-options': () => fieldsTable('src/data-plane/listen/listen-options.ts', 'ListenOptions'),
+  'door-options': () => fieldsTable('src/model/inbound.ts', 'InboundDoorOptions'),
   'spiffe-options': () => fieldsTable('src/control-plane/spiffe/options.ts', 'SpiffeOptions'),
 };
 
@@ -59,7 +61,8 @@ export function fieldsOf(
   path: string,
   name: string,
 ): readonly { readonly name: string; readonly type: string; readonly doc: string }[] {
-  const [, body = ''] = new RegExp(`^export interface ${name} \\{\\n([\\s\\S]*?)^\\}`, 'm').exec(readText(path)) ?? [];
+  const [, body = ''] =
+    new RegExp(`^export interface ${name}(?: extends [^{]+)? \\{\\n([\\s\\S]*?)^\\}`, 'm').exec(readText(path)) ?? [];
   const fields = [...body.matchAll(/(?: {2}\/\*\*([\s\S]*?)\*\/\n)? {2}readonly (\w+)\??: (.+);$/gm)];
   let doc = '';
   return fields.map(([, comment, field = '', type = '']) => {

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { closedPort } from '../../support/servers.ts';
 import { runPage } from './run-page.ts';
 
-const pages = ['authorize-requests'];
+const pages = ['authorize-requests', 'serve-with-mesh-listen', 'limit-inbound-load'];
 
 describe('how to take requests in', () => {
   for (const page of pages) {
