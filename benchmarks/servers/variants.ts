@@ -24,7 +24,8 @@ export interface ServerVariant {
   readonly protocol: 'http/1.1' | 'h2';
 }
 
-const keepAliveMs = 65_000;
+/** Longer than the other processes of a set ever take for their turns. */
+const keepAliveMs = 1_800_000;
 
 function variantsOf(application: string, guards: Readonly<Record<string, Guard>>): ServerVariant[] {
   return ['', ', mTLS'].flatMap((transport) =>
@@ -68,7 +69,8 @@ export async function serve({ application, guard, isTls, protocol }: ServerVaria
   const listener = await applications[application]!(guard === 'integration' ? mesh : undefined);
   if (guard === 'listen, bridge' || guard === 'listen, native') {
     const http2 = guard === 'listen, native' ? 'native' : 'bridge';
-    return (await mesh!.listen(listener, { port: 0, host: '127.0.0.1', http2 })).port;
+    return (await mesh!.listen(listener, { port: 0, host: '127.0.0.1', http2, limits: { keepAliveTimeoutMs: keepAliveMs } }))
+      .port;
   }
   const server = ownServer(listener, protocol, isTls ? tls : undefined);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
