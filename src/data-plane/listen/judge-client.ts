@@ -5,6 +5,7 @@ import { compileSanMatcher, describeSanMatcher } from '../../security/san-matche
 import { describePeer, identityOfPeer, type PeerIdentity } from '../../security/peer-identity.ts';
 import type { ServerTlsMaterial } from '../../security/server-tls-context.ts';
 import type { ConnectionRefusalReason } from '../../telemetry/inbound-events.ts';
+import { isChainShown, shownCertificate } from './shown-chain.ts';
 import type { ChainTls } from './tls-servers.ts';
 
 /** Why a client is not let in. */
@@ -29,7 +30,7 @@ export function judgeClient(
   settings: ChainTls,
   wallNowMs: number,
 ): JudgedClient | ClientRefusal {
-  const certificate = material.trust === undefined ? undefined : socket.getPeerX509Certificate();
+  const certificate = material.trust === undefined ? undefined : shownCertificate(socket);
   if (certificate === undefined) {
     if (!settings.requireClientCertificate) return anonymous;
     return { reason: 'certificate_missing', detail: 'the client showed no certificate, and mutual TLS is required' };
@@ -51,12 +52,18 @@ export function judgeClient(
     return { reason: 'certificate_untrusted', detail, peer };
   }
   const doubt = federation?.(certificate, identity.trustDomain, wallNowMs);
-  if (doubt !== undefined) return { reason: 'certificate_untrusted', detail: doubt, peer };
+  if (doubt !== undefined) return { reason: 'certificate_untrusted', detail: `${doubt}${unseen(socket, certificate)}`, peer };
   if (!isAccepted(identity, settings)) {
     const wanted = settings.peers.map(describeSanMatcher).join(' or ');
     return { reason: 'peer_not_accepted', detail: `${describePeer(identity)}, expected ${wanted}`, peer };
   }
   return { certificate, identity };
+}
+
+/** What may be behind a doubt: see shown-chain.ts. */
+function unseen(socket: TLSSocket, { issuerCertificate }: X509Certificate): string {
+  if (issuerCertificate !== undefined || isChainShown(socket)) return '';
+  return '; this version of Node shows intermediate certificates only of clients that offer application protocols (ALPN)';
 }
 
 const compiledPeers = new WeakMap<ChainTls, readonly ((peer: PeerIdentity) => boolean)[]>();

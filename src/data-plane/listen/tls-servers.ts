@@ -20,6 +20,7 @@ import { generationsOf, serverTlsMaterial, type ServerTlsMaterial } from '../../
 import type { ConnectionRefusalReason } from '../../telemetry/inbound-events.ts';
 import { chooseApplicationProtocol } from './application-protocol.ts';
 import { judgeClient, refusalOfVerification } from './judge-client.ts';
+import { keepShownChain } from './shown-chain.ts';
 
 /** TLS settings of a filter chain. */
 export type ChainTls = NonNullable<FilterChainConfig['tls']>;
@@ -112,7 +113,10 @@ class TlsServer {
       // Without a bundle there is nothing to verify a certificate against, and it would prove nothing.
       requestCert: trust !== undefined,
       rejectUnauthorized: settings.requireClientCertificate,
-      ALPNCallback: ({ protocols }) => chooseApplicationProtocol(protocols, settings.alpn),
+      ALPNCallback(this: unknown, { protocols }) {
+        keepShownChain(this);
+        return chooseApplicationProtocol(protocols, settings.alpn);
+      },
     });
     server.on('secureConnection', (socket) => {
       const pending = pendingOf(socket, underway);
