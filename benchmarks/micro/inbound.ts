@@ -89,7 +89,7 @@ class BareResponse implements InboundResponse {
   }
   writeHead(): void {}
   end(): void {}
-  once(_event: 'close' | 'finish', listener: () => void): void {
+  on(_event: 'close' | 'finish', listener: () => void): void {
     this.onClose = listener;
   }
   /** Answers, as the program or the mesh would. */
@@ -228,7 +228,7 @@ export const rows: readonly MicroRow[] = [
         run(count) {
           for (let index = 0; index < count; index++) {
             const response = new BareResponse();
-            response.once('close', () => {
+            response.on('close', () => {
               sink.value = undefined;
             });
             // A program reads them in any case.

@@ -138,7 +138,7 @@ export class Inbound {
     chain.peerExchange?.(exchange);
     port.inFlight += 1;
     this.parts.loadMeter.started();
-    exchange.response.once('close', () => this.over(exchange));
+    exchange.response.on('close', () => this.over(exchange));
   }
 
   /** Whether the connection is wanted at all. */

@@ -74,7 +74,7 @@ export interface InboundResponse {
   getHeader(name: string): number | string | readonly string[] | undefined;
   writeHead(status: number): unknown;
   end(body?: string): unknown;
-  once(event: 'close' | 'finish', listener: () => void): unknown;
+  on(event: 'close' | 'finish', listener: () => void): unknown;
 }
 
 /** Why a request does not reach the handler, as it is answered. */
