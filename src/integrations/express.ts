@@ -2,7 +2,7 @@
  * The way in for Express: `app.use(meshExpress(mesh))`, before anything else. What it lets in has `request.mesh`; what it refuses no other
  * middleware sees. A server that `mesh.listen(app)` owns needs none of this: there the way in comes before Express.
  */
-import type { ErrorRequestHandler, Request, RequestHandler } from 'express';
+import type { ErrorRequestHandler, RequestHandler } from 'express';
 import type { Mesh } from '../mesh.ts';
 import type { InboundDoorOptions, InboundRequest, MeshRequest } from '../model/inbound.ts';
 import { failureAnswer, meshErrorIn } from './failure-answer.ts';
@@ -19,26 +19,20 @@ declare global {
 
 /**
  * A middleware that lets requests in by the mesh's policy. Mount it at the root and first: rules look at whole paths, and what runs before
- * it runs for everybody. Paths are compared as Express's router does unless its settings say otherwise: in any case, with or without a
- * final slash.
+ * it runs for everybody.
+ *
+ * Paths are compared as routers of Express do, in any case, with or without a final slash, unless the options say otherwise. The settings
+ * of the app do not: a `Router()` is made without them, and what is mounted (`app.use('/admin', …)`) takes a final slash under `strict
+ * routing` too. A prefix that is mounted is held by a rule for `/admin` and `/admin/*`; patterns of Express are no patterns of rules.
  */
 export function meshExpress(mesh: Mesh, options: InboundDoorOptions = {}): RequestHandler {
-  const doors = new Map<string, ReturnType<Mesh['inbound']>>();
-  /** Routers of one app may be stricter than the app; never less strict than what is assumed of them here. */
-  const doorOf = (request: Request): ReturnType<Mesh['inbound']> => {
-    const ignorePathCase = options.ignorePathCase ?? !request.app.enabled('case sensitive routing');
-    const ignoreTrailingSlash = options.ignoreTrailingSlash ?? !request.app.enabled('strict routing');
-    const key = `${ignorePathCase} ${ignoreTrailingSlash}`;
-    let door = doors.get(key);
-    if (door === undefined) doors.set(key, (door = mesh.inbound({ ...options, ignorePathCase, ignoreTrailingSlash })));
-    return door;
-  };
+  const { ignorePathCase = true, ignoreTrailingSlash = true } = options;
+  const door = mesh.inbound({ ...options, ignorePathCase, ignoreTrailingSlash });
   return function meshMiddleware(request, response, next) {
     if (request.baseUrl !== '') {
       next(new TypeError(`meshExpress stands at ${request.baseUrl}; mount it at the root: app.use(meshExpress(mesh))`));
       return;
     }
-    const door = doorOf(request);
     const inbound: InboundRequest = request;
     door.admit(inbound, response, (refusal) => {
       if (refusal !== undefined) {

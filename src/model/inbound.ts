@@ -111,8 +111,10 @@ export interface InboundDoorOptions {
   /** What happens without a policy for the port. Default `allow`: the mode alone decides. */
   readonly policyMissing?: 'allow' | 'deny';
   /**
-   * Whether the framework's router takes `/ADMIN` for `/admin`, or `/admin/` for it (Express does both). Rules about paths then match in
-   * the same way, or a spelling that a rule does not name would reach the handler that it is about. Default false.
+   * Whether the framework's router takes `/ADMIN` for `/admin`, or `/admin/` for it. What the policy says of paths (rules, tokens, routes)
+   * then holds for all these spellings, or one that it does not name would reach the handler that it is about. Default: true for Express,
+   * which does both, as middleware, in Nest and as an app that `mesh.listen` serves; what the app is set to for the plugin of Fastify; else
+   * false, so that it has to be said for `mesh.listen(fastify.routing)`.
    */
   readonly ignorePathCase?: boolean;
   readonly ignoreTrailingSlash?: boolean;

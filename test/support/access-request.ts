@@ -1,11 +1,12 @@
 import type { InboundRequest, VerifiedToken } from '../../src/model/inbound.ts';
-import type { AccessRequest } from '../../src/data-plane/inbound/access-request.ts';
+import type { AccessRequest, PathSpelling } from '../../src/data-plane/inbound/access-request.ts';
 import type { InboundConnection } from '../../src/data-plane/inbound/inbound-connection.ts';
 
 /** What a test says of a request that came in; the rest is that of a GET in plaintext. */
 export interface RequestParts {
   readonly method?: string;
   readonly path?: string;
+  readonly pathSpelling?: PathSpelling | undefined;
   readonly authority?: string;
   readonly headers?: readonly (readonly [name: string, value: string])[];
   readonly connection?: Partial<InboundConnection>;
@@ -42,6 +43,7 @@ export function inboundRequest(parts: RequestParts = {}): { readonly access: Acc
     method,
     path,
     pathOnly: path.split('?')[0]!,
+    pathSpelling: parts.pathSpelling,
     authority,
     scheme: connection.isTls ? 'https' : 'http',
     connection,

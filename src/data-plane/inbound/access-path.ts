@@ -1,6 +1,7 @@
 /**
- * Conditions on paths in access rules. Some routers of frameworks take `/ADMIN` for `/admin`, or `/admin/` for it; where the program says
- * that its router does, a condition is met when it is met by one of the spellings that lead to the same handler.
+ * Conditions on paths on the way in: of access rules, of rules about tokens, of routes. Some routers of frameworks take `/ADMIN` for
+ * `/admin`, or `/admin/` for it; where the program says that its router does, a condition is met when it is met by one of the spellings
+ * that lead to the same handler. What is let in whoever asks (`plaintextPaths`, `readyPath`) is compared as it is written.
  */
 import { patternFromPathTemplate } from '../../base/path-template.ts';
 import type { PathMatcher, StringMatcher } from '../../model/match.ts';
@@ -9,8 +10,11 @@ import type { AccessRequest } from './access-request.ts';
 
 type PathMatch = PathMatcher | StringMatcher;
 
+/** A compiled condition. Throws where its pattern is too large to be compared in another spelling. */
+export type AccessPath = (request: AccessRequest) => boolean;
+
 /** Compiles a condition on the path. Throws what compiling a pattern throws. */
-export function compileAccessPath(match: PathMatch): (request: AccessRequest) => boolean {
+export function compileAccessPath(match: PathMatch): AccessPath {
   const asWritten = compileMatch(match);
   let inAnyCase: StringTest | undefined;
   return ({ pathOnly, pathSpelling }) => {

@@ -9,9 +9,10 @@ import type { RequestPolicy, RouteTableConfig } from '../../model/route.ts';
 import { answerOf } from '../routing/answer.ts';
 import { compileRouteTable } from '../routing/compile-routes.ts';
 import type { CompiledRoute, CompiledVirtualHost } from '../routing/compiled-route.ts';
-import { findRoute, tlsAnswer } from '../routing/decide-route.ts';
+import { findRoute, findRouteWhere, tlsAnswer } from '../routing/decide-route.ts';
 import { editRequest, type EditableRequest, type RequestEdit, type ResponseEdit } from '../routing/edit-request.ts';
 import { createVirtualHostTable } from '../routing/virtual-hosts.ts';
+import { compileAccessPath, type AccessPath } from './access-path.ts';
 import type { AccessRequest } from './access-request.ts';
 import type { Authorizer } from './authorizer.ts';
 import { compileCors, type Cors } from './cors.ts';
@@ -75,6 +76,15 @@ export function compileInboundRoutes(
     if (known === undefined) compiled.set(route, (known = compileRoute(route, context)));
     return known;
   };
+  const paths = new Map<CompiledRoute, AccessPath>();
+  /** Whether a route is met by the path in one of its spellings. */
+  const meetsPath = (route: CompiledRoute, request: AccessRequest): boolean => {
+    const { path } = route.config.match;
+    if (path === undefined) return true;
+    let meets = paths.get(route);
+    if (meets === undefined) paths.set(route, (meets = compileAccessPath(path)));
+    return meets(request);
+  };
   return {
     find(request, node) {
       const { host, port } = hostAndPort(request);
@@ -84,7 +94,10 @@ export function compileInboundRoutes(
       const redirect = virtualHost.requireTls === undefined ? undefined : tlsAnswer(virtualHost, view);
       if (redirect !== undefined)
         return refusal(redirect.status, redirect.body, { details: 'direct_response', headers: present(redirect.headers) });
-      const route = findRoute(virtualHost, view, context.random);
+      const route =
+        request.pathSpelling === undefined
+          ? findRoute(virtualHost, view, context.random)
+          : findRouteWhere(virtualHost, view, context.random, (each) => meetsPath(each, request));
       if (route === undefined) return noRoute;
       if (route.unsupported !== undefined)
         return refusal(503, '', { details: `inbound_policy_failed{${route.name}}`, flag: 'NR' });

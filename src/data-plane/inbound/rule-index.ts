@@ -38,18 +38,26 @@ export function compileFirstMatch<V>(rules: readonly IndexedRule<V>[]): FirstMat
   const pathCounts = countsOf(anchors.map(({ paths }) => paths));
   const byName: Buckets<V> = new Map();
   const byPath: Buckets<V> = new Map();
+  /** By all spellings of a path at once, for routers that take several for one; the test of the rule tells them apart. */
+  const byAnySpelling: Buckets<V> = new Map();
   const others: Place<V>[] = [];
   for (const [position, rule] of rules.entries()) {
     const { names, paths } = anchors[position]!;
     const place = { ...rule, position };
     const isByName = names !== undefined && (paths === undefined || largest(names, nameCounts) <= largest(paths, pathCounts));
     if (isByName) put(byName, names, place);
-    else if (paths !== undefined) put(byPath, paths, place);
-    else others.push(place);
+    else if (paths !== undefined) {
+      put(byPath, paths, place);
+      put(byAnySpelling, new Set([...paths].map(anySpelling)), place);
+    } else others.push(place);
   }
   return (request) => {
     let found = firstOf(others, request, undefined);
-    if (byPath.size > 0) found = firstOf(byPath.get(request.pathOnly), request, found);
+    if (byPath.size > 0) {
+      const { pathOnly, pathSpelling } = request;
+      const places = pathSpelling === undefined ? byPath.get(pathOnly) : byAnySpelling.get(anySpelling(pathOnly));
+      found = firstOf(places, request, found);
+    }
     const { identity } = request.connection;
     if (byName.size > 0 && identity !== undefined) {
       for (const uri of identity.uris) found = firstOf(byName.get(uri), request, found);
@@ -67,6 +75,11 @@ function firstOf<V>(places: readonly Place<V>[] | undefined, request: AccessRequ
     if (place.matches(request)) return place;
   }
   return known;
+}
+
+/** What paths have in common that may lead to the same handler. */
+function anySpelling(path: string): string {
+  return (path.endsWith('/') ? path.slice(0, -1) : path).toLowerCase();
 }
 
 function put<V>(buckets: Buckets<V>, keys: ReadonlySet<string>, place: Place<V>): void {

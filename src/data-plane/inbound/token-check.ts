@@ -15,7 +15,7 @@ import type { HeaderEdit } from './request-headers.ts';
 import { CheckedTokens, type TokenVerdict } from './checked-tokens.ts';
 import { TokenProvider } from './token-provider.ts';
 import { isPreflight, silentTokenRefusal, tokenRefusal } from './token-refusal.ts';
-import { compileTokenRules, type TokenRules } from './token-rules.ts';
+import { compileTokenRules, type TokenRules, type Verdict } from './token-rules.ts';
 
 /** What came of the tokens of a request. */
 export interface TokenOutcome {
@@ -76,12 +76,21 @@ class CompiledTokenCheck implements TokenCheck {
   check(request: AccessRequest, done: (outcome: TokenOutcome) => void): void {
     const checked = new CheckedTokens(request);
     if (this.allowsPreflight && isPreflight(request)) return done(checked.outcome(this.ownHeaders));
-    const verdict = this.rules(request, checked);
+    const verdict = this.verdict(request, checked);
     if (typeof verdict === 'string') return done(this.outcome(verdict, request, checked));
     verdict.then(
       (settled) => done(this.outcome(settled, request, checked)),
       () => done(this.outcome('verification-failed', request, checked)),
     );
+  }
+
+  /** A rule that cannot be evaluated takes no token for a good one. */
+  private verdict(request: AccessRequest, checked: CheckedTokens): Verdict {
+    try {
+      return this.rules(request, checked);
+    } catch {
+      return 'verification-failed';
+    }
   }
 
   private outcome(verdict: TokenVerdict, request: AccessRequest, checked: CheckedTokens): TokenOutcome {

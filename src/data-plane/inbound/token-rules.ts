@@ -7,8 +7,9 @@ import type { JwtRequirement, JwtRuleConfig } from '../../model/authorization.ts
 import type { RouteMatch } from '../../model/match.ts';
 import { compileAudiences, type AudienceTest } from '../../security/jwt/token-claims.ts';
 import { readToken } from '../../security/jwt/verified-tokens.ts';
-import { compilePath, compileValue } from '../routing/match-value.ts';
+import { compileValue } from '../routing/match-value.ts';
 import { queryParameter } from '../routing/query-parameter.ts';
+import { compileAccessPath } from './access-path.ts';
 import type { AccessRequest } from './access-request.ts';
 import type { CheckedTokens, TokenVerdict } from './checked-tokens.ts';
 import { compileLocations, findTokens, type FoundToken, type TokenLocation } from './token-locations.ts';
@@ -178,10 +179,7 @@ const refuseAll: Requirement = () => 'verification-failed';
 function compileMatch(match: RouteMatch): RequestTest {
   const tests: RequestTest[] = [];
   const { path, methods, headers = [], query = [], grpc } = match;
-  if (path !== undefined) {
-    const matches = compilePath(path);
-    tests.push(({ pathOnly }) => matches(pathOnly));
-  }
+  if (path !== undefined) tests.push(compileAccessPath(path));
   if (methods !== undefined) tests.push(({ method }) => methods.includes(method));
   for (const header of headers)
     tests.push(

@@ -10,7 +10,7 @@ import { compileAddressRange } from '../inbound/address-range.ts';
 /** What serves requests: a listener of `node:http`, an Express app, `fastify.routing`, `getRequestListener` of Hono. */
 export type RequestListener = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** What `mesh.listen` takes. */
+/** What `mesh.listen` takes. How paths are compared (`ignorePathCase`, `ignoreTrailingSlash`) it sees of an Express app by itself. */
 export interface ListenOptions extends Omit<InboundDoorOptions, 'port'> {
   /** To be bound; 0 = any that is free. */
   readonly port: number;

@@ -20,6 +20,7 @@ import { closeOnSignal } from './close-on-signal.ts';
 import { createHttpServers, type HttpServers } from './http-servers.ts';
 import { checkListenOptions, type InboundServer, type ListenOptions, type RequestListener } from './listen-options.ts';
 import { ListeningPort, type ListenContext } from './listening-port.ts';
+import { spellingOfHandler } from './spelling-of-handler.ts';
 
 export type { ListenContext } from './listening-port.ts';
 
@@ -32,7 +33,10 @@ const defaultDrainTimeoutMs = 10_000;
  */
 export async function openPort(handler: RequestListener, options: ListenOptions, context: ListenContext): Promise<OpenPort> {
   checkListenOptions(handler, options);
-  const port = new ListeningPort(options, context, (of, limits) => serversOf(of, handler, options, limits, context));
+  const spelling = spellingOfHandler(handler);
+  const port = new ListeningPort({ ...spelling, ...options }, context, (of, limits) =>
+    serversOf(of, handler, options, limits, context),
+  );
   await port.open();
   return new OpenPort(port, options, context);
 }

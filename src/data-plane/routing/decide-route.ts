@@ -42,6 +42,17 @@ export function findRoute(host: CompiledVirtualHost, request: RequestView, draw:
   return undefined;
 }
 
+/** As {@link findRoute}, where `meetsPath` compares paths in a way of its own: every route is asked. */
+export function findRouteWhere(
+  host: CompiledVirtualHost,
+  request: RequestView,
+  draw: Draw,
+  meetsPath: (route: CompiledRoute) => boolean,
+): CompiledRoute | undefined {
+  const chance = host.hasFractions ? wholeNumber(draw) : 0;
+  return host.routes.find((route) => meetsPath(route) && (route.others === undefined || route.others(request, chance)));
+}
+
 function wholeNumber(draw: Draw): number {
   return typeof draw === 'number' ? draw : Math.floor(draw() * drawRange);
 }

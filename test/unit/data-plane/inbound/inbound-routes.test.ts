@@ -46,6 +46,24 @@ function routeOf(found: ReturnType<typeof find>['found']): InboundRoute {
 }
 
 describe('a request that comes in', () => {
+  it('has its route by every spelling of the path that the router of the program takes for one', () => {
+    const pathSpelling = { ignoresCase: true, ignoresSlash: true };
+    const guarded = {
+      match: { path: { kind: 'exact', value: '/admin' }, methods: ['GET'] },
+      policy: { authorization: [] },
+    } as const;
+    // Enough of them for an index, which looks a path up as it is written.
+    const others = Array.from({ length: 10 }, (_, index) => ({
+      match: { path: { kind: 'prefix', value: `/other${index}/` } as const },
+    }));
+    for (const path of ['/admin', '/ADMIN', '/admin/', '/Admin/?x=/y']) {
+      const { found } = find([...others, guarded, {}], { path, pathSpelling });
+      assert.equal(routeOf(found).authorizer, nobody, path);
+    }
+    assert.equal(routeOf(find([guarded, {}], { path: '/ADMIN' }).found).authorizer, undefined);
+    assert.equal(routeOf(find([guarded, {}], { path: '/ADMIN', method: 'POST', pathSpelling }).found).name, 'r1');
+  });
+
   it('meets the first route that matches, with the policy of that over the one of its chain', () => {
     const rateLimit = { maxTokens: 1, tokensPerFill: 1, fillIntervalMs: 1 };
     const { found } = find(

@@ -9,7 +9,7 @@ import { inboundRequest } from '../../../support/access-request.ts';
 const random = seededRandom(11);
 const draw = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
 const names = ['spiffe://example.org/web', 'spiffe://example.org/admin', 'web.example', 'CN=web'];
-const paths = ['/', '/a', '/b', '/A'];
+const paths = ['/', '/a', '/b', '/A', '/a/', '/B/'];
 
 function condition<C>(own: () => C, depth = 0): C {
   const shape = depth < 2 ? random() : 1;
@@ -50,6 +50,7 @@ describe('an index of rules', () => {
       const identity = { uris, dnsNames, ipAddresses: [], emails: [] };
       const { access } = inboundRequest({
         path: draw(paths),
+        pathSpelling: draw([undefined, { ignoresCase: random() < 0.5, ignoresSlash: random() < 0.5 }]),
         connection: { isTls: true, identity: uris.length + dnsNames.length === 0 ? undefined : identity },
       });
       for (const action of ['allow', 'deny'] as const) {
