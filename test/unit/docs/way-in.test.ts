@@ -3,7 +3,14 @@ import { describe, it } from 'node:test';
 import { closedPort } from '../../support/servers.ts';
 import { runPage } from './run-page.ts';
 
-const pages = ['authorize-requests', 'serve-with-mesh-listen', 'limit-inbound-load'];
+const pages = [
+  'authorize-requests',
+  'limit-inbound-load',
+  'serve-with-mesh-listen',
+  'use-with-express',
+  'use-with-fastify',
+  'use-with-nestjs',
+];
 
 describe('how to take requests in', () => {
   for (const page of pages) {
