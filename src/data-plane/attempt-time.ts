@@ -10,13 +10,21 @@ export function perTryMs(attempt: Attempt): number {
   return deadline !== undefined && attempt.startMs + ownMs >= deadline.dueMs ? 0 : ownMs;
 }
 
+/** Sums of doubles are off by less: what is due 5000 ms after some moment is not due 4999 ms after it. */
+const toleranceMs = 0.001;
+
+/** The whole milliseconds of a time that is left, so that no service on the way gives the next one more than it has; at least 1. */
+export function wholeMs(leftMs: number): number {
+  return Math.max(1, Math.floor(leftMs + toleranceMs));
+}
+
 /**
- * What its endpoint has, in whole milliseconds: the time of the attempt, or what is left of the call's; 0 = no limit. An attempt that
+ * What its endpoint has, in whole milliseconds: the time of the attempt, or what is left of the call's, and never more; 0 = no limit. An attempt that
  * outlives its time has all of the call's. Source: Envoy's router, `setTimeoutHeaders`.
  */
 export function expectedMs(attempt: Attempt): number {
   const { deadline, plan } = attempt.call;
   const ownMs = plan?.hedges?.outlivesPerTryTimeout === true ? 0 : perTryMs(attempt);
   if (ownMs > 0 || deadline === undefined) return ownMs;
-  return Math.max(1, Math.round(deadline.dueMs - attempt.startMs));
+  return wholeMs(deadline.dueMs - attempt.startMs);
 }

@@ -1,3 +1,4 @@
+import { wholeMs } from './attempt-time.ts';
 import type { Call } from './outbound.ts';
 
 /**
@@ -20,7 +21,7 @@ export function limitTime(call: Call, policyMs: number, sinceMs?: number): boole
       call.expire('MESH_TIMEOUT', 'the inbound request on whose behalf it is made has no time left');
       return false;
     }
-    if (policyMs === 0 || leftMs < policyMs) timeoutMs = leftMs;
+    if (policyMs === 0 || leftMs < policyMs) timeoutMs = wholeMs(leftMs);
   }
   call.deadline?.cancel();
   if (timeoutMs > 0) call.deadline = deadlines.arm(call, timeoutMs, fromMs);

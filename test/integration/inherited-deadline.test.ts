@@ -47,6 +47,12 @@ describe('the deadline of an inbound request', () => {
   }[] = [
     { name: 'said-over-http', inbound: { 'x-envoy-expected-rq-timeout-ms': '1000' }, waitMs: 0, expected: '1000' },
     { name: 'less-the-time-spent-here', inbound: { 'x-envoy-expected-rq-timeout-ms': '1000' }, waitMs: 300, expected: '700' },
+    {
+      name: 'half-a-millisecond-was-gained',
+      inbound: { 'x-envoy-expected-rq-timeout-ms': '1000' },
+      waitMs: 300.5,
+      expected: '699',
+    },
     { name: 'said-over-grpc', inbound: { 'grpc-timeout': '2S' }, waitMs: 500, expected: '1500' },
     {
       name: 'shorter-than-the-route',
