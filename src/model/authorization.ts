@@ -19,7 +19,12 @@ export type Principal =
   /** Identity of the peer's verified certificate: SPIFFE ID or DNS SAN. */
   | { readonly kind: 'identity'; readonly match: StringMatcher }
   | { readonly kind: 'namespace'; readonly match: StringMatcher }
-  | { readonly kind: 'source-ip'; readonly cidr: string; readonly which: 'direct' | 'remote' }
+  /**
+   * Address of the caller: `direct`, the other end of the socket; `connection`, what a PROXY protocol header named, else the same;
+   * `remote`, what `x-forwarded-for` names over the trusted proxies, else that of the connection. Source: Envoy's `direct_remote_ip`,
+   * `source_ip` and `remote_ip`.
+   */
+  | { readonly kind: 'source-ip'; readonly cidr: string; readonly which: 'direct' | 'connection' | 'remote' }
   | ClaimMatcher
   | { readonly kind: 'request-principal'; readonly match: StringMatcher }
   /** The connection is TLS, with or without a certificate of the client. */

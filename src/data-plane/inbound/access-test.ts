@@ -48,8 +48,17 @@ function compiled(condition: Permission | Principal, sense: ConditionSense): Acc
       return compileNamespace(condition.match, refuses);
     case 'source-ip': {
       const isWithin = compileAddressRange(condition.cidr);
-      if (condition.which === 'remote') return ({ remoteAddress }) => isWithin(remoteAddress);
-      return ({ connection }) => isWithin(connection.directAddress);
+      switch (condition.which) {
+        case 'direct':
+          return ({ connection }) => isWithin(connection.directAddress);
+        case 'connection':
+          return ({ connection }) => isWithin(connection.peerAddress);
+        case 'remote':
+          return ({ remoteAddress }) => isWithin(remoteAddress);
+        default:
+          // An address of a newer model.
+          return () => refuses;
+      }
     }
     case 'destination-ip': {
       const isWithin = compileAddressRange(condition.cidr);

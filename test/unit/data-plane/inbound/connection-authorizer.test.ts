@@ -39,6 +39,7 @@ describe('an authorizer of connections', () => {
     const connection = { directAddress: '192.0.2.1', peerAddress: '198.51.100.7' };
     for (const [which, cidr] of [
       ['direct', '192.0.2.0/24'],
+      ['connection', '198.51.100.0/24'],
       ['remote', '198.51.100.0/24'],
     ] as const) {
       const rules = [

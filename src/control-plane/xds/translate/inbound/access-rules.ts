@@ -110,6 +110,7 @@ export function principalFrom(message: Message, context: RuleContext): Principal
     case 'authenticated':
       return authenticated(inner, context);
     case 'source_ip':
+      return { kind: 'source-ip', which: 'connection', cidr: cidrFrom(inner) };
     case 'direct_remote_ip':
       return { kind: 'source-ip', which: 'direct', cidr: cidrFrom(inner) };
     case 'remote_ip':

@@ -104,6 +104,11 @@ describe('a condition of a rule', () => {
     {
       name: 'source-ip',
       written: { source_ip: { address_prefix: '10.0.0.1', prefix_len: 32 } },
+      becomes: { kind: 'source-ip', which: 'connection', cidr: '10.0.0.1/32' },
+    },
+    {
+      name: 'direct-remote-ip',
+      written: { direct_remote_ip: { address_prefix: '10.0.0.1', prefix_len: 32 } },
       becomes: { kind: 'source-ip', which: 'direct', cidr: '10.0.0.1/32' },
     },
     {
