@@ -1,5 +1,7 @@
 /** `inbound.jwt`: tokens that requests may or must bring. */
 import * as v from 'valibot';
+import { parseKeySet } from '../../security/jwt/key-set.ts';
+import { maxClockSkewMs } from '../../security/jwt/token-claims.ts';
 import { durationMs, flag, list, mapping, text, tokenName, wholeNumber } from './schema-values.ts';
 import { pathPattern, wildcardText } from './schema-inbound-values.ts';
 
@@ -27,6 +29,10 @@ const inlineKeys = v.pipe(
   v.check(
     (value) => !(keysOf(value) ?? []).some(isPrivate),
     'public keys alone; remove what is secret (`d`, `k` …) and renew that key',
+  ),
+  v.check(
+    (value) => typeof parseKeySet(typeof value === 'string' ? value : JSON.stringify(value), 'inline') !== 'string',
+    'keys that are complete; there is no key that can verify a signature (RFC 7517: `kty` and its members, `use` of "sig" or none)',
   ),
 );
 
@@ -73,7 +79,7 @@ export const tokenProvider = v.pipe(
       v.description('Longest time from the issue of a token to its expiry. Any by default.'),
     ),
     clockSkewMs: v.pipe(
-      v.optional(wholeNumber(0, 60_000, ' of milliseconds'), 60_000),
+      v.optional(wholeNumber(0, maxClockSkewMs, ' of milliseconds', '; set the clocks by NTP instead'), maxClockSkewMs),
       v.description("How far the clocks of issuer and service may be apart. A minute at most, Envoy's value."),
     ),
     fromHeaders: v.pipe(

@@ -10,6 +10,8 @@ import type {
   Principal,
 } from '../../model/authorization.ts';
 import type { PathMatcher, StringMatcher } from '../../model/match.ts';
+import { maxKeySetBytes, parseKeySet } from '../../security/jwt/key-set.ts';
+import { maxClockSkewMs } from '../../security/jwt/token-claims.ts';
 import { printed, type Check } from './check.ts';
 import { checkHeaderMutation } from './headers.ts';
 import { checkMetadataTest, checkPathMatcher, checkRouteMatch, checkStringMatcher, checkValueMatcher } from './matchers.ts';
@@ -46,7 +48,7 @@ function checkPrincipal(check: Check, principal: Principal): void {
       return;
     case 'source-ip':
       check.cidr('cidr', principal.cidr);
-      check.oneOf('which', principal.which ?? 'nothing', ['direct', 'remote']);
+      check.oneOf('which', principal.which ?? 'nothing', ['direct', 'connection', 'remote']);
       return;
     case 'header':
       check.within('header', principal.header ?? {}, (inner, header) => checkValueMatcher(inner, header, 'header'));
@@ -145,6 +147,8 @@ export function checkJwtProvider(check: Check, provider: JwtProviderConfig): voi
   check.each('listClaims', provider.listClaims, (inner, name) => inner.name('', name));
   check.durationMs('maxLifetimeMs', provider.maxLifetimeMs);
   check.durationMs('clockSkewMs', provider.clockSkewMs);
+  if (provider.clockSkewMs !== undefined && provider.clockSkewMs > maxClockSkewMs)
+    check.reject(`must be at most ${maxClockSkewMs}; set the clocks of issuer and service by NTP instead`, 'clockSkewMs');
   for (const key of ['forward', 'hidesReason', 'allowPreflight', 'allowMissing'] as const) check.flag(key, provider[key]);
   if (provider.payloadHeader !== undefined) check.headerName('payloadHeader', provider.payloadHeader, 'any-case');
   check.each('claimHeaders', provider.claimHeaders, (inner, { header, claim }) => {
@@ -153,16 +157,22 @@ export function checkJwtProvider(check: Check, provider: JwtProviderConfig): voi
   });
 }
 
-/** Keys that do not parse would refuse every token, or worse; what each key says is checked where it is used. */
+/** Without a key that is good for something every token would be refused, and nobody would know why. */
 function checkKeySet(check: Check, document: unknown): void {
   if (!check.text('document', document)) return;
-  try {
-    const keys: unknown = JSON.parse(document);
-    if (typeof keys === 'object' && keys !== null && 'keys' in keys && Array.isArray(keys.keys)) return;
-  } catch {
-    // Reported below, in words that do not quote the document.
-  }
-  check.reject('is not a JWK Set: a JSON object with a list `keys` (RFC 7517)', 'document');
+  const parsed = parseKeySet(document, 'inline');
+  if (typeof parsed !== 'string') return;
+  // In words that do not quote the document.
+  if (parsed === 'keys-none-valid')
+    check.reject(
+      'has no key that can verify a signature; give complete public keys (RFC 7517: `kty` and its members, `use` of "sig" or none)',
+      'document',
+    );
+  else
+    check.reject(
+      `is not a JWK Set: a JSON object of at most ${maxKeySetBytes} bytes with a list \`keys\` (RFC 7517)`,
+      'document',
+    );
 }
 
 /** Checks which requests need which tokens. `providers` are those that there are: a requirement of another one could never be met. */

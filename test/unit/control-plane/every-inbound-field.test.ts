@@ -125,7 +125,7 @@ const chain: Whole<FilterChainConfig> = {
   serverHeader: 'mesh',
   policy: { timeoutMs: 1, authorization: [policy], externalAuthorization: authorizer },
   telemetry,
-  jwt: [provider, { name: 'q', audiences: [], jwks: { kind: 'inline', document: '{"keys":[]}' } }],
+  jwt: [provider, { name: 'q', audiences: [], jwks: { kind: 'inline', document: '{"keys":[{"kty":"oct","k":"YQ"}]}' } }],
   jwtRules: [
     {
       match: { path: { kind: 'prefix', value: '/' } },

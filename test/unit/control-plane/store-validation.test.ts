@@ -44,6 +44,7 @@ const inbound = (chain: Fields): Fields => ({
 });
 const rule = (fields: Fields): Fields =>
   inbound({ authorization: [{ name: 'p', action: 'deny', rules: [{ name: 'r', principals: [], permissions: [], ...fields }] }] });
+const provider = (document: string): Fields => ({ name: 'j', issuer: 'i', audiences: [], jwks: { kind: 'inline', document } });
 const nested = (levels: number): unknown => (levels === 0 ? 1 : { a: nested(levels - 1) });
 const breaker = { errorThresholdPercent: 50, minimumRequests: 1, openMs: 1, windowMs: 1 };
 const healthCheck = { kind: 'http', timeoutMs: 1, intervalMs: 1, healthyThreshold: 1, unhealthyThreshold: 1 };
@@ -878,6 +879,34 @@ const refused: readonly Row[] = [
     value: inbound({ jwt: [{ name: 'j', issuer: 'i', audiences: [], jwks: { kind: 'inline', document: '{' } }] }),
     path: 'filterChains[0].jwt[0].jwks.document',
     reason: /JWK Set/,
+  },
+  {
+    name: 'keys-that-verify-nothing',
+    kind: 'listener',
+    value: inbound({ jwt: [provider('{"keys":[{"kty":"EC","use":"enc","crv":"P-256","x":"x","y":"y"},{"kty":"RSA"}]}')] }),
+    path: 'filterChains[0].jwt[0].jwks.document',
+    reason: /no key that can verify a signature.*complete public keys/,
+  },
+  {
+    name: 'no-keys-at-all',
+    kind: 'listener',
+    value: inbound({ jwt: [provider('{"keys":[]}')] }),
+    path: 'filterChains[0].jwt[0].jwks.document',
+    reason: /no key that can verify a signature/,
+  },
+  {
+    name: 'key-twice-in-a-member',
+    kind: 'listener',
+    value: inbound({ jwt: [provider('{"keys":[{"kty":"oct","k":"YQ"}],"keys":[]}')] }),
+    path: 'filterChains[0].jwt[0].jwks.document',
+    reason: /JWK Set/,
+  },
+  {
+    name: 'clocks-more-than-a-minute-apart',
+    kind: 'listener',
+    value: inbound({ jwt: [{ ...provider('{"keys":[{"kty":"oct","k":"YQ"}]}'), clockSkewMs: 60_001 }] }),
+    path: 'filterChains[0].jwt[0].clockSkewMs',
+    reason: /at most 60000.*set the clocks/,
   },
   {
     name: 'custom-without-provider',

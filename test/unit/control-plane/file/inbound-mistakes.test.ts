@@ -215,10 +215,29 @@ const mistakes: readonly { readonly name: string; readonly file: unknown; readon
     path: 'inbound.jwt.providers[0].jwks',
     reason: /renew that key/,
   },
+  {
+    name: 'keys-that-verify-nothing',
+    file: provider({
+      jwks: {
+        keys: [
+          { kty: 'EC', crv: 'P-256', x: 'x' },
+          { kty: 'RSA', n: 'n', e: 'AQAB', use: 'enc' },
+        ],
+      },
+    }),
+    path: 'inbound.jwt.providers[0].jwks',
+    reason: /no key that can verify a signature/,
+  },
+  {
+    name: 'clocks-more-than-a-minute-apart',
+    file: provider({ jwksUrl: 'https://i/keys', clockSkewMs: 60_001 }),
+    path: 'inbound.jwt.providers[0].clockSkewMs',
+    reason: /0 … 60000.*set the clocks/,
+  },
   { name: 'no-key-set', file: provider({ jwks: 'x' }), path: 'inbound.jwt.providers[0].jwks', reason: /a JWK Set/ },
   {
     name: 'time-of-keys-that-are-not-fetched',
-    file: provider({ jwks: { keys: [{ kty: 'EC' }] }, jwksCacheMs: 5 }),
+    file: provider({ jwks: { keys: [{ kty: 'OKP', crv: 'Ed25519', x: 'x' }] }, jwksCacheMs: 5 }),
     path: 'inbound.jwt.providers[0].jwksCacheMs',
     reason: /belongs to `jwksUrl`/,
   },
