@@ -2,21 +2,23 @@
  * THE WAY IN. A server hands a request over with `admit`; the methods of this file stand in the order in which it travels:
  *
  *   connection   who is at the other end, and which chain of which listener holds: looked up once for each connection and configuration
+ *   ready path   answered at once, whatever the policy says
  *   normalise    one form of host and path for everything below and for the handler              → 400
  *   caller       deadline and criticality: read before the guard takes them off
  *   guard        headers that contradict each other (400), or that only trusted peers may send (taken off: the span takes baggage up)
  *   span         trace and metrics: they must cover all refusals
  *   enter        a connection that is not wanted, a policy that is not there yet                 → 403, 503
- *   route        policies of its own for some requests; decided first, as in Envoy, its answer comes last
- *   admission    the least critical go first, before anything that costs                         → UO, OM
+ *   route        policies of its own for some requests: found before all that it may change, its own answer comes last
+ *   admission    the least critical are refused first, before anything that costs                → UO, OM
+ *   cross-origin a browser asks first, and shows no credentials with that: answered before anybody looks for some
  *   tokens       may wait for keys; rules below look at their claims                             → 401, 403
  *   authorize    DENY, then CUSTOM (which waits for its authorizer, UAEX), then ALLOW             → 403
  *   rate limit   after authorization: who may not come in takes nothing from those who may        → RL
- *   faults, answers of the route (redirects, CORS), edits                                        → DI, FI, NR
- *   pass         the handler, in its context, which hands on headers as they are now
+ *   faults, answers of the route (redirects), edits                                              → DI, FI, NR
+ *   pass         the handler, unless its caller waits no longer, in its context, which hands on headers as they are now
  *
  * It is straight-line and callback-driven, as the way out is: a request whose policies wait for nobody is let in before `admit` returns,
- * with no promise made. Nothing here throws; what goes wrong in the mesh itself refuses the request.
+ * with no promise made. Nothing here throws but what the handler throws; what goes wrong in the mesh itself refuses the request.
  */
 import type { InboundRefusal, InboundRequest, InboundResponse } from '../model/inbound.ts';
 import type { Snapshot } from '../model/snapshot.ts';
@@ -34,10 +36,9 @@ import type { InboundParts } from './inbound/inbound-parts.ts';
 import { InboundPort, type InboundPortOptions } from './inbound/inbound-port.ts';
 import { drawFault } from './inbound/inbound-fault.ts';
 import { withoutQuery } from './inbound/normalize-path.ts';
-import { routeAnswer } from './inbound/route-answers.ts';
+import { crossOriginAnswer, routeAnswer } from './inbound/route-answers.ts';
 import * as refusals from './inbound/refusals.ts';
 import { authorityOf } from './inbound/request-authority.ts';
-import { setTarget } from './inbound/request-target.ts';
 import { runInContext } from './inbound/run-in-context.ts';
 import type { TokenOutcome } from './inbound/token-check.ts';
 
@@ -125,7 +126,7 @@ export class Inbound {
     else if (typeof path !== 'string') this.refuse(exchange, 'bad_path', path);
     else if (bad !== undefined) this.refuse(exchange, 'bad_headers', bad);
     else {
-      if (path !== target) setTarget(request, path);
+      if (path !== target) exchange.retarget(path);
       this.enter(exchange);
     }
   }
@@ -155,15 +156,21 @@ export class Inbound {
   }
 
   private route(exchange: Exchange): void {
-    const { chain, request } = exchange;
-    exchange.found = chain.routes?.find(exchange, request);
-    const { admission } = chain;
+    const { admission, routes } = exchange.chain;
+    exchange.found = routes?.find(exchange, exchange.request);
     const full = admission?.admit(exchange.startMs, exchange.criticality);
     if (full !== undefined) this.refuse(exchange, 'overload', full);
     else {
       if (admission !== undefined) exchange.admittedAmong = admission.inFlight;
-      this.tokens(exchange);
+      this.crossOrigin(exchange);
     }
+  }
+
+  private crossOrigin(exchange: Exchange): void {
+    const cors = exchange.route?.cors;
+    const preflight = cors && crossOriginAnswer(cors, exchange);
+    if (preflight === undefined) this.tokens(exchange);
+    else this.refuse(exchange, 'preflight', preflight);
   }
 
   private tokens(exchange: Exchange): void {
@@ -184,8 +191,7 @@ export class Inbound {
   }
 
   private authorize(exchange: Exchange): void {
-    const authorizer = exchange.route?.authorizer ?? exchange.chain.authorizer;
-    const verdict = authorizer?.check(exchange);
+    const verdict = exchange.authorizer?.check(exchange);
     if (verdict === undefined || verdict.kind === 'allowed') this.limit(exchange);
     else if (verdict.kind === 'denied') this.refuse(exchange, 'denied', refusals.denied(verdict.details));
     else this.ask(exchange, verdict.policies);
@@ -203,24 +209,21 @@ export class Inbound {
 
   /** What was asked for may have changed the request: DENY and ALLOW look at what it is now. */
   private authorizeAnswered(exchange: Exchange): void {
-    const authorizer = exchange.route?.authorizer ?? exchange.chain.authorizer;
-    const verdict = authorizer!.checkAnswered(exchange);
+    const verdict = exchange.authorizer!.checkAnswered(exchange);
     if (verdict.kind === 'allowed') this.limit(exchange);
     else this.refuse(exchange, 'denied', refusals.denied(verdict.kind === 'denied' ? verdict.details : 'inbound_asked_twice'));
   }
 
   private limit(exchange: Exchange): void {
-    const { chain, route } = exchange;
-    const limit = route?.rateLimit === undefined ? chain.rateLimit : chain.limitOf(route.rateLimit);
-    const limited = limit?.check(exchange.identity, exchange.startMs);
+    const limited = exchange.rateLimit?.check(exchange.identity, exchange.startMs);
     if (limited !== undefined) this.refuse(exchange, 'rate_limit', limited);
     else this.inject(exchange);
   }
 
   /** Faults that were asked for. */
   private inject(exchange: Exchange): void {
-    const config = exchange.route?.fault ?? exchange.chain.fault;
-    const fault = config && drawFault(config, exchange.view(), this.parts.random);
+    const { faultConfig } = exchange;
+    const fault = faultConfig && drawFault(faultConfig, exchange.view(), this.parts.random);
     if (fault === undefined) {
       this.answerRoute(exchange);
       return;

@@ -347,6 +347,26 @@ describe('routes on the way in', () => {
     );
   });
 
+  it('answer a preflight before anybody looks for credentials, which a browser does not send with it', async (t) => {
+    const { plane, port } = await guardedServer(t, (_request, response) => void response.end('data'));
+    const origin = 'https://shop.example';
+    const cors = { allowOrigins: [{ kind: 'exact', value: origin }], allowMethods: ['PUT'] } as const;
+    const authorization = [policyOf('allow', [{ kind: 'method', match: { kind: 'exact', value: 'PUT' } }])];
+    const jwks = { kind: 'inline', document: JSON.stringify({ keys: [ecKey().jwk({ kid: 'one' })] }) } as const;
+    const preflight = (of: string) =>
+      send(port, '/', { method: 'OPTIONS', headers: { origin: of, 'access-control-request-method': 'PUT' } });
+    for (const more of [{ authorization }, { jwt: [{ name: 'login', issuer: 'https://login.example', audiences: [], jwks }] }]) {
+      await plane.deliver([wayIn({ policy: { cors }, ...more })]);
+      assert.equal((await preflight(origin)).headers['access-control-allow-methods'], 'PUT');
+      assert.ok((await preflight('https://evil.example')).status > 400, 'no origin of the policy');
+      const refused = await send(port, '/', { method: 'DELETE', headers: { origin } });
+      assert.ok(refused.status > 400);
+      assert.equal(refused.headers['access-control-allow-origin'], origin, 'the page may know that it was refused');
+    }
+    await plane.deliver([wayIn({ policy: { cors } }, { mode: 'strict' })]);
+    assert.equal((await preflight(origin)).status, 403, 'the connection is not wanted');
+  });
+
   it('refuse while the table that a chain names is not there', async (t) => {
     const { plane, port } = await guardedServer(t, (_request, response) => void response.end());
     await plane.deliver([wayIn({ routes: 'later' })]);

@@ -168,7 +168,7 @@ export const cors = v.pipe(
     ['allowCredentials'],
   ),
   v.description(
-    'Cross-origin requests of browsers: preflights are answered here, after `authorization`, whose rules must let OPTIONS pass.',
+    'Cross-origin requests of browsers: preflights are answered here, before `jwt` and `authorization`, since a browser sends no credentials with them.',
   ),
 );
 

@@ -4,13 +4,16 @@
  */
 import type { Criticality, RequestContext } from '../../base/request-context.ts';
 import type { InboundRefusal, InboundRequest, InboundResponse, VerifiedToken } from '../../model/inbound.ts';
+import type { FaultConfig } from '../../model/policy.ts';
 import type { ServerSpan } from '../../telemetry/server-span.ts';
 import type { RequestView } from '../routing/request-view.ts';
 import type { AccessRequest, PathSpelling } from './access-request.ts';
+import type { Authorizer } from './authorizer.ts';
 import type { CompiledChain } from './compile-chain.ts';
 import type { KnownConnection } from './connection-of.ts';
 import type { InboundConnection } from './inbound-connection.ts';
 import type { InboundFault } from './inbound-fault.ts';
+import type { InboundRateLimit } from './inbound-rate-limit.ts';
 import { isRoute, type InboundRoute } from './inbound-routes.ts';
 import type { InboundParts } from './inbound-parts.ts';
 import { withoutQuery } from './normalize-path.ts';
@@ -95,6 +98,20 @@ export class Exchange implements AccessRequest {
   /** The route that was found. */
   get route(): InboundRoute | undefined {
     return this.found !== undefined && isRoute(this.found) ? this.found : undefined;
+  }
+
+  /** The rules of its route stand in the place of the chain's, as do limit and faults. */
+  get authorizer(): Authorizer | undefined {
+    return this.route?.authorizer ?? this.chain.authorizer;
+  }
+
+  get rateLimit(): InboundRateLimit | undefined {
+    const own = this.route?.rateLimit;
+    return own === undefined ? this.chain.rateLimit : this.chain.limitOf(own);
+  }
+
+  get faultConfig(): FaultConfig | undefined {
+    return this.route?.fault ?? this.chain.fault;
   }
 
   get criticality(): Criticality {

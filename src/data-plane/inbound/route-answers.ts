@@ -17,16 +17,17 @@ export function routeAnswer(exchange: Exchange): RouteAnswer | undefined {
   const { found, request, chain } = exchange;
   if (found !== undefined && !isRoute(found))
     return { reason: found.status === 404 ? 'no_route' : 'direct_response', refusal: found };
-  const preflight = found?.cors && preflightAnswer(found.cors, exchange);
-  if (preflight !== undefined) return { reason: 'preflight', refusal: preflight };
   if (isUpgradeRefused(exchange, found === undefined ? chain.upgrades : found.upgrades))
     return { reason: 'no_route', refusal: upgradeRefused };
   const answer = found?.answer(exchange, request);
   return answer && { reason: 'direct_response', refusal: answer };
 }
 
-/** The answer to a preflight that the policy allows; undefined = the request goes on, and its response says what a page may read. */
-function preflightAnswer(cors: Cors, exchange: Exchange): InboundRefusal | undefined {
+/**
+ * The answer to a preflight that the policy allows; undefined = the request goes on, and its response says what a page may read, a
+ * refusal too: else the page could not tell 401 from a network that failed.
+ */
+export function crossOriginAnswer(cors: Cors, exchange: Exchange): InboundRefusal | undefined {
   const allowed = cors.preflight(exchange);
   if (allowed === undefined) {
     const headers = cors.responseHeaders(exchange);
