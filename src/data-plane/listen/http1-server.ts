@@ -5,6 +5,7 @@
 import { createServer, ServerResponse, type IncomingMessage, type Server, type ServerOptions } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { continueOnRead } from './continue-on-read.ts';
+import { destroyWhenLeft } from './destroy-when-left.ts';
 import type { ServerLimits } from './server-limits.ts';
 
 /** Who is told of what comes. */
@@ -64,7 +65,11 @@ export function createHttp1Server(limits: ServerLimits, events: Http1Events): Se
     response.shouldKeepAlive = false;
     response.assignSocket(socket as never);
     response.once('finish', () => socket.end());
+    let isDecided = false;
+    let stopWatching: (() => void) | undefined;
     events.onUpgrade(request, response, () => {
+      isDecided = true;
+      stopWatching?.();
       if (response.headersSent || socket.destroyed) return;
       response.detachSocket(socket as never);
       // What the connection says from here on is no response; who counts it as one hears of its end all the same.
@@ -73,6 +78,7 @@ export function createHttp1Server(limits: ServerLimits, events: Http1Events): Se
       socket.removeListener('error', ignore);
       upgrade(request, socket, head);
     });
+    if (!isDecided && !response.writableEnded) stopWatching = destroyWhenLeft(socket);
   }
 
   function answerError(error: Error, socket: Duplex): void {
