@@ -50,6 +50,7 @@ describe('the page of the architecture', () => {
   it('names files that exist', () => {
     const places = ['', 'src/', 'src/data-plane/', 'src/control-plane/', 'src/security/', 'src/data-plane/cluster/'];
     const more = [
+      'src/data-plane/inbound/',
       'src/data-plane/resilience/',
       'src/data-plane/routing/',
       'src/control-plane/consul/',
