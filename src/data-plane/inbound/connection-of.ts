@@ -17,10 +17,16 @@ export class KnownConnection {
   readonly facts: ConnectionFacts;
   /** Set by the first request, and again after each change. */
   policy: PolicyInForce | undefined = undefined;
+  /**
+   * When the certificate of the peer expires, milliseconds since 1970, where each request has to ask: a listener of the mesh looks
+   * after its connections itself.
+   */
+  readonly notAfterMs: number;
 
-  constructor(connection: InboundConnection) {
+  constructor(connection: InboundConnection, notAfterMs = Number.POSITIVE_INFINITY) {
     this.connection = connection;
     this.facts = factsOf(connection);
+    this.notAfterMs = notAfterMs;
   }
 }
 
@@ -43,15 +49,18 @@ export class Connections {
 
   /** Requests whose `socket` (or HTTP/2 session) is this object come over this connection. */
   introduce(socket: object, connection: InboundConnection): KnownConnection {
-    const known = new KnownConnection(connection);
-    this.bySocket.set(socket, known);
-    return known;
+    return this.know(socket, new KnownConnection(connection));
   }
 
   /** The connection that a request came over. */
   of(request: InboundRequest): KnownConnection {
     const key = socketOf(request);
-    return this.bySocket.get(key) ?? this.introduce(key, connectionOf(request));
+    return this.bySocket.get(key) ?? this.know(key, knownOf(request));
+  }
+
+  private know(socket: object, known: KnownConnection): KnownConnection {
+    this.bySocket.set(socket, known);
+    return known;
   }
 }
 
@@ -76,6 +85,11 @@ interface Seen {
   getPeerX509Certificate?(): X509Certificate | undefined;
 }
 
+function knownOf(request: InboundRequest): KnownConnection {
+  const connection = connectionOf(request);
+  return new KnownConnection(connection, connection.certificate?.validToDate.getTime());
+}
+
 /** What can be seen of a connection that somebody else accepted. A certificate counts when that server has verified it. */
 export function connectionOf(request: InboundRequest): InboundConnection {
   const session = request.httpVersionMajor < 2 ? undefined : (request as OverHttp2).stream?.session;
@@ -96,10 +110,11 @@ export function connectionOf(request: InboundRequest): InboundConnection {
     peer: inboundPeer(identity, address),
     identity,
     certificate: identity && certificate,
+    ...(certificate !== undefined && identity === undefined && { isUnreadable: true }),
   };
 }
 
-/** A certificate that cannot be read names nobody. */
+/** A certificate that cannot be read names nobody, and its connection is refused. */
 function identityFrom(certificate: X509Certificate): PeerIdentity | undefined {
   try {
     return identityOfPeer(certificate);

@@ -23,4 +23,6 @@ export interface InboundConnection {
   /** Names of the verified certificate; undefined = none was shown, or it was not verified. */
   readonly identity: PeerIdentity | undefined;
   readonly certificate: X509Certificate | undefined;
+  /** A verified certificate was shown whose names cannot be read: nobody can tell whom a policy would refuse. */
+  readonly isUnreadable?: boolean | undefined;
 }

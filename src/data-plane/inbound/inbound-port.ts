@@ -2,6 +2,7 @@
  * What holds for the connections to one port: the policy of the configuration, and what the program said when it opened the port. The
  * stricter of the two modes counts.
  */
+import type { Clock } from '../../base/runtime.ts';
 import type { InboundDoorOptions, InboundRefusal } from '../../model/inbound.ts';
 import type { InboundListenerConfig } from '../../model/listener.ts';
 import type { ConnectionRefusalReason, InboundRefusalReason } from '../../telemetry/inbound-events.ts';
@@ -67,6 +68,16 @@ const noCertificate: ConnectionRefusal = {
   requestReason: 'peer',
   answer: refusal(403, 'this port takes mutual TLS only', { details: 'inbound_certificate_missing', headers: close }),
 };
+const unreadable: ConnectionRefusal = {
+  reason: 'certificate_invalid',
+  requestReason: 'peer',
+  answer: refusal(403, 'RBAC: access denied', { details: 'inbound_certificate_invalid', headers: close }),
+};
+const expired: ConnectionRefusal = {
+  reason: 'certificate_expired',
+  requestReason: 'peer',
+  answer: refusal(403, 'RBAC: access denied', { details: 'inbound_certificate_expired', headers: close }),
+};
 const wrongPeer: ConnectionRefusal = {
   reason: 'peer_not_accepted',
   requestReason: 'peer',
@@ -77,10 +88,10 @@ const noChain: ConnectionRefusal = {
   requestReason: 'policy_missing',
   answer: refusal(403, 'RBAC: access denied', { details: 'filter_chain_not_found', flag: 'NR', headers: close }),
 };
-const notHttp: ConnectionRefusal = {
+const tlsNotEnded: ConnectionRefusal = {
   reason: 'unknown_protocol',
   requestReason: 'policy_missing',
-  answer: refusal(403, 'RBAC: access denied', { details: 'inbound_chain_is_not_http', headers: close }),
+  answer: refusal(403, 'RBAC: access denied', { details: 'inbound_chain_passes_tls_through', headers: close }),
 };
 
 const strictness = { disabled: 0, permissive: 1, strict: 2 } as const;
@@ -114,6 +125,7 @@ export class InboundPort {
   inFlight = 0;
   /** Counts the connections that are open; undefined where the server is somebody else's. */
   countConnections: (() => number) | undefined = undefined;
+  private readonly clock: Clock;
   private readonly config: InboundConfig;
   private readonly options: InboundPortOptions;
   /** What holds where no policy does, and for paths that are served whoever asks. */
@@ -127,6 +139,7 @@ export class InboundPort {
     this.readyPath = options.readyPath;
     const { ignorePathCase: ignoresCase = false, ignoreTrailingSlash: ignoresSlash = false } = options;
     this.pathSpelling = ignoresCase || ignoresSlash ? { ignoresCase, ignoresSlash } : undefined;
+    this.clock = parts.clock;
     this.config = config;
     const place = { source: '', version: '', listener: '', index: 0, table: undefined };
     this.open = compileChain({ name: 'default', match: {}, authorization: [] }, place, parts);
@@ -149,8 +162,10 @@ export class InboundPort {
   /** What the requests of a connection meet. */
   policyOf(known: KnownConnection): PolicyInForce {
     const { policy } = known;
-    if (policy !== undefined && policy.port === this && policy.generation === this.config.generation) return policy;
-    return (known.policy = this.look(known));
+    const isInForce = policy !== undefined && policy.port === this && policy.generation === this.config.generation;
+    const found = isInForce ? policy : (known.policy = this.look(known));
+    if (known.notAfterMs === Number.POSITIVE_INFINITY || this.clock.wallNow() <= known.notAfterMs) return found;
+    return { ...found, isTrusted: false, refused: expired };
   }
 
   private find(): PortPolicy {
@@ -199,11 +214,13 @@ function refusedBy(
   { connection }: KnownConnection,
 ): ConnectionRefusal | undefined {
   const { isTls, identity } = connection;
+  if (connection.isUnreadable === true) return unreadable;
   if (mode === 'strict' && !isTls) return plaintext;
   if (mode === 'strict' && identity === undefined) return noCertificate;
   if (chain === undefined) return noChain;
   const { config, peers, connectionAuthorizer } = chain;
-  if (config.protocol === 'opaque' || config.protocol === 'tls') return notHttp;
+  // Of an opaque connection the program makes HTTP, as it would behind a proxy of its bytes: the policy of the connection holds.
+  if (config.protocol === 'tls') return tlsNotEnded;
   if (isTls && config.tls?.requireClientCertificate === true && identity === undefined) return noCertificate;
   if (isTls && identity !== undefined && peers?.(identity) === false) return wrongPeer;
   const verdict = connectionAuthorizer?.check(connection);
