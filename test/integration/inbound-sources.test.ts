@@ -67,11 +67,15 @@ describe('the policy of a port', () => {
     assert.equal((await send(port)).status, 403);
   });
 
-  it('refuses a connection that no chain takes, or that is not HTTP there', async (t) => {
+  it('refuses a connection that no chain takes, or whose TLS would not be ended, or that may not come in', async (t) => {
     const { plane, port } = await guardedServer(t, hello);
     await plane.deliver([wayIn({ match: { transport: 'tls' } })]);
     assert.equal((await send(port)).status, 403);
+    await plane.deliver([wayIn({ protocol: 'tls' })]);
+    assert.equal((await send(port)).status, 403);
     await plane.deliver([wayIn({ protocol: 'opaque' })]);
+    assert.equal((await send(port)).body, 'hello');
+    await plane.deliver([wayIn({ protocol: 'opaque', connectionAuthorization: [denyAll] })]);
     assert.equal((await send(port)).status, 403);
     await plane.deliver([wayIn({ connectionAuthorization: [denyAll] })]);
     assert.equal((await send(port)).status, 403);

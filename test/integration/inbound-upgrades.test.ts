@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { createMesh, type Mesh } from 'meshfetch';
-import type { ExternalAuthorizerConfig } from '../../src/model/authorization.ts';
 import type { FilterChainConfig } from '../../src/model/listener.ts';
 import { endpointAt, staticCluster, TestControlPlane } from '../support/cluster-plane.ts';
 import { policyOf, wayIn } from '../support/inbound.ts';
@@ -51,7 +50,7 @@ async function upgradingPort(t: TestContext, chain: Partial<FilterChainConfig>) 
 /** A chain that lets in whom an authorizer lets in. */
 function askedChain(): Partial<FilterChainConfig> {
   return {
-    externalAuthorizers: [{ name: 'authz', protocol: 'http', cluster: 'authz', timeoutMs: 30_000 } as ExternalAuthorizerConfig],
+    externalAuthorizers: [{ name: 'authz', protocol: 'http', cluster: 'authz', timeoutMs: 30_000 }],
     authorization: [policyOf('custom', [{ kind: 'any' }], { provider: 'authz' })],
   };
 }

@@ -200,9 +200,8 @@ export const filterChainFields: FieldTable<FilterChainConfig> = {
   match: 'honoured',
   tls: parts(inboundTlsFields),
   protocol(protocol) {
-    if (protocol === 'opaque' || protocol === 'tls')
-      return 'connections that are not HTTP are closed: the program does not get them through the mesh';
-    return protocol === 'detect' ? undefined : 'every version of HTTP is taken';
+    if (protocol === 'tls') return 'TLS is ended here or not taken: connections of the chain are closed';
+    return protocol === 'detect' || protocol === 'opaque' ? undefined : 'every version of HTTP is taken';
   },
   pathNormalization: 'honoured',
   forwardClientCertificate: ({ fields }) =>

@@ -9,6 +9,8 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { before, describe, it } from 'node:test';
 import { examineEnvoy } from '../../../src/admin/examine-envoy.ts';
 import { loadPatternEngine } from '../../../src/base/pattern.ts';
+import { compileConnectionAuthorizer } from '../../../src/data-plane/inbound/connection-authorizer.ts';
+import { inboundPeer } from '../../../src/data-plane/inbound/inbound-peer.ts';
 import type { FilterChainConfig, InboundListenerConfig } from '../../../src/model/listener.ts';
 
 const folder = new URL('./', import.meta.url);
@@ -169,6 +171,36 @@ describe('an AuthorizationPolicy', () => {
       ],
     );
   });
+});
+
+describe('a port that is not HTTP', () => {
+  const caller = {
+    isTls: true,
+    protocol: 'http/1.1',
+    serverName: undefined,
+    offeredAlpn: ['istio'],
+    directAddress: '192.0.2.9',
+    peerAddress: '192.0.2.9',
+    localAddress: '192.0.2.1',
+    localPort: 7000,
+    peer: inboundPeer(undefined, '192.0.2.9'),
+    identity: { uris: ['spiffe://cluster.local/ns/shop/sa/web'], dnsNames: [], ipAddresses: [], emails: [] },
+    certificate: undefined,
+  } as const;
+  const rows = [
+    // Nobody can be asked about a connection.
+    { name: 'custom-over-grpc', verdict: 'rbac_access_denied_matched_policy[istio-ext-authz-checker-ns[bank]-policy[ask]-rule[0]]' },
+    // The ALLOW speaks of HTTP alone, so that it allows no connection.
+    { name: 'deny-allow-audit-dry-run', verdict: 'rbac_access_denied_matched_policy[none]' },
+    { name: 'strict', verdict: undefined },
+  ];
+  for (const { name, verdict } of rows)
+    it(`takes connections by what the policy says of them: ${name}`, () => {
+      const chain = listeners(name).find(({ port }) => port === 7000)!.filterChains[0]!;
+      assert.deepEqual([chain.protocol, chain.authorization], ['opaque', []]);
+      const found = chain.connectionAuthorization && compileConnectionAuthorizer(chain.connectionAuthorization).check(caller);
+      assert.equal(found?.kind === 'denied' ? found.details : found, verdict);
+    });
 });
 
 describe('a RequestAuthentication', () => {

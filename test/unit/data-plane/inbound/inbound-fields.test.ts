@@ -101,7 +101,7 @@ const chain: Samples<FilterChainConfig> = {
     maxVersion: 'TLSv1.3',
     cipherSuites: ['AES256-GCM-SHA384'],
   },
-  protocol: 'opaque',
+  protocol: 'tls',
   pathNormalization: { normalize: true, mergeSlashes: true, escapedSlashes: 'redirect' },
   forwardClientCertificate: { mode: 'sanitize-set', fields: ['uri'] },
   trustedHops: 1,

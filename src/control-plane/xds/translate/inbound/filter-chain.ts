@@ -27,9 +27,10 @@ export function filterChainFrom(message: Message, fallbackName: string, options:
   if (message.flag('use_proxy_proto') === true) {
     message.note('use_proxy_proto', 'the PROXY protocol is not read, so that the chain refuses every request');
   }
-  const refuses = missing.length > 0 || message.flag('use_proxy_proto') === true;
-  const { manager, connection } = networkFilters(message, name, options);
+  const { manager, isServed, connection } = networkFilters(message, name, options);
+  const refuses = missing.length > 0 || message.flag('use_proxy_proto') === true || !isServed;
   const authorization = refuses ? [refusal(name)] : (manager?.authorization ?? []);
+  const connectionAuthorization = refuses && manager === undefined ? [refusal(name)] : connection;
   return {
     port,
     terminatesTls: tls !== undefined,
@@ -39,14 +40,16 @@ export function filterChainFrom(message: Message, fallbackName: string, options:
       ...(tls !== undefined && { tls }),
       ...(manager ?? { protocol: tls === undefined && match.transport === 'tls' ? 'tls' : 'opaque' }),
       authorization,
-      ...(connection.length > 0 && { connectionAuthorization: connection }),
+      ...(connectionAuthorization.length > 0 && { connectionAuthorization }),
     },
   };
 }
 
 const isManager = /HttpConnectionManager$|http_connection_manager$/;
-/** What becomes of the bytes of a connection that is not HTTP. */
-const ends = /tcp_proxy|sni_dynamic_forward_proxy|echo|direct_response|TcpProxy/;
+/** Leads the bytes of a connection to the app as they are. */
+const isTcpProxy = /TcpProxy$|tcp_proxy$/;
+/** Istio's cluster for what goes nowhere. */
+const blackHole = 'BlackHoleCluster';
 /** They say something about connections and keep none out. */
 const harmless = /stats|sni_cluster|set_filter_state/i;
 /** Peers exchange metadata by it under a protocol that is never chosen here; over HTTP they have headers. */
@@ -54,6 +57,8 @@ const unused = /metadata_?exchange/i;
 
 interface NetworkFilters {
   readonly manager: ManagerConfig | undefined;
+  /** Whether the app gets the connections. */
+  readonly isServed: boolean;
   /** Who may connect. */
   readonly connection: readonly AuthorizationPolicyConfig[];
 }
@@ -61,7 +66,8 @@ interface NetworkFilters {
 function networkFilters(chain: Message, name: string, options: InboundOptions): NetworkFilters {
   const access = new Access();
   let manager: ManagerConfig | undefined;
-  let isTcp = false;
+  let hasProxy = false;
+  let leadsToApp = false;
   for (const message of chain.messages('filters')) {
     const { name: filter, config } = filterEntry(message, options.extension);
     const what = config === undefined || config.type === '' ? filter : config.type;
@@ -77,24 +83,21 @@ function networkFilters(chain: Message, name: string, options: InboundOptions): 
     else if (/filters\.network\.rbac\b/.test(what)) access.addRules(config.message, filter);
     else if (/filters\.network\.ext_authz\b/.test(what)) access.addAuthorizer(config.message, filter);
     else {
+      const isProxy = isTcpProxy.test(what);
+      hasProxy ||= isProxy;
+      leadsToApp ||= isProxy && config.message.name('cluster') !== blackHole;
       config.message.markRead();
-      isTcp ||= ends.test(what);
-      if (ends.test(what))
-        message.findings.note(
-          message.path,
-          `connections of the chain ${name} are not HTTP: the app does not get them through the mesh`,
-        );
-      else if (unused.test(what)) continue;
-      else if (harmless.test(what)) message.findings.note(message.path, `the filter ${what} is not carried out`);
+      if (isProxy || unused.test(what)) continue;
+      if (harmless.test(what)) message.findings.note(message.path, `the filter ${what} is not carried out`);
       else access.refuse(message, filter, `the filter ${what} is not carried out, so that every connection is refused`);
     }
   }
-  if (manager === undefined && !isTcp)
-    chain.findings.note(chain.path, 'has no HTTP connection manager, so that it serves nothing');
+  const isServed = manager !== undefined || leadsToApp;
+  if (!isServed && !hasProxy) chain.findings.note(chain.path, 'leads no connection to the app, so that every one is refused');
   const { authorization, externalAuthorizers } = access.config();
   const merged =
     externalAuthorizers === undefined || manager === undefined
       ? manager
       : { ...manager, externalAuthorizers: [...(manager.externalAuthorizers ?? []), ...externalAuthorizers] };
-  return { manager: merged, connection: authorization };
+  return { manager: merged, isServed, connection: authorization };
 }
