@@ -67,6 +67,19 @@ describe('the policy of a port', () => {
     assert.equal((await send(port)).status, 403);
   });
 
+  it('names the port of the policy in its rules, whichever port was bound', async (t) => {
+    const { plane, port } = await guardedServer(t, hello, { door: { port: 8080 } });
+    const at = (start: number) => policyOf('deny', [{ kind: 'port', start, end: start }]);
+    for (const [start, status] of [
+      [8080, 403],
+      [port, 200],
+    ] as const)
+      for (const rules of ['authorization', 'connectionAuthorization'] as const) {
+        await plane.deliver([wayIn({ [rules]: [at(start)] }, { port: 8080 })]);
+        assert.equal((await send(port)).status, status, `${rules} ${start}`);
+      }
+  });
+
   it('refuses a connection that no chain takes, or whose TLS would not be ended, or that may not come in', async (t) => {
     const { plane, port } = await guardedServer(t, hello);
     await plane.deliver([wayIn({ match: { transport: 'tls' } })]);

@@ -24,6 +24,8 @@ export interface AccessRequest {
   /** `http` or `https`, of the connection. */
   readonly scheme: string;
   readonly connection: InboundConnection;
+  /** Port of the app as its policy names it; absent = the one that the connection came to. */
+  readonly policyPort?: number | undefined;
   /** The client's address, over the trusted proxies in front. */
   readonly remoteAddress: string;
   /** Verified tokens; empty before the step that verifies them. */

@@ -66,7 +66,7 @@ function compiled(condition: Permission | Principal, sense: ConditionSense): Acc
     }
     case 'port': {
       const { start, end } = condition;
-      return ({ connection: { localPort } }) => localPort >= start && localPort <= end;
+      return ({ connection, policyPort = connection.localPort }) => policyPort >= start && policyPort <= end;
     }
     case 'sni': {
       const test = compileString(condition.match);

@@ -9,8 +9,11 @@ import type { InboundConnection } from './inbound-connection.ts';
 
 /** Compiled policies of the connections of a filter chain. */
 export interface ConnectionAuthorizer {
-  /** The verdict on a connection whose handshake is over. Nobody can be asked about one: what would be is denied. Never throws. */
-  check(connection: InboundConnection): Exclude<AccessVerdict, { kind: 'ask' }>;
+  /**
+   * The verdict on a connection whose handshake is over, for the port of this policy; absent = the one that it came to. Nobody can be
+   * asked about one: what would be is denied. Never throws.
+   */
+  check(connection: InboundConnection, policyPort?: number): Exclude<AccessVerdict, { kind: 'ask' }>;
 }
 
 /** Compiles policies for connections. Never throws. */
@@ -20,8 +23,8 @@ export function compileConnectionAuthorizer(
 ): ConnectionAuthorizer {
   const authorizer = compileAuthorizer(policies, listener);
   return {
-    check(connection) {
-      const verdict = authorizer.check(requestOf(connection));
+    check(connection, policyPort) {
+      const verdict = authorizer.check(requestOf(connection, policyPort));
       if (verdict.kind !== 'ask') return verdict;
       const { rule } = verdict.policies[0]!;
       return { kind: 'denied', rule, details: accessDetails(rule) };
@@ -29,7 +32,7 @@ export function compileConnectionAuthorizer(
   };
 }
 
-function requestOf(connection: InboundConnection): AccessRequest {
+function requestOf(connection: InboundConnection, policyPort: number | undefined): AccessRequest {
   return {
     method: '',
     path: '',
@@ -37,6 +40,7 @@ function requestOf(connection: InboundConnection): AccessRequest {
     authority: '',
     scheme: connection.isTls ? 'https' : 'http',
     connection,
+    policyPort,
     remoteAddress: connection.peerAddress,
     tokens: [],
     requestPrincipal: undefined,

@@ -91,6 +91,10 @@ export class Exchange implements AccessRequest {
     return this.policy.port.pathSpelling;
   }
 
+  get policyPort(): number {
+    return this.policy.port.number;
+  }
+
   get scheme(): string {
     return this.connection.isTls ? 'https' : 'http';
   }
@@ -248,11 +252,14 @@ export class Exchange implements AccessRequest {
   }
 }
 
-/** The pattern by which the program's framework found its handler, where it leaves it on the request, as Express does. */
+/**
+ * The pattern by which the program's framework found its handler, where it leaves it on the request, as Express does. Of a router that is
+ * mounted it tells the path (`baseUrl`) and not the pattern, and each user's path would be a route of its own: `*` stands for it.
+ */
 function programRoute(request: InboundRequest): string | undefined {
   const { route, baseUrl } = request as { readonly route?: { readonly path?: unknown }; readonly baseUrl?: unknown };
   if (typeof route?.path !== 'string') return undefined;
-  return typeof baseUrl === 'string' ? `${baseUrl}${route.path}` : route.path;
+  return typeof baseUrl === 'string' && baseUrl !== '' ? `*${route.path}` : route.path;
 }
 
 /** Nothing is made of a header that is there once, which nearly all are. */

@@ -196,7 +196,7 @@ export class InboundPort {
       listener: policy.listener,
       chain: chain ?? this.open,
       isTrusted: identity !== undefined && chain?.trusts?.(identity) === true,
-      refused: policy.refused ?? refusedBy(policy.mode, chain, known),
+      refused: policy.refused ?? this.refusedBy(policy.mode, chain, known),
       plaintextPaths: isTls || policy.plaintextPaths.size === 0 ? undefined : policy.plaintextPaths,
     };
   }
@@ -205,30 +205,30 @@ export class InboundPort {
   get openChain(): CompiledChain {
     return this.open;
   }
-}
 
-/** Why a connection is not wanted; undefined = its requests are looked at one by one. */
-function refusedBy(
-  mode: InboundMode,
-  chain: CompiledChain | undefined,
-  { connection }: KnownConnection,
-): ConnectionRefusal | undefined {
-  const { isTls, identity } = connection;
-  if (connection.isUnreadable === true) return unreadable;
-  if (mode === 'strict' && !isTls) return plaintext;
-  if (mode === 'strict' && identity === undefined) return noCertificate;
-  if (chain === undefined) return noChain;
-  const { config, peers, connectionAuthorizer } = chain;
-  // Of an opaque connection the program makes HTTP, as it would behind a proxy of its bytes: the policy of the connection holds.
-  if (config.protocol === 'tls') return tlsNotEnded;
-  if (isTls && config.tls?.requireClientCertificate === true && identity === undefined) return noCertificate;
-  if (isTls && identity !== undefined && peers?.(identity) === false) return wrongPeer;
-  const verdict = connectionAuthorizer?.check(connection);
-  if (verdict?.kind !== 'denied') return undefined;
-  const { details } = verdict;
-  return {
-    reason: 'denied',
-    requestReason: 'denied',
-    answer: refusal(403, 'RBAC: access denied', { details, headers: close }),
-  };
+  /** Why a connection is not wanted; undefined = its requests are looked at one by one. */
+  private refusedBy(
+    mode: InboundMode,
+    chain: CompiledChain | undefined,
+    { connection }: KnownConnection,
+  ): ConnectionRefusal | undefined {
+    const { isTls, identity } = connection;
+    if (connection.isUnreadable === true) return unreadable;
+    if (mode === 'strict' && !isTls) return plaintext;
+    if (mode === 'strict' && identity === undefined) return noCertificate;
+    if (chain === undefined) return noChain;
+    const { config, peers, connectionAuthorizer } = chain;
+    // Of an opaque connection the program makes HTTP, as it would behind a proxy of its bytes: the policy of the connection holds.
+    if (config.protocol === 'tls') return tlsNotEnded;
+    if (isTls && config.tls?.requireClientCertificate === true && identity === undefined) return noCertificate;
+    if (isTls && identity !== undefined && peers?.(identity) === false) return wrongPeer;
+    const verdict = connectionAuthorizer?.check(connection, this.number);
+    if (verdict?.kind !== 'denied') return undefined;
+    const { details } = verdict;
+    return {
+      reason: 'denied',
+      requestReason: 'denied',
+      answer: refusal(403, 'RBAC: access denied', { details, headers: close }),
+    };
+  }
 }
