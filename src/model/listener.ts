@@ -35,7 +35,7 @@ export interface PathNormalizationConfig {
   readonly escapedSlashes: 'keep' | 'reject' | 'unescape' | 'redirect';
 }
 
-/** One way a connection may come in. The first chain whose conditions hold is used. */
+/** One way a connection may come in. The chain whose conditions are the most specific ones is used (Envoy `FilterChainMatch`). */
 export interface FilterChainConfig {
   readonly name: string;
   readonly match: {
@@ -47,6 +47,8 @@ export interface FilterChainConfig {
     /** Connections from this machine, or all others (Envoy `source_type`). */
     readonly source?: 'local' | 'external';
   };
+  /** Takes what no other chain does, whatever its conditions (Envoy `default_filter_chain`). */
+  readonly isFallback?: boolean;
   readonly tls?: {
     readonly identity: SecretRef;
     readonly trust?: SecretRef;

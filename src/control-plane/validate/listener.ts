@@ -91,6 +91,7 @@ function* checkFilterChain(check: Check, chain: FilterChainConfig): Sliced<void>
   check.within('admission', chain.admission, checkAdmission);
   checkSanMatchers(check, 'trustedPeers', chain.trustedPeers);
   check.each('forwardHeaders', chain.forwardHeaders, (inner, name) => inner.headerName('', name, 'any-case'));
+  check.flag('isFallback', chain.isFallback);
   check.flag('loadReport', chain.loadReport);
   check.within('policy', chain.policy, checkRequestPolicy);
   check.within('telemetry', chain.telemetry, checkTelemetry);

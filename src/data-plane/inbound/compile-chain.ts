@@ -12,7 +12,7 @@ import { compileAccessLog, type AccessLog } from '../../telemetry/access-log.ts'
 import { InboundAdmission } from './admission.ts';
 import { compileAuthorizer, type Authorizer } from './authorizer.ts';
 import { compileHandedOn, type HandedOn } from './caller-context.ts';
-import { compileChainMatch, type ChainTest } from './choose-chain.ts';
+import { compileChainMatch, type ChainMatch } from './choose-chain.ts';
 import { compileConnectionAuthorizer, type ConnectionAuthorizer } from './connection-authorizer.ts';
 import { createExternalAuthorizer, type ExternalAuthorizer } from './external-authorization/external-authorizer.ts';
 import { compileHeaderGuard, type HeaderGuard } from './header-guard.ts';
@@ -45,7 +45,8 @@ export type PeerTest = (identity: PeerIdentity) => boolean;
 export interface CompiledChain {
   readonly config: FilterChainConfig;
   readonly place: ChainPlace;
-  readonly accepts: ChainTest;
+  /** Which connections it is for. */
+  readonly match: ChainMatch;
   /** Set = every request is answered so: a part of the policy is not there, or cannot be carried out. */
   readonly refused: InboundRefusal | undefined;
   readonly normalize: PathNormalizer;
@@ -112,7 +113,7 @@ function compiled(config: FilterChainConfig, place: ChainPlace, parts: InboundPa
   return {
     config,
     place,
-    accepts: compileChainMatch(config.match),
+    match: compileChainMatch(config.match),
     refused: refusedPart(config, table),
     normalize: compilePathNormalizer(config.pathNormalization),
     accessLogs: telemetry?.accessLogs?.map((log) => compileAccessLog(log, clock)),

@@ -198,6 +198,7 @@ export const inboundTableFields: FieldTable<RouteTableConfig> = {
 export const filterChainFields: FieldTable<FilterChainConfig> = {
   name: 'honoured',
   match: 'honoured',
+  isFallback: 'honoured',
   tls: parts(inboundTlsFields),
   protocol(protocol) {
     if (protocol === 'tls') return 'TLS is ended here or not taken: connections of the chain are closed';

@@ -108,6 +108,7 @@ const chain: Whole<FilterChainConfig> = {
     destinationCidrs: ['10.0.0.0/8'],
     source: 'external',
   },
+  isFallback: true,
   tls: {
     identity: 'default',
     trust: 'ROOTCA',

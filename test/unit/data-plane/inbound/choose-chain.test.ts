@@ -55,13 +55,73 @@ const rows: readonly { name: string; match: Match; facts: ConnectionFacts; isTak
   },
 ];
 
-describe('the conditions of a filter chain', () => {
-  for (const { name, match, facts, isTaken } of rows) it(name, () => assert.equal(compileChainMatch(match)(facts), isTaken));
+/** The name of the chain that has the connection. */
+function chosen(matches: Readonly<Record<string, Match & { readonly isFallback?: boolean }>>, facts: ConnectionFacts) {
+  const chains = Object.entries(matches).map(([name, { isFallback = false, ...match }]) => ({
+    name,
+    config: { isFallback },
+    match: compileChainMatch(match),
+  }));
+  return chooseChain(chains, facts)?.name;
+}
 
-  it('are tried in order, and the first chain that takes the connection has it', () => {
-    const chains = [{ transport: 'tls' as const }, {}, {}].map((match, index) => ({ index, accepts: compileChainMatch(match) }));
-    assert.equal(chooseChain(chains, plain)?.index, 1);
-    assert.equal(chooseChain(chains, tls)?.index, 0);
-    assert.equal(chooseChain(chains.slice(0, 1), plain), undefined);
-  });
+describe('the conditions of a filter chain', () => {
+  for (const { name, match, facts, isTaken } of rows)
+    it(name, () => assert.equal(chosen({ it: match }, facts), isTaken ? 'it' : undefined));
+
+  const from = (sourceAddress: string): ConnectionFacts => ({ ...plain, sourceAddress });
+  const named = (serverName: string): ConnectionFacts => ({ ...tls, serverName });
+  const choices: readonly {
+    name: string;
+    chains: Readonly<Record<string, Match & { readonly isFallback?: boolean }>>;
+    facts: ConnectionFacts;
+    expected: string | undefined;
+  }[] = [
+    {
+      name: 'the-longest-prefix-that-the-address-is-in-and-not-the-longest-of-the-chain',
+      chains: { wide: { sourceCidrs: ['10.0.0.0/8', '192.168.1.1/32'] }, narrow: { sourceCidrs: ['10.1.0.0/16'] } },
+      facts: from('10.1.2.3'),
+      expected: 'narrow',
+    },
+    {
+      name: 'the-longest-suffix-of-the-name-and-not-the-longest-name-of-the-chain',
+      chains: { wide: { serverNames: ['*.example.com', 'other.org'] }, narrow: { serverNames: ['*.foo.example.com'] } },
+      facts: named('a.foo.example.com'),
+      expected: 'narrow',
+    },
+    {
+      name: 'an-exact-name-before-the-longest-suffix',
+      chains: { suffix: { serverNames: ['*.foo.example.com'] }, exact: { serverNames: ['a.foo.example.com'] } },
+      facts: named('a.foo.example.com'),
+      expected: 'exact',
+    },
+    {
+      name: 'the-first-protocol-of-the-client',
+      chains: { one: { alpn: ['http/1.1'] }, two: { alpn: ['h2'] } },
+      facts: tls,
+      expected: 'two',
+    },
+    {
+      name: 'destination-before-server-name',
+      chains: { name: { serverNames: ['orders.example'] }, address: { destinationCidrs: ['198.51.0.0/16'] } },
+      facts: tls,
+      expected: 'address',
+    },
+    {
+      name: 'nothing-is-gone-back-on',
+      chains: { open: {}, named: { serverNames: ['orders.example'], alpn: ['istio'] } },
+      facts: tls,
+      expected: undefined,
+    },
+    {
+      name: 'the-fallback-where-nothing-is-left',
+      chains: { last: { isFallback: true }, open: {}, named: { serverNames: ['orders.example'], alpn: ['istio'] } },
+      facts: tls,
+      expected: 'last',
+    },
+    { name: 'the-fallback-only-then', chains: { last: { isFallback: true }, open: {} }, facts: tls, expected: 'open' },
+    { name: 'the-first-of-two-alike', chains: { one: {}, two: {} }, facts: plain, expected: 'one' },
+  ];
+  for (const { name, chains, facts, expected } of choices)
+    it(`decide by the most specific value: ${name}`, () => assert.equal(chosen(chains, facts), expected));
 });

@@ -91,6 +91,7 @@ const table: Samples<RouteTableConfig> = {
 const chain: Samples<FilterChainConfig> = {
   name: 'c',
   match: { transport: 'tls' },
+  isFallback: true,
   tls: {
     identity: 'default',
     trust: 'default',

@@ -42,28 +42,3 @@ export function chainMatchFrom(message: Message | undefined): ChainMatch {
     missing,
   };
 }
-
-/**
- * Order in which chains are tried: Envoy takes the most specific one, by these conditions one after the other (destination address,
- * server name, transport, application protocol, source), and the model the first that matches.
- */
-export function bySpecificity(one: FilterChainConfig, other: FilterChainConfig): number {
-  const [a, b] = [ranks(one.match), ranks(other.match)];
-  for (const [index, rank] of a.entries()) if (rank !== b[index]) return b[index]! - rank;
-  return 0;
-}
-
-function ranks(match: FilterChainConfig['match']): readonly number[] {
-  return [
-    longest(match.destinationCidrs),
-    Math.max(-1, ...(match.serverNames ?? []).map((name) => (name.startsWith('*') ? name.length : 1000 + name.length))),
-    match.transport === undefined ? 0 : 1,
-    match.alpn === undefined ? 0 : 1,
-    match.source === undefined ? 0 : 1,
-    longest(match.sourceCidrs),
-  ];
-}
-
-function longest(cidrs: readonly string[] | undefined): number {
-  return Math.max(-1, ...(cidrs ?? []).map((cidr) => Number(cidr.slice(cidr.lastIndexOf('/') + 1))));
-}

@@ -7,8 +7,6 @@ import { addressFrom } from '../endpoints.ts';
 import type { Surroundings } from '../format.ts';
 import type { Message } from '../message.ts';
 import type { TlsSecrets } from '../tls-secrets.ts';
-import { bySpecificity } from './chain-match.ts';
-import { closedBranches } from './closed-branches.ts';
 import { filterChainFrom, type ReadChain } from './filter-chain.ts';
 
 /** What a way in is read with. */
@@ -110,9 +108,8 @@ function listenerOf(
   last: ReadChain | undefined,
   shell: Shell,
 ): InboundListenerConfig {
-  const own = used.map(({ chain }) => chain);
-  const branches = closedBranches(own, last?.chain);
-  const filterChains = [...[...own, ...branches].toSorted(bySpecificity), ...(last === undefined ? [] : [last.chain])];
+  const fallback = last === undefined ? [] : [{ ...last.chain, isFallback: true }];
+  const filterChains = [...used.map(({ chain }) => chain), ...fallback];
   const all = last === undefined ? used : [...used, last];
   const port = shell.port === 0 ? undefined : shell.port;
   const address = shell.address === '0.0.0.0' || shell.address === '::' ? undefined : shell.address;

@@ -82,41 +82,20 @@ describe('a listener', () => {
     );
   });
 
-  it('tries the most specific chain first, as Envoy chooses it', () => {
+  it('marks the default chain, which takes what no other does', () => {
+    const named = { server_names: ['A.example'], application_protocols: ['h2'] };
     const { listeners } = wayIn({
-      filter_chains: [
-        chain(undefined, false, 'any'),
-        chain({ source_prefix_ranges: [{ address_prefix: '10.0.0.0', prefix_len: 8 }] }, false, 'source'),
-        chain({ application_protocols: ['h2'] }, true, 'alpn'),
-        chain({ transport_protocol: 'tls' }, true, 'tls'),
-        chain({ server_names: ['*.example'] }, true, 'suffix'),
-        chain({ server_names: ['A.example'] }, true, 'exact'),
-        chain({ prefix_ranges: [{ address_prefix: '10.0.0.0', prefix_len: 8 }] }, false, 'destination'),
-      ],
-    });
-    assert.deepEqual(
-      listeners[0]?.filterChains.map(({ name }) => name),
-      ['destination', 'exact', 'suffix', 'tls', 'alpn', 'source', 'any'],
-    );
-    assert.deepEqual(listeners[0].filterChains[1]?.match.serverNames, ['a.example']);
-  });
-
-  it('never lets a connection fall through to a chain that Envoy would not go back to', () => {
-    const named = { server_names: ['a.example'], application_protocols: ['h2'] };
-    const { listeners } = wayIn({ filter_chains: [chain(named, true, 'a'), chain(undefined, false, 'open')] });
-    assert.deepEqual(
-      listeners[0]?.filterChains.map(({ name, match, authorization }) => [name, match, authorization.length]),
-      [
-        ['a', { serverNames: ['a.example'], alpn: ['h2'] }, 0],
-        ['a, otherwise', { serverNames: ['a.example'] }, 1],
-        ['open', {}, 0],
-      ],
-    );
-    const withDefault = wayIn({
       filter_chains: [chain(named, true, 'a'), chain(undefined, false, 'open')],
       default_filter_chain: chain(undefined, true, 'default'),
     });
-    assert.ok(withDefault.listeners[0]?.filterChains[1]?.tls !== undefined, 'the default chain takes it');
+    assert.deepEqual(
+      listeners[0]?.filterChains.map(({ name, match, isFallback }) => [name, match, isFallback]),
+      [
+        ['a', { serverNames: ['a.example'], alpn: ['h2'] }, undefined],
+        ['open', {}, undefined],
+        ['default', {}, true],
+      ],
+    );
   });
 
   it('refuses every request of a chain whose conditions cannot be tested, rather than let another chain have it', () => {
