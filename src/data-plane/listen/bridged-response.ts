@@ -198,6 +198,7 @@ function addLines(headers: Record<string, string | string[] | number>, lines: re
 }
 
 function onWantTrailers(this: StreamSocket): void {
+  if (this.destroyed || this.closed) return;
   const trailers: Record<string, string | string[]> = {};
   addLines(trailers, (this._httpMessage as BridgedResponse | undefined)?._trailer.split('\r\n') ?? []);
   this.sendTrailers(trailers);

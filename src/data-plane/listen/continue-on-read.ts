@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerHttp2Stream } from 'node:http2';
 
 /**
  * `100 Continue` goes out when somebody reads the body, and not before: a client whose request is refused never sends its body.
@@ -8,9 +9,14 @@ export function continueOnRead(request: IncomingMessage, response: ServerRespons
   // An own property, since frameworks replace the prototype; taken away again when it has done its work.
   request._read = function readOn(size: number): void {
     Reflect.deleteProperty(request, '_read');
-    if (!response.headersSent && !response.destroyed) response.writeContinue();
+    if (!response.headersSent && !isGone(response)) response.writeContinue();
     request._read(size);
   };
+}
+
+/** Node's responses of HTTP/2 throw when their stream is gone, before they know it themselves. */
+function isGone({ destroyed, stream }: ServerResponse & { readonly stream?: ServerHttp2Stream | undefined }): boolean {
+  return destroyed || stream?.destroyed === true || stream?.closed === true;
 }
 
 /** What `expect` asks for: RFC 9110, section 10.1.1, knows one thing. */

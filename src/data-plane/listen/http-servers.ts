@@ -11,6 +11,7 @@ import { Deadlines, type Deadline } from '../../base/deadlines.ts';
 import { systemRandom, type Clock, type Random } from '../../base/runtime.ts';
 import type { InboundLimitsConfig } from '../../model/listener.ts';
 import { socketBelow } from '../inbound/socket-below.ts';
+import { continueOnRead } from './continue-on-read.ts';
 import { createHttp1Server } from './http1-server.ts';
 import { bridgeStream } from './http2-bridge.ts';
 import { Http2Session, type Http2Needs } from './http2-session.ts';
@@ -90,9 +91,14 @@ export function createHttpServers(options: HttpServersOptions): HttpServers {
     onBroken,
   });
   // Only makes requests of streams: it gets no connections.
-  const native = createHttp2Server().on('request', (request, response) =>
-    begin(request as never, response as never, request.stream.session as Tracked | undefined),
-  );
+  const native = createHttp2Server()
+    .on('request', (request, response) =>
+      begin(request as never, response as never, request.stream.session as Tracked | undefined),
+    )
+    .on('checkContinue', (request, response) => {
+      continueOnRead(request as never, response as never);
+      native.emit('request', request, response);
+    });
   const needs: Http2Needs = { limits, deadlines, now, onBroken, onStream };
 
   return {
@@ -218,7 +224,7 @@ export function createHttpServers(options: HttpServersOptions): HttpServers {
   function close(): void {
     isDraining = true;
     for (const connection of connections.values()) {
-      connection.http2?.session.destroy();
+      connection.http2?.destroy();
       connection.socket.destroy();
     }
     // Stops the look for slow requests, too.

@@ -3,6 +3,7 @@
  * (RFC 9112: no Transfer-Encoding beside Content-Length, no second Content-Length, no bare line feed, no space before a colon).
  */
 import { createServer, ServerResponse, type IncomingMessage, type Server, type ServerOptions } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { continueOnRead } from './continue-on-read.ts';
 import { destroyWhenLeft } from './destroy-when-left.ts';
@@ -55,16 +56,25 @@ export function createHttp1Server(limits: ServerLimits, events: Http1Events): Se
   return server;
 
   function askForUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    // To the end of the connection: a program that forgets about errors of what it took over is no reason to end the process.
     socket.on('error', ignore);
+    afterEarlier(socket, () => {
+      if (socket.writable) ask(request, socket, head);
+      else socket.destroy();
+    });
+  }
+
+  function ask(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const { upgrade } = events;
-    if (upgrade === undefined || events.onUpgrade === undefined) {
-      socket.end('HTTP/1.1 501 Not Implemented\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
-      return;
-    }
     const response = new ServerResponse(request);
     response.shouldKeepAlive = false;
     response.assignSocket(socket as never);
-    response.once('finish', () => socket.end());
+    // What the client goes on to send is read and dropped: a reset would take the answer with it.
+    response.once('finish', () => (socket.resume() as Socket).destroySoon());
+    if (upgrade === undefined || events.onUpgrade === undefined) {
+      response.writeHead(501, { connection: 'close', 'content-length': 0 }).end();
+      return;
+    }
     let isDecided = false;
     let stopWatching: (() => void) | undefined;
     events.onUpgrade(request, response, () => {
@@ -75,7 +85,6 @@ export function createHttp1Server(limits: ServerLimits, events: Http1Events): Se
       // What the connection says from here on is no response; who counts it as one hears of its end all the same.
       response.statusCode = 101;
       socket.once('close', () => response.emit('close'));
-      socket.removeListener('error', ignore);
       upgrade(request, socket, head);
     });
     if (!isDecided && !response.writableEnded) stopWatching = destroyWhenLeft(socket);
@@ -90,6 +99,16 @@ export function createHttp1Server(limits: ServerLimits, events: Http1Events): Se
       socket.write(`HTTP/1.1 ${statusByError[code] ?? '400 Bad Request'}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
     socket.destroy();
   }
+}
+
+/** Calls back when the requests that were pipelined before are answered: until then what is written belongs to their responses. */
+function afterEarlier(socket: Duplex, then: () => void): void {
+  const earlier = (socket as { _httpMessage?: ServerResponse | null })._httpMessage;
+  if (earlier === undefined || earlier === null) {
+    // Idle time between requests is no matter of what comes now.
+    (socket as Socket).setTimeout(0);
+    then();
+  } else earlier.once('close', () => afterEarlier(socket, then));
 }
 
 function ignore(): void {

@@ -18,17 +18,15 @@ export interface BridgedExchange {
   readonly response: ServerResponse;
 }
 
-/** The request of a stream and the response to it; undefined = it was malformed, and is answered. */
+/** The request of a stream that is open, and the response to it; undefined = it was malformed, and is answered. */
 export function bridgeStream(
   stream: ServerHttp2Stream,
   rawHeaders: readonly string[],
   hasEnded: boolean,
 ): BridgedExchange | undefined {
-  if (stream.session === undefined) return undefined;
   const socket = streamSocketOf(stream);
   const request = bridgedRequest(socket, rawHeaders, hasEnded);
   if ('status' in request) {
-    socket.on('error', ignore);
     socket.respond({ [constants.HTTP2_HEADER_STATUS]: request.status }, { endStream: true });
     if (!hasEnded) socket.close(constants.NGHTTP2_NO_ERROR);
     return undefined;
@@ -41,8 +39,4 @@ export function bridgeStream(
     return undefined;
   }
   return { request, response };
-}
-
-function ignore(): void {
-  // The peer broke off what is answered already.
 }

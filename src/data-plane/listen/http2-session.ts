@@ -32,12 +32,15 @@ export interface Http2Needs {
 /** A connection of HTTP/2. */
 export class Http2Session {
   readonly session: ServerHttp2Session;
+  private readonly socket: Socket;
   private readonly needs: Http2Needs;
   private settingsDue: Deadline | undefined;
   private idleDue: Deadline | undefined;
   private streams = 0;
+  private hasBegun = false;
 
   constructor(socket: Socket, needs: Http2Needs) {
+    this.socket = socket;
     this.needs = needs;
     const { limits } = needs;
     this.session = performServerHandshake(socket, optionsOf(limits));
@@ -52,10 +55,19 @@ export class Http2Session {
       if (error.code !== 'ECONNRESET') needs.onBroken(socket, error.code ?? 'ERR_HTTP2_ERROR');
     });
     this.waitForStreams();
+    // Node reads what the socket holds in the next tick, and does not ask whether the session is still there.
+    process.nextTick(() => {
+      this.hasBegun = true;
+    });
     this.session.on('stream', (stream, headers, flags, rawHeaders) => {
+      // First of all, whatever becomes of it: Node says `stream` a tick after the head came, and what came with the head may have ended
+      // the stream or the session by then, with an error that is emitted next.
+      stream.on('error', ignore);
       this.streams += 1;
       this.idleDue?.cancel();
       stream.once('close', this.onStreamClose);
+      if (stream.destroyed || stream.closed || stream.session === undefined) return;
+      stream.once('aborted', destroyClosed);
       const hasBody = (flags & constants.NGHTTP2_FLAG_END_STREAM) === 0;
       if (hasBody && limits.requestTimeoutMs > 0) new BodyDue(stream).arm(needs, limits.requestTimeoutMs);
       needs.onStream(stream, headers, flags, rawHeaders);
@@ -74,7 +86,7 @@ export class Http2Session {
 
   onDeadline(deadline: Deadline): void {
     // The client opened a connection, and does not say what it can: RFC 9113, section 3.4.
-    if (deadline === this.settingsDue) this.session.destroy(undefined, constants.NGHTTP2_SETTINGS_TIMEOUT);
+    if (deadline === this.settingsDue) this.destroy(constants.NGHTTP2_SETTINGS_TIMEOUT);
     else this.leave();
   }
 
@@ -85,8 +97,30 @@ export class Http2Session {
    * other kind. An idle connection closes at once.
    */
   leave(): void {
-    if (!this.session.destroyed) this.session.close();
+    if (this.session.destroyed) return;
+    this.forgetUnread();
+    this.session.close();
   }
+
+  /** Cuts it. */
+  destroy(code = constants.NGHTTP2_NO_ERROR): void {
+    this.forgetUnread();
+    this.session.destroy(undefined, code);
+  }
+
+  /** What has come is not read by a session that ends before it has begun. */
+  private forgetUnread(): void {
+    if (!this.hasBegun) while (this.socket.read() !== null);
+  }
+}
+
+/** The client closed it without an error: Node leaves it open for what was sent, and throws at whoever answers it meanwhile. */
+function destroyClosed(this: ServerHttp2Stream): void {
+  if (this.rstCode === constants.NGHTTP2_NO_ERROR) this.destroy();
+}
+
+function ignore(): void {
+  // The request and the response are told by `close`.
 }
 
 /** A request whose body takes too long is answered with 408 as HTTP/1.1 is, or broken off when a response has begun. */

@@ -350,7 +350,8 @@ describe('connections that leave HTTP', () => {
     const { port } = await serve('h1', {
       onUpgrade: (_request, _response, done) => done(),
       upgrade: (request, socket, head) => {
-        assert.equal(socket.listenerCount('error'), 0);
+        // A client that breaks off ends no process, even where the program listens to no errors.
+        assert.ok(socket.listenerCount('error') > 0);
         socket.end(`HTTP/1.1 101 Switching Protocols\r\n\r\n${request.url} ${String(head)}`);
       },
     });
