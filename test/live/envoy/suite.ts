@@ -9,6 +9,7 @@ export const envoySuite: LiveSuite = {
     '../oracle/generated-retries.test.ts',
     'envoy/affinity.test.ts',
     'envoy/authorization.test.ts',
+    'envoy/filter-chains.test.ts',
     'envoy/health-checks.test.ts',
     'envoy/listen.test.ts',
     'envoy/token-check.test.ts',
