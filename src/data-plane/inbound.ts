@@ -102,6 +102,7 @@ export class Inbound {
     const exchange = new Exchange(request, response, known, port.policyOf(known), this.parts.clock.now(), done);
     try {
       this.begin(exchange);
+      exchange.isLate = true;
     } catch (error) {
       this.threw(exchange, error);
     }
@@ -198,7 +199,6 @@ export class Inbound {
   }
 
   private ask(exchange: Exchange, policies: readonly AskedPolicy[]): void {
-    exchange.isLate = true;
     exchange.cancel = askAuthorizers(exchange, policies, (verdict) => {
       if (exchange.isOver) return;
       exchange.cancel = undefined;

@@ -8,6 +8,7 @@ import { identityOfPeer, type PeerIdentity } from '../../security/peer-identity.
 import type { ConnectionFacts } from './choose-chain.ts';
 import type { InboundConnection } from './inbound-connection.ts';
 import { inboundPeer } from './inbound-peer.ts';
+import { unmapped } from './ip-address.ts';
 import type { PolicyInForce } from './inbound-port.ts';
 import { socketBelow } from './socket-below.ts';
 
@@ -97,7 +98,7 @@ export function connectionOf(request: InboundRequest): InboundConnection {
   const isTls = socket.encrypted === true;
   const certificate = isTls && socket.authorized === true ? socket.getPeerX509Certificate?.() : undefined;
   const identity = certificate && identityFrom(certificate);
-  const address = socket.remoteAddress ?? '';
+  const address = unmapped(socket.remoteAddress ?? '');
   return {
     isTls,
     protocol: request.httpVersionMajor === 2 ? 'h2' : 'http/1.1',
@@ -105,7 +106,7 @@ export function connectionOf(request: InboundRequest): InboundConnection {
     offeredAlpn: typeof socket.alpnProtocol === 'string' ? [socket.alpnProtocol] : [],
     directAddress: address,
     peerAddress: address,
-    localAddress: socket.localAddress ?? '',
+    localAddress: unmapped(socket.localAddress ?? ''),
     localPort: socket.localPort ?? 0,
     peer: inboundPeer(identity, address),
     identity,

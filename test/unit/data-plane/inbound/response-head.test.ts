@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
-import { beforeHead } from '../../../../src/data-plane/inbound/response-head.ts';
+import { addToResponse, beforeHead } from '../../../../src/data-plane/inbound/response-head.ts';
 import { send } from '../../../support/inbound.ts';
 
 const rows: readonly { name: string; write: (response: ServerResponse) => void; status?: number; kept?: unknown }[] = [
@@ -34,6 +34,42 @@ describe('the head of a response', () => {
       const reply = await send((server.address() as AddressInfo).port);
       assert.deepEqual([reply.status, reply.headers['x-own'], reply.headers['x-added'], edits], [status, kept, 'yes', 1]);
     });
+
+  for (const status of [200, 99])
+    it(`is changed when a head that Node did not take came before it, with ${status}`, async (t) => {
+      const server = createServer((_request, response) => {
+        beforeHead(response, (head) => head.setHeader('x-added', [head.getHeader('x-added') ?? [], 'yes'].flat() as string[]));
+        assert.throws(() => response.writeHead(status, { 'content-length': 500, 'x-own': status === 99 ? '1' : 'a\r\nb' }));
+        response.writeHead(500).end('recovered');
+      });
+      t.after(() => server.close());
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const { status: answered, headers, body } = await send((server.address() as AddressInfo).port);
+      assert.deepEqual([answered, headers['x-added'], headers['x-own'], body], [500, 'yes', undefined, 'recovered']);
+    });
+
+  it('says whom a page may come from once, where the program says it too', async (t) => {
+    const server = createServer((_request, response) => {
+      beforeHead(response, (head) =>
+        addToResponse(
+          [
+            ['access-control-allow-origin', 'https://a.example'],
+            ['vary', 'origin'],
+            ['x-own', '2'],
+          ],
+          head,
+        ),
+      );
+      response.writeHead(200, { 'access-control-allow-origin': '*', vary: 'Accept, Origin', 'x-own': '1' }).end();
+    });
+    t.after(() => server.close());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { headers } = await send((server.address() as AddressInfo).port);
+    assert.deepEqual(
+      [headers['access-control-allow-origin'], headers.vary, headers['x-own']],
+      ['https://a.example', 'Accept, Origin', '1, 2'],
+    );
+  });
 
   it('is that of the program where the change fails', async (t) => {
     const server = createServer((_request, response) => {
