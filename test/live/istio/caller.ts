@@ -28,9 +28,16 @@ export function plaintextCaller(port: number): Caller {
 }
 
 /** A caller with a certificate of this service account, and the application protocols of a sidecar of Istio. */
-export async function callerAs(istiod: Istiod, port: number, namespace: string, serviceAccount: string): Promise<Caller> {
+export async function callerAs(
+  istiod: Istiod,
+  port: number,
+  namespace: string,
+  serviceAccount: string,
+  ALPNProtocols: readonly string[] = ['istio-http/1.1', 'istio', 'http/1.1'],
+): Promise<Caller> {
   const issued = await certificateOf(istiod, namespace, serviceAccount);
-  return (path, asked) => send((options) => tlsRequest({ ...options, ...securedBy(issued, istiod), port }), path, asked);
+  const secured = { ...securedBy(issued, istiod), ALPNProtocols };
+  return (path, asked) => send((options) => tlsRequest({ ...options, ...secured, port }), path, asked);
 }
 
 function securedBy({ certificateChain, privateKey }: IssuedCertificate, istiod: Istiod): object {
@@ -38,7 +45,6 @@ function securedBy({ certificateChain, privateKey }: IssuedCertificate, istiod: 
     cert: certificateChain,
     key: privateKey.reveal(),
     ca: istiod.authority.root.certificate,
-    ALPNProtocols: ['istio-http/1.1', 'istio', 'http/1.1'],
     // Names of workloads are URIs.
     checkServerIdentity: () => undefined,
     servername: 'outbound_.80_._.web.shop.svc.cluster.local',

@@ -21,7 +21,7 @@ export interface Instance {
 }
 
 /** Of the port of a service; `unnamed` leaves it to be found out. */
-export type PortProtocol = 'HTTP' | 'HTTP2' | 'unnamed';
+export type PortProtocol = 'HTTP' | 'HTTP2' | 'TCP' | 'unnamed';
 
 /** A service in the namespace `shop` with a port 80, and its instances with the service account of its name. */
 export function serviceOf(service: string, instances: readonly Instance[], protocol: PortProtocol = 'HTTP'): IstioDocument {

@@ -23,6 +23,9 @@ import { startSidecar, type Sidecar } from './sidecar.ts';
 /** Port of the app as its service says; the one that is bound is any that is free. */
 const appPort = 8080;
 
+/** Port that is TCP to istiod. */
+const rawPort = 7000;
+
 /** An edit of a policy is in force this soon. */
 const limitMs = 1000;
 
@@ -64,6 +67,7 @@ describe('a port under the policy of a real istiod', { timeout: 180_000 }, () =>
     istiod = await startIstiod({ meshConfig: { extensionProviders, pathNormalization: { normalization: 'MERGE_SLASHES' } } });
     await istiod.configure('services', [
       serviceOf('web', [{ port: appPort, address: '192.0.2.9', isInMesh: true }]),
+      serviceOf('store', [{ port: rawPort, address: '192.0.2.9', isInMesh: true }], 'TCP'),
       serviceOf('doorman', [{ port: (authorizer.address() as AddressInfo).port }]),
     ]);
     ({ mesh } = await meshIn(istiod));
@@ -222,6 +226,37 @@ describe('a port under the policy of a real istiod', { timeout: 180_000 }, () =>
       'RequestAuthentication off': await enforce([], asWeb, '/', 200, bad),
     };
     for (const [edit, ms] of Object.entries(took)) assert.ok(ms < limitMs, `${edit} took ${ms.toFixed(0)} ms`);
+  });
+
+  it('lets connections in to a port that is TCP by who connects and to where, and leaves what they say to the program', async () => {
+    const raw = await mesh.listen(app, { port: 0, host: '127.0.0.1', policyPort: rawPort });
+    try {
+      const [web, ops] = [
+        await callerAs(istiod, raw.port, 'shop', 'web', ['istio']),
+        await callerAs(istiod, raw.port, 'ops', 'operator', ['istio']),
+      ];
+      const inPlaintext = plaintextCaller(raw.port);
+      const allow = (principal: string, port: number) =>
+        accessOf('store', {
+          action: 'ALLOW',
+          rules: [{ from: [{ source: { principals: [principal] } }], to: [{ operation: { ports: [String(port)] } }] }],
+        });
+      const ofWeb = 'cluster.local/ns/shop/sa/web';
+      await until(async () => (await web('/')).status === 200 || undefined);
+      assert.equal((await inPlaintext('/')).body, 'nobody');
+      await enforce([allow(ofWeb, rawPort)], ops, '/', 0);
+      assert.equal((await web('/any')).body, 'spiffe://cluster.local/ns/shop/sa/web');
+      assert.equal((await inPlaintext('/')).status, 0);
+      await enforce([allow(ofWeb, appPort)], web, '/', 0);
+      // What speaks of HTTP holds for no connection: DENY has the rest of its rule, as in a sidecar.
+      const noDeletes = { action: 'DENY', rules: [{ to: [{ operation: { methods: ['DELETE'], ports: [String(rawPort)] } }] }] };
+      await enforce([accessOf('store', noDeletes)], web, '/', 0);
+      assert.equal((await asWeb('/')).status, 200);
+      await enforce([peersOf('STRICT')], inPlaintext, '/', 403);
+      assert.equal((await web('/')).status, 200);
+    } finally {
+      await raw.close();
+    }
   });
 
   for (const protocol of ['HTTP/1.1', 'HTTP/2'] as const) {
