@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { closedPort } from '../../support/servers.ts';
+import { portsFor } from './page-ports.ts';
 import { runPage } from './run-page.ts';
 
 describe('the tutorial of three services', () => {
   it('is run from its first to its last block: Express, Nest and Fastify over mutual TLS, and who is refused', async () => {
-    const ports = new Map<string, number>();
-    for (const port of ['7001', '7002', '7003']) ports.set(port, await closedPort());
-    const { outputs } = await runPage('docs/tutorials/secure-three-services.md', { ports });
+    const { outputs } = await runPage('docs/tutorials/secure-three-services.md', {
+      ports: await portsFor(['7001', '7002', '7003']),
+    });
     const all = outputs.join('\n');
     assert.doesNotMatch(all, /error TS/);
     assert.match(all, /^200 .*"askedBy":"spiffe:\/\/example.org\/shop".*"askedBy":"spiffe:\/\/example.org\/orders"/m);
