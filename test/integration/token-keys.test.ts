@@ -6,6 +6,7 @@ import { subscribe } from '../../src/telemetry/channels.ts';
 import type { EventPayloads } from '../../src/telemetry/events.ts';
 import { endpointAt, staticCluster } from '../support/cluster-plane.ts';
 import { guardedServer, send, wayIn } from '../support/inbound.ts';
+import { eventually } from '../support/mesh-of.ts';
 import { startServer } from '../support/servers.ts';
 import { ecKey, signToken } from '../support/token-issuer.ts';
 
@@ -57,6 +58,25 @@ describe('published keys', () => {
       told.map(({ url, error, hasKeys }) => ({ url, error, hasKeys })),
       [{ url: 'http://login.internal/keys', error: undefined, hasKeys: true }],
     );
+  });
+
+  it('make no difference to a handler that throws: the process hears of it, of a new token as of a known one', async (t) => {
+    const issuer = await startServer((_request, response) => {
+      response.end(JSON.stringify({ keys: [key.jwk({ kid: 'one' })] }));
+    });
+    const { plane, port } = await guardedServer(t, (_request, response) => {
+      response.end('served');
+      throw new RangeError('of the program');
+    });
+    await plane.deliver([staticCluster('login', [endpointAt(issuer.address)]), wayIn(chain)]);
+    const thrown: unknown[] = [];
+    process.setUncaughtExceptionCaptureCallback((error) => thrown.push(error));
+    t.after(() => process.setUncaughtExceptionCaptureCallback(null));
+    for (const count of [1, 2]) {
+      assert.equal((await send(port, '/', { headers })).status, 200);
+      await eventually('the process has heard of it', () => thrown.length === count);
+      assert.ok(thrown[count - 1] instanceof RangeError);
+    }
   });
 
   const failures = [
