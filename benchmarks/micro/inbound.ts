@@ -48,31 +48,40 @@ const rawHeaders = [
 ];
 const socket = {};
 
-/** What the mesh reads of a request of `node:http`. */
+type View = Record<string, string | string[] | undefined>;
+
+/** What the mesh reads of a request of `node:http`, whose views of the headers are made when they are read. */
 class BareRequest implements InboundRequest {
   readonly method = 'GET';
   url = '/api/items?page=2';
   readonly httpVersionMajor = 1;
-  readonly rawHeaders: string[];
+  rawHeaders: string[];
   readonly socket = socket;
   mesh: MeshRequest | undefined = undefined;
-  private seen: Record<string, string | string[] | undefined> | undefined = undefined;
+  complete = false;
+  headersDistinct: View | undefined = undefined;
+  private seen: View | undefined = undefined;
 
   constructor(raw: readonly string[]) {
     this.rawHeaders = raw.slice();
   }
 
-  get headers(): Record<string, string | string[] | undefined> {
+  get headers(): View {
     return (this.seen ??= viewOf(this.rawHeaders));
   }
 
-  set headers(view: Record<string, string | string[] | undefined>) {
+  set headers(view: View | undefined) {
     this.seen = view;
+  }
+
+  /** As Node's: it keeps the lines, and makes nothing of them yet. */
+  _addHeaderLines(lines: string[], _length: number): void {
+    this.rawHeaders = lines;
   }
 }
 
-function viewOf(raw: readonly string[]): Record<string, string | string[] | undefined> {
-  const view: Record<string, string | string[] | undefined> = {};
+function viewOf(raw: readonly string[]): View {
+  const view: View = {};
   for (let index = 0; index < raw.length; index += 2) view[raw[index]!.toLowerCase()] = raw[index + 1]!;
   return view;
 }

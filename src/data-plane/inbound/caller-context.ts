@@ -46,9 +46,24 @@ const ofOneMessage: ReadonlySet<string> = new Set([
 
 /** What the caller of a request says of it. */
 export const callerContext: CallerContext = (request, isTrusted, nowMs) => {
-  if (saysSomething(request.headers, isTrusted)) return requestContextFrom(request.headers, { now: nowMs, isTrusted });
+  // Most say nothing of it, and what is taken off below would have Node's view of the headers made twice.
+  if (maySay(request.rawHeaders) && saysSomething(request.headers, isTrusted))
+    return requestContextFrom(request.headers, { now: nowMs, isTrusted });
   return isTrusted ? trusted : unknown;
 };
+
+const telling: ReadonlySet<string> = new Set(['grpc-timeout', expectedTimeoutHeader, attemptHeader, criticalityHeader]);
+/** Nearly all other names are told by their length. */
+const tellingLengths = [...telling].reduce((bits, { length }) => bits | (1 << (length & 31)), 0);
+
+/** Whether one of these headers is there, without Node's view of them. */
+function maySay(rawHeaders: readonly string[]): boolean {
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]!;
+    if ((tellingLengths & (1 << (name.length & 31))) !== 0 && telling.has(name.toLowerCase())) return true;
+  }
+  return false;
+}
 
 /** Compiles which headers go along. `propagated` names those that a registered tracer hands on by itself. */
 export function compileHandedOn(

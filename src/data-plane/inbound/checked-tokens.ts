@@ -5,7 +5,7 @@ import type { SignedToken } from '../../security/jwt/verified-tokens.ts';
 import type { AccessRequest } from './access-request.ts';
 import type { HeaderEdit } from './request-headers.ts';
 import type { TokenOutcome } from './token-check.ts';
-import { placeOf, withoutQueryValues, type TakenPlaces, type TokenLocation } from './token-locations.ts';
+import { withoutQueryValues, type TakenPlaces, type TokenLocation } from './token-locations.ts';
 import type { TokenProvider } from './token-provider.ts';
 
 /** Whether a requirement is met. */
@@ -21,7 +21,7 @@ interface Accepted {
 export class CheckedTokens {
   readonly request: AccessRequest;
   /** Places that a token was taken out of: later requirements find nothing there, as in Envoy. */
-  taken: Set<string> | undefined = undefined;
+  taken: string[] | undefined = undefined;
   private accepted: Accepted[] = none;
 
   constructor(request: AccessRequest) {
@@ -30,9 +30,12 @@ export class CheckedTokens {
 
   /** Notes a good token. */
   accept(provider: TokenProvider, signed: SignedToken, location: TokenLocation): void {
-    if (this.accepted === none) this.accepted = [];
-    this.accepted.push({ provider, signed, location });
-    if (provider.config.forward !== true && location.kind !== 'cookie') (this.taken ??= new Set()).add(placeOf(location));
+    const accepted = { provider, signed, location };
+    if (this.accepted === none) this.accepted = [accepted];
+    else this.accepted.push(accepted);
+    if (provider.config.forward === true || location.kind === 'cookie') return;
+    if (this.taken === undefined) this.taken = [location.place];
+    else this.taken.push(location.place);
   }
 
   /** Where nothing is found any more. */
@@ -44,8 +47,7 @@ export class CheckedTokens {
   outcome(ownHeaders: readonly string[]): TokenOutcome {
     const remove = this.removed(ownHeaders);
     const set = this.claimHeaders();
-    const edit: HeaderEdit | undefined =
-      remove === undefined && set === undefined ? undefined : { ...(remove && { remove }), ...(set && { set }) };
+    const edit: HeaderEdit | undefined = remove === undefined ? set && { set } : set === undefined ? { remove } : { remove, set };
     const path = this.pathWithoutTokens();
     return { tokens: this.tokens(), edit, path };
   }
@@ -61,19 +63,19 @@ export class CheckedTokens {
 
   private removed(ownHeaders: readonly string[]): readonly string[] | undefined {
     let names: string[] | undefined;
-    for (const name of ownHeaders) if (this.request.header(name) !== undefined) (names ??= []).push(name);
+    for (const name of ownHeaders) if (this.request.header(name) !== undefined) names = withName(names, name);
     if (this.taken !== undefined)
       for (const { location, provider } of this.accepted)
-        if (location.kind === 'header' && provider.config.forward !== true) (names ??= []).push(location.name);
+        if (location.kind === 'header' && provider.config.forward !== true) names = withName(names, location.name);
     return names;
   }
 
   private pathWithoutTokens(): string | undefined {
     if (this.taken === undefined) return undefined;
-    const names = new Set<string>();
+    let names: Set<string> | undefined;
     for (const { location, provider } of this.accepted)
-      if (location.kind === 'query' && provider.config.forward !== true) names.add(location.name);
-    return names.size === 0 ? undefined : withoutQueryValues(this.request.path, names);
+      if (location.kind === 'query' && provider.config.forward !== true) (names ??= new Set()).add(location.name);
+    return names && withoutQueryValues(this.request.path, names);
   }
 
   private claimHeaders(): readonly (readonly [string, string])[] | undefined {
@@ -88,6 +90,12 @@ export class CheckedTokens {
     }
     return pairs;
   }
+}
+
+function withName(names: string[] | undefined, name: string): string[] {
+  if (names === undefined) return [name];
+  names.push(name);
+  return names;
 }
 
 const none: Accepted[] = [];

@@ -37,22 +37,28 @@ export function hasHeader({ rawHeaders }: InboundRequest, name: string): boolean
 
 /** Edits the request in place. */
 export function editHeaders(request: InboundRequest, edit: HeaderEdit): void {
+  const { remove, set, setIfAbsent, setIfPresent, add } = edit;
   let changed = false;
-  for (const name of edit.remove ?? []) if (take(request, name)) changed = true;
-  const put = ([name, value]: Pair): void => {
-    take(request, name);
-    request.rawHeaders.push(name, value);
-    changed = true;
-  };
-  for (const pair of edit.setIfAbsent ?? []) if (!hasHeader(request, pair[0])) put(pair);
-  for (const pair of edit.setIfPresent ?? []) if (hasHeader(request, pair[0])) put(pair);
+  if (remove !== undefined) for (const name of remove) if (take(request, name)) changed = true;
+  if (setIfAbsent !== undefined) for (const pair of setIfAbsent) if (!hasHeader(request, pair[0])) changed = put(request, pair);
+  if (setIfPresent !== undefined) for (const pair of setIfPresent) if (hasHeader(request, pair[0])) changed = put(request, pair);
   // Several values of one name in a list are several values of the header.
-  for (const name of new Set(edit.set?.map(([each]) => each))) if (take(request, name)) changed = true;
-  for (const [name, value] of [...(edit.set ?? []), ...(edit.add ?? [])]) {
-    request.rawHeaders.push(name, value);
-    changed = true;
-  }
+  if (set !== undefined) for (const name of new Set(set.map(([each]) => each))) if (take(request, name)) changed = true;
+  if (push(request, set)) changed = true;
+  if (push(request, add)) changed = true;
   if (changed) forgetViews(request);
+}
+
+function push({ rawHeaders }: InboundRequest, pairs: readonly Pair[] | undefined): boolean {
+  if (pairs === undefined) return false;
+  for (const [name, value] of pairs) rawHeaders.push(name, value);
+  return pairs.length > 0;
+}
+
+function put(request: InboundRequest, [name, value]: Pair): true {
+  take(request, name);
+  request.rawHeaders.push(name, value);
+  return true;
 }
 
 /** Removes every value; false where there was none. */

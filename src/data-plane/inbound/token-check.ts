@@ -77,7 +77,17 @@ class CompiledTokenCheck implements TokenCheck {
     const checked = new CheckedTokens(request);
     if (this.allowsPreflight && isPreflight(request)) return done(checked.outcome(this.ownHeaders));
     const verdict = this.verdict(request, checked);
-    if (typeof verdict === 'string') return done(this.outcome(verdict, request, checked));
+    if (typeof verdict === 'string') done(this.outcome(verdict, request, checked));
+    else this.checkLater(verdict, request, checked, done);
+  }
+
+  /** By itself, since a function that has others in it makes room for what they need whether or not it comes to them. */
+  private checkLater(
+    verdict: Promise<TokenVerdict>,
+    request: AccessRequest,
+    checked: CheckedTokens,
+    done: (outcome: TokenOutcome) => void,
+  ): void {
     verdict.then(
       (settled) => done(this.outcome(settled, request, checked)),
       () => done(this.outcome('verification-failed', request, checked)),

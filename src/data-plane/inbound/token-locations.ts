@@ -13,6 +13,8 @@ export interface TokenLocation {
   readonly name: string;
   /** What comes before the token in a header. */
   readonly prefix: string;
+  /** Its name among the places that are taken. */
+  readonly place: string;
   /** Whose tokens may be there; undefined = anybody's. */
   readonly issuers: ReadonlySet<string> | undefined;
 }
@@ -24,7 +26,7 @@ export interface FoundToken {
 }
 
 /** Names of places that a verified token was taken out of, which are empty for what is looked for later. */
-export type TakenPlaces = ReadonlySet<string>;
+export type TakenPlaces = readonly string[];
 
 /** Where a provider that names no place is looked for (RFC 6750, section 2.1); Envoy's parameter of the query is named by who wants it. */
 const defaultHeaders = [{ name: 'authorization', prefix: 'Bearer ' }];
@@ -38,7 +40,7 @@ export function compileLocations(providers: readonly JwtProviderConfig[]): reado
     const known = places.get(key);
     const isAnybodys = issuer === undefined || (known !== undefined && known.issuers === undefined);
     const issuers = isAnybodys ? undefined : new Set([...(known?.issuers ?? []), issuer]);
-    places.set(key, { kind, name, prefix, issuers });
+    places.set(key, { kind, name, prefix, place: `${kind} ${name}`, issuers });
   };
   for (const provider of providers) {
     const { fromHeaders = [], fromQuery = [], fromCookies = [], issuer } = provider;
@@ -60,22 +62,16 @@ export function findTokens(
 ): readonly FoundToken[] {
   let found: FoundToken[] = none;
   for (const location of locations) {
-    if (taken !== undefined && taken.has(placeOf(location))) continue;
+    if (taken !== undefined && taken.includes(location.place)) continue;
     const values = valuesAt(location, request);
     if (values === undefined) continue;
-    if (found === none) found = [];
-    if (typeof values === 'string') push(found, location, values);
-    else for (const value of values) push(found, location, value);
+    if (typeof values === 'string') found = withToken(found, location, values);
+    else for (const value of values) found = withToken(found, location, value);
   }
   return found;
 }
 
 const none: FoundToken[] = [];
-
-/** The name of a place among those that are taken. */
-export function placeOf({ kind, name }: TokenLocation): string {
-  return `${kind} ${name}`;
-}
 
 function valuesAt({ kind, name }: TokenLocation, request: AccessRequest): string | readonly string[] | undefined {
   if (kind === 'header') return headerValues(request, name);
@@ -90,16 +86,22 @@ function headerValues(request: AccessRequest, name: string): string | readonly s
   return typeof values === 'object' && joinedRequestHeaders.has(name) ? values.join(',') : values;
 }
 
-function push(found: FoundToken[], location: TokenLocation, value: string): void {
-  if (location.kind !== 'header' || location.prefix === '') {
-    found.push({ text: value, location });
-    return;
-  }
-  const start = value.indexOf(location.prefix);
-  if (start === -1) return;
-  const text = value.slice(start + location.prefix.length);
+function withToken(found: FoundToken[], location: TokenLocation, value: string): FoundToken[] {
+  const text = location.kind !== 'header' || location.prefix === '' ? value : textBehind(location.prefix, value);
+  if (text === undefined) return found;
+  // A list of one is made to its measure: what is pushed makes room for more.
+  if (found === none) return [{ text, location }];
+  found.push({ text, location });
+  return found;
+}
+
+/** What follows the prefix; undefined = it is not there. */
+function textBehind(prefix: string, value: string): string | undefined {
+  const start = value.indexOf(prefix);
+  if (start === -1) return undefined;
+  const text = value.slice(start + prefix.length);
   const first = tokenCharacter.test(text[0] ?? '') ? 0 : text.search(tokenCharacter);
-  found.push({ text: first === -1 ? value : first === 0 ? text : text.slice(first), location });
+  return first === -1 ? value : first === 0 ? text : text.slice(first);
 }
 
 const tokenCharacter = /[\w.-]/;

@@ -36,7 +36,10 @@ export function compileTokenRules(providers: readonly TokenProvider[], rules: re
   }
   const compiled = rules.map(({ match, requires }) => {
     if (!isEvaluable(match)) return { matches: () => true, requirement: refuseAll };
-    return { matches: compileMatch(match), requirement: requires === undefined ? undefined : compile(requires, providers) };
+    return {
+      matches: compileMatch(match, requires !== undefined),
+      requirement: requires === undefined ? undefined : compile(requires, providers),
+    };
   });
   return (request, checked) => {
     for (const { matches, requirement } of compiled)
@@ -68,8 +71,18 @@ function ofProvider(provider: TokenProvider, audiences: AudienceTest): Requireme
   return (checked) => {
     const found = findTokens(provider.locations, checked.request, checked.taken);
     if (found.length === 0) return 'missing';
-    return eachOf(found, found.length - 1, (token) => verdictOf(token, provider, audiences, checked));
+    if (found.length === 1) return verdictOf(found[0]!, provider, audiences, checked);
+    return allOfProvider(found, provider, audiences, checked);
   };
+}
+
+function allOfProvider(
+  found: readonly FoundToken[],
+  provider: TokenProvider,
+  audiences: AudienceTest,
+  checked: CheckedTokens,
+): Verdict {
+  return eachOf(found, found.length - 1, (token) => verdictOf(token, provider, audiences, checked));
 }
 
 /** The last place is looked at first, as in Envoy: which problem is told depends on it. */
@@ -175,11 +188,11 @@ function isEvaluable({
 
 const refuseAll: Requirement = () => 'verification-failed';
 
-/** Compiles the conditions of a rule. */
-function compileMatch(match: RouteMatch): RequestTest {
+/** Compiles the conditions of a rule; one that asks for nothing lets requests in. */
+function compileMatch(match: RouteMatch, refuses: boolean): RequestTest {
   const tests: RequestTest[] = [];
   const { path, methods, headers = [], query = [], grpc } = match;
-  if (path !== undefined) tests.push(compileAccessPath(path));
+  if (path !== undefined) tests.push(compileAccessPath(path, refuses));
   if (methods !== undefined) tests.push(({ method }) => methods.includes(method));
   for (const header of headers)
     tests.push(
