@@ -9,12 +9,12 @@ const mesh = await createMesh({ controlPlane: 'mesh.yaml', drainTimeoutMs: 20_00
 const metrics = prometheusHandler();
 
 async function handler(request, response) {
-  if (request.url === '/metrics') return metrics(request, response);
   if (request.url === '/slow') {
     console.log('works on something slow');
     await sleep(5000);
   }
-  response.end(`served ${request.mesh.peer.spiffeId}`);
+  if (request.url === '/metrics') metrics(request, response);
+  else response.end(`served ${request.mesh.peer.spiffeId}`);
 }
 
 //#region listen

@@ -79,7 +79,7 @@ export class Terminal {
   }
 
   /** Waits until `find` finds something in the output; rejects with the output when that takes longer than `limitMs`. */
-  async waitFor<T>(what: string, find: (output: string) => T | undefined, limitMs = 30_000): Promise<T> {
+  async waitFor<T>(what: string, find: (output: string) => T | undefined, limitMs = 60_000): Promise<T> {
     const limit = AbortSignal.timeout(limitMs);
     for (;;) {
       const found = find(this.text);
