@@ -1,6 +1,8 @@
 /** Real authorizers over HTTP and gRPC are asked about requests that came in over real sockets. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
 import { describe, it, type TestContext } from 'node:test';
 import { createMesh } from 'meshfetch';
 import { createVirtualClock } from 'meshfetch/testing';
@@ -15,6 +17,7 @@ import {
 import type { ExternalAuthorizerConfig } from '../../src/model/authorization.ts';
 import { ProtobufReader, ProtobufWriter } from '../../src/wire/protobuf.ts';
 import { endpointAt, staticCluster, TestControlPlane } from '../support/cluster-plane.ts';
+import { dial, readToEnd } from '../support/listening.ts';
 import { startGrpcServer, type GrpcRefusal } from '../support/grpc-server.ts';
 import { eventually } from '../support/mesh-of.ts';
 import { startServer } from '../support/servers.ts';
@@ -61,7 +64,8 @@ async function answerWith(incoming: IncomingMessage, response: ServerResponse, a
     return;
   }
   let text = '';
-  for await (const chunk of incoming) text += String(chunk);
+  incoming.on('data', (chunk) => (text += String(chunk)));
+  await once(incoming, 'end');
   bodies.push(text);
   response.end('in');
 }
@@ -251,6 +255,18 @@ describe('an authorizer over gRPC', () => {
     assert.deepEqual(bodies, ['a small one']);
     await ask(server.address, { method: 'POST', body: Buffer.from([0xff, 0xfe]) });
     assert.deepEqual(fieldsOf(seen!).get(12)![0], Buffer.from([0xff, 0xfe]), 'what is no text goes as bytes');
+  });
+
+  it('gets an empty body of unknown length, and the handler its end', async (t) => {
+    const { server, bodies } = await start(t, () => new ProtobufWriter().message(1, status(0)).finish(), {
+      config: { maxBodyBytes: 10 },
+    });
+    const nothing = Readable.from((async function* () {})());
+    assert.equal((await ask(server.address, { method: 'POST', body: nothing })).status, 200);
+    const socket = await dial(Number(server.address.split(':')[1]));
+    socket.write('POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n');
+    assert.match(await readToEnd(socket), /^HTTP\/1.1 200 /);
+    assert.deepEqual(bodies, ['', '']);
   });
 
   it('is not asked about a body that is longer than it may see', async (t) => {

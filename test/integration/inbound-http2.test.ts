@@ -68,6 +68,62 @@ for (const http2 of ['bridge', 'native'] as const)
       assert.deepEqual(seen, [['/orders?q=1', http2 === 'native' ? '/orders?q=1' : undefined]]);
     });
 
+    it('leaves method, path and authority to a handler whose headers a route has edited', async (t) => {
+      const seen: unknown[] = [];
+      const chain: Partial<FilterChainConfig> = {
+        policy: { requestHeaders: { set: [['x-route', 'edited']] } },
+        routes: {
+          name: 'in',
+          virtualHosts: [
+            {
+              name: 'all',
+              domains: ['*'],
+              routes: [
+                {
+                  name: 'api',
+                  match: { path: { kind: 'prefix', value: '/api/' } },
+                  action: {
+                    kind: 'forward',
+                    to: [{ cluster: 'program', weight: 1 }],
+                    pathRewrite: { kind: 'prefix', prefix: '/' },
+                  },
+                },
+              ],
+            },
+          ],
+        },
+      };
+      const { ask } = await http2Port(t, http2, chain, () => (request, response) => {
+        const { url, method, headers } = request;
+        seen.push([url, method, headers['x-route'], (headers.host ?? headers[':authority']) !== undefined]);
+        response.end('hello');
+      });
+      assert.equal((await ask('/api/orders?q=1')).body, 'hello');
+      assert.deepEqual(seen, [['/orders?q=1', 'GET', 'edited', true]]);
+    });
+
+    for (const [name, body] of [
+      ['no-body', undefined],
+      ['empty-body', ''],
+      ['body', 'abc'],
+    ] as const)
+      it(`ends a request that an authorizer has read first: ${name}`, async (t) => {
+        const gate = await startServer((request, response) => request.resume().on('end', () => response.end()));
+        const { plane, ask } = await http2Port(t, http2, {}, () => (request, response) => {
+          let text = '';
+          request.on('data', (chunk) => (text += String(chunk))).on('end', () => response.end(`all of "${text}"`));
+        });
+        const authorizer = { name: 'gate', protocol: 'http', cluster: 'gate', timeoutMs: 5000, maxBodyBytes: 100 } as const;
+        await plane.deliver([
+          staticCluster('gate', [endpointAt(gate.address)]),
+          wayIn({
+            externalAuthorizers: [authorizer],
+            authorization: [policyOf('custom', [{ kind: 'any' }], { provider: 'gate' })],
+          }),
+        ]);
+        assert.equal((await ask('/', {}, body)).body, `all of "${body ?? ''}"`);
+      });
+
     it('changes the head of a response, whoever writes it', async (t) => {
       const chain: Partial<FilterChainConfig> = {
         serverHeader: 'mesh',

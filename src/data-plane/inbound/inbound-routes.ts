@@ -18,6 +18,7 @@ import type { Authorizer } from './authorizer.ts';
 import { compileCors, type Cors } from './cors.ts';
 import { refusal } from './refusal.ts';
 import { forgetViews } from './request-headers.ts';
+import { setTarget } from './request-target.ts';
 
 /** What holds for a request beside or instead of the policy of its chain. */
 export interface InboundRoute {
@@ -137,12 +138,19 @@ function compileRoute(route: CompiledRoute, context: RoutesContext): InboundRout
 
 function applyEdit(edit: RequestEdit, view: EditableRequest, node: InboundRequest): void {
   const { path, authority, headers } = editRequest(edit, view);
-  if (path !== view.path) node.url = path;
+  if (path !== view.path) setTarget(node, path);
   if (headers === view.headers && authority === undefined) return;
-  const kept = [...(headers as readonly string[])];
-  if (authority !== undefined) kept.push('host', authority);
-  node.rawHeaders.length = 0;
-  node.rawHeaders.push(...kept);
+  const { rawHeaders } = node;
+  // Node's objects of HTTP/2 find method, path and authority there.
+  const kept = rawHeaders.filter((_each, index) => rawHeaders[index - (index % 2)]!.startsWith(':'));
+  if (authority !== undefined) {
+    const place = kept.indexOf(':authority');
+    if (place === -1) kept.push('host', authority);
+    else kept[place + 1] = authority;
+  }
+  kept.push(...(headers as readonly string[]));
+  rawHeaders.length = 0;
+  rawHeaders.push(...kept);
   forgetViews(node);
 }
 

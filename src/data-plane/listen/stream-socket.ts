@@ -102,7 +102,10 @@ function createPrototype(base: ServerHttp2Stream): ServerHttp2Stream {
     return this;
   }
   function push(this: StreamSocket, chunk: unknown, encoding?: BufferEncoding): boolean {
-    if (chunk === null && !this.closed && !this.destroyed) this[isWhole] = true;
+    if (chunk === null && !this.closed && !this.destroyed) {
+      this[isWhole] = true;
+      if (this.listenerCount('data') === 0) endIfEmpty(this);
+    }
     return base.push.call(this, chunk, encoding);
   }
   // The body is first asked for when the handler reads: until then it stays with the peer.
@@ -146,6 +149,15 @@ function hasCome(stream: ServerHttp2Stream): boolean {
 /** Hands what the stream brings from now on to `message`. */
 export function carryRequest(socket: StreamSocket, message: IncomingMessage): void {
   socket[request] = message;
+  if (socket[isWhole]) endIfEmpty(socket);
+}
+
+/** Node tells the end of a body at once when nothing is left of it, and the handler may not have asked for anything by then. */
+function endIfEmpty(socket: StreamSocket): void {
+  const message = socket[request];
+  if (message === undefined || message.complete || socket.readableLength > 0) return;
+  message.complete = true;
+  message.push(null);
 }
 
 /** Whether a stream that has closed carried a whole response. Node may close it before its writable side says `finish`. */

@@ -10,11 +10,17 @@ export interface BodyHead {
   readonly isWhole: boolean;
 }
 
+/** Node's HTTP/2 requests: whether END_STREAM came with the headers. */
+interface OverHttp2 {
+  readonly stream?: { readonly endAfterHeaders?: boolean };
+}
+
 /** Whether the head of a request says that no body follows. */
 export function hasNoBody(request: InboundRequest): boolean {
   const [length] = valuesOf(request, 'content-length');
   if (length !== undefined) return Number(length) === 0;
-  return request.httpVersionMajor < 2 && valuesOf(request, 'transfer-encoding').length === 0;
+  if (request.httpVersionMajor > 1) return (request as OverHttp2).stream?.endAfterHeaders === true;
+  return valuesOf(request, 'transfer-encoding').length === 0;
 }
 
 /**
@@ -24,6 +30,7 @@ export function hasNoBody(request: InboundRequest): boolean {
 export function readAhead(body: Readable, maxBytes: number, done: (head: BodyHead | undefined) => void): () => void {
   const chunks: Buffer[] = [];
   let length = 0;
+  let isLeft = false;
   const leave = (): void => {
     body.off('readable', onReadable);
     body.off('error', onBroken);
@@ -36,11 +43,13 @@ export function readAhead(body: Readable, maxBytes: number, done: (head: BodyHea
     done({ bytes: bytes.subarray(0, maxBytes), isWhole: isWhole && length <= maxBytes });
   };
   const onBroken = (): void => {
+    isLeft = true;
     leave();
     done(undefined);
   };
   const onReadable = (): void => {
-    for (;;) {
+    // Reading an empty body to its end would make the stream tell it, before anybody listens.
+    while (body.readableLength > 0 || !isAtEnd(body)) {
       const chunk = body.read() as Buffer | null;
       if (chunk === null) break;
       chunks.push(chunk);
@@ -53,10 +62,19 @@ export function readAhead(body: Readable, maxBytes: number, done: (head: BodyHea
     // Nothing is left and nothing comes: its `end` is not out yet, so that what was read can go back.
     if (isAtEnd(body)) finish(true);
   };
-  body.on('readable', onReadable);
+  // A body that came with its head is known to have ended once the head is dealt with. Whoever asks for `readable` of an empty one that
+  // has ended makes it tell its end.
+  queueMicrotask(() => {
+    if (isLeft) return;
+    if (body.readableLength === 0 && isAtEnd(body)) finish(true);
+    else body.on('readable', onReadable);
+  });
   body.once('error', onBroken);
   body.once('close', onBroken);
-  return leave;
+  return () => {
+    isLeft = true;
+    leave();
+  };
 }
 
 /** Whether all of it has arrived. The stream says so to itself alone: `readableEnded` is true once `end` is out, and then it is too late. */
