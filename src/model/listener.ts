@@ -33,6 +33,11 @@ export interface PathNormalizationConfig {
   readonly mergeSlashes: boolean;
   /** What is done with `%2F` and `%5C`. */
   readonly escapedSlashes: 'keep' | 'reject' | 'unescape' | 'redirect';
+  /**
+   * The mesh's own rules: malformed escapes are refused, and all that a segment does not need are decoded (`%3A` is `:`). Absent = as
+   * Envoy does it, to the byte. A chain without a config at all has the strict rules, with all steps.
+   */
+  readonly isStrict?: boolean;
 }
 
 /** One way a connection may come in. The chain whose conditions are the most specific ones is used (Envoy `FilterChainMatch`). */

@@ -70,7 +70,7 @@ export function connectionOf(peer: AuthorizedPeer, port: number): InboundConnect
 export function accessRequestOf(
   request: InboundRequest,
   connection: InboundConnection,
-  facts: Pick<AccessRequest, 'path' | 'authority' | 'remoteAddress' | 'tokens'>,
+  facts: Pick<AccessRequest, 'path' | 'pathSpelling' | 'refusingSpelling' | 'authority' | 'remoteAddress' | 'tokens'>,
 ): AccessRequest {
   const { rawHeaders, method = '' } = request;
   const { path } = facts;

@@ -2,6 +2,7 @@
 import { usePatternEngine } from '../base/pattern-engine.ts';
 import { compileAuthorizer, type AccessReport } from '../data-plane/inbound/authorizer.ts';
 import { compilePathNormalizer } from '../data-plane/inbound/normalize-path.ts';
+import { pathSpellings } from '../data-plane/inbound/path-spelling.ts';
 import { authorityOf } from '../data-plane/inbound/request-authority.ts';
 import { hasHeader } from '../data-plane/inbound/request-headers.ts';
 import type { AuthorizationPolicyConfig } from '../model/authorization.ts';
@@ -56,6 +57,7 @@ export function authorize(policy: AuthorizedPolicy, request: AuthorizedRequest, 
   const verdict = authorizer.check(
     accessRequestOf(inbound, connection, {
       path,
+      ...pathSpellings(pathNormalization),
       authority,
       remoteAddress: peer.remoteAddress ?? connection.peerAddress,
       tokens: (request.tokens ?? []).map((token) => ({ provider: '', audiences: [], ...token })),

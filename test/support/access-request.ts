@@ -7,6 +7,7 @@ export interface RequestParts {
   readonly method?: string;
   readonly path?: string;
   readonly pathSpelling?: PathSpelling | undefined;
+  readonly refusingSpelling?: PathSpelling | undefined;
   readonly authority?: string;
   readonly headers?: readonly (readonly [name: string, value: string])[];
   readonly connection?: Partial<InboundConnection>;
@@ -44,6 +45,7 @@ export function inboundRequest(parts: RequestParts = {}): { readonly access: Acc
     path,
     pathOnly: path.split('?')[0]!,
     pathSpelling: parts.pathSpelling,
+    refusingSpelling: parts.refusingSpelling,
     authority,
     scheme: connection.isTls ? 'https' : 'http',
     connection,

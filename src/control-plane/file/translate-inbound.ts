@@ -79,10 +79,11 @@ function tlsFromFile(
 /** What both chains say. */
 function chainFromFile(file: InboundFile): Omit<FilterChainConfig, 'name' | 'match'> {
   const { trustedPeers, authorization = [], jwt, externalAuthorizers = {}, forwardHeaders, loadReport, trustedHops } = file;
-  const { normalize = true, mergeSlashes = true, escapedSlashes = 'reject' } = file.pathNormalization ?? {};
+  const { pathNormalization } = file;
   const authorizers = Object.entries(externalAuthorizers).map(([name, each]) => authorizerFromFile(name, each));
   return {
-    pathNormalization: { normalize, mergeSlashes, escapedSlashes },
+    // Without it the strict rules hold, as they do beside whatever it changes.
+    ...(pathNormalization !== undefined && { pathNormalization: { ...pathNormalization, isStrict: true } }),
     ...(trustedHops !== undefined && { trustedHops }),
     ...(file.cors !== undefined && { routes: routesWith({ cors: corsFromFile(file.cors) }) }),
     ...(jwt !== undefined && tokensFromFile(jwt, file.cors !== undefined)),

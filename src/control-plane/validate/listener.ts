@@ -67,8 +67,9 @@ function* checkFilterChain(check: Check, chain: FilterChainConfig): Sliced<void>
     checkVersions(inner, tls);
   });
   check.oneOf('protocol', chain.protocol, protocols);
-  check.within('pathNormalization', chain.pathNormalization, (inner, { normalize, mergeSlashes, escapedSlashes }) => {
+  check.within('pathNormalization', chain.pathNormalization, (inner, { normalize, mergeSlashes, escapedSlashes, isStrict }) => {
     inner.flag('normalize', normalize ?? null);
+    inner.flag('isStrict', isStrict);
     inner.flag('mergeSlashes', mergeSlashes ?? null);
     inner.oneOf('escapedSlashes', escapedSlashes ?? 'nothing', ['keep', 'reject', 'unescape', 'redirect']);
   });

@@ -8,6 +8,8 @@ export interface PathSpelling {
   readonly ignoresCase: boolean;
   /** `/admin/` is `/admin`. */
   readonly ignoresSlash: boolean;
+  /** `/a%3Ab` is `/a:b`. */
+  readonly ignoresEscapes?: boolean;
 }
 
 /** What rules, tokens, authorizers, rate limits and faults read of a request. Implemented by `Exchange`. */
@@ -19,6 +21,8 @@ export interface AccessRequest {
   readonly pathOnly: string;
   /** How the program's router reads paths, where other spellings lead to the same handler. */
   readonly pathSpelling?: PathSpelling | undefined;
+  /** The same for conditions that, met, keep requests out. */
+  readonly refusingSpelling?: PathSpelling | undefined;
   /** Lower case, without a final dot and without the default port of the scheme; empty when there is none. */
   readonly authority: string;
   /** `http` or `https`, of the connection. */

@@ -48,13 +48,15 @@ function compiled(condition: Permission | Principal, sense: ConditionSense): Acc
       return compileNamespace(condition.match, refuses);
     case 'source-ip': {
       const isWithin = compileAddressRange(condition.cidr);
+      // Over a Unix domain socket nobody has an address.
+      const isIn = (address: string): boolean => (address === '' ? refuses : isWithin(address));
       switch (condition.which) {
         case 'direct':
-          return ({ connection }) => isWithin(connection.directAddress);
+          return ({ connection }) => isIn(connection.directAddress);
         case 'connection':
-          return ({ connection }) => isWithin(connection.peerAddress);
+          return ({ connection }) => isIn(connection.peerAddress);
         case 'remote':
-          return ({ remoteAddress }) => isWithin(remoteAddress);
+          return ({ remoteAddress }) => isIn(remoteAddress);
         default:
           // An address of a newer model.
           return () => refuses;
@@ -77,7 +79,7 @@ function compiled(condition: Permission | Principal, sense: ConditionSense): Acc
       return ({ method }) => method !== '' && test(method);
     }
     case 'path':
-      return compileAccessPath(condition.match);
+      return compileAccessPath(condition.match, refuses);
     case 'host':
       return compileHost(condition.match);
     case 'header':

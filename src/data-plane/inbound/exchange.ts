@@ -88,7 +88,11 @@ export class Exchange implements AccessRequest {
   }
 
   get pathSpelling(): PathSpelling | undefined {
-    return this.policy.port.pathSpelling;
+    return this.policy.pathSpelling;
+  }
+
+  get refusingSpelling(): PathSpelling {
+    return this.policy.refusingSpelling;
   }
 
   get policyPort(): number {
@@ -131,6 +135,11 @@ export class Exchange implements AccessRequest {
   /** Whether it asks for nothing to be changed. */
   isRead(): boolean {
     return this.method === 'GET' || this.method === 'HEAD';
+  }
+
+  /** Whether an answer is all that it asks for: what leaves HTTP (`upgrade`) is served as no read. */
+  isOnlyRead(): boolean {
+    return this.isRead() && (this.request as { readonly upgrade?: boolean }).upgrade !== true;
   }
 
   /** In its normalised form. */

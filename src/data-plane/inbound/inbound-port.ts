@@ -6,12 +6,12 @@ import type { Clock } from '../../base/runtime.ts';
 import type { InboundDoorOptions, InboundRefusal } from '../../model/inbound.ts';
 import type { InboundListenerConfig } from '../../model/listener.ts';
 import type { ConnectionRefusalReason, InboundRefusalReason } from '../../telemetry/inbound-events.ts';
-import type { PathSpelling } from './access-request.ts';
 import { chooseChain } from './choose-chain.ts';
 import { compileChain, type CompiledChain } from './compile-chain.ts';
 import type { KnownConnection } from './connection-of.ts';
 import type { CompiledListener, InboundConfig } from './inbound-config.ts';
 import type { InboundParts } from './inbound-parts.ts';
+import { pathSpellings, type PathSpellings } from './path-spelling.ts';
 import { refusal } from './refusal.ts';
 
 /** How strict a port is. */
@@ -26,7 +26,7 @@ export interface InboundPortOptions extends InboundDoorOptions {
 }
 
 /** What the requests of one connection meet, until another configuration is in force. */
-export interface PolicyInForce {
+export interface PolicyInForce extends PathSpellings {
   readonly port: InboundPort;
   readonly generation: number;
   readonly listener: CompiledListener | undefined;
@@ -117,8 +117,6 @@ export class InboundPort {
   /** Port of the app whose policy holds. */
   readonly number: number;
   readonly readyPath: string | undefined;
-  /** How the router behind it reads paths; undefined = as they are written. */
-  readonly pathSpelling: PathSpelling | undefined;
   /** Whether {@link readyPath} says that requests are taken. */
   isReady = true;
   /** Requests whose response is not over. */
@@ -137,8 +135,6 @@ export class InboundPort {
     this.number = number;
     this.options = options;
     this.readyPath = options.readyPath;
-    const { ignorePathCase: ignoresCase = false, ignoreTrailingSlash: ignoresSlash = false } = options;
-    this.pathSpelling = ignoresCase || ignoresSlash ? { ignoresCase, ignoresSlash } : undefined;
     this.clock = parts.clock;
     this.config = config;
     const place = { source: '', version: '', listener: '', index: 0, table: undefined };
@@ -193,6 +189,7 @@ export class InboundPort {
     return {
       port: this,
       generation: this.config.generation,
+      ...pathSpellings((chain ?? this.open).config.pathNormalization, this.options),
       listener: policy.listener,
       chain: chain ?? this.open,
       isTrusted: identity !== undefined && chain?.trusts?.(identity) === true,

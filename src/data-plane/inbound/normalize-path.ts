@@ -3,8 +3,8 @@
  * `/x/../admin` and `/%61dmin`, and whatever cannot be read in one way alone is not let in.
  *
  * Two sets of rules. A source that says how paths are normalised (Istio does) is obeyed to the letter: same results as Envoy 1.40,
- * asked byte by byte. Where nobody says anything the defaults hold, which are stricter: all steps are done, and what is malformed is
- * refused rather than guessed at.
+ * asked byte by byte. The mesh's own rules, which hold where nobody says anything, are stricter: all steps are done, what is malformed
+ * is refused rather than guessed at, and every escape that a segment does not need is decoded, since routers decode it too.
  *
  * The steps, in Envoy's order: refuse what no URI may contain (control bytes, spaces, bytes beyond ASCII, a fragment) → escaped
  * slashes → parameters of dot segments (`/..;x/`) → one pass that decodes unreserved characters, escapes the unsafe ones and turns
@@ -20,15 +20,10 @@ import { refusal } from './refusal.ts';
 export type PathNormalizer = (target: string) => string | InboundRefusal;
 
 /** What holds where no source says anything: the steps are all done, and what is malformed is refused. */
-interface Rules extends PathNormalizationConfig {
-  readonly isStrict: boolean;
-}
-
-const defaults: Rules = { normalize: true, mergeSlashes: true, escapedSlashes: 'reject', isStrict: true };
+const defaults: PathNormalizationConfig = { normalize: true, mergeSlashes: true, escapedSlashes: 'reject', isStrict: true };
 
 /** Compiles how paths are normalised. Without a config the defaults hold: everything resolved, whatever is ambiguous refused. */
-export function compilePathNormalizer(config: PathNormalizationConfig | undefined): PathNormalizer {
-  const rules: Rules = config === undefined ? defaults : { ...config, isStrict: false };
+export function compilePathNormalizer(rules: PathNormalizationConfig = defaults): PathNormalizer {
   return (target) => (isPlain(target) ? target : normalizeTarget(target, rules));
 }
 
@@ -79,7 +74,7 @@ function isCleanFrom(target: string, start: number): boolean {
   return true;
 }
 
-function normalizeTarget(target: string, rules: Rules): string | InboundRefusal {
+function normalizeTarget(target: string, rules: PathNormalizationConfig): string | InboundRefusal {
   if (!isCleanFrom(target, 0)) return badRequest(target.includes('#') ? 'path_with_fragment' : 'invalid_path');
   const relative = originForm(target);
   if (relative === '*') return relative;
@@ -87,7 +82,8 @@ function normalizeTarget(target: string, rules: Rules): string | InboundRefusal 
   const queryAt = relative.indexOf('?');
   const query = queryAt === -1 ? '' : relative.slice(queryAt);
   let path = queryAt === -1 ? relative : relative.slice(0, queryAt);
-  if (rules.isStrict && hasBadEscape(path)) return badRequest('path_normalization_failed');
+  const isStrict = rules.isStrict === true;
+  if (isStrict && hasBadEscape(path)) return badRequest('path_normalization_failed');
   let isRedirected = false;
   if (rules.escapedSlashes !== 'keep' && escapedSlash.test(path)) {
     if (rules.escapedSlashes === 'reject') return badRequest('path_normalization_failed');
@@ -96,11 +92,11 @@ function normalizeTarget(target: string, rules: Rules): string | InboundRefusal 
   }
   if (rules.normalize) {
     // `/%2e%2e;/` has parameters of a dot segment only for whoever decodes first. Envoy does not.
-    path = rules.isStrict ? dropDotParameters(decodeOnce(path)) : dropDotParameters(path);
+    path = dropDotParameters(isStrict ? decodeNeedless(path) : path);
     if (path.includes('%00')) return badRequest('path_normalization_failed');
-    path = resolveDotSegments(rules.isStrict ? path : decodeOnce(path));
+    path = resolveDotSegments(isStrict ? path : decodeOnce(path));
   }
-  if (rules.mergeSlashes && path.includes('//')) path = mergeSlashes(path, rules.isStrict);
+  if (rules.mergeSlashes && path.includes('//')) path = mergeSlashes(path, isStrict);
   return isRedirected ? redirectTo(path + query) : path + query;
 }
 
@@ -128,11 +124,19 @@ function dropDotParameters(path: string): string {
   return path.includes('.;') ? path.replaceAll(/(?<=\/)(\.\.?);[^/]*/g, '$1') : path;
 }
 
+/**
+ * A path without escapes that it does not need: what may stand in a segment (RFC 3986, `pchar`) is decoded, once, the hexadecimal digits
+ * of the others are in upper case. Routers of frameworks take both for one path. A backslash is a slash.
+ */
+export function decodeNeedless(path: string): string {
+  return decodeOnce(path, decodeNeedlessPart);
+}
+
 /** Decodes unreserved characters, escapes those that may not stand in a path, and turns backslashes into slashes: in one pass. */
-function decodeOnce(path: string): string {
-  if (!badEscape.test(path)) return path.replaceAll(escaped, decodePart);
+function decodeOnce(path: string, decode = decodePart): string {
+  if (!badEscape.test(path)) return path.replaceAll(escaped, decode);
   // A `%` of no escape, followed by what was decoded, must not become one: `%%32e` is no dot.
-  const marked = path.replaceAll(/%(?![0-9a-f]{2})/gi, lonePercent).replaceAll(escaped, decodePart);
+  const marked = path.replaceAll(/%(?![0-9a-f]{2})/gi, lonePercent).replaceAll(escaped, decode);
   return marked.replaceAll(/ (?=[0-9a-f]{2})/gi, '%25').replaceAll(lonePercent, '%');
 }
 
@@ -142,10 +146,18 @@ const escaped = /%[0-9a-f]{2}|[\\"<>^`{|}]/gi;
 const lonePercent = ' ';
 
 function decodePart(part: string): string {
+  return decodedWhere(/[A-Za-z0-9\-._~]/, part) ?? part;
+}
+
+function decodeNeedlessPart(part: string): string {
+  return decodedWhere(/[A-Za-z0-9\-._~!$&'()*+,;=:@]/, part) ?? part.toUpperCase();
+}
+
+function decodedWhere(isPlainHere: RegExp, part: string): string | undefined {
   if (part === '\\') return '/';
   if (part.length === 1) return `%${part.charCodeAt(0).toString(16).toUpperCase()}`;
   const character = String.fromCharCode(Number.parseInt(part.slice(1), 16));
-  return /[A-Za-z0-9\-._~]/.test(character) ? character : part;
+  return isPlainHere.test(character) ? character : undefined;
 }
 
 /** RFC 3986, section 5.2.4; never above the root. */

@@ -7,6 +7,7 @@ import type { AuthorizationRule, Permission, Principal } from '../../model/autho
 import type { StringMatcher } from '../../model/match.ts';
 import type { AccessRequest } from './access-request.ts';
 import type { AccessTest } from './access-test.ts';
+import { decodeNeedless } from './normalize-path.ts';
 
 /** A compiled rule and what comes of it when it matches. */
 export interface IndexedRule<V> {
@@ -37,27 +38,20 @@ export function compileFirstMatch<V>(rules: readonly IndexedRule<V>[]): FirstMat
   const nameCounts = countsOf(anchors.map(({ names }) => names));
   const pathCounts = countsOf(anchors.map(({ paths }) => paths));
   const byName: Buckets<V> = new Map();
+  /** By all spellings of a path at once; the test of the rule tells them apart. */
   const byPath: Buckets<V> = new Map();
-  /** By all spellings of a path at once, for routers that take several for one; the test of the rule tells them apart. */
-  const byAnySpelling: Buckets<V> = new Map();
   const others: Place<V>[] = [];
   for (const [position, rule] of rules.entries()) {
     const { names, paths } = anchors[position]!;
     const place = { ...rule, position };
     const isByName = names !== undefined && (paths === undefined || largest(names, nameCounts) <= largest(paths, pathCounts));
     if (isByName) put(byName, names, place);
-    else if (paths !== undefined) {
-      put(byPath, paths, place);
-      put(byAnySpelling, new Set([...paths].map(anySpelling)), place);
-    } else others.push(place);
+    else if (paths !== undefined) put(byPath, new Set([...paths].map(anySpelling)), place);
+    else others.push(place);
   }
   return (request) => {
     let found = firstOf(others, request, undefined);
-    if (byPath.size > 0) {
-      const { pathOnly, pathSpelling } = request;
-      const places = pathSpelling === undefined ? byPath.get(pathOnly) : byAnySpelling.get(anySpelling(pathOnly));
-      found = firstOf(places, request, found);
-    }
+    if (byPath.size > 0) found = firstOf(byPath.get(anySpelling(request.pathOnly)), request, found);
     const { identity } = request.connection;
     if (byName.size > 0 && identity !== undefined) {
       for (const uri of identity.uris) found = firstOf(byName.get(uri), request, found);
@@ -79,7 +73,8 @@ function firstOf<V>(places: readonly Place<V>[] | undefined, request: AccessRequ
 
 /** What paths have in common that may lead to the same handler. */
 function anySpelling(path: string): string {
-  return (path.endsWith('/') ? path.slice(0, -1) : path).toLowerCase();
+  const decoded = path.includes('%') ? decodeNeedless(path) : path;
+  return (decoded.endsWith('/') ? decoded.slice(0, -1) : decoded).toLowerCase();
 }
 
 function put<V>(buckets: Buckets<V>, keys: ReadonlySet<string>, place: Place<V>): void {

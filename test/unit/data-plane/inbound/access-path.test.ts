@@ -72,6 +72,29 @@ describe('a condition on the path', () => {
       assert.equal(compileAccessPath(match)(request), isMet);
     });
 
+  const seen = { ignoresCase: false, ignoresSlash: false, ignoresEscapes: true };
+  const escapes = [
+    { name: 'escape-in-the-path', match: { kind: 'exact', value: '/items:delete' }, path: '/items%3Adelete' },
+    { name: 'escape-in-the-rule', match: { kind: 'exact', value: '/items%3adelete' }, path: '/items:delete' },
+    { name: 'digits-in-another-case', match: { kind: 'exact', value: '/caf%C3%A9' }, path: '/caf%c3%a9' },
+    { name: 'escape-before-a-template', match: { kind: 'template', value: '/root@corp/{id}' }, path: '/root%40corp/7' },
+    { name: 'escape-that-a-pattern-names', match: { kind: 'regex', value: '/a%3A.*' }, path: '/a%3Ab' },
+  ] as const;
+  for (const { name, match, path } of escapes)
+    it(`that refuses sees through escapes that no path needs: ${name}`, () => {
+      const refused = compileAccessPath(match, true);
+      const letIn = compileAccessPath(match);
+      const request = { pathOnly: path, refusingSpelling: seen } as AccessRequest;
+      assert.equal(refused(request), true);
+      assert.equal(letIn(request), match.kind === 'regex', 'one that lets in is compared as it is written');
+      assert.equal(letIn({ pathOnly: path, pathSpelling: seen } as AccessRequest), true);
+    });
+
+  it('that refuses is met in its own case where the pattern leaves letters out', () => {
+    const test = compileAccessPath({ kind: 'regex', value: '/[^a]dmin' }, true);
+    assert.equal(test({ pathOnly: '/Admin', refusingSpelling: both } as AccessRequest), true);
+  });
+
   it('refuses to be evaluated where its pattern has no room for another form', () => {
     const test = compileAccessPath({ kind: 'regex', value: `/[a${'é'.repeat(510)}]` });
     assert.throws(() => test({ pathOnly: '/x', pathSpelling: anyCase } as AccessRequest));

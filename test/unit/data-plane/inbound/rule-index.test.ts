@@ -4,6 +4,7 @@ import { seededRandom } from '../../../../src/base/runtime.ts';
 import { compileAuthorizer } from '../../../../src/data-plane/inbound/authorizer.ts';
 import { compileFirstMatch } from '../../../../src/data-plane/inbound/rule-index.ts';
 import type { AuthorizationRule, Permission, Principal } from '../../../../src/model/authorization.ts';
+import type { PathSpelling } from '../../../../src/data-plane/inbound/access-request.ts';
 import { inboundRequest } from '../../../support/access-request.ts';
 
 const random = seededRandom(11);
@@ -31,6 +32,12 @@ const permission = (): Permission =>
     { kind: 'method', match: { kind: 'exact', value: 'GET' } },
   ]);
 
+const spelling = (): PathSpelling => ({
+  ignoresCase: random() < 0.5,
+  ignoresSlash: random() < 0.5,
+  ignoresEscapes: random() < 0.5,
+});
+
 function rule(position: number): AuthorizationRule {
   const list = <T>(make: () => T): readonly T[] => (random() < 0.3 ? [make(), make()] : [make()]);
   return {
@@ -50,7 +57,8 @@ describe('an index of rules', () => {
       const identity = { uris, dnsNames, ipAddresses: [], emails: [] };
       const { access } = inboundRequest({
         path: draw(paths),
-        pathSpelling: draw([undefined, { ignoresCase: random() < 0.5, ignoresSlash: random() < 0.5 }]),
+        pathSpelling: draw([undefined, spelling()]),
+        refusingSpelling: draw([undefined, spelling()]),
         connection: { isTls: true, identity: uris.length + dnsNames.length === 0 ? undefined : identity },
       });
       for (const action of ['allow', 'deny'] as const) {
