@@ -13,7 +13,14 @@ import type { OpenPort } from './data-plane/listen/listen.ts';
 import type { KnownWorkloads } from './data-plane/workload/known-workloads.ts';
 import type { ApplyResult, ControlPlane, Problem } from './model/contracts.ts';
 import type { ListenedPort } from './model/listener.ts';
-import type { InboundDoor, InboundDoorOptions, InboundRefusal, InboundRequest, InboundResponse } from './model/inbound.ts';
+import type {
+  InboundAnswer,
+  InboundDoor,
+  InboundDoorOptions,
+  InboundRefusal,
+  InboundRequest,
+  InboundResponse,
+} from './model/inbound.ts';
 import type { Snapshot } from './model/snapshot.ts';
 import type { IdentityStore } from './security/identity-store.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
@@ -90,10 +97,10 @@ export class MeshInbound {
     return this.loaded === undefined ? [] : inboundStatus(this.loaded);
   }
 
-  /** Closes the ports that are open, all within `limitMs`. */
-  async close(limitMs: number): Promise<void> {
+  /** Closes the ports that are open, all within `limitMs`; undefined = there are none. */
+  close(limitMs: number): Promise<unknown> | undefined {
     this.isClosed = true;
-    await Promise.all([...this.servers].map((server) => server.close(limitMs)));
+    return this.servers.size === 0 ? undefined : Promise.all([...this.servers].map((server) => server.close(limitMs)));
   }
 
   private load(): Promise<Inbound> {
@@ -150,6 +157,10 @@ class LazyDoor implements InboundDoor {
     });
   }
 
+  normalize(request: InboundRequest): void {
+    this.door?.normalize(request);
+  }
+
   admit(request: InboundRequest, response: InboundResponse, done: (refusal: InboundRefusal | undefined) => void): void {
     if (this.door !== undefined) this.door.admit(request, response, done);
     else void this.opening.then(() => this.door!.admit(request, response, done));
@@ -158,6 +169,16 @@ class LazyDoor implements InboundDoor {
   refuse(request: InboundRequest, response: InboundResponse, refusal: InboundRefusal): void {
     if (this.door !== undefined) this.door.refuse(request, response, refusal);
     else void this.opening.then(() => this.door!.refuse(request, response, refusal));
+  }
+
+  answerOf(request: InboundRequest, refusal: InboundRefusal): InboundAnswer {
+    // A refusal is made by a door that is there.
+    return this.door!.answerOf(request, refusal);
+  }
+
+  upgrade(request: InboundRequest, socket: object, done: () => void): void {
+    if (this.door !== undefined) this.door.upgrade(request, socket, done);
+    else void this.opening.then(() => this.door!.upgrade(request, socket, done));
   }
 }
 

@@ -236,8 +236,9 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
   let closing: Promise<void> | undefined;
   async function close(): Promise<void> {
     const endMs = clock.now() + drainTimeoutMs;
-    // The way in first: the requests that are let finish make requests of their own.
-    await wayIn.close(drainTimeoutMs);
+    // The way in first: the requests that are let finish make requests of their own. Without ports, refuse at once.
+    const ports = wayIn.close(drainTimeoutMs);
+    if (ports !== undefined) await ports;
     const drained = dispatcher.close();
     const { promise: expired, resolve } = Promise.withResolvers<void>();
     const timer = clock.setTimer(resolve, Math.max(0, endMs - clock.now()));
