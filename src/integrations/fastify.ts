@@ -5,7 +5,7 @@
  */
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import type { Mesh } from '../mesh.ts';
-import type { InboundDoorOptions, InboundRefusal, InboundRequest, MeshRequest } from '../model/inbound.ts';
+import type { InboundAnswer, InboundDoorOptions, InboundRequest, MeshRequest } from '../model/inbound.ts';
 import { failureAnswer, meshErrorIn } from './failure-answer.ts';
 
 declare module 'fastify' {
@@ -31,24 +31,52 @@ const plugin: FastifyPluginAsync<MeshFastifyOptions> = async (app, { mesh, ...op
 /** Puts the way in before everything that the app does with a request. */
 export function addMeshHooks(app: FastifyInstance, mesh: Mesh, options: InboundDoorOptions): void {
   const door = mesh.inbound({ ...pathRulesOf(app), ...options });
+  const prepare = cutsAtSemicolon(app) ? withQuestionMark : undefined;
   app.decorateRequest('mesh', {
     getter(this: FastifyRequest): MeshRequest {
       return (this.raw as InboundRequest).mesh!;
     },
   });
+  // Fastify looks for a route before any hook: what comes over its own server has the path of the rules by then.
+  app.server.prependListener('request', (request: InboundRequest) => {
+    prepare?.(request);
+    door.normalize(request);
+  });
+  const routedAgain = new WeakSet<object>();
   app.addHook('onRequest', (request, reply, done) => {
     const raw = request.raw as InboundRequest;
+    if (routedAgain.delete(raw)) releaseTarget(raw);
+    else prepare?.(raw);
     const routed = raw.url;
     door.admit(raw, reply.raw, (refusal) => {
-      if (refusal !== undefined) void answer(reply, request, refusal);
+      if (refusal !== undefined) answer(reply, door.answerOf(raw, refusal));
       else if (raw.url === routed) done();
       else {
-        // Fastify found its route by another form of the path than the rules looked at.
+        // Its route was found by another form of the path than the rules looked at.
         reply.hijack();
+        routedAgain.add(raw);
+        holdTarget(raw);
         app.routing(request.raw, reply.raw);
       }
     });
   });
+}
+
+/** Keeps the path that was let in until its route is found: `rewriteUrl` would make another one of it, which no rule has seen. */
+function holdTarget(raw: InboundRequest): void {
+  const { url } = raw;
+  Object.defineProperty(raw, 'url', { configurable: true, enumerable: true, get: () => url, set: () => {} });
+}
+
+function releaseTarget(raw: InboundRequest): void {
+  const { url } = raw;
+  delete raw.url;
+  raw.url = url;
+}
+
+/** For the router `;` begins the query, for the rules `?` does. */
+function withQuestionMark(raw: InboundRequest): void {
+  raw.url = raw.url?.replace(/^([^?#;]+);/, '$1?');
 }
 
 /** How the app's own router compares paths. */
@@ -64,16 +92,18 @@ function pathRulesOf({ initialConfig }: FastifyInstance): Pick<InboundDoorOption
   };
 }
 
-function answer(reply: FastifyReply, request: FastifyRequest, refusal: InboundRefusal): FastifyReply {
-  if (request.headers['content-type']?.startsWith('application/grpc') === true)
-    return reply
-      .code(200)
-      .headers({ ...refusal.headers, 'content-type': 'application/grpc', 'grpc-status': String(refusal.grpcStatus) })
-      .send();
-  return reply
-    .code(refusal.status)
-    .headers({ 'content-type': 'text/plain', ...refusal.headers })
-    .send(refusal.body);
+function cutsAtSemicolon({ initialConfig }: FastifyInstance): boolean {
+  const { useSemicolonDelimiter, routerOptions } = initialConfig as {
+    readonly useSemicolonDelimiter?: boolean;
+    readonly routerOptions?: { readonly useSemicolonDelimiter?: boolean };
+  };
+  return useSemicolonDelimiter === true || routerOptions?.useSemicolonDelimiter === true;
+}
+
+function answer(reply: FastifyReply, { status, headers, body }: InboundAnswer): void {
+  reply.code(status);
+  for (const [name, value] of Object.entries(headers)) reply.header(name, value);
+  void reply.send(body === '' ? undefined : body);
 }
 
 /**

@@ -91,8 +91,21 @@ export interface InboundRefusal {
   readonly grpcStatus: number;
 }
 
+/** What a refusal is written as. */
+export interface InboundAnswer {
+  readonly status: number;
+  /** In lower case; without `content-length`. */
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  readonly body: string;
+}
+
 /** The way in, for servers that somebody else owns: what the integrations are written on. */
 export interface InboundDoor {
+  /**
+   * Gives a request the form of its path that rules look at, before a router looks for its handler by another one. What will be refused
+   * stays as it is, as does everything that comes before the way in is loaded: `admit` does the same.
+   */
+  normalize(request: InboundRequest): void;
   /**
    * Calls `done` once: without a refusal the request may go on, and `done` runs in its context (deadline, criticality, trace); with one
    * the caller answers it, `write` or its own way. A request that this mesh let in already goes on at once. Never throws.
@@ -100,6 +113,13 @@ export interface InboundDoor {
   admit(request: InboundRequest, response: InboundResponse, done: (refusal: InboundRefusal | undefined) => void): void;
   /** Answers a request with a refusal, as HTTP or, where the caller speaks it, gRPC. */
   refuse(request: InboundRequest, response: InboundResponse, refusal: InboundRefusal): void;
+  /** What `refuse` would answer, for frameworks that want to write it themselves. */
+  answerOf(request: InboundRequest, refusal: InboundRefusal): InboundAnswer;
+  /**
+   * Lets a connection leave HTTP, or answers it: for `server.on('upgrade', …)`. Calls `done` when it may, in the context of the request;
+   * from then on the socket is the program's.
+   */
+  upgrade(request: InboundRequest, socket: object, done: () => void): void;
 }
 
 /** What a door is opened with. */

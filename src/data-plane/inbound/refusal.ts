@@ -3,7 +3,7 @@
  * (gRPC over HTTP/2, "Trailers-Only"), everybody else a short text, as Envoy's local replies do. What the mesh knows beyond that
  * (`details`) is for telemetry: a caller that is refused learns nothing of the policy.
  */
-import type { InboundRefusal, InboundRequest, InboundResponse } from '../../model/inbound.ts';
+import type { InboundAnswer, InboundRefusal, InboundRequest, InboundResponse } from '../../model/inbound.ts';
 
 /** What a refusal has beside its status and body. */
 export interface RefusalParts {
@@ -56,34 +56,35 @@ export function speaksGrpc(request: InboundRequest): boolean {
   return false;
 }
 
+/** What a refusal is written as: HTTP or, for a caller that speaks it, gRPC. */
+export function answerOf(request: InboundRequest, refused: InboundRefusal): InboundAnswer {
+  const { status, body, grpcStatus } = refused;
+  const headers = request.httpVersionMajor < 2 ? refused.headers : withoutConnection(refused.headers);
+  if (!speaksGrpc(request)) return { status, headers: { 'content-type': 'text/plain', ...headers }, body };
+  const words = body === '' ? undefined : { 'grpc-message': percentEncoded(body) };
+  const own = { 'content-type': 'application/grpc', 'grpc-status': String(grpcStatus), ...words };
+  return { status: 200, headers: { ...headers, ...own }, body: '' };
+}
+
+/** HTTP/2 has no such header. */
+function withoutConnection({ connection: _connection, ...headers }: InboundAnswer['headers']): InboundAnswer['headers'] {
+  return headers;
+}
+
 /**
  * Answers a request with a refusal. Never throws: what was answered already, or whose caller is gone, stays as it is.
  */
 export function writeRefusal(request: InboundRequest, response: InboundResponse, refused: InboundRefusal): void {
   if (response.headersSent || response.writableEnded) return;
   try {
-    setHeaders(request, response, refused);
-    if (speaksGrpc(request)) {
-      response.statusCode = 200;
-      response.setHeader('content-type', 'application/grpc');
-      response.setHeader('grpc-status', String(refused.grpcStatus));
-      if (refused.body !== '') response.setHeader('grpc-message', percentEncoded(refused.body));
-      response.end();
-      return;
-    }
-    response.statusCode = refused.status;
-    if (refused.headers['content-type'] === undefined) response.setHeader('content-type', 'text/plain');
-    response.setHeader('content-length', Buffer.byteLength(refused.body));
-    response.end(refused.body);
+    const { status, headers, body } = answerOf(request, refused);
+    response.statusCode = status;
+    for (const name of Object.keys(headers)) response.setHeader(name, headers[name]!);
+    if (headers['grpc-status'] === undefined) response.setHeader('content-length', Buffer.byteLength(body));
+    response.end(body);
   } catch {
     // The stream is gone; its `close` event tells everybody who has to know.
   }
-}
-
-/** HTTP/2 has no `connection` header. */
-function setHeaders({ httpVersionMajor }: InboundRequest, response: InboundResponse, { headers }: InboundRefusal): void {
-  for (const name of Object.keys(headers))
-    if (httpVersionMajor < 2 || name !== 'connection') response.setHeader(name, headers[name]!);
 }
 
 /** As `grpc-message` wants it: printable ASCII but for `%`. Source: gRPC over HTTP/2, "Responses". */

@@ -2,11 +2,10 @@
  * Node's server for HTTP/1.1, which is handed its connections. Its parser is the strict one, whatever the flags of the process say
  * (RFC 9112: no Transfer-Encoding beside Content-Length, no second Content-Length, no bare line feed, no space before a colon).
  */
-import { createServer, ServerResponse, type IncomingMessage, type Server, type ServerOptions } from 'node:http';
-import type { Socket } from 'node:net';
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { continueOnRead } from './continue-on-read.ts';
-import { destroyWhenLeft } from './destroy-when-left.ts';
+import { leaveHttp } from './leave-http.ts';
 import type { ServerLimits } from './server-limits.ts';
 
 /** Who is told of what comes. */
@@ -56,38 +55,12 @@ export function createHttp1Server(limits: ServerLimits, events: Http1Events): Se
   return server;
 
   function askForUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    // To the end of the connection: a program that forgets about errors of what it took over is no reason to end the process.
-    socket.on('error', ignore);
-    afterEarlier(socket, () => {
-      if (socket.writable) ask(request, socket, head);
-      else socket.destroy();
+    const { upgrade, onUpgrade } = events;
+    leaveHttp(request, socket, (response, done) => {
+      if (upgrade === undefined || onUpgrade === undefined)
+        response.writeHead(501, { connection: 'close', 'content-length': 0 }).end();
+      else onUpgrade(request, response, () => done(() => upgrade(request, socket, head)));
     });
-  }
-
-  function ask(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const { upgrade } = events;
-    const response = new ServerResponse(request);
-    response.shouldKeepAlive = false;
-    response.assignSocket(socket as never);
-    // What the client goes on to send is read and dropped: a reset would take the answer with it.
-    response.once('finish', () => (socket.resume() as Socket).destroySoon());
-    if (upgrade === undefined || events.onUpgrade === undefined) {
-      response.writeHead(501, { connection: 'close', 'content-length': 0 }).end();
-      return;
-    }
-    let isDecided = false;
-    let stopWatching: (() => void) | undefined;
-    events.onUpgrade(request, response, () => {
-      isDecided = true;
-      stopWatching?.();
-      if (response.headersSent || socket.destroyed) return;
-      response.detachSocket(socket as never);
-      // What the connection says from here on is no response; who counts it as one hears of its end all the same.
-      response.statusCode = 101;
-      socket.once('close', () => response.emit('close'));
-      upgrade(request, socket, head);
-    });
-    if (!isDecided && !response.writableEnded) stopWatching = destroyWhenLeft(socket);
   }
 
   function answerError(error: Error, socket: Duplex): void {
@@ -99,18 +72,4 @@ export function createHttp1Server(limits: ServerLimits, events: Http1Events): Se
       socket.write(`HTTP/1.1 ${statusByError[code] ?? '400 Bad Request'}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
     socket.destroy();
   }
-}
-
-/** Calls back when the requests that were pipelined before are answered: until then what is written belongs to their responses. */
-function afterEarlier(socket: Duplex, then: () => void): void {
-  const earlier = (socket as { _httpMessage?: ServerResponse | null })._httpMessage;
-  if (earlier === undefined || earlier === null) {
-    // Idle time between requests is no matter of what comes now.
-    (socket as Socket).setTimeout(0);
-    then();
-  } else earlier.once('close', () => afterEarlier(socket, then));
-}
-
-function ignore(): void {
-  // The peer is gone; `close` says so.
 }

@@ -96,8 +96,17 @@ const cases: readonly Case[] = [
     name: 'grpc-is-told-in-its-words',
     method: 'POST',
     target: '/orders',
-    headers: { 'content-type': 'application/grpc' },
+    headers: { 'content-type': 'application/grpc+proto' },
     status: 200,
+    says: '',
+  },
+  {
+    name: 'for-a-browser-that-speaks-grpc-web-a-refusal-is-http',
+    method: 'POST',
+    target: '/orders',
+    headers: { 'content-type': 'application/grpc-web' },
+    status: 403,
+    says: 'RBAC: access denied',
   },
 ];
 
@@ -156,6 +165,10 @@ for (const [name, { serve, protocol }] of Object.entries(integrations))
         assert.equal(reply.status, status, reply.body);
         if (typeof says === 'string') assert.equal(reply.body, says);
         else if (says !== undefined) assert.match(reply.body, says);
-        if (row.startsWith('grpc')) assert.equal(reply.headers['grpc-status'], '7');
+        const { 'grpc-status': grpcStatus, 'grpc-message': grpcMessage } = reply.headers;
+        assert.deepEqual(
+          [grpcStatus, grpcMessage],
+          row.startsWith('grpc') ? ['7', 'RBAC: access denied'] : [undefined, undefined],
+        );
       });
   });

@@ -1,0 +1,88 @@
+/** What the plugin for Fastify does about paths: one form for the rules and the router, whatever the app is made with. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, it, type TestContext } from 'node:test';
+import fastify, { type FastifyServerOptions } from 'fastify';
+import { createMesh } from 'meshfetch';
+import { meshFastify } from 'meshfetch/fastify';
+import { TestControlPlane } from '../support/cluster-plane.ts';
+import { policyOf, send, wayIn } from '../support/inbound.ts';
+
+const denied = policyOf('deny', [{ kind: 'path', match: { kind: 'prefix', value: '/admin' } }]);
+
+async function appWith(t: TestContext, options: FastifyServerOptions = {}) {
+  const plane = new TestControlPlane();
+  const mesh = await createMesh({ controlPlane: plane, drainTimeoutMs: 100 });
+  const app = fastify(options);
+  const ran: string[] = [];
+  for (const hook of ['onRequest', 'onResponse'] as const)
+    app.addHook(hook, (request: { readonly url: string }, ...rest: readonly unknown[]) => {
+      ran.push(`${hook} ${request.url}`);
+      (rest.at(-1) as () => void)();
+    });
+  await app.register(meshFastify, { mesh });
+  app.get('/admin', () => 'secret');
+  app.get('/orders', () => 'orders');
+  await app.listen({ port: 0, host: '127.0.0.1' });
+  t.after(async () => {
+    await app.close();
+    await mesh.close();
+  });
+  await plane.deliver([wayIn({ authorization: [denied] })]);
+  const { port } = app.server.address() as AddressInfo;
+  // The way in is loaded by the first request.
+  assert.equal((await send(port, '/orders')).body, 'orders');
+  ran.length = 0;
+  return { app, ran, port };
+}
+
+describe('an app of Fastify', () => {
+  const rows = [
+    { target: '/api/orders', status: 200 },
+    { target: '/api//orders', status: 200 },
+    { target: '/api/admin', status: 403 },
+    { target: '/api//admin', status: 403 },
+    { target: '/api/api//admin', status: 404 },
+    { target: '/api/api/./admin', status: 404 },
+    { target: '/api/api/%61dmin', status: 404 },
+    { target: '/api/%2e/admin', status: 403 },
+  ];
+  for (const { target, status } of rows)
+    it(`rewrites a path once, before the rules look at it: ${target}`, async (t) => {
+      const { app, port } = await appWith(t, { rewriteUrl: ({ url }) => url!.replace(/^\/api(?=\/)/, '') });
+      assert.equal((await send(port, target)).status, status);
+      const another = createServer((request, response) => app.routing(request, response)).listen(0, '127.0.0.1');
+      t.after(() => another.close());
+      await once(another, 'listening');
+      assert.equal(
+        (await send((another.address() as AddressInfo).port, target)).status,
+        status,
+        'over a server of somebody else',
+      );
+    });
+
+  it('is not asked a second time when what it rewrites a path to is no normal form', async (t) => {
+    const { ran, port } = await appWith(t, { rewriteUrl: ({ url }) => url!.replace(/^\/api/, '/') });
+    assert.equal((await send(port, '/api/api/admin')).status, 404, 'the rules saw /api/admin, and so does the router');
+    assert.equal((await send(port, '/api/admin')).status, 403);
+    assert.equal((await send(port, '/api/orders')).body, 'orders');
+    assert.ok(ran.includes('onRequest /orders'));
+  });
+
+  it('runs its hooks once for a path that has another form', async (t) => {
+    const { ran, port } = await appWith(t);
+    for (const target of ['//orders', '/./orders', '/x/../orders', '/%6frders']) {
+      ran.length = 0;
+      assert.equal((await send(port, target)).body, 'orders');
+      assert.deepEqual(ran, ['onRequest /orders', 'onResponse /orders'], target);
+    }
+  });
+
+  it('that takes ";" for the beginning of the query is held to the rules for the path before it', async (t) => {
+    const { port } = await appWith(t, { useSemicolonDelimiter: true });
+    for (const target of ['/admin;x', '/admin;x?y=1', '/./admin;x']) assert.equal((await send(port, target)).status, 403, target);
+    assert.equal((await send(port, '/orders;page=2')).body, 'orders');
+  });
+});
