@@ -3,12 +3,14 @@
  * whose requests pass the door of a mesh. The rule is `DENY /admin*`: whatever the handler gets, it is never an admin path.
  */
 import assert from 'node:assert/strict';
-import type { IncomingMessage, RequestListener } from 'node:http';
-import { connect as connectHttp2, type OutgoingHttpHeaders } from 'node:http2';
-import { connect } from 'node:net';
-import { after, before, describe, it } from 'node:test';
+import { once } from 'node:events';
+import { request as httpRequest, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import { connect as connectHttp2, createServer as createHttp2Server, type OutgoingHttpHeaders } from 'node:http2';
+import { connect, type AddressInfo } from 'node:net';
+import { after, before, describe, it, type TestContext } from 'node:test';
 import { createMesh, type Mesh } from 'meshfetch';
 import type { InboundServer } from '../../src/data-plane/listen/listen-options.ts';
+import type { InboundRequest, InboundResponse } from '../../src/model/inbound.ts';
 import { TestControlPlane } from '../support/cluster-plane.ts';
 import { guardedServer, policyOf, wayIn } from '../support/inbound.ts';
 
@@ -225,25 +227,55 @@ describe('requests meant to be read in two ways', () => {
       headers: { ':path': '/a//b', ':authority': 'orders', 'x-forwarded-for': '1', 'x-envoy-original-path': '/' },
       status: 200,
     },
+    { name: 'method-in-small-letters', headers: { ':method': 'delete', ':path': '/', ':authority': 'orders' }, status: 400 },
+    { name: 'method-in-mixed-case', headers: { ':method': 'Delete', ':path': '/', ':authority': 'orders' }, status: 400 },
+    { name: 'method-that-is-none', headers: { ':method': 'BREW', ':path': '/', ':authority': 'orders' }, status: 400 },
+    { name: 'method-that-is-denied', headers: { ':method': 'DELETE', ':path': '/', ':authority': 'orders' }, status: 403 },
   ];
-  for (const { name, headers, status } of overHttp2) {
-    it(`${name} over HTTP/2: ${status}`, async () => {
-      handled.length = 0;
-      const client = connectHttp2(`http://127.0.0.1:${server.port}`);
-      const request = client.request(headers);
-      const got = await new Promise<number>((resolve, reject) => {
-        request.on('response', ({ ':status': answered }) => resolve(answered!));
-        request.on('error', reject);
-        request.resume();
+  const servers: Readonly<Record<string, (t: TestContext) => Promise<number>>> = {
+    'a port of the mesh': () => Promise.resolve(server.port),
+    async "a port with Node's objects"(t) {
+      const native = await mesh.listen(handler, { port: 0, host: '127.0.0.1', http2: 'native' });
+      t.after(() => native.close());
+      return native.port;
+    },
+    async 'a server of node:http2'(t) {
+      // The port that the policy is of: this one is the server's.
+      const door = mesh.inbound();
+      const owned = createHttp2Server((incoming, outgoing) => {
+        const request = incoming as unknown as InboundRequest;
+        const response = outgoing as unknown as InboundResponse;
+        door.admit(request, response, (refusal) => {
+          if (refusal !== undefined) door.refuse(request, response, refusal);
+          else handler(incoming as unknown as IncomingMessage, outgoing as unknown as ServerResponse);
+        });
+      }).listen(0, '127.0.0.1');
+      await once(owned, 'listening');
+      t.after(() => owned.close());
+      return (owned.address() as AddressInfo).port;
+    },
+  };
+  for (const [where, portOf] of Object.entries(servers))
+    for (const { name, headers, status } of overHttp2) {
+      it(`${name} over HTTP/2, ${where}: ${status}`, async (t) => {
+        const port = await portOf(t);
+        handled.length = 0;
+        const client = connectHttp2(`http://127.0.0.1:${port}`);
+        const request = client.request(headers);
+        const got = await new Promise<number>((resolve, reject) => {
+          request.on('response', ({ ':status': answered }) => resolve(answered!));
+          request.on('error', reject);
+          request.resume();
+        });
+        client.close();
+        assert.equal(got, status);
+        assert.equal(handled.length, status === 200 ? 1 : 0);
+        if (status !== 200) return;
+        assert.equal(handled[0]?.url, '/a/b');
+        const shown = Object.entries(handled[0]!.headers).filter(([each]) => !each.startsWith(':'));
+        assert.deepEqual(Object.fromEntries(shown), where === 'a port of the mesh' ? { host: 'orders' } : {});
       });
-      client.close();
-      assert.equal(got, status);
-      assert.equal(handled.length, status === 200 ? 1 : 0);
-      if (status !== 200) return;
-      assert.equal(handled[0]?.url, '/a/b');
-      assert.deepEqual(handled[0]?.headers, { host: 'orders' });
-    });
-  }
+    }
 
   it("shows a handler of Node's own HTTP/2 objects the form that the rules saw, in all of its views", async (t) => {
     const native = await mesh.listen(handler, { port: 0, host: '127.0.0.1', http2: 'native' });
@@ -253,7 +285,7 @@ describe('requests meant to be read in two ways', () => {
     const request = client.request({
       ':path': '/a/./b?q',
       ':authority': 'ORDERS:80',
-      host: 'internal',
+      host: 'orders.',
       baggage: 'user=admin',
       accept: '*/*',
     });
@@ -269,5 +301,45 @@ describe('requests meant to be read in two ways', () => {
       host: 'orders',
       accept: '*/*',
     });
+  });
+
+  describe('trailers that say what headers may not', () => {
+    const forged = { 'x-forwarded-client-cert': 'URI=spiffe://x/admin', x_mesh_principal: 'admin', 'x-checksum': '7' };
+    const reading =
+      (seen: { trailers?: object; raw?: readonly string[] }): RequestListener =>
+      (request, response) => {
+        request.resume().on('end', () => {
+          seen.trailers = Object.fromEntries(Object.entries(request.trailers));
+          seen.raw = [...request.rawTrailers];
+          response.end('handled');
+        });
+      };
+
+    it('are taken off over HTTP/1.1', async (t) => {
+      const seen: { trailers?: object; raw?: readonly string[] } = {};
+      const { port } = await mesh.listen(reading(seen), { port: 0, host: '127.0.0.1' });
+      const headers = { 'transfer-encoding': 'chunked', trailer: 'x-checksum' };
+      const outgoing = httpRequest({ host: '127.0.0.1', port, method: 'POST', headers, agent: false });
+      outgoing.addTrailers(forged);
+      outgoing.write('body');
+      outgoing.end();
+      const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
+      t.after(() => response.destroy());
+      await once(response.resume(), 'end');
+      assert.deepEqual(seen, { trailers: { 'x-checksum': '7' }, raw: ['x-checksum', '7'] });
+    });
+
+    for (const http2 of ['bridge', 'native'] as const)
+      it(`are taken off over HTTP/2, ${http2}`, async () => {
+        const seen: { trailers?: object; raw?: readonly string[] } = {};
+        const { port } = await mesh.listen(reading(seen), { port: 0, host: '127.0.0.1', http2 });
+        const client = connectHttp2(`http://127.0.0.1:${port}`);
+        const stream = client.request({ ':method': 'POST', ':path': '/', ':authority': 'orders' }, { waitForTrailers: true });
+        stream.on('wantTrailers', () => stream.sendTrailers(forged));
+        stream.end('body');
+        await once(stream.resume(), 'end');
+        client.close();
+        assert.deepEqual(seen, { trailers: { 'x-checksum': '7' }, raw: ['x-checksum', '7'] });
+      });
   });
 });

@@ -2,9 +2,9 @@
  * The host that a request is for, in one form for rules, routes and the handler: lower case, without a final dot, without the default
  * port of the scheme.
  *
- * There is exactly one. An absolute target or `:authority` says it, and `Host` is ignored then (RFC 9112, section 3.2.2; gRFC A41):
- * the handler is shown the former. Two `Host` headers, user information and whatever is no host name or address are refused, since
- * some reader of them would see another host than the rules did.
+ * There is exactly one. An absolute target says it, and `Host` is ignored then (RFC 9112, section 3.2.2): the handler is shown the
+ * former. Two `Host` headers, a `host` beside `:authority` that names another (RFC 9113, section 8.3.1), user information and whatever is
+ * no host name or address are refused, since some reader of them would see another host than the rules did.
  */
 import { isIPv6 } from 'node:net';
 import type { InboundRefusal, InboundRequest } from '../../model/inbound.ts';
@@ -12,6 +12,7 @@ import { refusal } from './refusal.ts';
 import { forgetViews } from './request-headers.ts';
 
 const tooMany = refusal(400, '', { details: 'duplicate_host' });
+const different = refusal(400, '', { details: 'host_is_not_authority' });
 const missing = refusal(400, '', { details: 'missing_host_header' });
 const invalid = refusal(400, '', { details: 'invalid_host' });
 
@@ -44,6 +45,8 @@ export function authorityOf(request: InboundRequest, scheme: string): string | I
   if (said === undefined) return isHttp10(request) ? '' : missing;
   const authority = normalizeAuthority(said, scheme);
   if (authority === undefined) return invalid;
+  if (pseudo !== undefined && host !== undefined && host !== pseudo && normalizeAuthority(host, scheme) !== authority)
+    return different;
   hasDifference = (host !== undefined && host !== authority) || (pseudo !== undefined && pseudo !== authority);
   if (hasDifference) rewrite(request, authority);
   return authority;

@@ -37,6 +37,22 @@ describe('headers that could be forged (T-SPOOF)', () => {
     'x-request-criticality',
     'l5d-client-id',
     'baggage',
+    'x-forwarded',
+    'X-Real-IP',
+    'true-client-ip',
+    'cf-connecting-ip',
+    'x-client-ip',
+    'x-cluster-client-ip',
+    'x-original-url',
+    'X-Rewrite-URL',
+    'x-original-host',
+    'ssl-client-verify',
+    'SSL-Client-Subject-DN',
+    'x-ssl-client-cert',
+    'x-client-cert',
+    'client-cert',
+    'client-cert-chain',
+    'x_real_ip',
     // Servers that make variables of headers read both as one.
     'x_forwarded_client_cert',
     'X-Forwarded_For',
@@ -53,9 +69,12 @@ describe('headers that could be forged (T-SPOOF)', () => {
       'traceparent',
       'x-canary',
       'x-envo',
-      'x-forwarded',
       'x-user',
       'from',
+      'cookie',
+      'content-type',
+      'te',
+      'sec-fetch-site',
       'l5d',
       'x_user',
       'b3',
@@ -73,6 +92,32 @@ describe('headers that could be forged (T-SPOOF)', () => {
   it('of Istio on the workload of the peer stay where telemetry asks for them, and takes them off', () => {
     const telemetry = { peerMetadata: { discover: ['headers'], propagate: true } } as const;
     assert.deepEqual(left(['x-envoy-peer-metadata-id', 'x-envoy-retry-on'], { telemetry }), ['x-envoy-peer-metadata-id']);
+  });
+
+  it("of verified tokens are nobody else's to send, in no spelling, wherever the token is asked for", () => {
+    const jwks = { kind: 'inline', document: '{"keys":[]}' } as const;
+    const jwt = [
+      {
+        name: 'login',
+        audiences: [],
+        jwks,
+        payloadHeader: 'X-Payload',
+        claimHeaders: [{ header: 'x-role', claim: 'role' }],
+      },
+      {
+        name: 'other',
+        audiences: [],
+        jwks,
+        fromHeaders: [{ name: 'x-token' }],
+        claimHeaders: [{ header: 'x-token', claim: 'sub' }],
+      },
+    ];
+    for (const isTrusted of [false, true])
+      assert.deepEqual(left(['host', 'x-role', 'X_Role', 'x_payload', 'x-token', 'x-roles'], { jwt }, isTrusted), [
+        'host',
+        'x-token',
+        'x-roles',
+      ]);
   });
 
   it('are gone from every view of the headers, whichever was read before', () => {
@@ -108,6 +153,15 @@ describe('headers that could be forged (T-SPOOF)', () => {
     assert.equal(request.rawHeaders, rawHeaders);
     assert.equal(request.headers, headers);
   });
+});
+
+describe('methods', () => {
+  for (const method of ['delete', 'Delete', 'BREW', ''])
+    it(`${method === '' ? 'none' : method} is refused, as the parser of HTTP/1.1 does`, () =>
+      assert.equal(refusalOf([], { method }), '400 invalid_method'));
+
+  for (const method of ['DELETE', 'PATCH', 'QUERY', 'M-SEARCH'])
+    it(`${method} is one`, () => assert.equal(refusalOf([], { method }), undefined));
 });
 
 describe('messages whose end could be seen in two places (T-WIRE)', () => {
