@@ -1,7 +1,7 @@
 /**
  * The way in under mixed load while policies, certificates and roots change: no request fails that should not, and nothing is left over.
  *
- *     node --conditions=meshfetch-source test/endurance/inbound.ts [seconds, 60 by default]
+ *     node --conditions=meshfetch-source test/endurance/inbound.ts [seconds, 60 by default] [part of the names of what is done]
  *
  * Not part of `npm test`: it takes its time, and all of the machine. Exit status 1 when something was wrong.
  *
@@ -17,6 +17,7 @@ import { disturb, echo, Http1Caller, Http2Caller, type Caller, type CallerTls, t
 import type { Measures, Opened, ServerQuestion } from './inbound-server.ts';
 
 const seconds = Number(process.argv[2] ?? 60);
+const wanted = process.argv[3] ?? '';
 const warmUpSeconds = Math.min(10, seconds);
 const changeEveryMs = 200;
 const answerLimitMs = 15_000;
@@ -42,6 +43,7 @@ function tallyOf(name: string): Tally {
 
 /** Does it again and again until `end`, with pauses. */
 async function repeat(end: AbortSignal, name: string, work: (tally: Tally) => Promise<void>): Promise<void> {
+  if (!name.includes(wanted)) return;
   const tally = tallyOf(name);
   while (!end.aborted) {
     tally.asked += 1;
