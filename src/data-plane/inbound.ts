@@ -146,7 +146,7 @@ export class Inbound {
   /** Whether the connection is wanted at all. */
   private enter(exchange: Exchange): void {
     const { policy, pathOnly } = exchange;
-    if (policy.plaintextPaths?.has(pathOnly) === true && exchange.isRead()) exchange.chain = policy.port.openChain;
+    if (policy.plaintextPaths?.has(pathOnly) === true && exchange.isOnlyRead()) exchange.chain = policy.port.openChain;
     else if (policy.refused !== undefined) {
       this.refuse(exchange, policy.refused.requestReason, policy.refused.answer);
       return;

@@ -67,7 +67,7 @@ export class Connections {
 
 /** Node's HTTP/2 requests have a proxy of their own as `socket`; they share their session. */
 interface OverHttp2 {
-  readonly stream?: { readonly session?: (object & { readonly socket?: object }) | undefined };
+  readonly stream?: { readonly session?: (object & { readonly socket?: object; readonly destroyed?: boolean }) | undefined };
 }
 
 function socketOf(request: InboundRequest): object {
@@ -94,11 +94,12 @@ function knownOf(request: InboundRequest): KnownConnection {
 /** What can be seen of a connection that somebody else accepted. A certificate counts when that server has verified it. */
 export function connectionOf(request: InboundRequest): InboundConnection {
   const session = request.httpVersionMajor < 2 ? undefined : (request as OverHttp2).stream?.session;
-  const socket = (session?.socket ?? request.socket) as Seen;
+  // A session that is over has no socket to ask.
+  const socket = ((session?.destroyed === true ? undefined : session?.socket) ?? request.socket) as Seen;
   const isTls = socket.encrypted === true;
   const certificate = isTls && socket.authorized === true ? socket.getPeerX509Certificate?.() : undefined;
   const identity = certificate && identityFrom(certificate);
-  const address = unmapped(socket.remoteAddress ?? '');
+  const address = addressOf(socket);
   return {
     isTls,
     protocol: request.httpVersionMajor === 2 ? 'h2' : 'http/1.1',
@@ -112,7 +113,22 @@ export function connectionOf(request: InboundRequest): InboundConnection {
     identity,
     certificate: identity && certificate,
     ...(certificate !== undefined && identity === undefined && { isUnreadable: true }),
+    ...(address === '' && !isUnixSocket(socket) && { isGone: true }),
   };
+}
+
+/** The proxy of a session of HTTP/2 that is over throws. */
+function addressOf(socket: Seen): string {
+  try {
+    return unmapped(socket.remoteAddress ?? '');
+  } catch {
+    return '';
+  }
+}
+
+/** Whoever comes over a Unix domain socket has no address. Node tells the two kinds apart by their handles alone. */
+function isUnixSocket(socket: Seen): boolean {
+  return (socket as { readonly _handle?: object | null })._handle?.constructor.name === 'Pipe';
 }
 
 /** A certificate that cannot be read names nobody, and its connection is refused. */

@@ -25,4 +25,6 @@ export interface InboundConnection {
   readonly certificate: X509Certificate | undefined;
   /** A verified certificate was shown whose names cannot be read: nobody can tell whom a policy would refuse. */
   readonly isUnreadable?: boolean | undefined;
+  /** The client had left before anybody asked for its address: nobody can tell whom a policy would refuse. */
+  readonly isGone?: boolean | undefined;
 }

@@ -42,8 +42,10 @@ export interface HttpServers {
   readonly connections: number;
   /** Requests that are not answered yet. */
   readonly requests: number;
-  /** Asks the peer of one connection to leave after what is under way. */
-  leave(socket: Socket): void;
+  /** Asks the peer of one connection to leave after what is under way. What has left HTTP cannot be asked, and is cut. */
+  sendAway(socket: Socket): void;
+  /** Cuts a connection that has left HTTP. */
+  cutIfUpgraded(socket: Socket): void;
   /** Asks every peer to leave, those of connections to come too; resolves when all have left. */
   drain(): Promise<void>;
   /** Cuts what is left. */
@@ -59,6 +61,7 @@ interface Connection {
   /** Of HTTP/1.1: the one that was begun last. */
   latest: ServerResponse | undefined;
   isLeaving: boolean;
+  hasLeftHttp: boolean;
   /** The last response that this connection will carry has been chosen. */
   isSpent: boolean;
   /** Read up to the end of the last response, decrypted: as many as now = nothing of another request has come. */
@@ -86,7 +89,7 @@ export function createHttpServers(options: HttpServersOptions): HttpServers {
 
   const http1 = createHttp1Server(limits, {
     onRequest: onHttp1Request,
-    onUpgrade: options.onUpgrade,
+    onUpgrade: options.onUpgrade && onHttp1Upgrade,
     upgrade: options.upgrade,
     onBroken,
   });
@@ -103,9 +106,14 @@ export function createHttpServers(options: HttpServersOptions): HttpServers {
 
   return {
     serve,
-    leave: (socket) => {
+    sendAway: (socket) => {
       const connection = connections.get(socket);
-      if (connection !== undefined) leave(connection);
+      if (connection === undefined) return;
+      leave(connection);
+      if (connection.hasLeftHttp) socket.destroy();
+    },
+    cutIfUpgraded: (socket) => {
+      if (connections.get(socket)?.hasLeftHttp === true) socket.destroy();
     },
     drain,
     close,
@@ -129,6 +137,7 @@ export function createHttpServers(options: HttpServersOptions): HttpServers {
       requests: 0,
       latest: undefined,
       isLeaving: false,
+      hasLeftHttp: false,
       isSpent: false,
       bytesSeen: socket.bytesRead - socket.readableLength,
       ageDue: undefined,
@@ -173,6 +182,16 @@ export function createHttpServers(options: HttpServersOptions): HttpServers {
     // HTTP/0.9 has no headers, and so no host that a policy could look at; Node's parser takes it.
     if (request.httpVersionMajor < 1) response.writeHead(400, { connection: 'close' }).end();
     else begin(request, response, socketBelow(request.socket));
+  }
+
+  function onHttp1Upgrade(request: IncomingMessage, response: ServerResponse, done: () => void): void {
+    const connection = (socketBelow(request.socket) as Tracked)[connectionOf]!;
+    options.onUpgrade!(request, response, () => {
+      connection.hasLeftHttp = true;
+      // Meanwhile it was asked to leave, as every request would be told.
+      if (connection.isLeaving) request.socket.destroy();
+      else done();
+    });
   }
 
   function begin(request: IncomingMessage, response: ServerResponse, carrier: Tracked | undefined): void {

@@ -12,6 +12,7 @@ import type { KnownConnection } from '../inbound/connection-of.ts';
 import type { InboundConnection } from '../inbound/inbound-connection.ts';
 import { inboundPeer } from '../inbound/inbound-peer.ts';
 import { unmapped } from '../inbound/ip-address.ts';
+import type { SecretRef } from '../../model/tls.ts';
 import type { CurrentTrustBundle } from '../../security/identity-store.ts';
 import type { PeerIdentity } from '../../security/peer-identity.ts';
 import type { ConnectionRefusalReason } from '../../telemetry/inbound-events.ts';
@@ -52,6 +53,8 @@ export class IncomingConnection {
   known: KnownConnection | undefined = undefined;
   /** What its certificate was verified against; undefined where none was shown. */
   trust: CurrentTrustBundle | undefined = undefined;
+  /** It was asked to leave, since it would not be let in again. */
+  isSentAway = false;
   /** When its certificate expires, milliseconds since 1970. */
   notAfterMs = Infinity;
   private readonly port: ListeningPort;
@@ -93,6 +96,19 @@ export class IncomingConnection {
     if (wallNowMs > this.notAfterMs) return true;
     const { refused } = port.policyOf(known);
     return refused !== undefined && !answered.has(refused.reason);
+  }
+
+  /** Whether its requests are refused one by one; what is no request would go on. */
+  get isAnsweredNo(): boolean {
+    return this.known !== undefined && this.port.policyOf(this.known).refused !== undefined;
+  }
+
+  /** The trust bundle by which its certificate would be verified now; undefined = none was shown. */
+  get trustName(): SecretRef | undefined {
+    const { known, port, trust } = this;
+    if (known === undefined || trust === undefined) return undefined;
+    const tls = port.policyOf(known).chain.config.tls ?? port.ownTls(port.policy().mode);
+    return tls.trust ?? tls.identity;
   }
 
   /** What came on it was no HTTP, too large or too slow, by Node's code. HTTP has answered, and closes it. */

@@ -19,13 +19,10 @@ import { writeRefusal } from '../inbound/refusal.ts';
 import { closeOnSignal } from './close-on-signal.ts';
 import { createHttpServers, type HttpServers } from './http-servers.ts';
 import { checkListenOptions, type InboundServer, type ListenOptions, type RequestListener } from './listen-options.ts';
-import { ListeningPort, type ListenContext } from './listening-port.ts';
+import { defaultDrainTimeoutMs, ListeningPort, type ListenContext } from './listening-port.ts';
 import { spellingOfHandler } from './spelling-of-handler.ts';
 
 export type { ListenContext } from './listening-port.ts';
-
-/** Longest time that `close()` waits where neither the port nor the mesh says another. */
-const defaultDrainTimeoutMs = 10_000;
 
 /**
  * Opens a port and serves `handler` on it. Rejects with the system's error when the port cannot be had, with a TypeError or RangeError

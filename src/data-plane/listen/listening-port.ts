@@ -35,6 +35,8 @@ export interface ListenContext {
 export type CreateServers = (port: ListeningPort, limits: InboundLimitsConfig) => HttpServers;
 
 const defaultMaxConnections = 10_000;
+/** Longest time that a connection which is asked to leave is waited for, where the port says no other. */
+export const defaultDrainTimeoutMs = 10_000;
 /** Dead peers of idle connections are found by it. Source: undici's, which the way out has too. */
 const keepAliveInitialDelayMs = 60_000;
 /** How long a certificate that has expired may go on being a peer's. */
@@ -156,9 +158,9 @@ export class ListeningPort {
   serve(connection: IncomingConnection, socket: Socket, protocol: 'http/1.1' | 'h2'): void {
     this.bySocket.set(socket, connection);
     this.servers!.serve(socket, protocol);
-    const { trust } = connection;
-    // The bundle changed during the handshake.
-    if (trust !== undefined && this.context.identities.trustBundle(trust.name) !== trust) this.reviewTrust(trust.name);
+    const { trust, trustName } = connection;
+    // The bundle changed during the handshake, or the policy names another one.
+    if (trust !== undefined && this.context.identities.trustBundle(trustName!) !== trust) this.reviewTrust(trustName);
   }
 
   /** What came on a connection was no HTTP, too large or too slow, by Node's code; the connection is closed. */
@@ -200,6 +202,11 @@ export class ListeningPort {
   }
 
   private accept(socket: Socket): void {
+    // A client that resets at once has no address any more when somebody asks later: without one it is nobody that a rule could refuse.
+    if (socket.remoteAddress === undefined) {
+      socket.on('error', ignore).destroy();
+      return;
+    }
     const connection = new IncomingConnection(socket, this);
     this.connections.add(connection);
     socket.once('close', () => this.connections.delete(connection));
@@ -217,6 +224,9 @@ export class ListeningPort {
     }
     const wallNowMs = this.clock.wallNow();
     this.reviewConnections((connection) => connection.isUnwelcome(wallNowMs));
+    this.reviewTrust();
+    for (const { isAnsweredNo, served } of this.connections)
+      if (isAnsweredNo && served !== undefined) for (const servers of this.allServers) servers.cutIfUpgraded(served);
   }
 
   private review(): void {
@@ -232,17 +242,25 @@ export class ListeningPort {
     }, reviewIntervalMs);
   }
 
-  private reviewTrust(name: SecretRef): void {
+  /** Without a name, of all bundles. */
+  private reviewTrust(name?: SecretRef): void {
     const { identities, clock } = this.context;
-    reviewTrust(name, this.connections, identities, clock, (connection) => this.askToLeave(connection));
+    reviewTrust(name, this.connections, identities, clock, (connection) => this.sendAway(connection));
   }
 
-  private askToLeave({ served }: IncomingConnection): void {
-    if (served !== undefined) for (const servers of this.allServers) servers.leave(served);
+  /** The peer is asked to leave; what it has not ended by the time that a drain may take is cut. */
+  private sendAway(connection: IncomingConnection): void {
+    const { served } = connection;
+    if (served === undefined || connection.isSentAway) return;
+    connection.isSentAway = true;
+    for (const servers of this.allServers) servers.sendAway(served);
+    const { drainTimeoutMs = defaultDrainTimeoutMs } = this.options;
+    const due = this.deadlines.arm({ onDeadline: () => served.destroy() }, Math.max(1, drainTimeoutMs), this.clock.now());
+    served.once('close', () => due.cancel());
   }
 
   private reviewConnections(isUnwelcome: (connection: IncomingConnection) => boolean): void {
-    for (const connection of this.connections) if (isUnwelcome(connection)) this.askToLeave(connection);
+    for (const connection of this.connections) if (isUnwelcome(connection)) this.sendAway(connection);
   }
 }
 

@@ -120,7 +120,7 @@ class TlsServer {
     });
     server.on('secureConnection', (socket) => {
       const pending = pendingOf(socket, underway);
-      if (pending === undefined) socket.destroy();
+      if (pending === undefined) socket.on('error', ignore).destroy();
       else pending.secured(socket, settings, context);
     });
     server.on('tlsClientError', (error, socket) => pendingOf(socket, underway)?.failed(error, socket));

@@ -1,4 +1,4 @@
-/** After a trust bundle has changed: which of the connections that are open would not be let in again. */
+/** After a trust bundle has changed, or a policy names another one: which of the connections that are open would not be let in again. */
 import { afterReading, type Clock } from '../../base/runtime.ts';
 import type { SecretRef } from '../../model/tls.ts';
 import type { CurrentTrustBundle, IdentityStore } from '../../security/identity-store.ts';
@@ -9,30 +9,44 @@ import type { IncomingConnection } from './incoming-connection.ts';
 const sliceLength = 10;
 
 /**
- * Tells `onUnwelcome` of each connection whose certificate was verified against the bundle `name` and ends in none of its roots now.
- * Roots that are added change nothing for anybody; otherwise chains are followed again, a few in each turn of the event loop.
+ * Tells `onUnwelcome` of each connection whose certificate ends in no root of the bundle by which it would be verified now. With `name`,
+ * only those are looked at for which that is the bundle. Roots that are added change nothing for anybody; otherwise chains are followed again, a few in each turn of the event loop.
  */
 export function reviewTrust(
-  name: SecretRef,
+  name: SecretRef | undefined,
   connections: Iterable<IncomingConnection>,
   identities: IdentityStore,
   clock: Clock,
   onUnwelcome: (connection: IncomingConnection) => void,
 ): void {
-  const bundle = identities.trustBundle(name);
+  const byBundle = new Map<CurrentTrustBundle | undefined, IncomingConnection[]>();
+  for (const connection of connections) {
+    const { trust, trustName } = connection;
+    if (trust === undefined || trustName === undefined || (name !== undefined && trustName !== name)) continue;
+    const bundle = identities.trustBundle(trustName);
+    if (bundle === trust) continue;
+    const others = byBundle.get(bundle);
+    if (others === undefined) byBundle.set(bundle, [connection]);
+    else others.push(connection);
+  }
+  for (const [bundle, doubtful] of byBundle)
+    if (bundle === undefined) doubtful.forEach(onUnwelcome);
+    else review(bundle, doubtful, clock, onUnwelcome);
+}
+
+function review(
+  bundle: CurrentTrustBundle,
+  connections: readonly IncomingConnection[],
+  clock: Clock,
+  onUnwelcome: (connection: IncomingConnection) => void,
+): void {
   const isCovered = new Map<CurrentTrustBundle, boolean>();
-  const doubtful = [...connections].filter((connection) => {
-    const { trust } = connection;
-    if (trust === undefined || trust.name !== name || trust === bundle) return false;
-    let covered = isCovered.get(trust);
-    if (covered === undefined) isCovered.set(trust, (covered = bundle !== undefined && trustsNoFewer(bundle, trust)));
+  const doubtful = connections.filter(({ trust }) => {
+    let covered = isCovered.get(trust!);
+    if (covered === undefined) isCovered.set(trust!, (covered = trustsNoFewer(bundle, trust!)));
     return !covered;
   });
   if (doubtful.length === 0) return;
-  if (bundle === undefined) {
-    doubtful.forEach(onUnwelcome);
-    return;
-  }
   const isTrusted = compileTrust(bundle);
   const look = (): void => {
     for (const connection of doubtful.splice(0, sliceLength)) {

@@ -185,7 +185,7 @@ describe('one connection that is asked to leave', () => {
     const two = await plain(port);
     await until(() => port.servers.connections === 2);
     const leaving = port.sockets.find(({ remotePort }) => remotePort === one.socket.localPort)!;
-    port.servers.leave(leaving);
+    port.servers.sendAway(leaving);
     await one.closed;
     assert.equal(port.servers.connections, 1);
     two.socket.destroy();
