@@ -97,6 +97,9 @@ class BareResponse implements InboundResponse {
     return undefined;
   }
   writeHead(): void {}
+  get writableFinished(): boolean {
+    return this.writableEnded;
+  }
   end(): void {}
   on(_event: 'close' | 'finish', listener: () => void): void {
     this.onClose = listener;

@@ -70,6 +70,8 @@ export interface InboundResponse {
   statusCode: number;
   readonly headersSent: boolean;
   readonly writableEnded: boolean;
+  /** Whether all of it was handed to the network. */
+  readonly writableFinished: boolean;
   setHeader(name: string, value: number | string | readonly string[]): unknown;
   getHeader(name: string): number | string | readonly string[] | undefined;
   writeHead(status: number): unknown;

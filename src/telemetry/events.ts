@@ -9,6 +9,7 @@ import type { RetryCondition } from '../model/retry-conditions.ts';
 import type {
   AccessLogEvent,
   AuthorizationShadowEvent,
+  AuthorizerUnansweredEvent,
   ConnectionRefusedEvent,
   InboundEndEvent,
   InboundKeysEvent,
@@ -189,6 +190,7 @@ export interface EventFacts {
   readonly 'inbound:end': InboundEndEvent;
   readonly 'inbound:refused': InboundRefusedEvent;
   readonly 'inbound:connection-refused': ConnectionRefusedEvent;
+  readonly 'inbound:authorizer-unanswered': AuthorizerUnansweredEvent;
   readonly 'inbound:access-log': AccessLogEvent;
   readonly 'inbound:listening': InboundPortEvent;
   readonly 'inbound:draining': InboundPortEvent;

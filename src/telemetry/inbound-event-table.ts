@@ -62,6 +62,15 @@ export const inboundEventTable = {
       peer: 'SPIFFE ID or DNS name of the certificate that was shown.',
     },
   },
+  'inbound:authorizer-unanswered': {
+    doc: 'An external authorizer said nothing about a request: it could not be reached, was late, or answered what is no answer.',
+    fields: {
+      ...inboundFields,
+      authorizer: 'Name of the authorizer in the policy.',
+      reason: 'Why, in words.',
+      wentOn: 'Whether the request went on all the same (`failOpen`); false = it was refused.',
+    },
+  },
   'inbound:access-log': {
     doc: 'A line of an access log whose policy sends its lines here (`to: events`).',
     fields: {

@@ -137,6 +137,13 @@ export interface AuthorizationShadowEvent extends InboundEvent {
   readonly policy: string | undefined;
 }
 
+/** An external authorizer said nothing about a request. */
+export interface AuthorizerUnansweredEvent extends InboundEvent {
+  readonly authorizer: string;
+  readonly reason: string;
+  readonly wentOn: boolean;
+}
+
 /** A line of an access log whose policy sends it to the events. */
 export interface AccessLogEvent {
   readonly listener: string | undefined;

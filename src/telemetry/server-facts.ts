@@ -1,7 +1,7 @@
 /** What telemetry asks of a request that came in. */
 import type { Attributes } from '@opentelemetry/api';
 import type { InboundPeer } from '../model/inbound.ts';
-import type { AuthorizationShadowEvent } from './inbound-events.ts';
+import type { AuthorizationShadowEvent, AuthorizerUnansweredEvent } from './inbound-events.ts';
 import { redactQuery } from './redact-url.ts';
 
 /** A request that came in, after normalisation. An interface that the request of the way in has by itself, so that asking allocates nothing. */
@@ -45,6 +45,9 @@ export interface ServerOutcome {
 
 /** A verdict without effect. */
 export type ShadowVerdict = Pick<AuthorizationShadowEvent, 'kind' | 'verdict' | 'policy'>;
+
+/** What an external authorizer that said nothing led to. */
+export type UnansweredCheck = Pick<AuthorizerUnansweredEvent, 'authorizer' | 'reason' | 'wentOn'>;
 
 /** `1.1` or `2`. */
 export function protocolVersion({ connection }: ServerFacts): string {

@@ -39,6 +39,12 @@ export const serverMetricTable = {
     doc: 'Connections that the mesh closed before a request of them was served, or because of what came on them.',
     labels: ['meshfetch.refusal.reason', 'server.port', 'meshfetch.mesh.name'],
   },
+  'meshfetch.server.unanswered_checks': {
+    kind: 'counter',
+    unit: '{request}',
+    doc: 'Requests about which an external authorizer said nothing; `fail_open` = they went on all the same.',
+    labels: ['meshfetch.authorizer', 'meshfetch.authorizer.fail_open', 'meshfetch.mesh.name'],
+  },
   'meshfetch.server.shadow_verdicts': {
     kind: 'counter',
     unit: '{request}',

@@ -17,7 +17,14 @@ import type { InboundEndEvent, InboundEvent, InboundRefusalReason } from './inbo
 import type { Instruments } from './instruments.ts';
 import type { MeshScope } from './mesh-scope.ts';
 import { ServerExchange } from './server-exchange.ts';
-import { protocolVersion, serverAttributes, type ServerFacts, type ServerOutcome, type ShadowVerdict } from './server-facts.ts';
+import {
+  protocolVersion,
+  serverAttributes,
+  type ServerFacts,
+  type ServerOutcome,
+  type ShadowVerdict,
+  type UnansweredCheck,
+} from './server-facts.ts';
 import { spanEventAttributes, spanEventName } from './span-event.ts';
 
 interface RpcMetadata {
@@ -30,6 +37,7 @@ const rpcMetadataKey = createContextKey('OpenTelemetry SDK Context Key RPC_METAD
 const inboundEnd = channels['inbound:end'];
 const inboundRefused = channels['inbound:refused'];
 const shadow = channels['authorization:shadow'];
+const unanswered = channels['inbound:authorizer-unanswered'];
 
 const getter: TextMapGetter<ServerFacts> = {
   get(facts, name) {
@@ -144,6 +152,18 @@ export class ServerSpan {
     if (this.span?.isRecording() === true)
       this.span.addEvent(spanEventName('authorization:shadow'), spanEventAttributes({ ...facts }));
     if (shadow.hasSubscribers) shadow.publish({ ...this.eventFields(), mesh: this.scope.meshName, ...facts });
+  }
+
+  /** An external authorizer said nothing about it. */
+  unanswered(facts: UnansweredCheck): void {
+    this.instruments?.get('meshfetch.server.unanswered_checks').add(1, {
+      'meshfetch.authorizer': this.scope.policies.label(facts.authorizer),
+      'meshfetch.authorizer.fail_open': facts.wentOn,
+      'meshfetch.mesh.name': this.scope.meshName,
+    });
+    if (this.span?.isRecording() === true)
+      this.span.addEvent(spanEventName('inbound:authorizer-unanswered'), spanEventAttributes({ ...facts }));
+    if (unanswered.hasSubscribers) unanswered.publish({ ...this.eventFields(), mesh: this.scope.meshName, ...facts });
   }
 
   /** Its response is over, or its caller has left. Further calls do nothing. `nowMs` is `clock.now()`. */
@@ -289,5 +309,8 @@ function sizesOf(facts: ServerFacts): BodySizes | undefined {
 /** What an instrumentation that made the SERVER span of this request left in its context. */
 function rpcMetadataOf(active: Context): RpcMetadata | undefined {
   const found = active.getValue(rpcMetadataKey) as RpcMetadata | undefined;
-  return found?.type === 'http' && found.span === trace.getSpan(active) ? found : undefined;
+  if (found?.type !== 'http') return undefined;
+  // Frameworks and middleware put spans of their own below it; one of another trace belongs to something else.
+  const inner = trace.getSpan(active)?.spanContext().traceId;
+  return inner === undefined || inner === found.span.spanContext().traceId ? found : undefined;
 }

@@ -41,6 +41,7 @@ const retryDenied = channels['retry:denied'];
 const inboundEnd = channels['inbound:end'];
 const inboundRefused = channels['inbound:refused'];
 const shadow = channels['authorization:shadow'];
+const unanswered = channels['inbound:authorizer-unanswered'];
 
 /** The telemetry of one mesh. */
 export class Telemetry {
@@ -92,6 +93,7 @@ export class Telemetry {
       !this.registration.check() &&
       !inboundEnd.hasSubscribers &&
       !inboundRefused.hasSubscribers &&
+      !unanswered.hasSubscribers &&
       !shadow.hasSubscribers
     ) {
       return undefined;

@@ -359,6 +359,33 @@ describe('an authorizer over HTTP', () => {
     assert.deepEqual(unanswered, [{ reason: 'it answered 500', wentOn: true }]);
   });
 
+  it('refuses a request that it cannot be asked about, though requests go on when it is silent', async (t) => {
+    const { checker, server, unanswered } = await start(t, (_request, response) => response.writeHead(403).end(), {
+      config: { failOpen: true, checkHeaders: { set: [['x-made', 'of\u0000what']] } },
+    });
+    assert.equal((await ask(server.address)).status, 403);
+    assert.deepEqual([unanswered.map(({ wentOn }) => wentOn), checker.requests.length], [[false], 0]);
+  });
+
+  it('is asked without the headers of the connection of its caller, whatever list there is', async (t) => {
+    const { checker, server } = await start(t, (_request, response) => response.writeHead(403).end(), {
+      config: { failOpen: true, requestHeaders: [{ kind: 'prefix', value: '' }] },
+    });
+    const socket = await dial(Number(server.address.split(':')[1]));
+    socket.write(
+      'GET / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\nproxy-connection: x\r\nhttp2-settings: x\r\nx-own: 1\r\nx-kept: 2\r\nconnection: close, X-Own\r\n\r\n',
+    );
+    assert.match(await readToEnd(socket), /HTTP\/1.1 403 /);
+    const {
+      expect,
+      'proxy-connection': proxy,
+      'http2-settings': settings,
+      'x-own': own,
+      'x-kept': kept,
+    } = checker.requests[0]!.headers;
+    assert.deepEqual([expect, proxy, settings, own, kept], [undefined, undefined, undefined, undefined, '2']);
+  });
+
   it('that does not answer in time refuses with 403', async (t) => {
     const clock = createVirtualClock();
     const { checker, server, unanswered } = await start(t, () => {}, { clock, config: { timeoutMs: 200 } });

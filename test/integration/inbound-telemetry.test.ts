@@ -6,17 +6,19 @@ import { afterEach, describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { SpanKind, metrics } from '@opentelemetry/api';
 import express from 'express';
-import { createMesh } from 'meshfetch';
+import { createMesh, type RequestListener } from 'meshfetch';
 import { yieldToLoop } from '../../src/base/runtime.ts';
 import { prometheusHandler } from '../../src/integrations/prometheus.ts';
 import { loadReportFrom } from '../../src/data-plane/load-balancing/load-report.ts';
 import type { LoadBalancingConfig } from '../../src/model/cluster.ts';
 import { subscribe } from '../../src/telemetry/channels.ts';
 import type { EventName, EventPayloads } from '../../src/telemetry/events.ts';
-import { policyOf, send, wayIn } from '../support/inbound.ts';
-import { askHttp1, dial, listening } from '../support/listening.ts';
+import { endpointAt, staticCluster } from '../support/cluster-plane.ts';
+import { guardedServer, policyOf, send, wayIn } from '../support/inbound.ts';
+import { askHttp1, dial, http2Session, listening } from '../support/listening.ts';
 import { eventually } from '../support/mesh-of.ts';
 import { ask, policyMesh } from '../support/policy-mesh.ts';
+import { startServer } from '../support/servers.ts';
 import { registerMetrics, registerTracing, unregister } from '../unit/telemetry/open-telemetry.ts';
 
 /** Events of that name of one mesh, as they come. */
@@ -56,6 +58,66 @@ describe('a request that comes in', () => {
     assert.equal(parentOf('CLIENT GET'), idOf('INTERNAL meshfetch GET'));
     assert.equal(parentOf('SERVER GET'), idOf('CLIENT GET'));
     for (const span of spans()) assert.equal(span.spanContext().traceId, '0af7651916cd43dd8448eb211c80319c');
+  });
+
+  it('is one trace with what an authorizer is asked, and tells when that says nothing', async (t) => {
+    const spans = registerTracing();
+    const sdk = registerMetrics();
+    let status = 200;
+    let seen: unknown;
+    const gate = await startServer((request, response) => {
+      seen = request.headers['traceparent'];
+      response.writeHead(status).end();
+    });
+    const { plane, port, mesh } = await guardedServer(t, (_request, response) => void response.end('in'));
+    const authorizer = { name: 'gate', protocol: 'http', cluster: 'gate', timeoutMs: 5000, failOpen: true } as const;
+    const custom = policyOf('custom', [{ kind: 'any' }], { provider: 'gate' });
+    await plane.deliver([
+      staticCluster('gate', [endpointAt(gate.address)]),
+      wayIn({ externalAuthorizers: [{ ...authorizer, maxBodyBytes: 10 }], authorization: [custom] }),
+    ]);
+    const events = eventsOf(t, 'inbound:authorizer-unanswered', mesh.name);
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    assert.equal((await send(port, '/', { method: 'POST', body: 'x', headers: { traceparent } })).body, 'in');
+    assert.match(String(seen), /^00-0af7651916cd43dd8448eb211c80319c-/);
+    assert.equal(events.length, 0);
+    status = 500;
+    assert.equal((await send(port)).body, 'in');
+    assert.deepEqual(
+      events.map(({ authorizer: name, reason, wentOn }) => [name, reason, wentOn]),
+      [['gate', 'it answered 500', true]],
+    );
+    const [point] = await sdk.points('meshfetch.server.unanswered_checks');
+    assert.equal(point?.attributes['meshfetch.authorizer.fail_open'], true);
+    await eventually('both SERVER spans ended', () => spans().filter(({ kind }) => kind === SpanKind.SERVER).length === 2);
+    const noted = spans().flatMap((span) => span.events.map(({ name }) => name));
+    assert.ok(noted.includes('meshfetch.inbound.authorizer_unanswered'), noted.join(' '));
+  });
+
+  for (const http2 of ['bridge', 'native'] as const)
+    it(`is no clean 200 when its response is cut in the middle of the body (HTTP/2 ${http2})`, async (t) => {
+      const handler: RequestListener = (_request, response) => void response.end(Buffer.alloc(20_000_000));
+      const { port, mesh } = await listening(t, { handler, options: { http2 } });
+      const ends = eventsOf(t, 'inbound:end', mesh.name);
+      const session = await http2Session(port);
+      const stream = session.request({ ':path': '/' });
+      stream.on('error', () => {});
+      await once(stream, 'data');
+      stream.close(8);
+      await eventually('it has ended', () => ends.length === 1);
+      session.destroy();
+      assert.deepEqual([ends[0]?.error, ends[0]?.flags], ['cancelled', 'DC']);
+    });
+
+  it('is no clean 200 when its response is cut in the middle of the body (HTTP/1.1)', async (t) => {
+    const { port, mesh } = await listening(t, { handler: (_request, response) => void response.end(Buffer.alloc(20_000_000)) });
+    const ends = eventsOf(t, 'inbound:end', mesh.name);
+    const socket = await dial(port);
+    socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n');
+    await once(socket, 'data');
+    socket.destroy();
+    await eventually('it has ended', () => ends.length === 1);
+    assert.deepEqual([ends[0]?.error, ends[0]?.flags], ['cancelled', 'DC']);
   });
 
   it('is measured once, refused or not, and its event says which policy it was', async (t) => {

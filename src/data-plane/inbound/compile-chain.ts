@@ -23,7 +23,9 @@ import { compilePathNormalizer, type PathNormalizer } from './normalize-path.ts'
 import { compilePeerExchange, type PeerExchange } from './peer-exchange.ts';
 import { refusal } from './refusal.ts';
 import { compileRemoteAddress, type RemoteAddress } from './remote-address.ts';
+import { askOnBehalfOf } from './run-in-context.ts';
 import { reportShadow } from './report-shadow.ts';
+import { reportUnanswered } from './report-unanswered.ts';
 import { tableOfChain } from './table-of-chain.ts';
 import { createTokenCheck, type TokenCheck } from './token-check.ts';
 
@@ -133,7 +135,12 @@ function compiled(config: FilterChainConfig, place: ChainPlace, parts: InboundPa
     externalAuthorizers: new Map(
       externalAuthorizers.map((each) => [
         each.name,
-        createExternalAuthorizer(each, { clock, dispatcher: parts.toCluster(source, each.cluster) }),
+        createExternalAuthorizer(each, {
+          clock,
+          dispatcher: parts.toCluster(source, each.cluster),
+          onUnanswered: (reason, wentOn, request) => reportUnanswered(each.name, reason, wentOn, request),
+          onBehalfOf: askOnBehalfOf,
+        }),
       ]),
     ),
     rateLimit: config.rateLimit && limitOf(config.rateLimit),

@@ -188,7 +188,7 @@ export class Exchange implements AccessRequest {
     const { response } = this;
     const hasLeftHttp = response.statusCode === 101;
     const status = response.headersSent || hasLeftHttp ? response.statusCode : undefined;
-    const isCancelled = status === undefined || !(response.writableEnded || hasLeftHttp);
+    const isCancelled = status === undefined || !(response.writableFinished || hasLeftHttp);
     loadMeter.ended(isCancelled ? undefined : status);
     this.releaseAdmission(status, now);
     this.span?.end(

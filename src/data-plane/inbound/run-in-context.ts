@@ -1,11 +1,13 @@
 /**
  * Runs the handler on behalf of its request: what it starts inherits the deadline, the criticality, the headers to hand on and the span.
- * Node emits the events of a request in the context of its connection, so that those are brought along: a program that waits for `end`
- * before it calls on inherits as any other.
+ * Node emits the events of a request and its response in the context of their connection, so that those are brought along: a program that
+ * waits for `end` before it calls on inherits as any other, and one that waits for `close` logs in its trace. A connection that has left
+ * HTTP is on its own: it outlives every deadline, and what comes over it is said on behalf of nothing.
  */
-import { runWithRequest, type RequestContext } from '../../base/request-context.ts';
+import { runWithoutRequest, runWithRequest, type RequestContext } from '../../base/request-context.ts';
 import type { ServerSpan } from '../../telemetry/server-span.ts';
-import type { Exchange } from './exchange.ts';
+import type { AccessRequest } from './access-request.ts';
+import { Exchange } from './exchange.ts';
 
 type Emit = (this: unknown, event: unknown, ...values: unknown[]) => boolean;
 
@@ -18,13 +20,28 @@ export function runInContext(exchange: Exchange): void {
     exchange.answer(undefined);
     return;
   }
-  const request = exchange.request as { emit?: Emit };
-  const { emit } = request;
-  if (emit !== undefined)
-    request.emit = function (this: unknown, event: unknown, ...values: unknown[]): boolean {
-      return inContext(context, tracing, () => emit.call(this, event, ...values));
-    };
+  bindEvents(exchange.request, context, tracing);
+  bindEvents(exchange.response, context, tracing);
   inContext(context, tracing, () => exchange.answer(undefined));
+}
+
+/**
+ * Asks others whether the request may come in: in its trace, but with nothing that its caller said of it. A deadline of the caller's would
+ * let it end the check.
+ */
+export function askOnBehalfOf(request: AccessRequest, ask: () => void): void {
+  const span = request instanceof Exchange ? request.span : undefined;
+  if (span === undefined) runWithoutRequest(ask);
+  else span.run(() => runWithoutRequest(ask));
+}
+
+function bindEvents(of: object, context: RequestContext | undefined, tracing: ServerSpan | undefined): void {
+  const emitter = of as { emit?: Emit };
+  const { emit } = emitter;
+  if (emit === undefined) return;
+  emitter.emit = function (this: unknown, event: unknown, ...values: unknown[]): boolean {
+    return inContext(context, tracing, () => emit.call(this, event, ...values));
+  };
 }
 
 function inContext<T>(context: RequestContext | undefined, span: ServerSpan | undefined, work: () => T): T {

@@ -97,6 +97,12 @@ describe('the debug lines', () => {
       line: 'in #1 GET orders:8443/api/42 from spiffe://mesh.example/ns/shop/sa/web (192.0.2.9) → dry-run: would be denied by writers',
     },
     {
+      name: 'inbound-authorizer-unanswered',
+      act: (telemetry) =>
+        telemetry.startServer(someInbound(), 0)!.unanswered({ authorizer: 'gate', reason: 'it answered 500', wentOn: true }),
+      line: 'in #1 GET orders:8443/api/42 from spiffe://mesh.example/ns/shop/sa/web (192.0.2.9) → authorizer gate said NOTHING (it answered 500): it goes on all the same',
+    },
+    {
       name: 'inbound-connection-refused',
       act: (telemetry) =>
         telemetry.publish('inbound:connection-refused', () => ({

@@ -53,6 +53,7 @@ function doEverything(telemetry: Telemetry): void {
   telemetry.publish('identity:rejected', () => ({ source: 'file', name: 'default', kind: 'svid', reason: 'expired' }));
   const inbound = telemetry.startServer(someInbound(), 0)!;
   inbound.shadowed({ kind: 'dry-run', verdict: 'denied', policy: 'writers' });
+  inbound.unanswered({ authorizer: 'gate', reason: 'it answered 500', wentOn: true });
   inbound.refused('overload', someRefusal);
   inbound.end({ status: 503, route: '/api/:id' }, 1);
   telemetry.publish('inbound:connection-refused', () => ({

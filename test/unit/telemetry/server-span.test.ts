@@ -111,6 +111,35 @@ describe('the SERVER span of a request that came in', () => {
     assert.equal((await sdk.points('meshfetch.server.refusals')).length, 1);
   });
 
+  it('is not made a second time, nor measured, where a middleware has put a span of its own between', async () => {
+    const spans = registerTracing();
+    const sdk = registerMetrics();
+    const tracer = trace.getTracer('http');
+    const theirs = tracer.startSpan('GET', { kind: SpanKind.SERVER });
+    const active = trace.setSpan(ROOT_CONTEXT, theirs).setValue(rpcMetadata, { type: 'http', span: theirs });
+    const middleware = tracer.startSpan('middleware', {}, active);
+    context.with(trace.setSpan(active, middleware), () =>
+      createSome()
+        .startServer(someInbound({ headers: { traceparent } }), 0)!
+        .end({ status: 200 }, 1),
+    );
+    middleware.end();
+    theirs.end();
+    assert.equal(serverSpan(spans()).attributes['meshfetch.response.details'], 'via_upstream');
+    assert.deepEqual(await sdk.points('http.server.request.duration'), []);
+  });
+
+  it('is made where the metadata are those of another trace', () => {
+    const spans = registerTracing();
+    const tracer = trace.getTracer('http');
+    const theirs = tracer.startSpan('GET');
+    const other = trace.setSpan(ROOT_CONTEXT, tracer.startSpan('other', { root: true }));
+    context.with(other.setValue(rpcMetadata, { type: 'http', span: theirs }), () =>
+      createSome().startServer(someInbound(), 0)!.end({ status: 200 }, 1),
+    );
+    assert.equal(serverSpan(spans()).name, 'GET');
+  });
+
   it('takes the route that a framework writes into the RPC metadata', () => {
     const spans = registerTracing();
     const request = createSome().startServer(someInbound(), 0)!;

@@ -25,8 +25,8 @@ export type AuthorizerAnswer =
       readonly queryToRemove?: readonly string[];
     }
   | { readonly kind: 'refused'; readonly refusal: InboundRefusal }
-  /** It said nothing; `reason` for the events. */
-  | { readonly kind: 'unanswered'; readonly reason: string };
+  /** It said nothing; `reason` for the events. `isUnasked` = it could not be asked about this request, however well it is. */
+  | { readonly kind: 'unanswered'; readonly reason: string; readonly isUnasked?: boolean };
 
 /** One check in a protocol. Rejects when there was no answer that could be read. */
 export type Check = (
@@ -42,7 +42,9 @@ export interface AuthorizerDependencies {
   /** The way to its cluster. */
   readonly dispatcher: Dispatcher;
   /** It said nothing: why, and whether the request went on all the same. */
-  readonly onUnanswered?: (reason: string, wentOn: boolean) => void;
+  readonly onUnanswered?: (reason: string, wentOn: boolean, request: AccessRequest) => void;
+  /** Calls what asks, on behalf of the request. */
+  readonly onBehalfOf?: (request: AccessRequest, ask: () => void) => void;
 }
 
 /** A service that is asked. */
@@ -59,17 +61,19 @@ export function createExternalAuthorizer(
   config: ExternalAuthorizerConfig,
   dependencies: AuthorizerDependencies,
 ): ExternalAuthorizer {
-  const { clock, dispatcher, onUnanswered } = dependencies;
+  const { clock, dispatcher, onUnanswered, onBehalfOf = (_request, ask) => ask() } = dependencies;
   const { timeoutMs, maxBodyBytes = 0, allowPartialBody = false, failOpen = false } = config;
   const send: Check =
     config.protocol === 'grpc' ? createGrpcCheck(config, dispatcher, clock) : createHttpCheck(config, dispatcher);
   const unanswered = refusal(config.statusOnError ?? 403, '', { details: 'ext_authz_error', flag: 'UAEX', grpcStatus: 7 });
 
   /** What becomes of a request about which nothing was said. */
-  const settle = (answer: AuthorizerAnswer): AuthorizerAnswer => {
+  const settle = (answer: AuthorizerAnswer, request: AccessRequest): AuthorizerAnswer => {
     if (answer.kind !== 'unanswered') return answer;
-    onUnanswered?.(answer.reason, failOpen);
-    return failOpen ? { kind: 'allowed' } : { kind: 'refused', refusal: unanswered };
+    // What cannot be asked about is not the authorizer's silence: a caller could see to it that nobody is asked.
+    const goesOn = failOpen && answer.isUnasked !== true;
+    onUnanswered?.(answer.reason, goesOn, request);
+    return goesOn ? { kind: 'allowed' } : { kind: 'refused', refusal: unanswered };
   };
 
   return {
@@ -78,15 +82,20 @@ export function createExternalAuthorizer(
       const ended = new AbortController();
       let stopReading: (() => void) | undefined;
       const finish = (answer: AuthorizerAnswer): void => {
-        if (!ended.signal.aborted) done(settle(answer));
+        if (!ended.signal.aborted) done(settle(answer, request));
       };
-      const ask = (body: BodyHead | undefined): void => {
+      const ask = (body: BodyHead | undefined): void => onBehalfOf(request, () => askWith(body));
+      const askWith = (body: BodyHead | undefined): void => {
         // The time is that of the check: reading the body is the caller's.
         const overdue = new AbortController();
         const timer = clock.setTimer(() => overdue.abort(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
         const signal = AbortSignal.any([ended.signal, overdue.signal]);
         send(request, node, body, signal)
-          .catch((error: unknown): AuthorizerAnswer => ({ kind: 'unanswered', reason: wordsOf(error) }))
+          .catch((error: unknown): AuthorizerAnswer => ({
+            kind: 'unanswered',
+            reason: wordsOf(error),
+            isUnasked: isUnsendable(error),
+          }))
           .then((answer) => {
             timer.cancel();
             finish(answer);
@@ -108,6 +117,20 @@ export function createExternalAuthorizer(
     },
   };
 }
+
+/** Whether the check itself was none that can be sent: nothing has left for the authorizer. */
+function isUnsendable(error: unknown): boolean {
+  for (let each = error; each instanceof Error; each = each.cause)
+    if (each instanceof TypeError || unsendable.has(String((each as { readonly code?: unknown }).code))) return true;
+  return false;
+}
+
+const unsendable = new Set([
+  'MESH_REQUEST_INVALID',
+  'UND_ERR_INVALID_ARG',
+  'UND_ERR_NOT_SUPPORTED',
+  'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
+]);
 
 function wordsOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -25,6 +25,10 @@ const ofConnection = new Set([
   'te',
   'trailer',
   'upgrade',
+  'proxy-connection',
+  'http2-settings',
+  // It asks this server to go on, before the body.
+  'expect',
 ]);
 /** A caller gets these of a refusal whatever list there is. */
 const ofRefusal = new Set(['location', 'www-authenticate', 'content-type']);
@@ -43,7 +47,10 @@ export function createHttpCheck(config: ExternalAuthorizerConfig, dispatcher: Di
 
   const headersOf = (request: AccessRequest, node: InboundRequest, body: BodyHead | undefined): Record<string, string> => {
     const headers: Record<string, string> = {};
-    for (const [name, value] of joinedHeaders(node))
+    const sent = joinedHeaders(node);
+    const named = (sent.get('connection') ?? '').toLowerCase().split(',');
+    for (const name of named) sent.delete(name.trim());
+    for (const [name, value] of sent)
       if (!ofConnection.has(name) && (name === 'authorization' || isSent?.(name) === true)) headers[name] = value;
     for (const [name, value] of [...(checkHeaders?.set ?? []), ...(checkHeaders?.add ?? [])]) headers[name.toLowerCase()] = value;
     headers['host'] = request.authority;
