@@ -9,6 +9,9 @@
  * slow answers, uploads, upgrades, refusals, requests that are broken off at random moments, and bytes that are no HTTP. Every 200 ms the
  * policy is another one, every 400 ms the server's certificate, every 600 ms its trust bundle. Callers send again what the rules of HTTP
  * let them (a request on a kept connection that was closed just then, a stream that the server refused), and nothing else.
+ *
+ * What it finds with Node 24.21: of about a thousand uploads over HTTP/2 and TLS whose client vanishes, one leaves its session behind, with
+ * frames that are never written and an end that is never read. A server of `node:http2` alone does the same.
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
