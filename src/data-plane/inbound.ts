@@ -28,7 +28,7 @@ import { askAuthorizers } from './inbound/ask-authorizers.ts';
 import { callerContext } from './inbound/caller-context.ts';
 import { Connections, type KnownConnection } from './inbound/connection-of.ts';
 import { editHead } from './inbound/edit-head.ts';
-import { AdmittedRequest } from './inbound/admitted-request.ts';
+import { AdmittedRequest, admittedBefore } from './inbound/admitted-request.ts';
 import { Exchange, type Admitted } from './inbound/exchange.ts';
 import { InboundConfig, type InboundSources } from './inbound/inbound-config.ts';
 import type { InboundConnection } from './inbound/inbound-connection.ts';
@@ -90,16 +90,18 @@ export class Inbound {
   }
 
   /**
-   * Calls `done` once: without a refusal the request may go on, and `done` runs in its context; with one the caller answers it. A request
-   * that this mesh let in already goes on at once. Throws only what `done` throws.
+   * Calls `done` once: without a refusal the request may go on, and `done` runs in its context; with one the caller answers it. What this
+   * mesh let in goes on at once, unless it has another target by now or this port asks more. Throws only what `done` throws.
    */
   admit(port: InboundPort, request: InboundRequest, response: InboundResponse, done: Admitted): void {
-    if (request.mesh instanceof AdmittedRequest && request.mesh.isOf(this)) {
+    const before = admittedBefore(request, this);
+    if (before !== undefined && before.admittedUrl === request.url && !port.asksMoreThan(before.policy)) {
       done(undefined);
       return;
     }
     const known = this.connections.of(request);
     const exchange = new Exchange(request, response, known, port.policyOf(known), this.parts.clock.now(), done);
+    exchange.before = before;
     try {
       this.begin(exchange);
       exchange.isLate = true;
@@ -109,8 +111,11 @@ export class Inbound {
   }
 
   private begin(exchange: Exchange): void {
-    const { request, policy } = exchange;
-    const { port } = policy;
+    const {
+      request,
+      policy,
+      policy: { port },
+    } = exchange;
     const target = request.url ?? '';
     if (port.readyPath !== undefined && exchange.isRead() && withoutQuery(target) === port.readyPath) {
       exchange.answer(port.isReady ? refusals.ready : refusals.draining);
@@ -120,7 +125,7 @@ export class Inbound {
     if (typeof authority === 'string') exchange.authority = authority;
     const path = policy.chain.normalize(target);
     exchange.setPath(typeof path === 'string' ? path : target);
-    exchange.context = callerContext(request, policy.isTrusted, exchange.startMs);
+    exchange.context = exchange.before?.context ?? callerContext(request, policy.isTrusted, exchange.startMs);
     const bad = policy.chain.guard(request, exchange.connection, policy.isTrusted);
     this.watch(exchange);
     if (typeof authority !== 'string') this.refuse(exchange, 'bad_host', authority);
@@ -176,7 +181,7 @@ export class Inbound {
 
   private tokens(exchange: Exchange): void {
     const { tokens } = exchange.chain;
-    if (tokens === undefined) this.authorize(exchange);
+    if (tokens === undefined || exchange.keepsTokens()) this.authorize(exchange);
     else tokens.check(exchange, (outcome) => this.guard(exchange, () => this.take(exchange, outcome)));
   }
 

@@ -1,11 +1,16 @@
 import type { Criticality } from '../../base/request-context.ts';
 import type { Clock } from '../../base/runtime.ts';
-import type { InboundPeer, MeshRequest, VerifiedToken } from '../../model/inbound.ts';
+import type { InboundPeer, InboundRequest, MeshRequest, VerifiedToken } from '../../model/inbound.ts';
 import type { Exchange } from './exchange.ts';
 
 /** Who lets requests in. */
 interface Doorkeeper {
   readonly parts: { readonly name: string; readonly clock: Clock };
+}
+
+/** How a request came in there before; undefined = it did not. */
+export function admittedBefore({ mesh }: InboundRequest, keeper: Doorkeeper): Exchange | undefined {
+  return mesh instanceof AdmittedRequest ? mesh.exchangeOf(keeper) : undefined;
 }
 
 /** `request.mesh`: what the handler may know. */
@@ -16,11 +21,12 @@ export class AdmittedRequest implements MeshRequest {
   constructor(keeper: Doorkeeper, exchange: Exchange) {
     this.keeper = keeper;
     this.exchange = exchange;
+    exchange.admittedUrl = exchange.request.url;
   }
 
-  /** Whether it was let in there. */
-  isOf(keeper: Doorkeeper): boolean {
-    return this.keeper === keeper;
+  /** The exchange in which it was let in there; undefined = it was let in elsewhere. */
+  exchangeOf(keeper: Doorkeeper): Exchange | undefined {
+    return this.keeper === keeper ? this.exchange : undefined;
   }
 
   get mesh(): string {

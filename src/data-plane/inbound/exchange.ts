@@ -60,6 +60,10 @@ export class Exchange implements AccessRequest {
   admittedAmong = 0;
   /** It was answered in the place of the program. */
   isRefused = false;
+  /** How the same request came in by another door of the mesh; undefined = it did not. */
+  before: Exchange | undefined = undefined;
+  /** Its target when the handler got it. */
+  admittedUrl: string | undefined = undefined;
   /** The verdict comes later than the call that asked for it. */
   isLate = false;
   /** The verdict was given. */
@@ -151,6 +155,14 @@ export class Exchange implements AccessRequest {
   /** Values that the response gets beside those of the program. */
   addToResponse(pairs: readonly (readonly [name: string, value: string])[]): void {
     this.addedHeaders = this.addedHeaders === undefined ? pairs : [...this.addedHeaders, ...pairs];
+  }
+
+  /** Takes over the tokens that the same policy found good before, and may have taken off the request; false = there are none. */
+  keepsTokens(): boolean {
+    const { before } = this;
+    if (before === undefined || before.chain !== this.chain || before.tokens.length === 0) return false;
+    this.tokens = before.tokens;
+    return true;
   }
 
   /** As routing looks at it. */

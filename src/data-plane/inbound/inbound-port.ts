@@ -53,6 +53,11 @@ const policyAwaited: ConnectionRefusal = {
   requestReason: 'policy_missing',
   answer: refusal(503, 'this port takes no requests yet', { details: 'inbound_policy_missing', flag: 'UH', headers: close }),
 };
+const meshClosed: ConnectionRefusal = {
+  reason: 'draining',
+  requestReason: 'draining',
+  answer: refusal(503, 'draining', { details: 'inbound_draining', flag: 'UH', headers: close }),
+};
 const policyMissing: ConnectionRefusal = {
   reason: 'policy_missing',
   requestReason: 'policy_missing',
@@ -164,7 +169,26 @@ export class InboundPort {
     return { ...found, isTrusted: false, refused: expired };
   }
 
+  /**
+   * Whether the program wants more of this port than of another, that a request came in by: another policy, a stricter mode, another
+   * spelling of paths among what is refused. What it does not say of this one is as it was there.
+   */
+  asksMoreThan({ port: other, refusingSpelling }: PolicyInForce): boolean {
+    if (other === this) return false;
+    const { port, mode, policyMissing: missing, ignorePathCase, ignoreTrailingSlash } = this.options;
+    return (
+      (port !== undefined && port !== other.number) ||
+      (mode === 'strict' && other.policy().mode !== 'strict') ||
+      (missing === 'deny' && other.options.policyMissing !== 'deny' && other.policy().listener === undefined) ||
+      (ignorePathCase === true && !refusingSpelling.ignoresCase) ||
+      (ignoreTrailingSlash === true && !refusingSpelling.ignoresSlash)
+    );
+  }
+
   private find(): PortPolicy {
+    // Ports of its own the mesh drains.
+    if (this.config.isShut && this.countConnections === undefined)
+      return { listener: undefined, mode: 'permissive', chains: [this.open], plaintextPaths: new Set(), refused: meshClosed };
     const found = this.config.chainsOf(this.number);
     const { mode: asked, policyMissing: missing = 'allow', plaintextPaths = [] } = this.options;
     if (typeof found === 'string') {

@@ -36,13 +36,3 @@ export function pathSpellings(
     },
   };
 }
-
-/** Whether one takes every spelling for the path that the other does. */
-export function coversSpelling(one: PathSpelling | undefined, other: PathSpelling | undefined): boolean {
-  if (other === undefined) return true;
-  return (
-    (one?.ignoresCase === true || !other.ignoresCase) &&
-    (one?.ignoresSlash === true || !other.ignoresSlash) &&
-    (one?.ignoresEscapes === true || other.ignoresEscapes !== true)
-  );
-}

@@ -39,15 +39,15 @@ export function guardTrailers(request: InboundRequest, stays: TrailerTest): void
     });
     return;
   }
-  const add = node._addHeaderLines;
-  node._addHeaderLines = function (this: WithTrailers, lines, length) {
-    if (this.complete !== true) {
-      add.call(this, lines, length);
+  const add = node._addHeaderLines.bind(node);
+  node._addHeaderLines = (lines, length) => {
+    if (node.complete !== true) {
+      add(lines, length);
       return;
     }
     const kept = lines.slice(0, length);
     stripLines(kept, stays);
-    add.call(this, kept, kept.length);
+    add(kept, kept.length);
   };
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { PathSpelling } from '../../../../src/data-plane/inbound/access-request.ts';
-import { coversSpelling, pathSpellings, type RouterOptions } from '../../../../src/data-plane/inbound/path-spelling.ts';
+import { pathSpellings, type RouterOptions } from '../../../../src/data-plane/inbound/path-spelling.ts';
 
 const envoy = { normalize: true, mergeSlashes: true, escapedSlashes: 'keep' } as const;
 
@@ -40,17 +40,4 @@ describe('spellings of a path that are one', () => {
       const { pathSpelling, refusingSpelling } = pathSpellings(of, options);
       assert.deepEqual([shown(pathSpelling), shown(refusingSpelling)], [all, refusing]);
     });
-
-  it('cover each other by what they ignore', () => {
-    const { pathSpelling: exact, refusingSpelling: loose } = pathSpellings(undefined);
-    assert.deepEqual(
-      [
-        coversSpelling(loose, exact),
-        coversSpelling(exact, loose),
-        coversSpelling(undefined, exact),
-        coversSpelling(exact, undefined),
-      ],
-      [true, false, false, true],
-    );
-  });
 });
