@@ -97,9 +97,13 @@ export class MeshInbound {
     return this.loaded === undefined ? [] : inboundStatus(this.loaded);
   }
 
-  /** Closes the ports that are open, all within `limitMs`; undefined = there are none. */
+  /**
+   * Closes the ports that are open, all within `limitMs`; undefined = there are none. Doors refuse from now on; what they let in before is
+   * for their servers to wait for.
+   */
   close(limitMs: number): Promise<unknown> | undefined {
     this.isClosed = true;
+    this.loaded?.config.shut();
     return this.servers.size === 0 ? undefined : Promise.all([...this.servers].map((server) => server.close(limitMs)));
   }
 
@@ -117,6 +121,7 @@ export class MeshInbound {
         toCluster: (source, cluster) => dispatcher().toCluster(source, cluster),
       });
       this.loaded.apply(store.snapshot());
+      if (this.isClosed) this.loaded.config.shut();
       return this.loaded;
     }));
   }

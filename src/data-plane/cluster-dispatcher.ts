@@ -4,6 +4,7 @@
  * `mesh.close()` waits for them. Nothing repeats them.
  */
 import { Dispatcher } from 'undici';
+import { MeshError } from '../base/errors.ts';
 import { Call } from './outbound.ts';
 import type { CallContext } from './outbound-context.ts';
 import { parseOrigin, type OriginEntry } from './origin.ts';
@@ -16,11 +17,13 @@ import type { DispatchOptions } from './send-options.ts';
 export class ClusterDispatcher extends Dispatcher {
   private readonly context: CallContext;
   private readonly virtualHost: CompiledVirtualHost;
+  private readonly isMeshClosed: () => boolean;
 
   /** `source` = the control plane that names the cluster; it is looked for there first, then in the others. */
-  constructor(context: CallContext, source: string, cluster: string) {
+  constructor(context: CallContext, source: string, cluster: string, isMeshClosed: () => boolean) {
     super();
     this.context = context;
+    this.isMeshClosed = isMeshClosed;
     this.virtualHost = compileVirtualHost(
       {
         name: cluster,
@@ -40,7 +43,8 @@ export class ClusterDispatcher extends Dispatcher {
       call.refuse(unreadable(error));
       return true;
     }
-    call.start();
+    if (this.isMeshClosed()) call.refuse(new MeshError('MESH_CLOSED', 'the mesh was closed, and asks nobody any more'));
+    else call.start();
     return true;
   }
 

@@ -41,7 +41,7 @@ export class OutboundDispatcher extends Dispatcher {
 
   /** The way to one cluster past routing, for requests of the mesh's own. Calls of it count among those of this dispatcher. */
   toCluster(source: string, cluster: string): Dispatcher {
-    return new ClusterDispatcher(this.context, source, cluster);
+    return new ClusterDispatcher(this.context, source, cluster, () => this.isClosed);
   }
 
   /** Refuses new requests, and resolves when those under way are over. */

@@ -12,6 +12,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { MeshRequest } from '../../src/model/inbound.ts';
 import { testAuthority, workloadCertificate, writeIdentityFiles } from '../support/certificates.ts';
 import { askHttp1, clientOptions, type Answer } from '../support/listening.ts';
+import { eventually } from '../support/mesh-of.ts';
 
 const app = (request: IncomingMessage & { mesh?: MeshRequest }, response: ServerResponse): void =>
   void response.end(request.mesh?.peer.spiffeId ?? 'nobody');
@@ -76,6 +77,27 @@ describe('inbound of a file', () => {
     await until(() => askHttp1(port), 403);
     assert.equal((await ask()).status, 200);
   });
+
+  for (const [name, text] of [
+    ['nothing', '{}'],
+    ['another-port', 'inbound: [{ port: 9, mode: disabled }]'],
+  ] as const)
+    it(`opens no port when it is gone from the file, until the file says that everybody may come in: ${name}`, async (t) => {
+      const { path, write } = await folderWith(t, '  mode: strict\n');
+      const mesh = await meshOfFile(t, path);
+      const { port } = await mesh.listen(app, { port: 0, host: '127.0.0.1' });
+      assert.equal((await askHttp1(port)).status, 403);
+      await writeFile(path, text);
+      await eventually('the file is read', () => mesh.status().controlPlanes[0]!.unhonoured.length > 0);
+      assert.match(
+        mesh.status().controlPlanes[0]!.unhonoured[0]!.reason,
+        /says nothing of ports any more: the last policy of "inbound" stays in force/,
+      );
+      assert.equal((await askHttp1(port)).status, 403);
+      await write('  mode: permissive\n');
+      await until(() => askHttp1(port), 200);
+      assert.deepEqual(mesh.status().controlPlanes[0]!.unhonoured, []);
+    });
 
   it('holds by port, and where it says nothing of a port there is no policy', async (t) => {
     const first = createServer().listen(0, '127.0.0.1');

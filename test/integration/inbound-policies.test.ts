@@ -179,6 +179,22 @@ describe('an authorizer that is asked', () => {
     await eventually('nothing is under way', () => mesh.status().inbound[0]!.requestsInFlight === 0);
   });
 
+  it('is asked nothing through a mesh that is closed, whose doors refuse', async (t) => {
+    let asked = 0;
+    const { mesh, port } = await askedServer(
+      t,
+      (_request, response) => {
+        asked++;
+        response.end();
+      },
+      (_request, response) => response.end('in'),
+    );
+    assert.equal((await send(port)).body, 'in');
+    await mesh.close();
+    const { status, body, headers } = await send(port);
+    assert.deepEqual([status, body, headers.connection, asked], [503, 'draining', 'close', 1]);
+  });
+
   it('refuses where the policy names one that is not there', async (t) => {
     const { plane, port } = await guardedServer(t, () => assert.fail('the handler must not see it'));
     await plane.deliver([wayIn({ authorization: [ask] })]);

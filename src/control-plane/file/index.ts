@@ -8,6 +8,7 @@ import { readConfigFile, versionOf, type ConfigText } from './client.ts';
 import { ConfiguredIdentity, identityPaths } from './configured-identity.ts';
 import { FileChanges } from './file-changes.ts';
 import type { ReportedProblem } from './file-problem.ts';
+import { HeldInbound } from './held-inbound.ts';
 import { checkMeshObject, parseMeshFile } from './parse-mesh-file.ts';
 import type { MeshFile, MeshFileInput } from './schema.ts';
 import { hostDefaultsFromFile, resourceKeyOf, translateMeshFile } from './translate.ts';
@@ -52,10 +53,12 @@ export function fileControlPlane(options: FileControlPlaneOptions): ControlPlane
   );
   // What a file says is not known before it is read.
   let guardsInbound = 'path' in options || options.config.inbound !== undefined;
+  const inbound = new HeldInbound();
   const noted: FileControlPlaneOptions & Noted = {
     ...options,
-    onFile: ({ inbound }) => {
-      guardsInbound = inbound !== undefined;
+    inbound,
+    onFile: () => {
+      guardsInbound = inbound.hasAny;
     },
   };
   return {
@@ -70,7 +73,8 @@ export function fileControlPlane(options: FileControlPlaneOptions): ControlPlane
 
 /** Told each good configuration before its resources are applied. */
 interface Noted {
-  readonly onFile: (file: MeshFile) => void;
+  readonly inbound: HeldInbound;
+  readonly onFile: () => void;
 }
 
 type Options<K extends 'path' | 'config'> = Extract<FileControlPlaneOptions, Readonly<Record<K, unknown>>> & Noted;
@@ -131,13 +135,20 @@ async function applyFile(
   const paths = file.identity && identityPaths(file.identity, directory);
   // A new identity comes before the clusters that ask for it, and one that is given up goes after them.
   if (paths !== undefined) await identity.use(paths, context.clock);
-  options.onFile(file);
+  const { held, warnings } = options.inbound.hold(resources);
+  options.onFile();
   options.onSettings?.({
     unknownHosts: file.unknownHosts,
     hostDefaults: hostDefaultsFromFile(file),
   });
   const replaces = ['listener', 'route-table', 'cluster', 'endpoints'] as const;
-  const { rejected } = await context.sink.apply({ version, set: resources, remove: [], replaces, unhonoured });
+  const { rejected } = await context.sink.apply({
+    version,
+    set: [...resources, ...held],
+    remove: [],
+    replaces,
+    unhonoured: [...unhonoured, ...warnings],
+  });
   if (paths === undefined) await identity.use(undefined, context.clock);
   reportConnected(context.sink, rejected);
 }

@@ -176,7 +176,7 @@ export const meshFile = v.pipe(
     inbound: v.pipe(
       v.exactOptional(oneOrList(inbound)),
       v.description(
-        'What this process accepts and from whom; a list for several ports. Without it this file says nothing about that.',
+        'What this process accepts and from whom; a list for several ports. Without it this file says nothing about that; what it said before of a port holds until it speaks of that port again.',
       ),
     ),
     identity: v.exactOptional(identity),

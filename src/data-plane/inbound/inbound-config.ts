@@ -46,6 +46,8 @@ export class InboundConfig {
   private readonly listeners = new Set<() => void>();
   /** Counts the changes: whoever keeps what it found here looks again when this is another number. */
   generation = 1;
+  /** See {@link shut}. */
+  isShut = false;
 
   constructor(parts: InboundParts, known: InboundSources) {
     this.parts = parts;
@@ -81,6 +83,13 @@ export class InboundConfig {
       if (all !== undefined) return all;
     }
     return 'missing';
+  }
+
+  /** The mesh is closed: servers that somebody else owns get nothing more through it. */
+  shut(): void {
+    this.isShut = true;
+    this.generation += 1;
+    for (const listener of this.listeners) listener();
   }
 
   /** Calls back after each change; returns what ends that. */
