@@ -4,8 +4,10 @@
  */
 import type { ErrorRequestHandler, RequestHandler } from 'express';
 import type { Mesh } from '../mesh.ts';
-import type { InboundDoorOptions, InboundRequest, MeshRequest } from '../model/inbound.ts';
+import type { InboundDoor, InboundDoorOptions, InboundRequest, MeshRequest } from '../model/inbound.ts';
 import { failureAnswer, meshErrorIn } from './failure-answer.ts';
+
+export { meshUpgrade, type UpgradeListener } from './node-http.ts';
 
 declare global {
   // oxlint-disable-next-line no-namespace
@@ -26,8 +28,11 @@ declare global {
  * routing` too. A prefix that is mounted is held by a rule for `/admin` and `/admin/*`; patterns of Express are no patterns of rules.
  */
 export function meshExpress(mesh: Mesh, options: InboundDoorOptions = {}): RequestHandler {
-  const { ignorePathCase = true, ignoreTrailingSlash = true } = options;
-  const door = mesh.inbound({ ...options, ignorePathCase, ignoreTrailingSlash });
+  return middlewareOf(expressDoor(mesh, options));
+}
+
+/** The middleware of a door. */
+export function middlewareOf(door: InboundDoor): RequestHandler {
   return function meshMiddleware(request, response, next) {
     if (request.baseUrl !== '') {
       next(new TypeError(`meshExpress stands at ${request.baseUrl}; mount it at the root: app.use(meshExpress(mesh))`));
@@ -44,6 +49,12 @@ export function meshExpress(mesh: Mesh, options: InboundDoorOptions = {}): Reque
       next();
     });
   };
+}
+
+/** A door that compares paths as routers of Express do, unless the options say otherwise. */
+export function expressDoor(mesh: Mesh, options: InboundDoorOptions): InboundDoor {
+  const { ignorePathCase = true, ignoreTrailingSlash = true } = options;
+  return mesh.inbound({ ...options, ignorePathCase, ignoreTrailingSlash });
 }
 
 /**

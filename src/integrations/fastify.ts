@@ -5,8 +5,9 @@
  */
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import type { Mesh } from '../mesh.ts';
-import type { InboundAnswer, InboundDoorOptions, InboundRequest, MeshRequest } from '../model/inbound.ts';
+import type { InboundAnswer, InboundDoor, InboundDoorOptions, InboundRequest, MeshRequest } from '../model/inbound.ts';
 import { failureAnswer, meshErrorIn } from './failure-answer.ts';
+import { guardServer } from './node-http.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -17,6 +18,8 @@ declare module 'fastify' {
     readonly mesh: MeshRequest;
   }
 }
+
+export { meshUpgrade, type UpgradeListener } from './node-http.ts';
 
 /** What the plugin takes. */
 export interface MeshFastifyOptions extends InboundDoorOptions {
@@ -29,7 +32,7 @@ const plugin: FastifyPluginAsync<MeshFastifyOptions> = async (app, { mesh, ...op
 };
 
 /** Puts the way in before everything that the app does with a request. */
-export function addMeshHooks(app: FastifyInstance, mesh: Mesh, options: InboundDoorOptions): void {
+export function addMeshHooks(app: FastifyInstance, mesh: Mesh, options: InboundDoorOptions): InboundDoor {
   const door = mesh.inbound({ ...pathRulesOf(app), ...options });
   const prepare = cutsAtSemicolon(app) ? withQuestionMark : undefined;
   app.decorateRequest('mesh', {
@@ -42,6 +45,7 @@ export function addMeshHooks(app: FastifyInstance, mesh: Mesh, options: InboundD
     prepare?.(request);
     door.normalize(request);
   });
+  guardServer(app.server, door, ['upgrade', 'connect']);
   const routedAgain = new WeakSet<object>();
   app.addHook('onRequest', (request, reply, done) => {
     const raw = request.raw as InboundRequest;
@@ -60,6 +64,7 @@ export function addMeshHooks(app: FastifyInstance, mesh: Mesh, options: InboundD
       }
     });
   });
+  return door;
 }
 
 /** Keeps the path that was let in until its route is found: `rewriteUrl` would make another one of it, which no rule has seen. */

@@ -56,14 +56,18 @@ export function prometheusHandler(options: PrometheusOptions = {}): PrometheusHa
       response.writeHead(405, { allow: 'GET, HEAD' }).end();
       return;
     }
-    exporter.collect().then(
-      ({ resourceMetrics }) => {
-        const text = serializer.serialize(resourceMetrics);
-        response.writeHead(200, { 'content-type': contentType, 'content-length': Buffer.byteLength(text) });
+    exporter
+      .collect()
+      .then(({ resourceMetrics }) => [200, contentType, serializer.serialize(resourceMetrics)] as const)
+      .catch(() => [500, 'text/plain', 'the metrics could not be collected\n'] as const)
+      .then(([status, type, text]) => {
+        // Answered meanwhile, by a middleware that waits no longer.
+        if (response.headersSent || response.writableEnded) return;
+        response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) });
         response.end(request.method === 'HEAD' ? undefined : text);
-      },
-      () => response.writeHead(500, { 'content-type': 'text/plain' }).end('the metrics could not be collected\n'),
-    );
+      })
+      // A response that throws has told everybody who listens to it.
+      .catch(() => response.destroy());
   };
 }
 

@@ -4,7 +4,7 @@
  */
 import { ForbiddenException, Inject, Injectable, SetMetadata, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import type { InboundRequest, MeshRequest } from '../../model/inbound.ts';
+import type { MeshRequest } from '../../model/inbound.ts';
 import { nodeRequest } from './node-request.ts';
 
 /** Who may call a route: each key that is there has to hold, with one of its values. `*` at an end stands for anything. */
@@ -45,12 +45,12 @@ export class MeshGuard implements CanActivate {
   }
 
   canActivate(context: ExecutionContext): boolean {
-    if (context.getType() !== 'http') return true;
     const policies = [context.getClass(), context.getHandler()].flatMap(
       (target) => this.reflector.get<MeshPolicyOptions | undefined>(metadataKey, target) ?? [],
     );
-    const { mesh } = nodeRequest(context.switchToHttp().getRequest<InboundRequest>());
-    // A request that the mesh never saw is nobody's.
+    if (policies.length === 0) return true;
+    const mesh = nodeRequest(context)?.mesh;
+    // A request that the mesh never saw is nobody's, and so is what comes over no request of HTTP.
     if (policies.every((policy) => mesh !== undefined && isAllowed(policy, mesh))) return true;
     throw new ForbiddenException('RBAC: access denied');
   }

@@ -3,14 +3,23 @@
  * of the application (parsers included), and closes it when the application shuts down. Decorators are called as functions, because
  * Node runs these sources as they are.
  */
-import { Module, type DynamicModule, type FactoryProvider, type OnApplicationShutdown, type Provider } from '@nestjs/common';
+import type { Server } from 'node:http';
+import {
+  Module,
+  type DynamicModule,
+  type FactoryProvider,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+  type Provider,
+} from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance } from 'fastify';
 import { createMesh, type Mesh } from '../../mesh.ts';
 import type { InboundDoorOptions } from '../../model/inbound.ts';
 import type { MeshOptions } from '../../options.ts';
-import { meshExpress } from '../express.ts';
+import { expressDoor, middlewareOf } from '../express.ts';
 import { addMeshHooks } from '../fastify.ts';
+import { guardServer } from '../node-http.ts';
 import { MeshClient } from './mesh-client.ts';
 import { MeshExceptionFilter } from './mesh-exception-filter.ts';
 import { MeshGuard } from './mesh-guard.ts';
@@ -33,10 +42,14 @@ export interface MeshModuleAsyncOptions {
 
 const optionsToken = Symbol.for('meshfetch.nestjs.options');
 
-/** Puts the way in before the application and closes the mesh with it. */
-class MeshBinding implements OnApplicationShutdown {
+/**
+ * Puts the way in before the application and closes the mesh with it. On the server of the application it stands before gateways too, which
+ * listen beside the router.
+ */
+class MeshBinding implements OnModuleInit, OnApplicationShutdown {
   private readonly mesh: Mesh;
   private readonly isOwn: boolean;
+  private guard: (() => void) | undefined = undefined;
 
   constructor(mesh: Mesh, options: MeshModuleOptions, host: HttpAdapterHost | undefined) {
     this.mesh = mesh;
@@ -46,8 +59,19 @@ class MeshBinding implements OnApplicationShutdown {
     const adapter = host?.httpAdapter;
     if (inbound === false || adapter === undefined) return;
     // Nest calls its parsers in only when it starts, so that this stands before them.
-    if (adapter.getType() === 'fastify') addMeshHooks(adapter.getInstance<FastifyInstance>(), mesh, inbound);
-    else adapter.use(meshExpress(mesh, inbound));
+    if (adapter.getType() === 'fastify') {
+      const app = adapter.getInstance<FastifyInstance>();
+      guardServer(app.server, addMeshHooks(app, mesh, inbound), ['request']);
+    } else {
+      const door = expressDoor(mesh, inbound);
+      adapter.use(middlewareOf(door));
+      // The server is made after the modules.
+      this.guard = () => guardServer(adapter.getHttpServer() as Server, door, ['request', 'upgrade', 'connect']);
+    }
+  }
+
+  onModuleInit(): void {
+    this.guard?.();
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -117,6 +117,22 @@ describe('the handler for Prometheus', () => {
     assert.deepEqual([post.status, post.headers.get('allow')], [405, 'GET, HEAD']);
   });
 
+  it('leaves a response alone that was answered while the metrics were collected', async (t) => {
+    const handler = prometheusHandler();
+    const url = await urlOf(t, (request, response) => {
+      handler(request, response);
+      response.writeHead(503).end('too late');
+    });
+    const told: unknown[] = [];
+    const tell = (reason: unknown): void => void told.push(reason);
+    process.on('unhandledRejection', tell);
+    t.after(() => process.off('unhandledRejection', tell));
+    const { status } = await fetch(url);
+    // The next one is collected after it.
+    await fetch(url);
+    assert.deepEqual([status, told], [503, []]);
+  });
+
   it('answers 500 when the metrics cannot be collected', async (t) => {
     const exporter = new PrometheusExporter({ preventServerStart: true });
     // No provider has it as its reader.
