@@ -38,6 +38,7 @@ import { drawFault } from './inbound/inbound-fault.ts';
 import { withoutQuery } from './inbound/normalize-path.ts';
 import { crossOriginAnswer, routeAnswer } from './inbound/route-answers.ts';
 import * as refusals from './inbound/refusals.ts';
+import { reportFailure } from './inbound/report-failure.ts';
 import { authorityOf } from './inbound/request-authority.ts';
 import { runInContext } from './inbound/run-in-context.ts';
 import type { TokenOutcome } from './inbound/token-check.ts';
@@ -111,11 +112,8 @@ export class Inbound {
   }
 
   private begin(exchange: Exchange): void {
-    const {
-      request,
-      policy,
-      policy: { port },
-    } = exchange;
+    const { request, policy } = exchange;
+    const { port } = policy;
     const target = request.url ?? '';
     if (port.readyPath !== undefined && exchange.isRead() && withoutQuery(target) === port.readyPath) {
       exchange.answer(port.isReady ? refusals.ready : refusals.draining);
@@ -300,6 +298,7 @@ export class Inbound {
   /** A mistake of a part of the mesh lets nothing in. What the caller's `done` throws is its own. */
   private threw(exchange: Exchange, error: unknown): void {
     if (exchange.isDecided) throw error;
+    reportFailure(this.parts.telemetry, exchange, error);
     this.refuse(exchange, 'internal', refusals.ownMistake);
   }
 }

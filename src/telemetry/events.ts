@@ -12,6 +12,7 @@ import type {
   AuthorizerUnansweredEvent,
   ConnectionRefusedEvent,
   InboundEndEvent,
+  InboundFailedEvent,
   InboundKeysEvent,
   InboundPortEvent,
   InboundRefusedEvent,
@@ -189,6 +190,7 @@ export interface EventFacts {
   readonly 'control-plane:state': ControlPlaneStateEvent;
   readonly 'inbound:end': InboundEndEvent;
   readonly 'inbound:refused': InboundRefusedEvent;
+  readonly 'inbound:failed': InboundFailedEvent;
   readonly 'inbound:connection-refused': ConnectionRefusedEvent;
   readonly 'inbound:authorizer-unanswered': AuthorizerUnansweredEvent;
   readonly 'inbound:access-log': AccessLogEvent;

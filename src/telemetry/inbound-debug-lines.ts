@@ -50,6 +50,8 @@ export const inboundLines: { readonly [N in InboundLineName]: (event: EventPaylo
     error === undefined
       ? `keys of ${printable(url)} fetched`
       : `keys of ${printable(url)} NOT fetched: ${printable(error)}; ${hasKeys ? 'the last ones hold' : 'its tokens are refused'}`,
+  'inbound:failed': (event) =>
+    `${printable(event.method)} ${printable(event.path)} → the way in FAILED: ${printable(event.message)}${event.cause === undefined ? '' : ` (${printable(event.cause)})`}`,
   'inbound:authorizer-unanswered': (event) =>
     `${way(event)} → authorizer ${printable(event.authorizer)} said NOTHING (${printable(event.reason)}): ${event.wentOn ? 'it goes on all the same' : 'it is refused'}`,
   'authorization:shadow': (event) =>

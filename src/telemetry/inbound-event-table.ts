@@ -6,7 +6,7 @@ const inboundFields = {
   scheme: '`http` or `https`, of the connection.',
   host: 'Host that the caller asked for, with its port where it named one; empty when it named none.',
   port: 'Port of this process that the request came to.',
-  path: 'In the form that the rules saw, without its query.',
+  path: 'In the form that the rules saw, without its query; `\\u{…}` for what is not printable, cut after 1,024 characters.',
   peer: 'SPIFFE ID, else first DNS name, of the verified certificate; absent when there is none.',
   peerAddress: 'Address of the other end of the connection.',
   listener: 'Name of the listener whose policy held.',
@@ -47,6 +47,19 @@ export const inboundEventTable = {
       status: 'Status of the answer.',
       flags: 'Envoy response flags, or `-`.',
       details: 'Envoy response code details, with the name of the policy: `rbac_access_denied_matched_policy[…]`.',
+    },
+  },
+  'inbound:failed': {
+    doc: 'A part of the mesh failed over a request, which was refused with 500 `inbound_failed`: a mistake of meshfetch, to be reported.',
+    fields: {
+      mesh: 'Name of the mesh.',
+      method: 'As the caller wrote it.',
+      host: 'Host that the caller asked for; empty when it named none, or when that is what failed.',
+      port: 'Port of this process that the request came to.',
+      path: 'Without its query, as far as it was normalised.',
+      peerAddress: 'Address of the other end of the connection.',
+      message: 'Name and message of the error, without its stack.',
+      cause: 'The same of its cause; absent when it has none.',
     },
   },
   'inbound:connection-refused': {

@@ -118,6 +118,18 @@ export interface InboundRefusedEvent extends InboundEvent {
   readonly details: string;
 }
 
+/** A part of the mesh failed over a request. */
+export interface InboundFailedEvent {
+  readonly method: string;
+  readonly host: string;
+  readonly port: number;
+  readonly path: string;
+  readonly peerAddress: string;
+  /** Name and message of the error. */
+  readonly message: string;
+  readonly cause: string | undefined;
+}
+
 /** The mesh closed a connection that came in. */
 export interface ConnectionRefusedEvent {
   readonly port: number;

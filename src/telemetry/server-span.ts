@@ -16,6 +16,7 @@ import { methodLabel } from './http-method.ts';
 import type { InboundEndEvent, InboundEvent, InboundRefusalReason } from './inbound-events.ts';
 import type { Instruments } from './instruments.ts';
 import type { MeshScope } from './mesh-scope.ts';
+import { printable } from './printable.ts';
 import { ServerExchange } from './server-exchange.ts';
 import {
   protocolVersion,
@@ -38,6 +39,9 @@ const inboundEnd = channels['inbound:end'];
 const inboundRefused = channels['inbound:refused'];
 const shadow = channels['authorization:shadow'];
 const unanswered = channels['inbound:authorizer-unanswered'];
+
+/** Longest text of a caller's choice that an event has. */
+const maxTextLength = 1024;
 
 const getter: TextMapGetter<ServerFacts> = {
   get(facts, name) {
@@ -279,11 +283,11 @@ export class ServerSpan {
     const { peer } = connection;
     return {
       inbound: this.number,
-      method,
+      method: printable(method, maxTextLength),
       scheme,
-      host: authority,
+      host: printable(authority, maxTextLength),
       port: connection.localPort,
-      path: pathOnly,
+      path: printable(pathOnly, maxTextLength),
       peer: peer.spiffeId ?? peer.dnsNames[0],
       peerAddress: peer.address,
       listener: this.listener,

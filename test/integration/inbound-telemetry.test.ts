@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterEach, describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { SpanKind, metrics } from '@opentelemetry/api';
@@ -29,6 +31,47 @@ function eventsOf<N extends EventName>(t: TestContext, name: N, mesh: string): r
 }
 
 const denyAdmin = policyOf('deny', [{ kind: 'path', match: { kind: 'prefix', value: '/admin' } }]);
+
+describe('what a caller writes', () => {
+  it('is cut in events, and cannot forge a line', async (t) => {
+    const name = 'long-paths';
+    const { plane, port } = await guardedServer(t, (_request, response) => void response.end(), { mesh: { name } });
+    await plane.deliver([wayIn({ authorization: [denyAdmin] })]);
+    const ended = eventsOf(t, 'inbound:end', name);
+    const refused = eventsOf(t, 'inbound:refused', name);
+    await send(port, `/admin/${'a'.repeat(12_000)}`);
+    await eventually('its end', () => ended.length === 1);
+    for (const { path } of [ended[0]!, refused[0]!]) assert.equal(path, `/admin/${'a'.repeat(1017)}…`);
+  });
+
+  it('that a part of the mesh fails over is told with the error and its cause, without a stack', async (t) => {
+    const name = 'failing';
+    const mesh = await createMesh({ name });
+    t.after(() => mesh.close());
+    const door = mesh.inbound();
+    const server = createServer((request, response) => {
+      const { rawHeaders } = request;
+      Object.defineProperty(request, 'rawHeaders', {
+        configurable: true,
+        get() {
+          Object.defineProperty(request, 'rawHeaders', { value: rawHeaders });
+          throw new TypeError('no lines\n', { cause: new RangeError('beyond the end') });
+        },
+      });
+      door.admit(request, response, (refusal) => door.refuse(request, response, refusal!));
+    }).listen(0, '127.0.0.1');
+    t.after(() => server.close().closeAllConnections());
+    await once(server, 'listening');
+    const failed = eventsOf(t, 'inbound:failed', name);
+    const { status, body } = await send((server.address() as AddressInfo).port, '/a?secret');
+    assert.deepEqual([status, body], [500, '']);
+    const { method, message, cause } = failed[0] ?? assert.fail('nothing was told');
+    assert.deepEqual(
+      { method, message, cause },
+      { method: 'GET', message: 'TypeError: no lines\\u{a}', cause: 'RangeError: beyond the end' },
+    );
+  });
+});
 
 describe('a request that comes in', () => {
   afterEach(unregister);
