@@ -13,9 +13,11 @@ import type { InboundConnection } from './inbound-connection.ts';
 export function compileIdentity(match: StringMatcher, refuses: boolean): (request: AccessRequest) => boolean {
   const test = compileString(match);
   if (!refuses) {
+    // No DNS name has a scheme: an authority that does not look at what it is asked to write must make nobody anybody.
+    const isProven = (name: string): boolean => !name.includes(':') && test(name);
     return ({ connection: { identity } }) => {
       if (identity === undefined) return false;
-      return (identity.svidProblem === undefined && identity.uris.some(test)) || identity.dnsNames.some(test);
+      return (identity.svidProblem === undefined && identity.uris.some(test)) || identity.dnsNames.some(isProven);
     };
   }
   return ({ connection }) => {

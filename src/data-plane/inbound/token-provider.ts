@@ -38,7 +38,7 @@ export class TokenProvider {
     this.ownHeaders = [...(payloadHeader === undefined ? [] : [payloadHeader]), ...claimHeaders.map(({ header }) => header)].map(
       (name) => name.toLowerCase(),
     );
-    this.verified = new VerifiedTokens(config, keys);
+    this.verified = new VerifiedTokens(config, keys, clock);
     this.clock = clock;
     this.isSubject = config.subjects === undefined ? undefined : compileString(config.subjects);
     this.skewS = Math.floor(Math.min(config.clockSkewMs ?? maxClockSkewMs, maxClockSkewMs) / 1000);

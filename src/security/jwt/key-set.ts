@@ -14,7 +14,7 @@ import type { TokenProblem } from './token-problem.ts';
 export const maxKeySetBytes = 65_536;
 
 /** Keys that are tried for one token that does not name one: each try is a signature check that anybody can cause. */
-const maxTries = 16;
+const maxTries = 8;
 
 /** A key that can verify signatures. */
 export interface VerificationKey {

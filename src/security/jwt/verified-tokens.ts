@@ -30,8 +30,17 @@ export interface UnverifiedToken {
 
 /** Tokens that are remembered; callers use theirs for minutes. */
 const maxTokens = 1000;
+/** Tokens that failed and are remembered, and how long: who sends them over and over waits for no signature. */
+const maxFailedTokens = 500;
+const failedMs = 10_000;
 /** Longer ones are verified at each use, so that what is remembered stays below 4 MB (Envoy's bound too). */
 const maxKeptBytes = 4096;
+
+interface Failure {
+  readonly problem: TokenProblem;
+  readonly keys: KeySet;
+  readonly untilMs: number;
+}
 
 /**
  * The tokens of one provider that were verified: a signature costs about 180 µs of CPU, looking it up below one. What was verified with keys
@@ -41,11 +50,15 @@ export class VerifiedTokens {
   private readonly config: JwtProviderConfig;
   private readonly source: KeySource;
   private readonly kept = new LRUCache<string, SignedToken>({ max: maxTokens });
+  /** Those that no key has made: the same again costs nothing. */
+  private readonly failed = new LRUCache<string, Failure>({ max: maxFailedTokens });
+  private readonly clock: Clock;
   private readonly underWay = new Map<string, Promise<SignedToken | TokenProblem>>();
 
-  constructor(config: JwtProviderConfig, source: KeySource) {
+  constructor(config: JwtProviderConfig, source: KeySource, clock: Clock) {
     this.config = config;
     this.source = source;
+    this.clock = clock;
   }
 
   /** A token that was verified before. */
@@ -65,6 +78,9 @@ export class VerifiedTokens {
   /** Verifies the signature of a token. */
   verify(unverified: UnverifiedToken): Promise<SignedToken | TokenProblem> {
     const { text } = unverified.compact;
+    const failure = this.failed.get(text);
+    if (failure !== undefined && this.clock.now() < failure.untilMs && failure.keys === this.source.current())
+      return Promise.resolve(failure.problem);
     let promise = this.underWay.get(text);
     if (promise === undefined) {
       promise = this.verifyOnce(unverified).finally(() => this.underWay.delete(text));
@@ -85,7 +101,12 @@ export class VerifiedTokens {
         problem = await verifySignature(compact, keys);
       }
     }
-    if (problem !== undefined) return problem;
+    if (problem !== undefined) {
+      // One whose key is not known costs no signature, and its key may come at any time.
+      if (problem !== 'kid-or-alg-unknown' && compact.text.length <= maxKeptBytes)
+        this.failed.set(compact.text, { problem, keys, untilMs: this.clock.now() + failedMs });
+      return problem;
+    }
     const token = verifiedTokenFrom(this.config, claims);
     const signed: SignedToken = { claims, token, tokens: Object.freeze([token]), payload: compact.payload, keys };
     if (compact.text.length <= maxKeptBytes) this.kept.set(compact.text, signed);

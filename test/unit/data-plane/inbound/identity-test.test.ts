@@ -43,6 +43,7 @@ describe('T-ID: a rule about who calls', () => {
 
   for (const { name, names, overrides, principal, allow, deny } of [
     { name: 'spiffe-id', names: { uris: [web] }, principal: exact(web), allow: true, deny: true },
+    { name: 'dns-name-that-reads-as-a-spiffe-id', names: { dnsNames: [web] }, principal: exact(web), allow: false, deny: true },
     {
       name: 'case-of-a-spiffe-id',
       names: { uris: [web] },
