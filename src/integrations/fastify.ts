@@ -46,17 +46,23 @@ export function addMeshHooks(app: FastifyInstance, mesh: Mesh, options: InboundD
     door.normalize(request);
   });
   guardServer(app.server, door, ['upgrade', 'connect']);
+  let hasConstraints = false;
+  app.addHook('onRoute', ({ constraints = {} }) => {
+    if (Object.keys(constraints).length > 0) hasConstraints = true;
+  });
   const routedAgain = new WeakSet<object>();
   app.addHook('onRequest', (request, reply, done) => {
     const raw = request.raw as InboundRequest;
     if (routedAgain.delete(raw)) releaseTarget(raw);
-    else prepare?.(raw);
+    // Of a target that was let in too: `%3B` is `;` by now. It has another path then, and is judged again.
+    prepare?.(raw);
     const routed = raw.url;
+    const headers = hasConstraints ? headersOf(raw) : undefined;
     door.admit(raw, reply.raw, (refusal) => {
       if (refusal !== undefined) answer(reply, door.answerOf(raw, refusal));
-      else if (raw.url === routed) done();
+      else if (raw.url === routed && (headers === undefined || headersOf(raw) === headers)) done();
       else {
-        // Its route was found by another form of the path than the rules looked at.
+        // Its route was found by another form of the path, or by other headers (constraints: its host), than the rules looked at.
         reply.hijack();
         routedAgain.add(raw);
         holdTarget(raw);
@@ -77,6 +83,11 @@ function releaseTarget(raw: InboundRequest): void {
   const { url } = raw;
   delete raw.url;
   raw.url = url;
+}
+
+/** Tells headers that were edited from those that were not: Node makes another view then, where it does not keep the one of HTTP/2. */
+function headersOf({ httpVersionMajor, headers, rawHeaders }: InboundRequest): object | string {
+  return httpVersionMajor < 2 ? headers : rawHeaders.join('\n');
 }
 
 /** For the router `;` begins the query, for the rules `?` does. */

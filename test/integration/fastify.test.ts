@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { connect } from 'node:http2';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { describe, it, type TestContext } from 'node:test';
-import fastify, { type FastifyServerOptions } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
 import { createMesh } from 'meshfetch';
 import { meshFastify } from 'meshfetch/fastify';
 import { TestControlPlane } from '../support/cluster-plane.ts';
@@ -12,7 +14,7 @@ import { policyOf, send, wayIn } from '../support/inbound.ts';
 
 const denied = policyOf('deny', [{ kind: 'path', match: { kind: 'prefix', value: '/admin' } }]);
 
-async function appWith(t: TestContext, options: FastifyServerOptions = {}) {
+async function appWith(t: TestContext, options: FastifyServerOptions = {}, withRoutes = (_app: FastifyInstance): void => {}) {
   const plane = new TestControlPlane();
   const mesh = await createMesh({ controlPlane: plane, drainTimeoutMs: 100 });
   const app = fastify(options);
@@ -25,6 +27,7 @@ async function appWith(t: TestContext, options: FastifyServerOptions = {}) {
   await app.register(meshFastify, { mesh });
   app.get('/admin', () => 'secret');
   app.get('/orders', () => 'orders');
+  withRoutes(app);
   await app.listen({ port: 0, host: '127.0.0.1' });
   t.after(async () => {
     await app.close();
@@ -84,5 +87,49 @@ describe('an app of Fastify', () => {
     const { port } = await appWith(t, { useSemicolonDelimiter: true });
     for (const target of ['/admin;x', '/admin;x?y=1', '/./admin;x']) assert.equal((await send(port, target)).status, 403, target);
     assert.equal((await send(port, '/orders;page=2')).body, 'orders');
+  });
+
+  it('that takes ";" for the beginning of the query does so with one that was escaped, too', async (t) => {
+    const { app, port } = await appWith(t, { useSemicolonDelimiter: true });
+    const another = createServer((request, response) => app.routing(request, response)).listen(0, '127.0.0.1');
+    t.after(() => another.close().closeAllConnections());
+    await once(another, 'listening');
+    for (const at of [port, (another.address() as AddressInfo).port]) {
+      for (const target of ['/admin%3Bx', '/admin%3bx?y', '/./admin%3Bx;y'])
+        assert.equal((await send(at, target)).status, 403, target);
+      assert.equal((await send(at, '/orders%3Bpage=2')).body, 'orders');
+    }
+  });
+
+  it('finds routes by the host that the rules saw', async (t) => {
+    const { port } = await appWith(t, {}, (before) => {
+      before.get('/where', () => 'anybody');
+      before.get('/where', { constraints: { host: 'internal.example' } }, () => 'internal');
+    });
+    for (const host of ['internal.example', 'INTERNAL.example.', 'internal.example:80'])
+      assert.equal((await send(port, '/where', { headers: { host } })).body, 'internal', host);
+    assert.equal((await send(port, '/where')).body, 'anybody');
+  });
+
+  it('over HTTP/2 gets no request with two hosts', async (t) => {
+    const mesh = await createMesh({ drainTimeoutMs: 100 });
+    const app = fastify({ http2: true });
+    await app.register(meshFastify, { mesh });
+    app.get('/where', () => 'anybody');
+    app.get('/where', { constraints: { host: 'internal.example' } }, () => 'internal');
+    await app.listen({ port: 0, host: '127.0.0.1' });
+    const client = connect(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}`);
+    t.after(async () => {
+      client.close();
+      await app.close();
+      await mesh.close();
+    });
+    const ask = async (host: string): Promise<string> => {
+      const stream = client.request({ ':path': '/where', ':authority': 'public.example', host });
+      const [{ ':status': status }] = (await once(stream, 'response')) as [{ readonly ':status': number }];
+      return `${status} ${await text(stream)}`;
+    };
+    assert.equal(await ask('internal.example'), '400 ');
+    assert.equal(await ask('public.example'), '200 anybody');
   });
 });
