@@ -103,6 +103,22 @@ describe('a request that comes in', () => {
     for (const span of spans()) assert.equal(span.spanContext().traceId, '0af7651916cd43dd8448eb211c80319c');
   });
 
+  it('has one route for all that comes to a mounted router, whose paths are those of its callers', async (t) => {
+    const spans = registerTracing();
+    const users = express.Router({ mergeParams: true });
+    users.get('/orders/:id', (_request, response) => void response.end());
+    const { port } = await listening(t, { handler: express().use('/users/:user', users) });
+    for (const user of [42, 43]) await askHttp1(port, { path: `/users/${user}/orders/7` });
+    await eventually('two spans ended', () => spans().length === 2);
+    assert.deepEqual(
+      spans().map(({ name, attributes }) => [name, attributes['http.route']]),
+      [
+        ['GET */orders/:id', '*/orders/:id'],
+        ['GET */orders/:id', '*/orders/:id'],
+      ],
+    );
+  });
+
   it('is one trace with what an authorizer is asked, and tells when that says nothing', async (t) => {
     const spans = registerTracing();
     const sdk = registerMetrics();

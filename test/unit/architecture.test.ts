@@ -74,6 +74,7 @@ const loadedOnDemand = [
 const timekeepers: Readonly<Record<string, string>> = {
   'base/runtime.ts': 'the one place that does, so that everything else runs in virtual time with seeded chance',
   'security/certificate-authority.ts': 'serial numbers must not be guessable, so that they come from the system',
+  'data-plane/listen/leave-http.ts': 'takes the idle time of the server off a socket, which is a method of that name',
   'cli/demo/service.ts': 'a server of the demo that is slow on purpose: it is a program of its own, not part of the library',
 };
 
