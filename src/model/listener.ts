@@ -122,6 +122,8 @@ export interface InboundLimitsConfig {
   readonly requestTimeoutMs?: number;
   /** Idle time between requests of a connection. Default 65 000: longer than common load balancers keep one. */
   readonly keepAliveTimeoutMs?: number;
+  /** How long a client may take nothing of a response that waits for it. Default 300 000 (Envoy's `stream_idle_timeout`). */
+  readonly responseIdleTimeoutMs?: number;
   /** Streams of an HTTP/2 connection at a time. Default 100 (Envoy's advice for edges). */
   readonly maxConcurrentStreams?: number;
 }

@@ -118,6 +118,12 @@ export const inboundLimits = v.pipe(
       v.exactOptional(durationMs(1)),
       v.description('Idle time between requests of a connection. 65 s by default: longer than common load balancers keep one.'),
     ),
+    responseIdleTimeoutMs: v.pipe(
+      v.exactOptional(durationMs(1)),
+      v.description(
+        'How long a client may take nothing of a response that waits for it; then it is cut. 5 minutes by default, as in Envoy.',
+      ),
+    ),
     maxConcurrentStreams: v.pipe(
       v.exactOptional(wholeNumber(1, maxCount)),
       v.description("Streams of an HTTP/2 connection at a time. 100 by default, Envoy's advice for edges."),

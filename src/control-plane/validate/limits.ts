@@ -55,6 +55,6 @@ export function checkInboundLimits(check: Check, limits: InboundLimitsConfig): v
   for (const key of ['maxConnections', 'maxHeaders', 'maxConcurrentStreams'] as const) check.whole(key, limits[key], 1);
   check.whole('maxHeaderBytes', limits.maxHeaderBytes, 1024);
   check.durationMs('requestTimeoutMs', limits.requestTimeoutMs);
-  for (const key of ['maxConnectionAgeMs', 'headersTimeoutMs', 'keepAliveTimeoutMs'] as const)
+  for (const key of ['maxConnectionAgeMs', 'headersTimeoutMs', 'keepAliveTimeoutMs', 'responseIdleTimeoutMs'] as const)
     check.longerThanNothing(key, limits[key]);
 }

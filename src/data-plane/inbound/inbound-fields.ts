@@ -21,6 +21,7 @@ export const inboundLimitsFields: FieldTable<InboundLimitsConfig> = {
   headersTimeoutMs: 'honoured',
   requestTimeoutMs: 'honoured',
   keepAliveTimeoutMs: 'honoured',
+  responseIdleTimeoutMs: 'honoured',
   maxConcurrentStreams: 'honoured',
 };
 

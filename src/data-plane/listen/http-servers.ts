@@ -16,6 +16,7 @@ import { createHttp1Server } from './http1-server.ts';
 import { bridgeStream } from './http2-bridge.ts';
 import { Http2Session, type Http2Needs } from './http2-session.ts';
 import { serverLimits } from './server-limits.ts';
+import { watchForStalls } from './stall-watch.ts';
 
 /** What the servers of a port are made of. */
 export interface HttpServersOptions {
@@ -102,6 +103,7 @@ export function createHttpServers(options: HttpServersOptions): HttpServers {
       continueOnRead(request as never, response as never);
       native.emit('request', request, response);
     });
+  const stopWatching = watchForStalls(connections.values.bind(connections), limits.responseIdleTimeoutMs, deadlines, now);
   const needs: Http2Needs = { limits, deadlines, now, onBroken, onStream };
 
   return {
@@ -246,6 +248,7 @@ export function createHttpServers(options: HttpServersOptions): HttpServers {
       connection.http2?.destroy();
       connection.socket.destroy();
     }
+    stopWatching();
     // Stops the look for slow requests, too.
     http1.close();
   }

@@ -36,7 +36,8 @@ export class Http2Session {
   private readonly needs: Http2Needs;
   private settingsDue: Deadline | undefined;
   private idleDue: Deadline | undefined;
-  private streams = 0;
+  /** Those that are open. */
+  readonly streams = new Set<ServerHttp2Stream>();
   private hasBegun = false;
 
   constructor(socket: Socket, needs: Http2Needs) {
@@ -63,9 +64,9 @@ export class Http2Session {
       // First of all, whatever becomes of it: Node says `stream` a tick after the head came, and what came with the head may have ended
       // the stream or the session by then, with an error that is emitted next.
       stream.on('error', ignore);
-      this.streams += 1;
+      this.streams.add(stream);
       this.idleDue?.cancel();
-      stream.once('close', this.onStreamClose);
+      stream.once('close', () => this.onStreamClose(stream));
       if (stream.destroyed || stream.closed || stream.session === undefined) return;
       stream.once('aborted', destroyClosed);
       const hasBody = (flags & constants.NGHTTP2_FLAG_END_STREAM) === 0;
@@ -74,20 +75,31 @@ export class Http2Session {
     });
   }
 
-  private readonly onStreamClose = (): void => {
-    this.streams -= 1;
-    if (this.streams === 0 && !this.session.destroyed) this.waitForStreams();
-  };
+  private onStreamClose(stream: ServerHttp2Stream): void {
+    this.streams.delete(stream);
+    if (this.streams.size === 0) this.waitForStreams();
+  }
 
-  /** Without streams for so long the connection is idle, whatever pings it carries. */
+  /**
+   * Without streams for so long the connection is idle, whatever pings it carries. One whose session is over is cut after a
+   * while: Node waits for a write that was under way, and for ever when its client had gone meanwhile (24.21).
+   */
   private waitForStreams(): void {
-    this.idleDue = this.needs.deadlines.arm(this, this.needs.limits.keepAliveTimeoutMs, this.needs.now());
+    const { deadlines, limits } = this.needs;
+    const timeoutMs = this.session.destroyed ? limits.headersTimeoutMs : limits.keepAliveTimeoutMs;
+    this.idleDue?.cancel();
+    this.idleDue = deadlines.arm(this, timeoutMs, this.needs.now());
   }
 
   onDeadline(deadline: Deadline): void {
     // The client opened a connection, and does not say what it can: RFC 9113, section 3.4.
-    if (deadline === this.settingsDue) this.destroy(constants.NGHTTP2_SETTINGS_TIMEOUT);
-    else this.leave();
+    if (this.session.destroyed || (deadline === this.idleDue && this.session.closed)) this.socket.destroy();
+    else if (deadline === this.settingsDue) this.destroy(constants.NGHTTP2_SETTINGS_TIMEOUT);
+    else {
+      this.leave();
+      // What ends well is over by then.
+      this.waitForStreams();
+    }
   }
 
   /**

@@ -5,6 +5,7 @@
 import { ServerResponse, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { leavingHttp } from '../inbound/leaving-http.ts';
 import { destroyWhenLeft } from './destroy-when-left.ts';
 
 /**
@@ -27,6 +28,7 @@ export function leaveHttp(
 function askNow(request: IncomingMessage, socket: Duplex, ask: Parameters<typeof leaveHttp>[2]): void {
   const response = new ServerResponse(request);
   response.shouldKeepAlive = false;
+  leavingHttp.add(response);
   response.assignSocket(socket as never);
   // What the client goes on to send is read and dropped: a reset would take the answer with it.
   response.once('finish', () => (socket.resume() as Socket).destroySoon());

@@ -8,6 +8,7 @@ export interface ServerLimits {
   /** 0 = none. */
   readonly requestTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
+  readonly responseIdleTimeoutMs: number;
   readonly maxConcurrentStreams: number;
   readonly maxConnectionAgeMs: number | undefined;
 }
@@ -23,6 +24,7 @@ export function serverLimits(config: InboundLimitsConfig = {}): ServerLimits {
     headersTimeoutMs: requestTimeoutMs === 0 ? headersTimeoutMs : Math.min(headersTimeoutMs, requestTimeoutMs),
     requestTimeoutMs,
     keepAliveTimeoutMs: config.keepAliveTimeoutMs ?? 65_000, // longer than common load balancers keep one
+    responseIdleTimeoutMs: config.responseIdleTimeoutMs ?? 300_000, // Envoy's `stream_idle_timeout`
     maxConcurrentStreams: config.maxConcurrentStreams ?? 100, // Envoy's advice for edges
     maxConnectionAgeMs: config.maxConnectionAgeMs,
   };

@@ -164,6 +164,7 @@ const listener: Whole<InboundListenerConfig> = {
     headersTimeoutMs: 1,
     requestTimeoutMs: 1,
     keepAliveTimeoutMs: 1,
+    responseIdleTimeoutMs: 1,
     maxConcurrentStreams: 1,
   },
   proxyProtocol: { from: ['192.0.2.0/24'], isRequired: true },
