@@ -1,4 +1,4 @@
-/** Connections that leave HTTP pass the policy as requests do, and count for as long as they last. */
+/** Connections that leave HTTP pass the policy as requests do, are told of for as long as they last, and take no place of a request. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -58,15 +58,18 @@ function askedChain(): Partial<FilterChainConfig> {
 const inFlight = (mesh: Mesh): number => mesh.status().inbound[0]!.requestsInFlight;
 
 describe('a connection that leaves HTTP', () => {
-  it('is let in by the policy, and counts until it ends', async (t) => {
+  it('is let in by the policy, is told of until it ends, and gives its place back at once', async (t) => {
     const { mesh, upgraded, open } = await upgradingPort(t, { admission: { maxRequests: 1 } });
     const { socket, head } = await open('/ws');
     assert.match(head, /^HTTP\/1\.1 101 /);
     socket.write('ping');
     assert.equal(String((await once(socket, 'data'))[0]), 'ping');
     assert.deepEqual([upgraded.length, inFlight(mesh)], [1, 1]);
-    assert.match((await open('/ws')).head, /^HTTP\/1\.1 503 /);
+    const other = await open('/ws');
+    assert.match(other.head, /^HTTP\/1\.1 101 /);
+    assert.equal(inFlight(mesh), 2);
     socket.destroy();
+    other.socket.destroy();
     await eventually('nothing is under way', () => inFlight(mesh) === 0);
     assert.match((await open('/ws')).head, /^HTTP\/1\.1 101 /);
   });

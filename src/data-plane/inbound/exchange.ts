@@ -16,6 +16,7 @@ import type { InboundFault } from './inbound-fault.ts';
 import type { InboundRateLimit } from './inbound-rate-limit.ts';
 import { isRoute, type InboundRoute } from './inbound-routes.ts';
 import type { InboundParts } from './inbound-parts.ts';
+import { leavingHttp } from './leaving-http.ts';
 import { withoutQuery } from './normalize-path.ts';
 import { editHeaders } from './request-headers.ts';
 import { setTarget } from './request-target.ts';
@@ -240,6 +241,10 @@ export class Exchange implements AccessRequest {
   answer(refusal: InboundRefusal | undefined): void {
     if (this.isDecided) return;
     this.isDecided = true;
+    if (refusal === undefined && this.admittedAmong !== 0 && leavingHttp.has(this.response)) {
+      this.chain.admission?.release('ignored', 0, this.admittedAmong, this.startMs);
+      this.admittedAmong = 0;
+    }
     if (!this.isLate) this.done(refusal);
     else this.answerLate(refusal);
   }
