@@ -7,8 +7,6 @@ import type { Mesh } from '../mesh.ts';
 import type { InboundDoor, InboundDoorOptions, InboundRequest, MeshRequest } from '../model/inbound.ts';
 import { failureAnswer, meshErrorIn } from './failure-answer.ts';
 
-export { meshUpgrade, type UpgradeListener } from './node-http.ts';
-
 declare global {
   // oxlint-disable-next-line no-namespace
   namespace Express {

@@ -7,7 +7,7 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest 
 import type { Mesh } from '../mesh.ts';
 import type { InboundAnswer, InboundDoor, InboundDoorOptions, InboundRequest, MeshRequest } from '../model/inbound.ts';
 import { failureAnswer, meshErrorIn } from './failure-answer.ts';
-import { guardServer } from './node-http.ts';
+import { guardServer } from './guard-server.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -18,8 +18,6 @@ declare module 'fastify' {
     readonly mesh: MeshRequest;
   }
 }
-
-export { meshUpgrade, type UpgradeListener } from './node-http.ts';
 
 /** What the plugin takes. */
 export interface MeshFastifyOptions extends InboundDoorOptions {

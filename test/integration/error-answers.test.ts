@@ -44,7 +44,7 @@ const frameworks: Readonly<Record<string, (mesh: Mesh, call: () => Promise<unkno
       scope.get('/own', () => Promise.reject(new Error('password=hunter2')));
     });
     await app.ready();
-    return app.routing;
+    return (request, response) => app.routing(request, response);
   },
 };
 

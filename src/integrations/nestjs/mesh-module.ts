@@ -19,7 +19,7 @@ import type { InboundDoorOptions } from '../../model/inbound.ts';
 import type { MeshOptions } from '../../options.ts';
 import { expressDoor, middlewareOf } from '../express.ts';
 import { addMeshHooks } from '../fastify.ts';
-import { guardServer } from '../node-http.ts';
+import { guardServer } from '../guard-server.ts';
 import { MeshClient } from './mesh-client.ts';
 import { MeshExceptionFilter } from './mesh-exception-filter.ts';
 import { MeshGuard } from './mesh-guard.ts';

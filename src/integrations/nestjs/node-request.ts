@@ -1,6 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { InboundRequest } from '../../model/inbound.ts';
-import { upgradeOf } from '../node-http.ts';
+import { upgradeOf } from '../guard-server.ts';
 
 /** Whatever may have a request in it. */
 interface Holder {

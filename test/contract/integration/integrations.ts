@@ -25,7 +25,7 @@ import type { Mesh } from 'meshfetch';
 import { meshErrors, meshExpress } from 'meshfetch/express';
 import { meshErrorHandler, meshFastify } from 'meshfetch/fastify';
 import { MeshExceptionFilter, MeshModule } from 'meshfetch/nestjs';
-import { meshListener } from '../../../src/integrations/node-http.ts';
+import { meshListener } from 'meshfetch/node-http';
 import { askFurther, askNobody, whoAsks } from './app.ts';
 
 /** Serves the application; resolves with its port. The test closes it. */
