@@ -133,10 +133,11 @@ export interface InboundDoorOptions {
   /** What happens without a policy for the port. Default `allow`: the mode alone decides. */
   readonly policyMissing?: 'allow' | 'deny';
   /**
-   * Whether the framework's router takes `/ADMIN` for `/admin`, or `/admin/` for it. What the policy says of paths (rules, tokens, routes)
-   * then holds for all these spellings, or one that it does not name would reach the handler that it is about. Default: true for Express,
-   * which does both, as middleware, in Nest and as an app that `mesh.listen` serves; what the app is set to for the plugin of Fastify; else
-   * false, so that it has to be said for `mesh.listen(fastify.routing)`.
+   * Whether the framework's router takes `/ADMIN` for `/admin`, or `/admin/` for it. With `true` all that the policy says of paths (rules,
+   * tokens, routes) holds for these spellings, with `false` for none of them. Default: true for Express, which does both, as middleware, in
+   * Nest and as an app that `mesh.listen` serves; what the app is set to for the plugin of Fastify. For other handlers, which may be
+   * anything, what refuses requests holds for all spellings and what lets them in for the one that is written; under a control plane that
+   * compares as Envoy does, both hold for the one that is written.
    */
   readonly ignorePathCase?: boolean;
   readonly ignoreTrailingSlash?: boolean;

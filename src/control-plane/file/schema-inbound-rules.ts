@@ -50,11 +50,11 @@ export const operation = v.pipe(
     notHosts: none(hostPattern(), 'hosts'),
     ports: some(port(), 'Port that the connection came in at.'),
     notPorts: none(port(), 'ports'),
-    methods: some(methodPattern(), 'Method: `GET`.'),
+    methods: some(methodPattern(), 'Method: `GET`, which is not `HEAD`.'),
     notMethods: none(methodPattern(), 'methods'),
     paths: some(
       pathPattern(),
-      'Path without its query, normalised, in its own case: `/orders`, `/orders/*`, `*.json`, `/orders/{*}/lines` (one segment), `/files/{**}` (the rest).',
+      'Path without its query, normalised; what refuses holds in any case, with or without a final slash: `/orders`, `/orders/*`, `*.json`, `/orders/{*}/lines` (one segment), `/files/{**}` (the rest).',
     ),
     notPaths: none(pathPattern(), 'paths'),
     serverNames: some(wildcardText(), 'Server name that the TLS handshake asked for.'),
