@@ -19,20 +19,20 @@ export class KnownConnection {
   /** Set by the first request, and again after each change. */
   policy: PolicyInForce | undefined = undefined;
   /**
-   * When the certificate of the peer expires, milliseconds since 1970, where each request has to ask: a listener of the mesh looks
-   * after its connections itself.
+   * When the certificate of the peer expires, milliseconds since 1970; each request asks. A listener of the mesh ends such connections
+   * too, but half a request may have come by then, and a server of somebody else's resumes its sessions.
    */
   readonly notAfterMs: number;
 
-  constructor(connection: InboundConnection, notAfterMs = Number.POSITIVE_INFINITY) {
+  constructor(connection: InboundConnection) {
     this.connection = connection;
     this.facts = factsOf(connection);
-    this.notAfterMs = notAfterMs;
+    this.notAfterMs = connection.certificate?.validToDate.getTime() ?? Number.POSITIVE_INFINITY;
   }
 }
 
 /** What a filter chain for this connection is chosen by. */
-export function factsOf(connection: InboundConnection): ConnectionFacts {
+function factsOf(connection: InboundConnection): ConnectionFacts {
   const { isTls, protocol, serverName, offeredAlpn, peerAddress, localAddress } = connection;
   const found = protocol === 'h2' ? 'h2c' : 'http/1.1';
   return {
@@ -87,8 +87,7 @@ interface Seen {
 }
 
 function knownOf(request: InboundRequest): KnownConnection {
-  const connection = connectionOf(request);
-  return new KnownConnection(connection, connection.certificate?.validToDate.getTime());
+  return new KnownConnection(connectionOf(request));
 }
 
 /** What can be seen of a connection that somebody else accepted. A certificate counts when that server has verified it. */

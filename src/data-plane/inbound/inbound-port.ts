@@ -102,7 +102,7 @@ const tlsNotEnded: ConnectionRefusal = {
 const strictness = { disabled: 0, permissive: 1, strict: 2 } as const;
 
 /** The stricter of two modes. */
-export function stricterMode(one: InboundMode, other: InboundMode): InboundMode {
+function stricterMode(one: InboundMode, other: InboundMode): InboundMode {
   return strictness[one] >= strictness[other] ? one : other;
 }
 

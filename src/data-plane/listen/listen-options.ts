@@ -1,6 +1,5 @@
 /** What a port is opened with, and what comes of it. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { InboundDoorOptions } from '../../model/inbound.ts';
 import type { InboundLimitsConfig, InboundListenerConfig } from '../../model/listener.ts';
@@ -107,9 +106,4 @@ function checkDuration(name: string, value: unknown): void {
 function checkPath(name: string, value: unknown): void {
   if (typeof value !== 'string' || !/^\/[^?#\s]*$/.test(value))
     throw new TypeError(`mesh.listen: "${name}" must be a path such as "/healthz", without a query`);
-}
-
-/** `[::1]:8080`. */
-export function addressText(host: string, port: number): string {
-  return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -25,9 +25,6 @@ const maxLineBytes = 107;
 /** Of version 2, with its extra fields. Far more than any sender has, and less than the 64 KiB that the length could say. */
 const maxBlockBytes = 1024;
 
-/** Longest header, with which the reader of the first bytes must put up. */
-export const maxProxyHeaderBytes = 16 + maxBlockBytes;
-
 /** Reads the header that `bytes` begin with. */
 export function readProxyHeader(bytes: Buffer): ProxyHeaderResult {
   if (beginsLike(bytes, signature2)) return bytes.length < 16 ? undefined : readBinary(bytes);

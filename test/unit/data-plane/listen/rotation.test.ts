@@ -257,6 +257,21 @@ describe('a port whose policy changes', () => {
     stays!.agent.destroy();
   });
 
+  it('refuses the request whose beginning came before the certificate of its peer expired, and closes', async (t) => {
+    let shiftMs = 0;
+    const virtual = createVirtualClock();
+    const clock = { ...virtual, wallNow: () => systemClock.wallNow() + shiftMs };
+    const port = await secured(t, { clock });
+    const brief = await workloadCertificate(authority, 'brief', validity(-hourMs, hourMs));
+    const socket = connectTls({ ...clientOptions(authority, brief), port: port.port, ALPNProtocols: ['http/1.1'] });
+    await once(socket, 'secureConnect');
+    socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\n');
+    await once(socket, 'data');
+    shiftMs = 2 * hourMs;
+    socket.write('\r\n');
+    assert.match(await readToEnd(socket), /^HTTP\/1\.1 403 /);
+  });
+
   it('takes over limits and PROXY headers of a policy that comes later', async (t) => {
     const port = await secured(t, { options: {}, listeners: [meshListener()] });
     await port.apply(meshListener({ limits: { maxConnections: 1 }, filterChains: [mutualChain(), plaintextChain()] }));
