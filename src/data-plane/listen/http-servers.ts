@@ -61,6 +61,8 @@ interface Connection {
   requests: number;
   /** Of HTTP/1.1: the one that was begun last. */
   latest: ServerResponse | undefined;
+  /** Of HTTP/1.1: those that were begun while others were under way. */
+  pipelined: ServerResponse[] | undefined;
   isLeaving: boolean;
   hasLeftHttp: boolean;
   /** The last response that this connection will carry has been chosen. */
@@ -138,6 +140,7 @@ export function createHttpServers(options: HttpServersOptions): HttpServers {
       http2: protocol === 'h2' ? new Http2Session(socket, needs) : undefined,
       requests: 0,
       latest: undefined,
+      pipelined: undefined,
       isLeaving: false,
       hasLeftHttp: false,
       isSpent: false,
@@ -166,6 +169,7 @@ export function createHttpServers(options: HttpServersOptions): HttpServers {
   function forget(connection: Connection): void {
     connection.ageDue?.cancel();
     connections.delete(connection.socket);
+    if (connection.pipelined !== undefined) process.nextTick(closePipelined, connection.pipelined);
     if (isDraining && connections.size === 0) drained?.();
   }
 
@@ -207,6 +211,7 @@ export function createHttpServers(options: HttpServersOptions): HttpServers {
     // Not `once`, whose wrapper takes 270 bytes: Node says it once.
     response.on('close', onResponseClose);
     if (connection.http2 === undefined) {
+      if (connection.latest !== undefined) (connection.pipelined ??= []).push(response);
       connection.latest = response;
       if (connection.isLeaving) makeLast(connection, response);
     }
@@ -221,6 +226,7 @@ export function createHttpServers(options: HttpServersOptions): HttpServers {
     connection.requests -= 1;
     if (connection.http2 === undefined) connection.bytesSeen = connection.socket.bytesRead;
     if (connection.latest === this) connection.latest = undefined;
+    if (connection.requests === 0) connection.pipelined = undefined;
   }
 
   function leave(connection: Connection): void {
@@ -260,6 +266,11 @@ function makeLast(connection: Connection, response: ServerResponse): void {
   if (!response.headersSent) response.setHeader('connection', 'close');
   // Also where the head is out, or the handler says `keep-alive`.
   response.once('finish', () => connection.socket.destroySoon());
+}
+
+/** Node closes them with their connection, but not where the last of its requests asked to leave HTTP (24.21). */
+function closePipelined(responses: readonly ServerResponse[]): void {
+  for (const response of responses) if (!response.closed) response.emit('close');
 }
 
 function ignore(): void {

@@ -81,4 +81,21 @@ describe('a request that asks to leave HTTP, pipelined behind one that is not an
         assert.match(text, /^HTTP\/1\.1 200 OK\r\n(?:.*\r\n)*\r\nanswer/);
         assert.match(text, name === 'connect' && !isOffered ? /answerHTTP\/1\.1 501 / : /left/);
       });
+
+  it('leaves none of the others under way when the client goes', async () => {
+    let asked = 0;
+    const port = await openPort('h1', {
+      onRequest: () => void (asked += 1),
+      onUpgrade: (_request, _response, done) => done(),
+      upgrade: () => {},
+    });
+    const socket = connect(port.port, '127.0.0.1').on('error', () => {});
+    socket.write(first + first + first + later['upgrade']);
+    await eventually('three have come', () => asked === 3);
+    assert.equal(port.servers.requests, 3);
+    socket.resetAndDestroy();
+    // Node stopped to read: the end of the connection shows when something is written to it.
+    port.sockets.at(-1)!.destroy();
+    await eventually('nothing is under way', () => port.servers.requests === 0);
+  });
 });
