@@ -69,7 +69,7 @@ export const inboundEventTable = {
       port: 'Port of this process.',
       peerAddress: 'Address of the other end.',
       reason:
-        'Why: `too_many_connections`, `draining`, `first_bytes_timeout`, `unknown_protocol`, `bad_client_hello`, `proxy_header_missing`, `proxy_header_invalid`, `tls_not_taken`, `plaintext_not_taken`, `no_filter_chain`, `policy_missing`, `denied`, `identity_missing` (we have no certificate to show), `no_application_protocol`, `handshake_timeout`, `handshake_failed`, `certificate_missing`, `certificate_expired`, `certificate_untrusted`, `certificate_invalid`, `peer_not_accepted`, `bad_request`, `headers_too_large`, `request_timeout` or `flood`.',
+        'Why: `too_many_connections`, `first_bytes_timeout`, `unknown_protocol`, `bad_client_hello`, `proxy_header_missing`, `proxy_header_invalid`, `tls_not_taken`, `plaintext_not_taken`, `no_filter_chain`, `policy_missing`, `denied`, `identity_missing` (we have no certificate to show), `no_application_protocol`, `handshake_timeout`, `handshake_failed`, `certificate_missing`, `certificate_expired`, `certificate_untrusted`, `certificate_invalid`, `peer_not_accepted`, `bad_request`, `headers_too_large`, `request_timeout` or `flood`.',
       detail: 'The same in words.',
       serverName: 'Name that the client asked for (SNI).',
       peer: 'SPIFFE ID or DNS name of the certificate that was shown.',

@@ -43,7 +43,6 @@ export type InboundRefusalReason =
 /** Why a connection was closed by the mesh before a request of it was served, or because of what came on it. */
 export type ConnectionRefusalReason =
   | 'too_many_connections'
-  | 'draining'
   /** It said nothing, or not enough, in time. */
   | 'first_bytes_timeout'
   /** The first bytes are neither TLS nor HTTP. */

@@ -1,4 +1,5 @@
 /** The request of a policy test, in whichever of its forms it was written. */
+import { hostAndPortOf } from '../data-plane/inbound/host-name.ts';
 import type { EditableRequest } from '../data-plane/routing/edit-request.ts';
 import { joinedRequestHeaders } from '../data-plane/routing/joined-headers.ts';
 import type { Metadata } from '../model/tls.ts';
@@ -53,7 +54,7 @@ export function readRequest(request: RouteRequest): ReadRequest {
   const scheme = request.scheme ?? (url?.protocol === 'https:' || url?.protocol === 'wss:' ? 'https' : 'http');
   const sent = joined(headers.filter(([name]) => name.toLowerCase() !== 'host'));
   if (request.internal === true) sent.push(['x-envoy-internal', 'true']);
-  const { host, port } = hostAndPort(authority.toLowerCase(), scheme);
+  const { host, port } = hostAndPortOf(authority.toLowerCase(), scheme);
   const path = request.path ?? (url === undefined ? '/' : url.pathname + url.search);
   const method = request.method ?? 'GET';
   const view: EditableRequest = {
@@ -97,13 +98,4 @@ function parsedUrl(url: string | URL): URL {
   const parsed = URL.parse(String(url));
   if (parsed === null) throw new TypeError(`${JSON.stringify(String(url))} is no URL; write http://host/path`);
   return parsed;
-}
-
-function hostAndPort(authority: string, scheme: 'http' | 'https'): { readonly host: string; readonly port: number } {
-  const port = /:(\d{1,5})$/.exec(authority)?.[1];
-  const standard = scheme === 'https' ? 443 : 80;
-  // The colons of an IPv6 address stand in brackets.
-  return port === undefined
-    ? { host: authority, port: standard }
-    : { host: authority.slice(0, -port.length - 1), port: Number(port) };
 }

@@ -26,8 +26,11 @@ export function askAuthorizers(
       return;
     }
     const authorizer = exchange.chain.externalAuthorizers.get(policy.provider);
-    if (authorizer === undefined) done({ refusal: noAuthorizer, isAnswered: false });
-    else
+    if (authorizer === undefined) {
+      let isCancelled = false;
+      cancel = () => (isCancelled = true);
+      queueMicrotask(() => isCancelled || done({ refusal: noAuthorizer, isAnswered: false }));
+    } else
       cancel = authorizer.check(exchange, exchange.request, (answer) => {
         cancel = undefined;
         if (answer.kind === 'refused')

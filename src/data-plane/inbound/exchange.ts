@@ -3,6 +3,7 @@
  * out. The handler sees a view of it (admitted-request.ts).
  */
 import type { Criticality, RequestContext } from '../../base/request-context.ts';
+import type { Clock } from '../../base/runtime.ts';
 import type { InboundRefusal, InboundRequest, InboundResponse, VerifiedToken } from '../../model/inbound.ts';
 import type { FaultConfig } from '../../model/policy.ts';
 import type { ServerSpan } from '../../telemetry/server-span.ts';
@@ -14,10 +15,11 @@ import type { KnownConnection } from './connection-of.ts';
 import type { InboundConnection } from './inbound-connection.ts';
 import type { InboundFault } from './inbound-fault.ts';
 import type { InboundRateLimit } from './inbound-rate-limit.ts';
-import { isRoute, type InboundRoute } from './inbound-routes.ts';
+import { isRoute, viewOf, type InboundRoute } from './inbound-routes.ts';
 import type { InboundParts } from './inbound-parts.ts';
 import { leavingHttp } from './leaving-http.ts';
 import { withoutQuery } from './normalize-path.ts';
+import { programRoute } from './program-route.ts';
 import { editHeaders } from './request-headers.ts';
 import { setTarget } from './request-target.ts';
 import type { TokenOutcome } from './token-check.ts';
@@ -168,14 +170,7 @@ export class Exchange implements AccessRequest {
 
   /** As routing looks at it. */
   view(): RequestView {
-    const { method, path, scheme, authority, request } = this;
-    return {
-      method,
-      path,
-      scheme,
-      authority,
-      headers: request.rawHeaders.filter((_each, index, all) => !all[index - (index % 2)]!.startsWith(':')),
-    };
+    return viewOf(this, this.request);
   }
 
   /** What the verification of its tokens came to. */
@@ -216,6 +211,12 @@ export class Exchange implements AccessRequest {
     );
   }
 
+  /** It takes a place among so many requests, until the program has said all: how long the caller takes to hear it is no work of ours. */
+  takePlace(among: number, clock: Clock): void {
+    this.admittedAmong = among;
+    this.response.on('prefinish', () => this.releaseAdmission(this.response.statusCode, clock.now()));
+  }
+
   /** The place that it took among the requests under way. */
   private releaseAdmission(status: number | undefined, now: number): void {
     const { admission } = this.chain;
@@ -224,6 +225,7 @@ export class Exchange implements AccessRequest {
     const isLate = deadlineMs !== undefined && now >= deadlineMs;
     const outcome = this.isRefused ? 'ignored' : (status ?? (isLate ? 'late' : 'ignored'));
     admission.release(outcome, (this.headMs === 0 ? now : this.headMs) - this.startMs, this.admittedAmong, now);
+    this.admittedAmong = 0;
   }
 
   get remoteAddress(): string {
@@ -276,16 +278,6 @@ export class Exchange implements AccessRequest {
         return valuesOf(this.request.rawHeaders, name);
     }
   }
-}
-
-/**
- * The pattern by which the program's framework found its handler, where it leaves it on the request, as Express does. Of a router that is
- * mounted it tells the path (`baseUrl`) and not the pattern, and each user's path would be a route of its own: `*` stands for it.
- */
-function programRoute(request: InboundRequest): string | undefined {
-  const { route, baseUrl } = request as { readonly route?: { readonly path?: unknown }; readonly baseUrl?: unknown };
-  if (typeof route?.path !== 'string') return undefined;
-  return typeof baseUrl === 'string' && baseUrl !== '' ? `*${route.path}` : route.path;
 }
 
 /** Nothing is made of a header that is there once, which nearly all are. */

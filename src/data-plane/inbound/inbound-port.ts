@@ -54,7 +54,7 @@ const policyAwaited: ConnectionRefusal = {
   answer: refusal(503, 'this port takes no requests yet', { details: 'inbound_policy_missing', flag: 'UH', headers: close }),
 };
 const meshClosed: ConnectionRefusal = {
-  reason: 'draining',
+  reason: 'policy_missing',
   requestReason: 'draining',
   answer: refusal(503, 'draining', { details: 'inbound_draining', flag: 'UH', headers: close }),
 };

@@ -16,6 +16,7 @@ import { compileAccessPath, type AccessPath } from './access-path.ts';
 import type { AccessRequest } from './access-request.ts';
 import type { Authorizer } from './authorizer.ts';
 import { compileCors, type Cors } from './cors.ts';
+import { hostAndPortOf } from './host-name.ts';
 import { refusal } from './refusal.ts';
 import { forgetViews } from './request-headers.ts';
 import { setTarget } from './request-target.ts';
@@ -88,7 +89,7 @@ export function compileInboundRoutes(
   };
   return {
     find(request, node) {
-      const { host, port } = hostAndPort(request);
+      const { host, port } = hostAndPortOf(request.authority, request.scheme);
       const virtualHost: CompiledVirtualHost | undefined = hosts.find(host, port, request.authority);
       if (virtualHost === undefined) return noRoute;
       const view = viewOf(request, node);
@@ -155,20 +156,12 @@ function applyEdit(edit: RequestEdit, view: EditableRequest, node: InboundReques
 }
 
 /** A request as routing looks at it. Names that begin with `:` are not headers there. */
-function viewOf(request: AccessRequest, { rawHeaders }: InboundRequest): EditableRequest {
+export function viewOf(request: AccessRequest, { rawHeaders }: InboundRequest): EditableRequest {
   const headers = rawHeaders.some((name, index) => index % 2 === 0 && name.startsWith(':'))
     ? rawHeaders.filter((_each, index) => !rawHeaders[index - (index % 2)]!.startsWith(':'))
     : rawHeaders;
   const { method, path, scheme, authority } = request;
   return { method, path, scheme, authority, headers };
-}
-
-function hostAndPort({ authority, scheme }: AccessRequest): { readonly host: string; readonly port: number } {
-  const colon = authority.lastIndexOf(':');
-  const hasPort = colon !== -1 && !authority.endsWith(']');
-  return hasPort
-    ? { host: authority.slice(0, colon), port: Number(authority.slice(colon + 1)) }
-    : { host: authority, port: scheme === 'https' ? 443 : 80 };
 }
 
 function present(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string | string[]> {

@@ -4,6 +4,7 @@
  * (`details`) is for telemetry: a caller that is refused learns nothing of the policy.
  */
 import type { InboundAnswer, InboundRefusal, InboundRequest, InboundResponse } from '../../model/inbound.ts';
+import { grpcMessage, grpcStatusFromHttp } from '../routing/grpc-request.ts';
 
 /** What a refusal has beside its status and body. */
 export interface RefusalParts {
@@ -19,29 +20,8 @@ const noHeaders: Readonly<Record<string, string>> = Object.freeze({});
 
 /** Makes a refusal. Those that are always the same are made once, at set-up. */
 export function refusal(status: number, body: string, parts: RefusalParts): InboundRefusal {
-  const { details, flag = '-', grpcStatus = grpcStatusOf(status), headers = noHeaders } = parts;
+  const { details, flag = '-', grpcStatus = grpcStatusFromHttp(status), headers = noHeaders } = parts;
   return { status, headers, body, details, flag, grpcStatus };
-}
-
-/** The gRPC status that stands for an HTTP status. Source: gRPC, "HTTP to gRPC Status Code Mapping". */
-export function grpcStatusOf(status: number): number {
-  switch (status) {
-    case 400:
-      return 13; // INTERNAL
-    case 401:
-      return 16; // UNAUTHENTICATED
-    case 403:
-      return 7; // PERMISSION_DENIED
-    case 404:
-      return 12; // UNIMPLEMENTED
-    case 429:
-    case 502:
-    case 503:
-    case 504:
-      return 14; // UNAVAILABLE
-    default:
-      return 2; // UNKNOWN
-  }
 }
 
 /** Whether the caller speaks gRPC, and reads a status in trailers alone. */
@@ -61,7 +41,7 @@ export function answerOf(request: InboundRequest, refused: InboundRefusal): Inbo
   const { status, body, grpcStatus } = refused;
   const headers = request.httpVersionMajor < 2 ? refused.headers : withoutConnection(refused.headers);
   if (!speaksGrpc(request)) return { status, headers: { 'content-type': 'text/plain', ...headers }, body };
-  const words = body === '' ? undefined : { 'grpc-message': percentEncoded(body) };
+  const words = body === '' ? undefined : { 'grpc-message': grpcMessage(body) };
   const own = { 'content-type': 'application/grpc', 'grpc-status': String(grpcStatus), ...words };
   return { status: 200, headers: { ...headers, ...own }, body: '' };
 }
@@ -85,14 +65,4 @@ export function writeRefusal(request: InboundRequest, response: InboundResponse,
   } catch {
     // The stream is gone; its `close` event tells everybody who has to know.
   }
-}
-
-/** As `grpc-message` wants it: printable ASCII but for `%`. Source: gRPC over HTTP/2, "Responses". */
-function percentEncoded(text: string): string {
-  let encoded = '';
-  for (const byte of Buffer.from(text)) {
-    const isPlain = byte >= 0x20 && byte <= 0x7e && byte !== 0x25;
-    encoded += isPlain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
-  }
-  return encoded;
 }

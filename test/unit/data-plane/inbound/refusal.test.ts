@@ -2,13 +2,15 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
-import { grpcStatusOf, refusal, writeRefusal } from '../../../../src/data-plane/inbound/refusal.ts';
+import { refusal, writeRefusal } from '../../../../src/data-plane/inbound/refusal.ts';
 import { send } from '../../../support/inbound.ts';
 
 describe('a refusal', () => {
   it('has the gRPC status that stands for its own', () => {
     // Source: gRPC, "HTTP to gRPC Status Code Mapping".
-    const mapped = [400, 401, 403, 404, 429, 502, 503, 504, 418].map(grpcStatusOf);
+    const mapped = [400, 401, 403, 404, 429, 502, 503, 504, 418].map(
+      (status) => refusal(status, '', { details: 'x' }).grpcStatus,
+    );
     assert.deepEqual(mapped, [13, 16, 7, 12, 14, 14, 14, 14, 2]);
   });
 
