@@ -11,6 +11,7 @@ import { createMesh } from 'meshfetch';
 import { meshFastify } from 'meshfetch/fastify';
 import { TestControlPlane } from '../support/cluster-plane.ts';
 import { policyOf, send, wayIn } from '../support/inbound.ts';
+import { eventually } from '../support/mesh-of.ts';
 
 const denied = policyOf('deny', [{ kind: 'path', match: { kind: 'prefix', value: '/admin' } }]);
 
@@ -36,7 +37,7 @@ async function appWith(t: TestContext, options: FastifyServerOptions = {}, withR
   await plane.deliver([wayIn({ authorization: [denied] })]);
   const { port } = app.server.address() as AddressInfo;
   // The way in is loaded by the first request.
-  assert.equal((await send(port, '/orders')).body, 'orders');
+  if (!('http2' in options)) assert.equal((await send(port, '/orders')).body, 'orders');
   ran.length = 0;
   return { app, ran, port };
 }
@@ -81,6 +82,30 @@ describe('an app of Fastify', () => {
       assert.equal((await send(port, target)).body, 'orders');
       assert.deepEqual(ran, ['onRequest /orders', 'onResponse /orders'], target);
     }
+  });
+
+  it('has one form of a path over HTTP/2 too', async (t) => {
+    const options = { http2: true, rewriteUrl: ({ url }: { readonly url?: string }) => url!.replace(/^\/api(?=\/)/, '') };
+    const { ran, port } = await appWith(t, options as FastifyServerOptions);
+    const session = connect(`http://127.0.0.1:${port}`);
+    t.after(() => session.destroy());
+    const statusOf = async (path: string): Promise<unknown> => {
+      const stream = session.request({ ':path': path }).resume();
+      const [headers] = (await once(stream, 'response')) as [{ readonly ':status'?: number }];
+      return headers[':status'];
+    };
+    // The way in is loaded by the first request.
+    for (const path of ['/orders', '/x/../orders']) {
+      ran.length = 0;
+      assert.equal(await statusOf(path), 200);
+      await eventually('its response is over', () => ran.includes('onResponse /orders'));
+      assert.deepEqual(ran, ['onRequest /orders', 'onResponse /orders']);
+    }
+    for (const [path, status] of [
+      ['/api//admin', 403],
+      ['/api/api/./admin', 404],
+    ] as const)
+      assert.equal(await statusOf(path), status, path);
   });
 
   it('that takes ";" for the beginning of the query is held to the rules for the path before it', async (t) => {

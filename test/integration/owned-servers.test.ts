@@ -109,6 +109,32 @@ describe('the context of a request', () => {
     });
 });
 
+describe('several apps of one mesh', () => {
+  it('are held to the policy each of its own port, and to that of both when one stands in the other', async (t) => {
+    const plane = new TestControlPlane();
+    const mesh = await createMesh({ controlPlane: plane, drainTimeoutMs: 100 });
+    t.after(() => mesh.close());
+    const inner = express().use(meshExpress(mesh, { policyMissing: 'deny' }));
+    inner.use((_request, response) => void response.send('inner'));
+    const outer = express().use(meshExpress(mesh));
+    outer.get('/outer', (_request, response) => void response.send('outer'));
+    outer.use(inner);
+    const ports: number[] = [];
+    for (const app of [outer, inner]) {
+      const server = createServer(app).listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      t.after(() => server.close());
+      ports.push((server.address() as AddressInfo).port);
+    }
+    const [first, second] = ports as [number, number];
+    await plane.deliver([wayIn({ authorization: [denied] }, { port: first })]);
+    assert.equal((await send(first, '/admin')).status, 403);
+    assert.equal((await send(first, '/outer')).body, 'outer');
+    assert.equal((await send(first, '/x')).body, 'inner');
+    assert.equal((await send(second, '/x')).status, 403, 'this port has no policy');
+  });
+});
+
 describe('telemetry of a server of the program', () => {
   it('names a client of IPv4 by its own address where the server listens on IPv6', async (t) => {
     const plane = new TestControlPlane();
