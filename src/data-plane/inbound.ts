@@ -113,12 +113,10 @@ export class Inbound {
 
   private begin(exchange: Exchange): void {
     const { request, policy } = exchange;
-    const { port } = policy;
     const target = request.url ?? '';
-    if (port.readyPath !== undefined && exchange.isRead() && withoutQuery(target) === port.readyPath) {
-      exchange.answer(port.isReady ? refusals.ready : refusals.draining);
-      return;
-    }
+    const { isReady, readyPath } = policy.port;
+    if (readyPath !== undefined && withoutQuery(target) === readyPath && exchange.isRead())
+      return exchange.answer(isReady ? refusals.ready : refusals.draining);
     const authority = authorityOf(request, exchange.scheme);
     if (typeof authority === 'string') exchange.authority = authority;
     const path = policy.chain.normalize(target);
@@ -165,7 +163,7 @@ export class Inbound {
     const full = admission?.admit(exchange.startMs, exchange.criticality);
     if (full !== undefined) this.refuse(exchange, 'overload', full);
     else {
-      if (admission !== undefined) exchange.admittedAmong = admission.inFlight;
+      if (admission !== undefined) exchange.takePlace(admission.inFlight, this.parts.clock);
       this.crossOrigin(exchange);
     }
   }
@@ -227,10 +225,7 @@ export class Inbound {
   private inject(exchange: Exchange): void {
     const { faultConfig } = exchange;
     const fault = faultConfig && drawFault(faultConfig, exchange.view(), this.parts.random);
-    if (fault === undefined) {
-      this.answerRoute(exchange);
-      return;
-    }
+    if (fault === undefined) return this.answerRoute(exchange);
     exchange.fault = fault;
     if (fault.delayMs === 0) this.afterDelay(exchange);
     else {

@@ -3,6 +3,7 @@
  * somebody measures them: what is not counted is not touched.
  */
 import { GrpcMessages } from './grpc-messages.ts';
+import type { ServerFacts } from './server-facts.ts';
 
 type Write = (chunk?: unknown, ...rest: unknown[]) => unknown;
 
@@ -114,4 +115,13 @@ function sizeOf(chunk: unknown, encoding: unknown): number {
 function pairsOf(trailers: unknown): Iterable<readonly [unknown, unknown]> {
   if (Array.isArray(trailers)) return trailers as readonly (readonly [unknown, unknown])[];
   return typeof trailers === 'object' && trailers !== null ? Object.entries(trailers) : [];
+}
+
+/** The sizes of a request that came in and of its response; undefined where their objects are not there. */
+export function bodySizesOf(facts: ServerFacts): BodySizes | undefined {
+  const { request, response, method } = facts;
+  if (request === undefined || response === undefined) return undefined;
+  const type = facts.header('content-type');
+  const isGrpc = typeof type === 'string' && type.toLowerCase().startsWith('application/grpc');
+  return new BodySizes({ request, response }, isGrpc, method === 'HEAD');
 }

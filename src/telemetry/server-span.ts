@@ -4,19 +4,20 @@
  * the mesh adds what it knows to it. Whoever makes the span is known by the RPC metadata in its context, which all copies of
  * @opentelemetry/core find by one name (`createContextKey` is `Symbol.for`); frameworks write the route there, for either.
  */
-import { ROOT_CONTEXT, SpanKind, SpanStatusCode, context, createContextKey, propagation, trace } from '@opentelemetry/api';
+import { ROOT_CONTEXT, SpanKind, SpanStatusCode, context, propagation, trace } from '@opentelemetry/api';
 import type { Attributes, Context, Span, TextMapGetter } from '@opentelemetry/api';
 import { rounded } from '../base/rounded.ts';
 import type { InboundRefusal } from '../model/inbound.ts';
 import type { AccessLogEntry } from './access-log-entry.ts';
 import type { AccessLog } from './access-log.ts';
-import { BodySizes } from './body-sizes.ts';
+import { bodySizesOf, type BodySizes } from './body-sizes.ts';
 import { channels } from './channels.ts';
 import { methodLabel } from './http-method.ts';
 import type { InboundEndEvent, InboundEvent, InboundRefusalReason } from './inbound-events.ts';
 import type { Instruments } from './instruments.ts';
 import type { MeshScope } from './mesh-scope.ts';
 import { printable } from './printable.ts';
+import { rpcMetadataKey, rpcMetadataOf, type RpcMetadata } from './rpc-metadata.ts';
 import { ServerExchange } from './server-exchange.ts';
 import {
   protocolVersion,
@@ -28,13 +29,6 @@ import {
 } from './server-facts.ts';
 import { spanEventAttributes, spanEventName } from './span-event.ts';
 
-interface RpcMetadata {
-  readonly type: 'http';
-  readonly span: Span;
-  route?: string;
-}
-
-const rpcMetadataKey = createContextKey('OpenTelemetry SDK Context Key RPC_METADATA');
 const inboundEnd = channels['inbound:end'];
 const inboundRefused = channels['inbound:refused'];
 const shadow = channels['authorization:shadow'];
@@ -93,7 +87,7 @@ export class ServerSpan {
     this.exchange =
       instruments === undefined || scope.workload === undefined ? undefined : new ServerExchange(scope.workload, facts);
     this.accessLogs = accessLogs;
-    this.sizes = this.exchange === undefined && accessLogs === undefined ? undefined : sizesOf(facts);
+    this.sizes = this.exchange === undefined && accessLogs === undefined ? undefined : bodySizesOf(facts);
     this.method = methodLabel(scope.knownMethods, facts.method);
     const theirs = tracer === undefined && instruments === undefined ? undefined : rpcMetadataOf(context.active());
     this.isTheirs = theirs !== undefined;
@@ -300,21 +294,4 @@ export class ServerSpan {
 function failureOf({ status, isCancelled }: ServerOutcome): string | undefined {
   if (isCancelled === true) return 'cancelled';
   return status !== undefined && status >= 500 ? String(status) : undefined;
-}
-
-function sizesOf(facts: ServerFacts): BodySizes | undefined {
-  const { request, response, method } = facts;
-  if (request === undefined || response === undefined) return undefined;
-  const type = facts.header('content-type');
-  const isGrpc = typeof type === 'string' && type.toLowerCase().startsWith('application/grpc');
-  return new BodySizes({ request, response }, isGrpc, method === 'HEAD');
-}
-
-/** What an instrumentation that made the SERVER span of this request left in its context. */
-function rpcMetadataOf(active: Context): RpcMetadata | undefined {
-  const found = active.getValue(rpcMetadataKey) as RpcMetadata | undefined;
-  if (found?.type !== 'http') return undefined;
-  // Frameworks and middleware put spans of their own below it; one of another trace belongs to something else.
-  const inner = trace.getSpan(active)?.spanContext().traceId;
-  return inner === undefined || inner === found.span.spanContext().traceId ? found : undefined;
 }

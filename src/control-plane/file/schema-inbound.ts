@@ -21,7 +21,9 @@ export const pathNormalization = v.pipe(
   mapping({
     normalize: v.pipe(
       v.optional(flag(), true),
-      v.description('Whether `/./`, `/../`, backslashes and escapes that a segment does not need are resolved (RFC 3986, section 6).'),
+      v.description(
+        'Whether `/./`, `/../`, backslashes and escapes that a segment does not need are resolved (RFC 3986, section 6).',
+      ),
     ),
     mergeSlashes: v.pipe(v.optional(flag(), true), v.description('Whether `//` is one slash.')),
     escapedSlashes: v.pipe(
