@@ -185,7 +185,7 @@ export const meshFile = v.pipe(
 );
 
 /** Schemas with a name of their own in the JSON Schema and a section of their own on the reference page, in its order. */
-export const namedSchemas = {
+export const namedSchemas: Readonly<Record<string, v.GenericSchema>> = {
   service,
   endpoint,
   route,
