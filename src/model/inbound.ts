@@ -76,7 +76,7 @@ export interface InboundResponse {
   getHeader(name: string): number | string | readonly string[] | undefined;
   writeHead(status: number): unknown;
   end(body?: string): unknown;
-  on(event: 'close' | 'finish', listener: () => void): unknown;
+  on(event: 'close' | 'finish' | 'prefinish', listener: () => void): unknown;
 }
 
 /** Why a request does not reach the handler, as it is answered. */
