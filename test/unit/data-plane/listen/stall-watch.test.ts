@@ -56,7 +56,7 @@ describe('a client that takes nothing of its response', () => {
       return text;
     };
     await ask(noWindow);
-    assert.equal(mesh.status().inbound![0]!.requestsInFlight, 1);
+    assert.equal(mesh.status().inbound[0]!.requestsInFlight, 1);
     const text = await ask(Buffer.alloc(0));
     assert.ok(text.includes('ok'), JSON.stringify(text));
   });
