@@ -3,6 +3,7 @@
  * was refused of a source that guards ports is kept from the start.
  */
 import { inboundStatus, type InboundPortStatus } from './admin/inbound-status.ts';
+import { suggestion } from './base/nearest-name.ts';
 import type { Clock, Random } from './base/runtime.ts';
 import { MeshError } from './base/errors.ts';
 import type { ConfigStore } from './control-plane/store.ts';
@@ -168,7 +169,15 @@ class LazyDoor implements InboundDoor {
 
   admit(request: InboundRequest, response: InboundResponse, done: (refusal: InboundRefusal | undefined) => void): void {
     if (this.door !== undefined) this.door.admit(request, response, done);
-    else void this.opening.then(() => this.door!.admit(request, response, done));
+    else
+      this.opening.then(
+        () => this.door!.admit(request, response, done),
+        // A part of the package cannot be loaded: nobody comes in.
+        () => {
+          response.statusCode = 503;
+          response.end();
+        },
+      );
   }
 
   refuse(request: InboundRequest, response: InboundResponse, refusal: InboundRefusal): void {
@@ -189,8 +198,19 @@ class LazyDoor implements InboundDoor {
 
 const modes: readonly string[] = ['disabled', 'permissive', 'strict'];
 
+const doorOptions: readonly string[] = [
+  'port',
+  'mode',
+  'policyMissing',
+  'ignorePathCase',
+  'ignoreTrailingSlash',
+] satisfies (keyof InboundDoorOptions)[];
+
 /** Throws a TypeError or RangeError that names the option. */
-function checkDoorOptions({ port, mode, policyMissing }: InboundDoorOptions): void {
+function checkDoorOptions(options: InboundDoorOptions): void {
+  const unknown = Object.keys(options).find((name) => !doorOptions.includes(name));
+  if (unknown !== undefined) throw new TypeError(`mesh.inbound has no option "${unknown}"; ${suggestion(unknown, doorOptions)}`);
+  const { port, mode, policyMissing } = options;
   if (port !== undefined && !(Number.isInteger(port) && port >= 1 && port <= 65_535))
     throw new RangeError(`mesh.inbound: "port" must be a whole number from 1 to 65535, or left out`);
   if (mode !== undefined && !modes.includes(mode)) throw new TypeError(`mesh.inbound: "mode" must be one of ${modes.join(', ')}`);

@@ -25,6 +25,11 @@ export interface MeshFastifyOptions extends InboundDoorOptions {
 }
 
 const plugin: FastifyPluginAsync<MeshFastifyOptions> = async (app, { mesh, ...options }) => {
+  // A scope is made out of the one around it: routes beside it would be open to everybody.
+  if ('register' in (Object.getPrototypeOf(app) as object))
+    throw new TypeError(
+      'meshFastify is registered inside of another plugin, and would guard its routes alone; register it at the root',
+    );
   app.decorate('mesh', mesh);
   addMeshHooks(app, mesh, options);
 };

@@ -130,7 +130,10 @@ export interface InboundDoorOptions {
   readonly port?: number;
   /** The least that holds; the policy of the port may be stricter. */
   readonly mode?: 'disabled' | 'permissive' | 'strict';
-  /** What happens without a policy for the port. Default `allow`: the mode alone decides. */
+  /**
+   * What happens without a policy for the port. Default `allow`, the mode alone decides; but `deny` where a control plane says what may
+   * come in at other ports and leaves this one out.
+   */
   readonly policyMissing?: 'allow' | 'deny';
   /**
    * Whether the framework's router takes `/ADMIN` for `/admin`, or `/admin/` for it. With `true` all that the policy says of paths (rules,

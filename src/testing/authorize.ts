@@ -1,4 +1,5 @@
 /** Whether a request may come in, decided by the code that requests themselves meet. */
+import { suggestion } from '../base/nearest-name.ts';
 import { usePatternEngine } from '../base/pattern-engine.ts';
 import { compileAuthorizer, type AccessReport } from '../data-plane/inbound/authorizer.ts';
 import { compilePathNormalizer } from '../data-plane/inbound/normalize-path.ts';
@@ -35,7 +36,9 @@ export interface AuthorizeResult {
 }
 
 /**
- * The verdict on one request: pure, the same input gives the same result. Without a `peer` it comes in plaintext.
+ * The verdict of the rules on one request: pure, the same input gives the same result. Without a `peer` it comes in plaintext. What else
+ * keeps requests out (the mode of the port, its `peers`, tokens that are required) is not asked. Throws a TypeError for what is no policy,
+ * request or peer: a test must not pass by a slip of the pen.
  *
  * ```js
  * authorize(chain, { method: 'DELETE', path: '/orders//42', host: 'orders' }, { spiffeId: 'spiffe://example.org/ns/shop/sa/web' });
@@ -43,6 +46,7 @@ export interface AuthorizeResult {
  * ```
  */
 export function authorize(policy: AuthorizedPolicy, request: AuthorizedRequest, peer: AuthorizedPeer = {}): AuthorizeResult {
+  checkInput(policy, request, peer);
   usePatternEngine();
   const { authorization, pathNormalization } = chainOf(policy);
   const inbound = inboundRequestOf(request);
@@ -66,6 +70,45 @@ export function authorize(policy: AuthorizedPolicy, request: AuthorizedRequest, 
   const { kind, ...more } = verdict;
   const asked = verdict.kind === 'ask' ? { asked: verdict.policies } : more;
   return { verdict: kind, status: kind === 'denied' ? 403 : 200, ...asked, path, reports };
+}
+
+const requestKeys: readonly string[] = [
+  'method',
+  'path',
+  'host',
+  'headers',
+  'port',
+  'tokens',
+] satisfies (keyof AuthorizedRequest)[];
+const peerKeys: readonly string[] = [
+  'spiffeId',
+  'uris',
+  'dnsNames',
+  'address',
+  'remoteAddress',
+  'localAddress',
+  'serverName',
+  'isTls',
+] satisfies (keyof AuthorizedPeer)[];
+
+function checkInput(policy: unknown, request: unknown, peer: unknown): void {
+  const policies: readonly unknown[] = Array.isArray(policy) ? policy : [policy];
+  for (const each of policies)
+    if (!isRecord(each) || (!Array.isArray(each['authorization']) && !Array.isArray(each['rules'])))
+      throw new TypeError(
+        'authorize: the policy must be a filter chain, an authorization policy or a list of these; of a listener take `listener.filterChains[0]`, of a mesh.yaml `compileMeshFile(text).listeners[0].filterChains[0]`',
+      );
+  if (!isRecord(request)) throw new TypeError('authorize: the request must be { method, path, host, headers … }');
+  const unknown = Object.keys(request).find((key) => !requestKeys.includes(key));
+  if (unknown !== undefined) throw new TypeError(`authorize: a request has no "${unknown}"; ${suggestion(unknown, requestKeys)}`);
+  if (!isRecord(peer)) throw new TypeError('authorize: the peer must be { spiffeId } or { dnsNames }, or left out');
+  const unknownPeer = Object.keys(peer).find((key) => !peerKeys.includes(key));
+  if (unknownPeer !== undefined)
+    throw new TypeError(`authorize: a peer has no "${unknownPeer}"; ${suggestion(unknownPeer, peerKeys)}`);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function refusedBefore({ status, details }: InboundRefusal): AuthorizeResult {

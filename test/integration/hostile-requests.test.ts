@@ -272,7 +272,7 @@ describe('requests meant to be read in two ways', () => {
         assert.equal(handled.length, status === 200 ? 1 : 0);
         if (status !== 200) return;
         assert.ok(handled[0] !== undefined);
-      assert.equal(handled[0].url, '/a/b');
+        assert.equal(handled[0].url, '/a/b');
         const shown = Object.entries(handled[0].headers).filter(([each]) => !each.startsWith(':'));
         assert.deepEqual(Object.fromEntries(shown), where === 'a port of the mesh' ? { host: 'orders' } : {});
       });

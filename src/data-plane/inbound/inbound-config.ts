@@ -85,6 +85,11 @@ export class InboundConfig {
     return 'missing';
   }
 
+  /** Whether any source says what may come in: a port that it leaves out was hardly meant to be open to everybody. */
+  get isGuarded(): boolean {
+    return this.sources.some(({ name }) => this.known.guards(name));
+  }
+
   /** The mesh is closed: servers that somebody else owns get nothing more through it. */
   shut(): void {
     this.isShut = true;

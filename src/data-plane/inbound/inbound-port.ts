@@ -190,8 +190,9 @@ export class InboundPort {
     if (this.config.isShut && this.countConnections === undefined)
       return { listener: undefined, mode: 'permissive', chains: [this.open], plaintextPaths: new Set(), refused: meshClosed };
     const found = this.config.chainsOf(this.number);
-    const { mode: asked, policyMissing: missing = 'allow', plaintextPaths = [] } = this.options;
+    const { mode: asked, policyMissing: said, plaintextPaths = [] } = this.options;
     if (typeof found === 'string') {
+      const missing = said ?? (this.config.isGuarded ? 'deny' : 'allow');
       const refused = found === 'awaited' ? policyAwaited : missing === 'deny' ? policyMissing : undefined;
       const paths = new Set(refused === undefined ? plaintextPaths : []);
       return { listener: undefined, mode: asked ?? 'permissive', chains: [this.open], plaintextPaths: paths, refused };

@@ -17,49 +17,59 @@ const maxLimits = 1000;
 
 /** One limit and its buckets. */
 export class InboundRateLimit {
-  private readonly all: TokenBucket;
-  private readonly groups: readonly { readonly tests: readonly StringTest[]; readonly bucket: TokenBucket }[];
-  private readonly perIdentity: TokenBucketConfig | undefined;
-  private readonly byIdentity: LRUCache<string, TokenBucket> | undefined;
-  private readonly refused: InboundRefusal;
+  private readonly all: OwnBucket;
+  private readonly groups: readonly (OwnBucket & { readonly tests: readonly StringTest[] })[];
+  private readonly perIdentity: { readonly config: TokenBucketConfig; readonly refused: InboundRefusal } | undefined;
+  private readonly byIdentity: LRUCache<string, OwnBucket> | undefined;
 
   constructor(config: LocalRateLimitConfig) {
-    this.all = new TokenBucket(config);
+    this.all = { bucket: new TokenBucket(config), refused: refusalOf(config, config) };
     this.groups = (config.overrides ?? []).map(({ identities, bucket }) => ({
       tests: identities.map(compileString),
       bucket: new TokenBucket(bucket),
+      refused: refusalOf(config, bucket),
     }));
-    this.perIdentity = config.perIdentity;
+    this.perIdentity = config.perIdentity && { config: config.perIdentity, refused: refusalOf(config, config.perIdentity) };
     this.byIdentity = config.perIdentity && new LRUCache({ max: maxIdentities });
-    this.refused = refusalOf(config);
   }
 
   /** Takes a token for a request of this peer; a refusal when there is none. `identity` undefined = it has none. */
   check(identity: string | undefined, now: number): InboundRefusal | undefined {
     // Its own first: who has used it up takes nothing from the others.
     const own = this.bucketOf(identity);
-    if (own !== undefined && !own.tryTake(now)) return this.refused;
-    return this.all.tryTake(now) ? undefined : this.refused;
+    if (own !== undefined && !own.bucket.tryTake(now)) return own.refused;
+    return this.all.bucket.tryTake(now) ? undefined : this.all.refused;
   }
 
   /** Tokens left for everybody. */
   remaining(now: number): number {
-    return this.all.remaining(now);
+    return this.all.bucket.remaining(now);
   }
 
-  private bucketOf(identity: string | undefined): TokenBucket | undefined {
-    if (identity !== undefined)
-      for (const { tests, bucket } of this.groups) if (tests.some((test) => test(identity))) return bucket;
-    if (this.byIdentity === undefined) return undefined;
+  private bucketOf(identity: string | undefined): OwnBucket | undefined {
+    if (identity !== undefined) for (const group of this.groups) if (group.tests.some((test) => test(identity))) return group;
+    if (this.byIdentity === undefined || this.perIdentity === undefined) return undefined;
     const key = identity ?? '';
-    let bucket = this.byIdentity.get(key);
-    if (bucket === undefined) this.byIdentity.set(key, (bucket = new TokenBucket(this.perIdentity!)));
-    return bucket;
+    let own = this.byIdentity.get(key);
+    if (own === undefined) {
+      const { config, refused } = this.perIdentity;
+      this.byIdentity.set(key, (own = { bucket: new TokenBucket(config), refused }));
+    }
+    return own;
   }
 }
 
-/** Says when to come again: the time in which the bucket for everybody gets its next token. */
-function refusalOf({ status = 429, responseHeaders, tokensPerFill, fillIntervalMs }: LocalRateLimitConfig): InboundRefusal {
+/** A bucket, and what is answered when it is empty. */
+interface OwnBucket {
+  readonly bucket: TokenBucket;
+  readonly refused: InboundRefusal;
+}
+
+/** Says when to come again: the time in which the bucket that is empty gets its next token. */
+function refusalOf(
+  { status = 429, responseHeaders }: LocalRateLimitConfig,
+  { tokensPerFill, fillIntervalMs }: TokenBucketConfig,
+): InboundRefusal {
   const afterSeconds = Math.max(1, Math.ceil(fillIntervalMs / tokensPerFill / 1000));
   const headers = { 'retry-after': String(afterSeconds), ...written(responseHeaders) };
   return refusal(status, 'local_rate_limited', { details: 'local_rate_limited', flag: 'RL', headers, grpcStatus: 14 });

@@ -1,6 +1,8 @@
 /** What a port is opened with, and what comes of it. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { constants } from 'node:os';
 import type { Duplex } from 'node:stream';
+import { suggestion } from '../../base/nearest-name.ts';
 import type { InboundDoorOptions } from '../../model/inbound.ts';
 import type { InboundLimitsConfig, InboundListenerConfig } from '../../model/listener.ts';
 import type { SecretRef } from '../../model/tls.ts';
@@ -59,6 +61,27 @@ export interface InboundServer extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+const optionNames: readonly string[] = [
+  'port',
+  'host',
+  'policyPort',
+  'mode',
+  'policyMissing',
+  'identity',
+  'trust',
+  'http2',
+  'readyPath',
+  'plaintextPaths',
+  'drainTimeoutMs',
+  'drainDelayMs',
+  'signals',
+  'upgrade',
+  'limits',
+  'proxyProtocol',
+  'ignorePathCase',
+  'ignoreTrailingSlash',
+] satisfies (keyof ListenOptions)[];
+
 /** Throws a TypeError or RangeError that names the option. */
 export function checkListenOptions(handler: unknown, options: ListenOptions): void {
   if (typeof handler !== 'function') {
@@ -68,6 +91,8 @@ export function checkListenOptions(handler: unknown, options: ListenOptions): vo
   }
   if (typeof options !== 'object' || options === null)
     throw new TypeError('mesh.listen: the second argument must be { port, … }');
+  const unknown = Object.keys(options).find((name) => !optionNames.includes(name));
+  if (unknown !== undefined) throw new TypeError(`mesh.listen has no option "${unknown}"; ${suggestion(unknown, optionNames)}`);
   checkPort('port', options.port, 0);
   if (options.policyPort !== undefined) checkPort('policyPort', options.policyPort, 1);
   checkOneOf('mode', options.mode, ['disabled', 'permissive', 'strict']);
@@ -75,6 +100,11 @@ export function checkListenOptions(handler: unknown, options: ListenOptions): vo
   checkOneOf('http2', options.http2, ['bridge', 'native']);
   checkDuration('drainTimeoutMs', options.drainTimeoutMs);
   checkDuration('drainDelayMs', options.drainDelayMs);
+  const { signals, drainDelayMs = 0, drainTimeoutMs = Number.POSITIVE_INFINITY } = options;
+  if (signals !== undefined && !(Array.isArray(signals) && signals.every((signal) => Object.hasOwn(constants.signals, signal))))
+    throw new TypeError('mesh.listen: "signals" must be a list of names of signals: ["SIGTERM"]');
+  if (drainDelayMs > drainTimeoutMs)
+    throw new RangeError('mesh.listen: "drainDelayMs" is a part of "drainTimeoutMs" and cannot be longer');
   if (options.readyPath !== undefined) checkPath('readyPath', options.readyPath);
   for (const path of options.plaintextPaths ?? []) checkPath('plaintextPaths', path);
   for (const cidr of options.proxyProtocol?.from ?? []) compileAddressRange(cidr);

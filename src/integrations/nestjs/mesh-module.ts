@@ -12,7 +12,7 @@ import {
   type OnModuleInit,
   type Provider,
 } from '@nestjs/common';
-import { HttpAdapterHost } from '@nestjs/core';
+import { APP_GUARD, HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance } from 'fastify';
 import { createMesh, type Mesh } from '../../mesh.ts';
 import type { InboundDoorOptions } from '../../model/inbound.ts';
@@ -121,7 +121,16 @@ function moduleWith(options: Provider, imports: NonNullable<DynamicModule['impor
     module: MeshModule,
     global: true,
     imports,
-    providers: [options, meshProvider, binding, MeshGuard, MeshExceptionFilter, MeshHealthIndicator],
+    // The guard of the whole application: a policy beside a handler that nobody holds requests to would be worse than none.
+    providers: [
+      options,
+      meshProvider,
+      binding,
+      MeshGuard,
+      { provide: APP_GUARD, useExisting: MeshGuard },
+      MeshExceptionFilter,
+      MeshHealthIndicator,
+    ],
     exports: [meshToken, MeshGuard, MeshExceptionFilter, MeshHealthIndicator],
   };
 }

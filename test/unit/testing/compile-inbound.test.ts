@@ -43,7 +43,7 @@ describe('compileEnvoy', () => {
     assert.deepEqual(inbound.filterChains[0]?.authorization, [{ name: 'rules', action: 'allow', rules: [] }]);
     assert.deepEqual(
       problems.map(({ path }) => path),
-      ['direction'],
+      ['filterChains[0].policy.idleTimeoutMs', 'filterChains[0].routes.virtualHosts[0].routes[0].policy.timeoutMs'],
     );
   });
 

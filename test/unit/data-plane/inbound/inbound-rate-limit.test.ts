@@ -53,6 +53,15 @@ describe('a local rate limit of the way in', () => {
     assert.equal(letIn(limit, 'spiffe://other.org/ada', 2), 1);
   });
 
+  it('tells an identity when its own bucket has a token again, and not when that for everybody has', () => {
+    const limit = new InboundRateLimit({
+      ...bucket(100),
+      perIdentity: { maxTokens: 1, tokensPerFill: 2, fillIntervalMs: 60_000 },
+    });
+    letIn(limit, ada, 1);
+    assert.equal(limit.check(ada, 0)?.headers['retry-after'], '30');
+  });
+
   it('takes nothing from the others for requests of an identity that has used up its own', () => {
     const limit = new InboundRateLimit({ ...bucket(3), perIdentity: bucket(1) });
     assert.equal(letIn(limit, ada, 10), 1);
