@@ -86,10 +86,22 @@ export function pathPattern() {
   const expected = 'a path such as /orders, /orders/* or /orders/{*}/lines';
   return textWithout(expected, (value) => {
     if (/[?#]/.test(value)) return 'the query is not looked at; leave ? and # out';
+    const never = neverInPath(value);
+    if (never !== undefined) return never;
     if (value.includes('{')) return templateMistake(value);
     if (hasMisplacedStar(value)) return `${misplaced}; one segment in the middle is {*}`;
     return value.startsWith('/') || value.startsWith('*') ? undefined : 'it begins with / or with a `*`';
   });
+}
+
+/** What no path has when rules look at it, so that a DENY would never hold. Escapes are brought into the form of paths elsewhere. */
+function neverInPath(value: string): string | undefined {
+  if (/[^\x21-\x7e]/.test(value)) return 'blanks and letters beyond ASCII are escaped in a path; write %20 and so on';
+  if (value.includes('\\')) return 'a backslash becomes a slash before rules look at a path';
+  if (value.includes('//')) return 'slashes are merged before rules look at a path; write one';
+  if (/(^|\/)\.{1,2}(\/|$)/.test(value))
+    return '. and .. are resolved before rules look at a path; write the path that they lead to';
+  return undefined;
 }
 
 /** The template of a path pattern that has braces, in the words of the model. */

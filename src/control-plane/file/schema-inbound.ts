@@ -120,7 +120,7 @@ const policy = mapping({
   plaintextPaths: v.pipe(
     v.exactOptional(list(probePath())),
     v.description(
-      'Paths that GET and HEAD are answered for in plaintext too under `strict`, and without `authorization` or `jwt`: probes and scrapes.',
+      'Paths that GET and HEAD are answered for in plaintext, under `strict` too, and without `authorization` or `jwt`: probes and scrapes.',
     ),
   ),
   forwardHeaders: v.pipe(
@@ -168,13 +168,6 @@ export const inbound = v.pipe(
       'a peer without a certificate comes in under `permissive` only; remove it, or change `mode`',
     ),
     ['clientCertificate'],
-  ),
-  v.forward(
-    v.check(
-      ({ mode, plaintextPaths }) => mode === 'strict' || plaintextPaths === undefined,
-      'it has an effect with `mode: strict` only: everything else is served in plaintext anyway; remove it',
-    ),
-    ['plaintextPaths'],
   ),
   v.description(
     'What comes in, on `mesh.listen` and on servers with a middleware of the mesh: one mapping, or a list of them by `port`. Without this key the file says nothing about what comes in.',

@@ -9,7 +9,7 @@ import type { SecretRef } from '../../model/tls.ts';
 import { compileAddressRange } from '../inbound/address-range.ts';
 
 /** What serves requests: a listener of `node:http`, an Express app, `fastify.routing`, `getRequestListener` of Hono. */
-export type RequestListener = (request: IncomingMessage, response: ServerResponse) => void;
+export type RequestListener = (request: IncomingMessage, response: ServerResponse) => unknown;
 
 /** What `mesh.listen` takes. How paths are compared (`ignorePathCase`, `ignoreTrailingSlash`) it sees of an Express app by itself. */
 export interface ListenOptions extends Omit<InboundDoorOptions, 'port'> {

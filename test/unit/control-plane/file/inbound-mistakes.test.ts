@@ -71,12 +71,6 @@ const mistakes: readonly { readonly name: string; readonly file: unknown; readon
     path: 'inbound.clientCertificate',
     reason: /under `permissive` only/,
   },
-  {
-    name: 'plaintext-paths-of-permissive',
-    file: { inbound: { mode: 'permissive', plaintextPaths: ['/a'] } },
-    path: 'inbound.plaintextPaths',
-    reason: /with `mode: strict` only/,
-  },
   { name: 'misspelt-key', file: rule({ form: {} }), path: `${at}.form`, reason: /did you mean "from"\?/ },
   {
     name: 'misspelt-key-in-a-list',
@@ -114,6 +108,14 @@ const mistakes: readonly { readonly name: string; readonly file: unknown; readon
     path: `${at}.to.paths[0]`,
     reason: /one segment in the middle is \{\*\}/,
   },
+  {
+    name: 'path-with-a-blank',
+    file: rule({ to: { paths: ['/my reports'] } }),
+    path: `${at}.to.paths[0]`,
+    reason: /write %20/,
+  },
+  { name: 'path-with-two-slashes', file: rule({ to: { paths: ['/x//y'] } }), path: `${at}.to.paths[0]`, reason: /are merged/ },
+  { name: 'path-with-dots', file: rule({ to: { paths: ['/a/../b'] } }), path: `${at}.to.paths[0]`, reason: /are resolved/ },
   {
     name: 'path-with-query',
     file: rule({ to: { paths: ['/a?b'] } }),
