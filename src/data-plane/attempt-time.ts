@@ -19,7 +19,7 @@ export function wholeMs(leftMs: number): number {
 }
 
 /**
- * What its endpoint has, in whole milliseconds: the time of the attempt, or what is left of the call's, and never more; 0 = no limit. An attempt that
+ * What its endpoint has, in whole milliseconds: the time of the attempt, or what is left of the call, and never more; 0 = no limit. An attempt that
  * outlives its time has all of the call's. Source: Envoy's router, `setTimeoutHeaders`.
  */
 export function expectedMs(attempt: Attempt): number {

@@ -27,8 +27,8 @@ export function timeoutRemedy(call: Call, reason: string | undefined): string | 
     : `The request itself asked for this time with \`${header}\`: raise it there, or find out why the service is slow.`;
 }
 
-/** Deadlines are kept exact to less than that. */
-const roundingMs = 0.5;
+/** What is inherited is cut to whole milliseconds, and kept exact to less than that. */
+const roundingMs = 1;
 
 function isInherited({ inherited, deadline, plan, startMs }: Call): boolean {
   const untilMs = inherited?.deadlineMs;
