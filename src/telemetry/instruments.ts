@@ -15,7 +15,7 @@ import type {
   ObservableUpDownCounter,
   UpDownCounter,
 } from '@opentelemetry/api';
-import { serverMetricTable, serverSpanRow } from './server-instruments.ts';
+import { durationBuckets, serverMetricTable, serverSpanRow } from './server-instruments.ts';
 import { destinationLabelNames, sourceLabelNames } from './workload-labels.ts';
 
 interface InstrumentTypes {
@@ -35,9 +35,6 @@ interface MetricRow {
   /** Advisory bucket boundaries, in `unit`. */
   readonly buckets?: readonly number[];
 }
-
-/** Those of the semantic conventions for `http.client.request.duration`. */
-const durationBuckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
 /** Envoy's own, which Istio's proxies have. */
 const istioBuckets = [

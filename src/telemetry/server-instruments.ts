@@ -1,8 +1,8 @@
 /** Metrics and the span of the way in: a part of the tables of instruments.ts. */
 import { SpanKind } from '@opentelemetry/api';
 
-/** Those of the semantic conventions for `http.server.request.duration`. */
-const durationBuckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+/** Those of the semantic conventions for `http.server.request.duration` and `http.client.request.duration`. */
+export const durationBuckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
 /** Names, units and labels of `http.server.*` are those of the semantic conventions; `http.route` is what the framework said. */
 export const serverMetricTable = {

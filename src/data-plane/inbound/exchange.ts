@@ -20,7 +20,7 @@ import type { InboundParts } from './inbound-parts.ts';
 import { leavingHttp } from './leaving-http.ts';
 import { withoutQuery } from './normalize-path.ts';
 import { programRoute } from './program-route.ts';
-import { editHeaders } from './request-headers.ts';
+import { editHeaders, headerValues } from './request-headers.ts';
 import { setTarget } from './request-target.ts';
 import type { TokenOutcome } from './token-check.ts';
 import type { PolicyInForce } from './inbound-port.ts';
@@ -275,21 +275,7 @@ export class Exchange implements AccessRequest {
       case ':scheme':
         return this.scheme;
       default:
-        return valuesOf(this.request.rawHeaders, name);
+        return headerValues(this.request.rawHeaders, name);
     }
   }
-}
-
-/** Nothing is made of a header that is there once, which nearly all are. */
-function valuesOf(rawHeaders: readonly string[], name: string): string | readonly string[] | undefined {
-  let first: string | undefined;
-  let all: string[] | undefined;
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    const raw = rawHeaders[index]!;
-    if (raw.length !== name.length || (raw !== name && raw.toLowerCase() !== name)) continue;
-    const value = rawHeaders[index + 1]!;
-    if (first === undefined) first = value;
-    else (all ??= [first]).push(value);
-  }
-  return all ?? first;
 }

@@ -3,16 +3,16 @@
  * stricter of the two modes counts.
  */
 import type { Clock } from '../../base/runtime.ts';
-import type { InboundDoorOptions, InboundRefusal } from '../../model/inbound.ts';
+import type { InboundDoorOptions } from '../../model/inbound.ts';
 import type { InboundListenerConfig } from '../../model/listener.ts';
-import type { ConnectionRefusalReason, InboundRefusalReason } from '../../telemetry/inbound-events.ts';
 import { chooseChain } from './choose-chain.ts';
 import { compileChain, type CompiledChain } from './compile-chain.ts';
 import type { KnownConnection } from './connection-of.ts';
 import type { CompiledListener, InboundConfig } from './inbound-config.ts';
 import type { InboundParts } from './inbound-parts.ts';
 import { pathSpellings, type PathSpellings } from './path-spelling.ts';
-import { refusal } from './refusal.ts';
+import * as refusals from './connection-refusals.ts';
+import type { ConnectionRefusal } from './connection-refusals.ts';
 
 /** How strict a port is. */
 export type InboundMode = InboundListenerConfig['mode'];
@@ -38,66 +38,6 @@ export interface PolicyInForce extends PathSpellings {
   /** Paths that this connection gets without authorization. */
   readonly plaintextPaths: ReadonlySet<string> | undefined;
 }
-
-/** Why a connection is not wanted: for its requests, and for the event where it is closed before there are any. */
-export interface ConnectionRefusal {
-  readonly reason: ConnectionRefusalReason;
-  readonly requestReason: InboundRefusalReason;
-  readonly answer: InboundRefusal;
-}
-
-/** Answers close the connection: nothing of it would be served. */
-const close = { connection: 'close' };
-const policyAwaited: ConnectionRefusal = {
-  reason: 'policy_missing',
-  requestReason: 'policy_missing',
-  answer: refusal(503, 'this port takes no requests yet', { details: 'inbound_policy_missing', flag: 'UH', headers: close }),
-};
-const meshClosed: ConnectionRefusal = {
-  reason: 'policy_missing',
-  requestReason: 'draining',
-  answer: refusal(503, 'draining', { details: 'inbound_draining', flag: 'UH', headers: close }),
-};
-const policyMissing: ConnectionRefusal = {
-  reason: 'policy_missing',
-  requestReason: 'policy_missing',
-  answer: refusal(403, 'RBAC: access denied', { details: 'inbound_policy_missing', headers: close }),
-};
-const plaintext: ConnectionRefusal = {
-  reason: 'plaintext_not_taken',
-  requestReason: 'plaintext',
-  answer: refusal(403, 'this port takes mutual TLS only', { details: 'inbound_plaintext_refused', headers: close }),
-};
-const noCertificate: ConnectionRefusal = {
-  reason: 'certificate_missing',
-  requestReason: 'peer',
-  answer: refusal(403, 'this port takes mutual TLS only', { details: 'inbound_certificate_missing', headers: close }),
-};
-const unreadable: ConnectionRefusal = {
-  reason: 'certificate_invalid',
-  requestReason: 'peer',
-  answer: refusal(403, 'RBAC: access denied', { details: 'inbound_certificate_invalid', headers: close }),
-};
-const expired: ConnectionRefusal = {
-  reason: 'certificate_expired',
-  requestReason: 'peer',
-  answer: refusal(403, 'RBAC: access denied', { details: 'inbound_certificate_expired', headers: close }),
-};
-const wrongPeer: ConnectionRefusal = {
-  reason: 'peer_not_accepted',
-  requestReason: 'peer',
-  answer: refusal(403, 'RBAC: access denied', { details: 'inbound_peer_not_accepted', headers: close }),
-};
-const noChain: ConnectionRefusal = {
-  reason: 'no_filter_chain',
-  requestReason: 'policy_missing',
-  answer: refusal(403, 'RBAC: access denied', { details: 'filter_chain_not_found', flag: 'NR', headers: close }),
-};
-const tlsNotEnded: ConnectionRefusal = {
-  reason: 'unknown_protocol',
-  requestReason: 'policy_missing',
-  answer: refusal(403, 'RBAC: access denied', { details: 'inbound_chain_passes_tls_through', headers: close }),
-};
 
 const strictness = { disabled: 0, permissive: 1, strict: 2 } as const;
 
@@ -166,7 +106,7 @@ export class InboundPort {
     const isInForce = policy !== undefined && policy.port === this && policy.generation === this.config.generation;
     const found = isInForce ? policy : (known.policy = this.look(known));
     if (known.notAfterMs === Number.POSITIVE_INFINITY || this.clock.wallNow() <= known.notAfterMs) return found;
-    return { ...found, isTrusted: false, refused: expired };
+    return { ...found, isTrusted: false, refused: refusals.expired };
   }
 
   /**
@@ -188,12 +128,18 @@ export class InboundPort {
   private find(): PortPolicy {
     // Ports of its own the mesh drains.
     if (this.config.isShut && this.countConnections === undefined)
-      return { listener: undefined, mode: 'permissive', chains: [this.open], plaintextPaths: new Set(), refused: meshClosed };
+      return {
+        listener: undefined,
+        mode: 'permissive',
+        chains: [this.open],
+        plaintextPaths: new Set(),
+        refused: refusals.meshClosed,
+      };
     const found = this.config.chainsOf(this.number);
     const { mode: asked, policyMissing: said, plaintextPaths = [] } = this.options;
     if (typeof found === 'string') {
       const missing = said ?? (this.config.isGuarded ? 'deny' : 'allow');
-      const refused = found === 'awaited' ? policyAwaited : missing === 'deny' ? policyMissing : undefined;
+      const refused = found === 'awaited' ? refusals.policyAwaited : missing === 'deny' ? refusals.policyMissing : undefined;
       const paths = new Set(refused === undefined ? plaintextPaths : []);
       return { listener: undefined, mode: asked ?? 'permissive', chains: [this.open], plaintextPaths: paths, refused };
     }
@@ -235,22 +181,22 @@ export class InboundPort {
     { connection }: KnownConnection,
   ): ConnectionRefusal | undefined {
     const { isTls, identity } = connection;
-    if (connection.isUnreadable === true) return unreadable;
-    if (mode === 'strict' && !isTls) return plaintext;
-    if (mode === 'strict' && identity === undefined) return noCertificate;
-    if (chain === undefined) return noChain;
+    if (connection.isUnreadable === true) return refusals.unreadable;
+    if (mode === 'strict' && !isTls) return refusals.plaintext;
+    if (mode === 'strict' && identity === undefined) return refusals.noCertificate;
+    if (chain === undefined) return refusals.noChain;
     const { config, peers, connectionAuthorizer } = chain;
     // Of an opaque connection the program makes HTTP, as it would behind a proxy of its bytes: the policy of the connection holds.
-    if (config.protocol === 'tls') return tlsNotEnded;
-    if (isTls && config.tls?.requireClientCertificate === true && identity === undefined) return noCertificate;
-    if (isTls && identity !== undefined && peers?.(identity) === false) return wrongPeer;
+    if (config.protocol === 'tls') return refusals.tlsNotEnded;
+    if (isTls && config.tls?.requireClientCertificate === true && identity === undefined) return refusals.noCertificate;
+    if (isTls && identity !== undefined && peers?.(identity) === false) return refusals.wrongPeer;
     const verdict = connectionAuthorizer?.check(connection, this.number);
     if (verdict?.kind !== 'denied') return undefined;
     const { details } = verdict;
     return {
       reason: 'denied',
       requestReason: 'denied',
-      answer: refusal(403, 'RBAC: access denied', { details, headers: close }),
+      answer: refusals.deniedConnection(details),
     };
   }
 }

@@ -9,7 +9,7 @@ import type { RouteTableConfig } from '../../model/route.ts';
 import type { ServerSpan } from '../../telemetry/server-span.ts';
 import type { ServedName } from '../../telemetry/workload-labels.ts';
 import { idHeader, metadataHeader, type KnownWorkloads } from '../workload/known-workloads.ts';
-import { editHeaders, valuesOf } from './request-headers.ts';
+import { editHeaders, firstValue } from './request-headers.ts';
 
 /** A request that came in, and its response. */
 export interface ExchangedRequest {
@@ -38,8 +38,8 @@ export function compilePeerExchange(
   const hears = config.discover.includes('headers');
   const service = servedName(table);
   return ({ request, response, span }) => {
-    const [id = ''] = valuesOf(request, idHeader);
-    const [metadata] = valuesOf(request, metadataHeader);
+    const id = firstValue(request, idHeader) ?? '';
+    const metadata = firstValue(request, metadataHeader);
     if (metadata !== undefined || id !== '') editHeaders(request, removed);
     const own = config.propagate ? workloads?.ownHeaders() : undefined;
     if (own !== undefined && metadata !== undefined) response.setHeader(metadataHeader, own.metadata);

@@ -5,6 +5,7 @@
  */
 import type { InboundAnswer, InboundRefusal, InboundRequest, InboundResponse } from '../../model/inbound.ts';
 import { grpcMessage, grpcStatusFromHttp } from '../routing/grpc-request.ts';
+import { firstValue } from './request-headers.ts';
 
 /** What a refusal has beside its status and body. */
 export interface RefusalParts {
@@ -26,14 +27,8 @@ export function refusal(status: number, body: string, parts: RefusalParts): Inbo
 
 /** Whether the caller speaks gRPC, and reads a status in trailers alone. */
 export function speaksGrpc(request: InboundRequest): boolean {
-  const { rawHeaders } = request;
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index]!;
-    if (name.length !== 12 || name.toLowerCase() !== 'content-type') continue;
-    const type = rawHeaders[index + 1]!.toLowerCase();
-    return type.startsWith('application/grpc') && (type.length === 16 || ';+ '.includes(type[16]!));
-  }
-  return false;
+  const type = firstValue(request, 'content-type')?.toLowerCase();
+  return type !== undefined && type.startsWith('application/grpc') && (type.length === 16 || ';+ '.includes(type[16]!));
 }
 
 /** What a refusal is written as: HTTP or, for a caller that speaks it, gRPC. */

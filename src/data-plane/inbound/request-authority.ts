@@ -27,7 +27,6 @@ export function authorityOf(request: InboundRequest, scheme: string): string | I
   const { rawHeaders, url = '/' } = request;
   let host: string | undefined;
   let pseudo: string | undefined;
-  let hasDifference = false;
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index]!;
     if (name.length === 4) {
@@ -47,8 +46,7 @@ export function authorityOf(request: InboundRequest, scheme: string): string | I
   if (authority === undefined) return invalid;
   if (pseudo !== undefined && host !== undefined && host !== pseudo && normalizeAuthority(host, scheme) !== authority)
     return different;
-  hasDifference = (host !== undefined && host !== authority) || (pseudo !== undefined && pseudo !== authority);
-  if (hasDifference) rewrite(request, authority);
+  if ((host !== undefined && host !== authority) || (pseudo !== undefined && pseudo !== authority)) rewrite(request, authority);
   return authority;
 }
 

@@ -20,19 +20,31 @@ export interface HeaderEdit {
   readonly add?: readonly Pair[];
 }
 
-/** The values of a header in their order. `name` in lower case. */
-export function valuesOf(request: InboundRequest, name: string): readonly string[] {
-  const { rawHeaders } = request;
-  const values: string[] = [];
-  for (let index = 0; index < rawHeaders.length; index += 2)
-    if (isNamed(rawHeaders[index]!, name)) values.push(rawHeaders[index + 1]!);
-  return values;
+/**
+ * Every value of a header in its order: undefined = none, a string = the only one. Nothing is made of a header that is there once, which
+ * nearly all are. `name` in lower case.
+ */
+export function headerValues(rawHeaders: readonly string[], name: string): string | readonly string[] | undefined {
+  let first: string | undefined;
+  let all: string[] | undefined;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (!isNamed(rawHeaders[index]!, name)) continue;
+    const value = rawHeaders[index + 1]!;
+    if (first === undefined) first = value;
+    else (all ??= [first]).push(value);
+  }
+  return all ?? first;
+}
+
+/** The first value of a header. */
+export function firstValue({ rawHeaders }: InboundRequest, name: string): string | undefined {
+  for (let index = 0; index < rawHeaders.length; index += 2) if (isNamed(rawHeaders[index]!, name)) return rawHeaders[index + 1];
+  return undefined;
 }
 
 /** Whether the request has the header. */
-export function hasHeader({ rawHeaders }: InboundRequest, name: string): boolean {
-  for (let index = 0; index < rawHeaders.length; index += 2) if (isNamed(rawHeaders[index]!, name)) return true;
-  return false;
+export function hasHeader(request: InboundRequest, name: string): boolean {
+  return firstValue(request, name) !== undefined;
 }
 
 /** Edits the request in place. */

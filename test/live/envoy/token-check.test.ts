@@ -14,7 +14,7 @@ import { compileEnvoy } from 'meshfetch/testing';
 import { seededRandom, systemClock } from '../../../src/base/runtime.ts';
 import { loadPatternEngine } from '../../../src/base/pattern.ts';
 import type { AccessRequest } from '../../../src/data-plane/inbound/access-request.ts';
-import { editHeaders, valuesOf } from '../../../src/data-plane/inbound/request-headers.ts';
+import { editHeaders, headerValues } from '../../../src/data-plane/inbound/request-headers.ts';
 import { createTokenCheck, type TokenCheck, type TokenOutcome } from '../../../src/data-plane/inbound/token-check.ts';
 import type { InboundRequest } from '../../../src/model/inbound.ts';
 import { KeySources } from '../../../src/security/jwt/key-source.ts';
@@ -165,10 +165,7 @@ async function askOurs(row: TokenCase): Promise<Answer> {
     remoteAddress: '127.0.0.1',
     tokens: [],
     requestPrincipal: undefined,
-    header: (name) => {
-      const values = valuesOf(request, name);
-      return values.length < 2 ? values[0] : values;
-    },
+    header: (name) => headerValues(request.rawHeaders, name),
   };
   const outcome = await new Promise<TokenOutcome>((resolve) => {
     checks.get(row.filter)!.check(access, resolve);

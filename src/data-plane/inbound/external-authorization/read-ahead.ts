@@ -1,7 +1,7 @@
 /** The beginning of a request's body, read before its handler and put back, so that the handler reads all of it. */
 import type { Readable } from 'node:stream';
 import type { InboundRequest } from '../../../model/inbound.ts';
-import { valuesOf } from '../request-headers.ts';
+import { firstValue, hasHeader } from '../request-headers.ts';
 
 /** What was read. */
 export interface BodyHead {
@@ -17,10 +17,10 @@ interface OverHttp2 {
 
 /** Whether the head of a request says that no body follows. */
 export function hasNoBody(request: InboundRequest): boolean {
-  const [length] = valuesOf(request, 'content-length');
+  const length = firstValue(request, 'content-length');
   if (length !== undefined) return Number(length) === 0;
   if (request.httpVersionMajor > 1) return (request as OverHttp2).stream?.endAfterHeaders === true;
-  return valuesOf(request, 'transfer-encoding').length === 0;
+  return !hasHeader(request, 'transfer-encoding');
 }
 
 /**
