@@ -1,6 +1,7 @@
 /** A service mesh inside the Node process. See README.md. */
 export { meshFetch } from './mesh-fetch.ts';
-export { createMesh, type Mesh } from './mesh.ts';
+export { createMesh } from './mesh.ts';
+export type { Mesh } from './mesh-interface.ts';
 export type { MeshOptions, ControlPlaneInput } from './options.ts';
 export type { Explanation, DestinationView, EndpointView } from './admin/explain.ts';
 export type { InboundServer, ListenOptions, RequestListener } from './data-plane/listen/listen-options.ts';

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
-import { createMesh, type Mesh } from './mesh.ts';
+import { createMesh } from './mesh.ts';
+import type { Mesh } from './mesh-interface.ts';
 
 let mesh: Mesh | undefined;
 let starting: Promise<Mesh> | undefined;

@@ -2,11 +2,11 @@
  * createMesh(): the only file that knows both planes. It makes the parts, connects them, and takes them down in the right order.
  */
 import type { Dispatcher } from 'undici';
-import { explain, type Explanation } from './admin/explain.ts';
+import { explain } from './admin/explain.ts';
 import { publishApplied, publishIdentity, statusPublisher } from './admin/publish.ts';
 import { describeSources } from './admin/describe-sources.ts';
 import { gaugesOf } from './admin/readings.ts';
-import { meshStatus, type MeshStatus } from './admin/status.ts';
+import { meshStatus } from './admin/status.ts';
 import { whenReady } from './admin/when-ready.ts';
 import { Deadlines } from './base/deadlines.ts';
 import { MeshError } from './base/errors.ts';
@@ -27,41 +27,13 @@ import { createConnectionFactory } from './data-plane/transport/connection-facto
 import { WorkloadPeers } from './data-plane/workload/workload-peers.ts';
 import { createFetch } from './fetch/create-fetch.ts';
 import type { ControlPlane } from './model/contracts.ts';
-import type { InboundServer, ListenOptions, RequestListener } from './data-plane/listen/listen-options.ts';
-import type { InboundDoor, InboundDoorOptions } from './model/inbound.ts';
 import { MeshInbound } from './mesh-inbound.ts';
+import type { Mesh } from './mesh-interface.ts';
 import { checkOptions, type MeshOptions } from './options.ts';
 import { runPlanes } from './run-planes.ts';
 import { createIdentityStore, type IdentityStore } from './security/identity-store.ts';
 import { createTelemetry } from './telemetry/telemetry.ts';
 import { createDnsResolver } from './wire/dns.ts';
-
-/** A mesh: the doors through which requests go out, and the views of what it knows. */
-export interface Mesh extends AsyncDisposable {
-  readonly name: string;
-  /** Node's fetch, with the mesh under it. Classes are Node's own. */
-  readonly fetch: typeof globalThis.fetch;
-  /** An undici Dispatcher: `request()`, `stream()`, `setGlobalDispatcher()`, WebSocket, EventSource. */
-  readonly dispatcher: Dispatcher;
-  /**
-   * Serves `handler` on a port of the mesh's own: mutual TLS with the mesh's identity beside plaintext, HTTP/1.1 and HTTP/2, and the
-   * policy in front. Rejects with a TypeError or RangeError for wrong options, or when the port cannot be had.
-   */
-  listen(handler: RequestListener, options: ListenOptions): Promise<InboundServer>;
-  /** The way in for a server that somebody else owns: what the integrations with frameworks are written on. */
-  inbound(options?: InboundDoorOptions): InboundDoor;
-  /** Dry run: which route, cluster, endpoints and policy a request would meet, and why. Nothing is sent. */
-  explain(url: string | URL, init?: { method?: string; headers?: Record<string, string> }): Explanation;
-  /** What the mesh knows now: control planes, services, endpoints with their state, identities, problems. No secrets. */
-  status(): MeshStatus;
-  /**
-   * Resolves when every control plane has delivered once, or is connected where it answers on demand (or serves what the disk has, or
-   * stands down), and identities are there. Rejects with the states after `configTimeoutMs`, or when a control plane has failed.
-   */
-  ready(): Promise<void>;
-  /** Refuses new requests, lets those under way finish for `drainTimeoutMs`, closes every connection and stops watching. */
-  close(): Promise<void>;
-}
 
 const defaultConfigTimeoutMs = 5000;
 const defaultDrainTimeoutMs = 10_000;

@@ -4,7 +4,8 @@
  * that answers at once with the same two headers.
  */
 import type { Client, Dispatcher } from 'undici';
-import { createMesh, type Mesh } from '../../src/mesh.ts';
+import { createMesh } from '../../src/mesh.ts';
+import type { Mesh } from '../../src/mesh-interface.ts';
 import { Connection } from '../../src/data-plane/transport/connection.ts';
 import { HostConnections } from '../../src/data-plane/transport/host-connections.ts';
 import { meshConfig } from '../load/variants.ts';

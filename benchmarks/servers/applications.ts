@@ -5,7 +5,7 @@
  */
 import type { RequestListener } from 'node:http';
 import { answer } from '../answer.ts';
-import type { Mesh } from '../../src/mesh.ts';
+import type { Mesh } from '../../src/mesh-interface.ts';
 
 /** Makes the application; `mesh` = guarded by the integration of its framework. */
 export type Application = (mesh: Mesh | undefined) => Promise<RequestListener>;

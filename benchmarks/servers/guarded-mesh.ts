@@ -1,4 +1,4 @@
-import type { Mesh } from '../../src/mesh.ts';
+import type { Mesh } from '../../src/mesh-interface.ts';
 import type { IdentityFiles } from '../load/origins.ts';
 
 const accounts = ['billing', 'cart', 'catalog', 'checkout', 'mail', 'search', 'shipping', 'stock'];

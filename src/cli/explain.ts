@@ -2,7 +2,8 @@ import { parseArgs } from 'node:util';
 import type { Explanation } from '../admin/explain.ts';
 import { destinationLines, policyLines } from './explain-lines.ts';
 import { holdingProcess, sleep, systemClock } from '../base/runtime.ts';
-import { createMesh, type Mesh } from '../mesh.ts';
+import { createMesh } from '../mesh.ts';
+import type { Mesh } from '../mesh-interface.ts';
 import type { CommandIo } from './command.ts';
 
 const help = `Usage: meshfetch explain URL [--config FILE|URL] [--method GET] [--header "name: value"]… [--json]

@@ -3,7 +3,7 @@
  * middleware sees. A server that `mesh.listen(app)` owns needs none of this: there the way in comes before Express.
  */
 import type { ErrorRequestHandler, RequestHandler } from 'express';
-import type { Mesh } from '../mesh.ts';
+import type { Mesh } from '../mesh-interface.ts';
 import type { InboundDoor, InboundDoorOptions, InboundRequest, MeshRequest } from '../model/inbound.ts';
 import { failureAnswer, meshErrorIn } from './failure-answer.ts';
 

@@ -4,7 +4,7 @@
  * `mesh.listen(app.routing)` owns has been through the way in before Fastify sees a request; the plugin then adds the decorations.
  */
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
-import type { Mesh } from '../mesh.ts';
+import type { Mesh } from '../mesh-interface.ts';
 import type { InboundAnswer, InboundDoor, InboundDoorOptions, InboundRequest, MeshRequest } from '../model/inbound.ts';
 import { failureAnswer, meshErrorIn } from './failure-answer.ts';
 import { guardServer } from './guard-server.ts';

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, RequestListener } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Mesh } from '../mesh.ts';
+import type { Mesh } from '../mesh-interface.ts';
 import type { InboundDoorOptions } from '../model/inbound.ts';
 
 /** What takes a connection over: `WebSocketServer.handleUpgrade` of `ws`, with its callback. */

@@ -6,7 +6,8 @@
 import type { Dispatcher } from 'undici';
 import { yieldToLoop, type Random } from '../../src/base/runtime.ts';
 import { safeDefaults } from '../../src/control-plane/safe-defaults.ts';
-import { createMesh, type Mesh } from '../../src/mesh.ts';
+import { createMesh } from '../../src/mesh.ts';
+import type { Mesh } from '../../src/mesh-interface.ts';
 import type { ClusterConfig } from '../../src/model/cluster.ts';
 import type { ControlPlane } from '../../src/model/contracts.ts';
 import type { HashPolicy } from '../../src/model/affinity.ts';

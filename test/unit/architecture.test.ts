@@ -22,8 +22,10 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   'data-plane': ['base', 'wire', 'model', 'security', 'telemetry'],
   // The fetch-shaped door: a fetch over any dispatcher, which knows nothing of meshes.
   fetch: ['base'],
+  // The door for node:http, over any dispatcher likewise.
+  agents: ['base'],
   admin: ['base', 'model', 'security', 'telemetry', 'control-plane', 'data-plane'],
-  assembly: ['base', 'wire', 'model', 'security', 'telemetry', 'control-plane', 'data-plane', 'fetch', 'admin'],
+  assembly: ['base', 'wire', 'model', 'security', 'telemetry', 'control-plane', 'data-plane', 'fetch', 'agents', 'admin'],
   // Above the assembly; nobody imports them.
   // It runs what both planes decide, without a mesh: the translators, the checks, the routing, who is let in.
   testing: ['base', 'model', 'security', 'control-plane', 'data-plane', 'admin', 'assembly'],
@@ -40,9 +42,12 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'control-plane': ['lru-cache', 'undici', 'valibot', 'yaml'],
   'data-plane': ['lru-cache', 'opossum', 'p-retry', 'undici'],
   fetch: ['lru-cache', 'undici'],
+  agents: ['undici'],
   assembly: ['undici'],
   // Peers of the program; a program loads the door of its own framework alone.
   integrations: [
+    '@connectrpc/connect-node',
+    '@grpc/grpc-js',
     '@nestjs/common',
     '@nestjs/core',
     '@opentelemetry/api',
@@ -50,7 +55,9 @@ const packages: Readonly<Record<string, readonly string[]>> = {
     '@opentelemetry/sdk-metrics',
     'express',
     'fastify',
+    'undici',
   ],
+  testing: ['undici'],
 };
 
 /** `import 'meshfetch'` loads none of these: most programs never need them, and each costs every start (loaded-files.test.ts runs it). */

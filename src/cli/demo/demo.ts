@@ -5,7 +5,8 @@
  */
 import { parseArgs } from 'node:util';
 import { sleep, systemClock } from '../../base/runtime.ts';
-import { createMesh, type Mesh } from '../../mesh.ts';
+import { createMesh } from '../../mesh.ts';
+import type { Mesh } from '../../mesh-interface.ts';
 import type { CommandIo } from '../command.ts';
 import { startFleet, type Fleet } from './fleet.ts';
 import { endpointStates, lossesByKind, lossFrom, lossFromBody, lossLines, type EndpointState } from './loss.ts';

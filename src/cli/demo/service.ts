@@ -7,7 +7,8 @@ import { readFileSync, watch } from 'node:fs';
 import { createServer } from 'node:https';
 import { dirname } from 'node:path';
 import type { TLSSocket } from 'node:tls';
-import { createMesh, type Mesh } from '../../mesh.ts';
+import { createMesh } from '../../mesh.ts';
+import type { Mesh } from '../../mesh-interface.ts';
 import { endpointStates, lossFrom, lossFromBody, type EndpointState, type Loss } from './loss.ts';
 
 /** What the parent tells a service at its start. */

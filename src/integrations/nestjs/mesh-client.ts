@@ -1,4 +1,4 @@
-import type { Mesh } from '../../mesh.ts';
+import type { Mesh } from '../../mesh-interface.ts';
 
 /** The way to one service: paths are relative to it, and all else is `fetch`. */
 export class MeshClient {

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { Mesh } from '../../mesh.ts';
+import type { Mesh } from '../../mesh-interface.ts';
 import { meshToken } from './tokens.ts';
 
 /** What Terminus takes from an indicator. */

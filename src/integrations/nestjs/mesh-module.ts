@@ -14,7 +14,8 @@ import {
 } from '@nestjs/common';
 import { APP_GUARD, HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance } from 'fastify';
-import { createMesh, type Mesh } from '../../mesh.ts';
+import { createMesh } from '../../mesh.ts';
+import type { Mesh } from '../../mesh-interface.ts';
 import type { InboundDoorOptions } from '../../model/inbound.ts';
 import type { MeshOptions } from '../../options.ts';
 import { expressDoor, middlewareOf } from '../express.ts';
