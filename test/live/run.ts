@@ -3,8 +3,7 @@
  * into a cache outside the clone, and says why when it cannot run; MESHFETCH_LIVE_REQUIRE=1 makes that a failure.
  */
 import { fileURLToPath } from 'node:url';
-import { run } from 'node:test';
-import { spec } from 'node:test/reporters';
+import { reportUnsteady, runFiles, type Counts } from '../support/run-files.ts';
 import type { LiveSuite } from './suite.ts';
 
 /** A suite is one line here. */
@@ -17,30 +16,14 @@ const suites: Readonly<Record<string, () => Promise<LiveSuite>>> = {
   xds: async () => (await import('./xds/suite.ts')).xdsSuite,
 };
 
-interface Counts {
-  passed: number;
-  failed: number;
-  skipped: number;
-}
-
-async function runSuite(suite: LiveSuite, environment: Readonly<Record<string, string>>): Promise<Counts> {
+function runSuite(suite: LiveSuite, environment: Readonly<Record<string, string>>): Promise<Counts> {
   Object.assign(process.env, environment);
-  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
-  const stream = run({
+  return runFiles({
     files: suite.files.map((file) => fileURLToPath(new URL(file, import.meta.url))),
     // Each file starts real processes; one after the other, they do not take each other's time.
     concurrency: 1,
     execArgv: ['--conditions=meshfetch-source'],
   });
-  stream.on('test:summary', ({ file, counts: { tests, passed, skipped, todo } }) => {
-    if (file !== undefined) return;
-    counts.passed = passed;
-    counts.skipped = skipped + todo;
-    // Cancelled ones and files that do not load are failures too.
-    counts.failed = tests - passed - counts.skipped;
-  });
-  for await (const chunk of stream.compose(new spec())) process.stdout.write(chunk as string);
-  return counts;
 }
 
 const wanted = process.argv.slice(2);
@@ -50,7 +33,7 @@ for (const name of wanted) {
   process.exit(2);
 }
 
-const total: Counts = { passed: 0, failed: 0, skipped: 0 };
+const total: Counts = { passed: 0, failed: 0, skipped: 0, unsteady: [] };
 const skippedSuites: string[] = [];
 let ranSuites = 0;
 for (const [name, load] of Object.entries(suites)) {
@@ -71,8 +54,10 @@ for (const [name, load] of Object.entries(suites)) {
   total.passed += counts.passed;
   total.failed += counts.failed;
   total.skipped += counts.skipped;
+  total.unsteady.push(...counts.unsteady);
 }
 
+reportUnsteady(total.unsteady);
 const skipIsFailure = process.env['MESHFETCH_LIVE_REQUIRE'] === '1';
 const skipped = skippedSuites.length === 0 ? '' : `, ${skippedSuites.length} skipped (${skippedSuites.join(', ')})`;
 console.log(

@@ -139,11 +139,12 @@ describe('retries as a real istiod asks for them', { timeout: 120_000 }, () => {
   });
 
   it('fails next to nothing of what one instance of three would, since that one is taken out by default', async () => {
-    assert.equal((await load('refusing', detecting)).failed, 0);
+    const refused = await load('refusing', detecting);
     c.answer = status503;
-    const { failed } = await load('untold', detecting);
+    const broken = await load('untold', detecting);
     c.answer = undefined;
-    assert.ok(failed <= requests / 20, `${failed} of ${requests} failed`);
+    // What is lost before it is out; a third of all would be without.
+    for (const { failed } of [refused, broken]) assert.ok(failed <= requests / 20, `${failed} of ${requests} failed`);
   });
 
   it('repeats the codes that the rule names', async () => {
