@@ -19,6 +19,12 @@ export interface Mesh extends AsyncDisposable {
   listen(handler: RequestListener, options: ListenOptions): Promise<InboundServer>;
   /** The way in for a server that somebody else owns: what the integrations with frameworks are written on. */
   inbound(options?: InboundDoorOptions): InboundDoor;
+  /**
+   * Whether requests to this origin are an affair of the mesh: a control plane names its host, or failed before it could say, or unknown
+   * hosts are refused. DNS as the last resort does not count. At once when that is known, else when the sources that answer on demand
+   * have said so; rejects with MESH_CONFIG_TIMEOUT after `configTimeoutMs`. Throws MESH_REQUEST_INVALID for what is no HTTP origin.
+   */
+  serves(origin: string | URL): boolean | Promise<boolean>;
   /** Dry run: which route, cluster, endpoints and policy a request would meet, and why. Nothing is sent. */
   explain(url: string | URL, init?: { method?: string; headers?: Record<string, string> }): Explanation;
   /** What the mesh knows now: control planes, services, endpoints with their state, identities, problems. No secrets. */

@@ -191,6 +191,12 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     return fallbackDispatcher(previous);
   }
 
+  function serves(origin: string | URL): boolean | Promise<boolean> {
+    if (refusesUnknownHosts()) return true;
+    const asked = typeof origin === 'string' ? origin : `${origin.protocol}//${origin.host}`;
+    return config.serves(asked) ?? holdingProcess(config.whenServed(asked, configTimeoutMs, stop.signal));
+  }
+
   const runs = runPlanes(planes, { store, identities, demands, config, files, clock, random, signal: stop.signal });
 
   /** Ends everything that runs beside the requests. */
@@ -239,6 +245,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     dispatcher,
     listen: (handler, listenOptions) => wayIn.listen(handler, { drainTimeoutMs, ...listenOptions }),
     inbound: (doorOptions) => wayIn.door(doorOptions ?? {}),
+    serves,
     explain: (url, init) => explain(config, url, init ?? {}, { clock, fallback, forbidsNonIdempotentRetries }),
     status: () =>
       meshStatus({

@@ -14,30 +14,25 @@ import { compileRouteTable } from './routing/compile-routes.ts';
 import type { ClusterSlot, CompiledVirtualHost } from './routing/compiled-route.ts';
 import { RateLimits } from './resilience/rate-limit.ts';
 import { SourceWords } from './source-words.ts';
-import { createVirtualHostTable, type VirtualHostTable } from './routing/virtual-hosts.ts';
+import { createVirtualHostTable } from './routing/virtual-hosts.ts';
 import { ClusterWaiters } from './cluster-waiters.ts';
 import type { DemandBook } from './demand-book.ts';
-import { parseOrigin, writtenHost, type OriginEntry } from './origin.ts';
-import { isPassedOn } from './passed-on.ts';
+import { findVirtualHost, type RoutedSource } from './find-virtual-host.ts';
+import { parseOrigin, type OriginEntry } from './origin.ts';
 import { isSameRouting, outboundListeners, tableOf } from './source-routing.ts';
 import { unhonouredOf, zonesUnknown } from './unhonoured.ts';
 import { unnamedChecks } from './health-checks/unnamed-checks.ts';
 
 export type { OriginEntry };
 
-interface CompiledSource {
-  readonly name: string;
+interface CompiledSource extends RoutedSource {
   readonly snapshot: SourceSnapshot;
-  /** By port; `0` = all ports. */
-  readonly tables: ReadonlyMap<number, VirtualHostTable<CompiledVirtualHost>>;
   /** Keys of the cluster slots that its routes refer to. */
   readonly slots: ReadonlySet<string>;
 }
 
-interface Waiter {
-  readonly origin: string;
-  readonly settle: (entry: OriginEntry) => void;
-}
+/** Looks, and says whether it has what it waits for. */
+type Waiter = () => boolean;
 
 /** Origins that one process talks to; the least recently used are resolved again. */
 const maxOrigins = 2000;
@@ -67,29 +62,19 @@ export class LiveConfig {
   lookup(origin: string): OriginEntry | undefined {
     const cached = this.origins.get(origin);
     if (cached !== undefined) return cached;
-    const url = parseOrigin(origin);
-    let failedSource: string | undefined;
-    for (const source of this.sources) {
-      const isLastResort = source.name === this.book.lastResort;
-      // What a source that failed would have secured must not go out in plaintext.
-      if (isLastResort && (failedSource !== undefined || !this.book.usesLastResort())) continue;
-      const host = isLastResort ? writtenHost(url) : url.host;
-      const { port, authority } = url;
-      const virtualHost =
-        source.tables.get(port)?.find(host, port, authority) ?? source.tables.get(0)?.find(host, port, authority);
-      if (virtualHost !== undefined) {
-        const only = virtualHost.onlySlot?.cluster?.config;
-        if (only !== undefined && isPassedOn(only)) continue;
-        const entry: OriginEntry = { ...url, virtualHost, isLastResort };
-        this.origins.set(origin, entry);
-        return entry;
-      }
-      const answer = this.book.ask(source.name, { kind: 'authority', host, port: url.port });
-      if (answer === 'pending') return undefined;
-      if (answer === 'failed') failedSource ??= source.name;
-    }
-    // Not kept: a source may know the host a moment later.
-    return { ...url, virtualHost: undefined, isLastResort: false, ...(failedSource !== undefined && { failedSource }) };
+    const entry = findVirtualHost(this.sources, this.book, origin, true);
+    // What nobody has is not kept: a source may know the host a moment later.
+    if (entry?.virtualHost !== undefined) this.origins.set(origin, entry);
+    return entry;
+  }
+
+  /**
+   * Whether the host of an origin is an affair of the control planes: one names it, or failed before it could say. Undefined while one
+   * has yet to answer. Throws as {@link lookup} does.
+   */
+  serves(origin: string): boolean | undefined {
+    const entry = this.origins.get(origin) ?? findVirtualHost(this.sources, this.book, origin, false);
+    return entry && (entry.failedSource !== undefined || (entry.virtualHost !== undefined && !entry.isLastResort));
   }
 
   /** The parts of an origin whose virtual host is not known yet. */
@@ -99,6 +84,15 @@ export class LiveConfig {
 
   /** Resolves when every source before the answer has spoken; rejects with MESH_CONFIG_TIMEOUT, or when the signal aborts. */
   whenKnown(origin: string, timeoutMs: number, signal: AbortSignal): Promise<OriginEntry> {
+    return this.whenSaid(origin, () => this.lookup(origin), timeoutMs, signal);
+  }
+
+  /** Resolves with what {@link serves} says as soon as it can; rejects as {@link whenKnown} does. */
+  whenServed(origin: string, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
+    return this.whenSaid(origin, () => this.serves(origin), timeoutMs, signal);
+  }
+
+  private whenSaid<T>(origin: string, look: () => T | undefined, timeoutMs: number, signal: AbortSignal): Promise<T> {
     return new Promise((resolve, reject) => {
       const leave = (error: Error): void => {
         timer.cancel();
@@ -113,13 +107,13 @@ export class LiveConfig {
         leave(new MeshError('MESH_CONFIG_TIMEOUT', `${what}; ${this.book.describe({ kind: 'authority', host, port })}`));
       }, timeoutMs);
       signal.addEventListener('abort', onAbort);
-      const waiter: Waiter = {
-        origin,
-        settle: (entry) => {
-          timer.cancel();
-          signal.removeEventListener('abort', onAbort);
-          resolve(entry);
-        },
+      const waiter: Waiter = () => {
+        const said = look();
+        if (said === undefined) return false;
+        timer.cancel();
+        signal.removeEventListener('abort', onAbort);
+        resolve(said);
+        return true;
       };
       this.waiters.push(waiter);
       this.settleWaiters();
@@ -130,11 +124,7 @@ export class LiveConfig {
   settleWaiters(): void {
     this.clusterWaiters.settle((source, slot) => this.isStillAwaited(source, slot));
     if (this.waiters.length === 0) return;
-    this.waiters = this.waiters.filter((waiter) => {
-      const entry = this.lookup(waiter.origin);
-      if (entry !== undefined) waiter.settle(entry);
-      return entry === undefined;
-    });
+    this.waiters = this.waiters.filter((waiter) => !waiter());
   }
 
   /**
