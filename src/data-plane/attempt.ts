@@ -30,7 +30,7 @@ import { Silence } from './response-timeouts.ts';
 import type { CompiledDestination } from './routing/compiled-route.ts';
 import { giveSendOptionsBack } from './send-options.ts';
 import { giveUpProbe } from './stuck-attempt.ts';
-import { wantedProtocol } from './wanted-protocol.ts';
+import { wantedProtocol, withoutHttp2, withoutTls } from './wanted-protocol.ts';
 import type { ConnectedPeer } from './transport/connect.ts';
 import type { Connection, ConnectionWaiter } from './transport/connection.ts';
 import type { HostConnections } from './transport/host-connections.ts';
@@ -181,19 +181,25 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
       return;
     }
     if (admission.isOn) this.inFlight = admission.inFlight;
+    const wanted = wantedProtocol(call, cluster.config.protocol);
     let nobody: Failure | undefined;
     const { silence } = context;
-    if (silence.isCalm || !silence.onSend(this)) {
+    if (wanted === 'none') nobody = withoutHttp2(cluster);
+    else if (silence.isCalm || !silence.onSend(this)) {
       try {
         nobody = pickHost(this, cluster, this.destination.subset, call.plan?.wish, call.retries?.hosts, context.random);
       } catch (error) {
         nobody = brokenPolicy(error);
       }
+      if (nobody === undefined && call.options.requiresTls === true && !isSecured(this)) {
+        this.probe?.abandoned();
+        nobody = withoutTls(cluster, this.host!);
+      }
     }
-    if (nobody !== undefined) {
+    if (nobody !== undefined || wanted === 'none') {
       limits.releaseRequest();
       this.isOver = true;
-      this.failed(nobody);
+      this.failed(nobody!);
       return;
     }
     const host = this.host!;
@@ -202,7 +208,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     const timeoutMs = perTryMs(this);
     if (timeoutMs > 0) this.deadline = context.deadlines.armFromStart(this, timeoutMs);
     try {
-      this.connections = cluster.connectionsOf(host, call.entry!, wantedProtocol(call, cluster.config.protocol), limits);
+      this.connections = cluster.connectionsOf(host, call.entry!, wanted, limits);
       const connection = this.connections.take();
       if (connection !== undefined) this.send(connection);
       else this.wait(limits);
@@ -635,6 +641,11 @@ function brokenPolicy(cause: unknown): Failure {
     reason,
     cause,
   };
+}
+
+/** Whether it would go out over TLS: that of its endpoint, or of the URL. */
+function isSecured({ call, cluster, host }: Attempt): boolean {
+  return cluster.isSecure(host!) || call.entry!.scheme === 'https';
 }
 
 /** Refused by a limit of this process. */

@@ -5,8 +5,15 @@
  */
 import type { Dispatcher } from 'undici';
 
-/** Request options as undici's doors pass them, with what Node's fetch adds. */
-export type DispatchOptions = Dispatcher.DispatchOptions & { allowH2?: boolean; servername?: string };
+/** Request options as undici's doors pass them, with what Node's fetch and the mesh's own clients add. */
+export type DispatchOptions = Dispatcher.DispatchOptions & {
+  allowH2?: boolean;
+  servername?: string;
+  /** The request means nothing over HTTP/1.1; that of a gRPC request is known without. */
+  needsHttp2?: boolean;
+  /** It carries what nobody on the way may read: it fails where it would go out in plaintext. */
+  requiresTls?: boolean;
+};
 
 type Field<K extends keyof DispatchOptions> = DispatchOptions[K] | undefined;
 

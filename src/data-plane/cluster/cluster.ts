@@ -294,7 +294,6 @@ export class Cluster {
   private drop(host: Host): Promise<void> | undefined {
     host.isRemoved = true;
     this.ownDetection?.forget(host);
-    const isConnected = host.connections !== undefined || host.otherConnections !== undefined;
-    return isConnected ? this.dependencies.connections.release(host) : undefined;
+    return host.hasConnections ? this.dependencies.connections.release(host) : undefined;
   }
 }

@@ -65,8 +65,9 @@ export class Host implements PickableHost {
   outUntilMs = 0.1;
   /** True once the control plane dropped it: it finishes what it has. */
   isRemoved = false;
-  /** Connections of the usual kind; others (HTTP/1.1 only, TLS asked for by the URL) by name. */
+  /** Connections of the usual kind; those for gRPC where that is another kind; others (HTTP/1.1 only, TLS asked for by the URL) by name. */
   connections: HostConnections | undefined = undefined;
+  http2Connections: HostConnections | undefined = undefined;
   otherConnections: LRUCache<string, HostConnections> | undefined = undefined;
 
   constructor(key: string, endpoint: EndpointConfig, tls: UpstreamTls | undefined, locality: Locality) {
@@ -108,9 +109,15 @@ export class Host implements PickableHost {
     this.latencyMs = this.latencyMs < 0 ? elapsedMs : this.latencyMs + 0.1 * (elapsedMs - this.latencyMs);
   }
 
+  /** Whether it was ever sent to. */
+  get hasConnections(): boolean {
+    return this.connections !== undefined || this.http2Connections !== undefined || this.otherConnections !== undefined;
+  }
+
   /** Every stack of connections it has. */
   *allConnections(): Generator<HostConnections> {
     if (this.connections !== undefined) yield this.connections;
+    if (this.http2Connections !== undefined) yield this.http2Connections;
     if (this.otherConnections !== undefined) yield* this.otherConnections.values();
   }
 }

@@ -121,8 +121,11 @@ export function createConnectionFactory(identities: IdentityStore, clock: Clock,
       const isHigh = limits === cluster.limits.high;
       const isSecure = cluster.isSecure(host);
       const byName = isSecure && verifiesHost(host.tls);
-      if (!isHigh && wanted === 'any' && !byName && (entry.scheme === 'http' || isSecure))
-        return (host.connections ??= create(cluster, host, entry, 'any', host.tls, limits));
+      if (!isHigh && wanted !== 'http1' && !byName && (entry.scheme === 'http' || isSecure)) {
+        if (wanted === 'any' || speaksOnlyHttp2(cluster, host))
+          return (host.connections ??= create(cluster, host, entry, 'any', host.tls, limits));
+        return (host.http2Connections ??= create(cluster, host, entry, 'http2', host.tls, limits));
+      }
       // https in the URL and a plaintext cluster: TLS to the host that the URL names, verified against the system's roots. Never a downgrade.
       const byUrl = entry.scheme === 'https' && !isSecure;
       const key = `${isHigh ? 'high' : ''}|${wanted}|${byUrl || byName ? entry.authority : ''}`;
@@ -150,6 +153,7 @@ export function createConnectionFactory(identities: IdentityStore, clock: Clock,
     async release(host) {
       const all = [...host.allConnections()];
       host.connections = undefined;
+      host.http2Connections = undefined;
       host.otherConnections = undefined;
       await Promise.all(all.map(closed));
     },
@@ -160,6 +164,11 @@ export function createConnectionFactory(identities: IdentityStore, clock: Clock,
       for (const [connections, secrets] of stacks) if (secrets.includes(secretName)) connections.retire();
     },
   };
+}
+
+/** Whether the usual connections to the host are HTTP/2 and nothing else: gRPC goes over the same ones. */
+function speaksOnlyHttp2({ config }: Cluster, { tls }: Host): boolean {
+  return http2UseOf(config.protocol ?? 'auto', tls) === 'prior-knowledge';
 }
 
 /** Whether the peer must prove to be the host of the URL: what was proved to one host then says nothing to another. */

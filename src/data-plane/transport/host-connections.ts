@@ -215,6 +215,13 @@ export class HostConnections {
         );
       },
       allowH2,
+      // undici ends what is silent for 300 s, streams that wait for their next message included. Times are the policy's to set; without
+      // one a request may take as long as it likes, and what its caller asks for itself still holds.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      // undici pings once a minute and waits for no answer: a gRPC server that is asked more than once in five minutes while it has nothing
+      // to say closes the connection (gRFC A8, `too_many_pings`), and so ends an idle stream.
+      h2Options: { pingInterval: 0 },
       pipelining: 1,
       keepAliveTimeout: idleTimeoutMs,
       // A longer `Keep-Alive: timeout` of the peer does not lengthen it.

@@ -9,7 +9,10 @@ type Protocol = Pick<
   'protocol' | 'idleTimeoutMs' | 'maxConnectionAgeMs' | 'maxRequestsPerConnection' | 'http2' | 'tcpKeepAlive'
 >;
 
-/** Reads the protocol of a cluster: HTTP/1.1 where it says nothing, as in Envoy. */
+/**
+ * Reads the protocol of a cluster. Where it says nothing that is HTTP/1.1, as in Envoy, but for gRPC, whose clients speak HTTP/2 to such
+ * clusters (gRFC A27); a cluster that names `http_protocol_options` has said it.
+ */
 export function httpProtocolFrom(message: Message): Protocol {
   const extensions = message.message('typed_extension_protocol_options');
   const options = extensions?.any(extensionName)?.message;
@@ -64,7 +67,8 @@ function versionOf(
     cluster.message('http_protocol_options');
     const selection = cluster.choice('protocol_selection', ['USE_CONFIGURED_PROTOCOL', 'USE_DOWNSTREAM_PROTOCOL']);
     if (selection === 'USE_DOWNSTREAM_PROTOCOL') return { protocol: 'same-as-request', http2: http2From(old) };
-    return { protocol: old === undefined ? 'http1' : 'http2', http2: http2From(old) };
+    if (old !== undefined) return { protocol: 'http2', http2: http2From(old) };
+    return { protocol: cluster.has('http_protocol_options') ? 'http1' : 'same-as-request', http2: undefined };
   }
   const config = options.message(kind);
   const http2 = http2From(config?.message('http2_protocol_options'));
