@@ -46,6 +46,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   assembly: ['undici'],
   // Peers of the program; a program loads the door of its own framework alone.
   integrations: [
+    '@connectrpc/connect',
     '@connectrpc/connect-node',
     '@grpc/grpc-js',
     '@nestjs/common',
