@@ -173,8 +173,7 @@ export function readCluster(bytes: Uint8Array, options: ReadOptions): ReadCluste
   findings.reportUnread();
   if (cluster === undefined || findings.problems.length > 0)
     return { findings, reportsLoad: false, loadMetrics: [], secrets: [], secretNames: [] };
-  const own = options.mode === 'proxyless' && !saysProtocol(message!) ? asRequested(cluster.value) : cluster.value;
-  const value = options.adaptCluster?.(own) ?? own;
+  const value = options.adaptCluster?.(cluster.value) ?? cluster.value;
   const { discovery } = value;
   return {
     findings,
@@ -185,15 +184,6 @@ export function readCluster(bytes: Uint8Array, options: ReadOptions): ReadCluste
     secrets: tls.secrets,
     secretNames: tls.names,
   };
-}
-
-/** Whether a cluster says which HTTP is spoken; one for clients of gRPC need not, since that is HTTP/2 (gRFC A27). */
-function saysProtocol(message: Message): boolean {
-  return ['typed_extension_protocol_options', 'http2_protocol_options', 'protocol_selection'].some((name) => message.has(name));
-}
-
-function asRequested(cluster: ClusterConfig): ClusterConfig {
-  return { ...cluster, protocol: 'same-as-request' };
 }
 
 /** A secret. */
