@@ -11,6 +11,8 @@ export type DispatchOptions = Dispatcher.DispatchOptions & {
   servername?: string;
   /** The request means nothing over HTTP/1.1; that of a gRPC request is known without. */
   needsHttp2?: boolean;
+  /** Its client speaks HTTP/2: so is it sent, unless its cluster is told to speak HTTP/1.1. */
+  prefersHttp2?: boolean;
   /** It carries what nobody on the way may read: it fails where it would go out in plaintext. */
   requiresTls?: boolean;
 };

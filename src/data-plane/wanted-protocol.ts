@@ -25,7 +25,7 @@ export function wantedProtocol(call: Call, protocol: UpstreamProtocol | undefine
   if (options.allowH2 === false) return 'http1';
   if (options.upgrade) return protocol === 'http2' ? 'any' : 'http1';
   const needsHttp2 = options.needsHttp2 === true || (options.method === 'POST' && isGrpcRequest(call));
-  if (!needsHttp2) return 'any';
+  if (!needsHttp2) return options.prefersHttp2 === true && protocol !== 'http1' ? 'http2' : 'any';
   return protocol === 'http1' ? 'none' : 'http2';
 }
 

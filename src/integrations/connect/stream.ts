@@ -26,6 +26,9 @@ const unaryType = /^application\/(?:proto|json)\b/;
 /** Of the connection to the endpoint, over HTTP/1.1; a stream of HTTP/2 has none of these (RFC 9113, section 8.2.2). */
 const connectionHeaders = ['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade'] as const;
 
+/** With what the mesh's dispatcher reads beside. */
+type DispatchOptions = Dispatcher.DispatchOptions & { prefersHttp2: boolean };
+
 type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2];
 
 /** A request through the mesh in the shape of a `ClientHttp2Stream`. */
@@ -121,8 +124,18 @@ export class MeshStream extends Duplex implements Dispatcher.DispatchHandler {
     this.endOfTurn?.cancel();
     this.kept = undefined;
     const { origin, path, method } = this;
-    // Streams may be silent for as long as they like: what limits them is the policy.
-    this.dispatcher.dispatch({ origin, path, method, headers: this.sentHeaders, body, headersTimeout: 0, bodyTimeout: 0 }, this);
+    const options: DispatchOptions = {
+      origin,
+      path,
+      method,
+      headers: this.sentHeaders,
+      body,
+      prefersHttp2: true,
+      // Streams may be silent for as long as they like: what limits them is the policy.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    };
+    this.dispatcher.dispatch(options, this);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {

@@ -37,7 +37,7 @@ describe('meshSessionManager', () => {
           for await (const { value } of requests) yield { value: value.toUpperCase() };
         },
       });
-      await using mesh = await meshOf({ talk: { endpoints: [server.address], protocol: 'http2' } });
+      await using mesh = await meshOf({ talk: { endpoints: [server.address] } });
       const client: Client<Talk> = createClient(talk, transportOf(mesh));
       assert.equal((await client.say({ value: 'hi' })).value, 'said hi');
       const letters: string[] = [];
