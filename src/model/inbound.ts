@@ -48,6 +48,11 @@ export interface MeshRequest {
   readonly remoteAddress: string;
   readonly isTls: boolean;
   readonly criticality: Criticality;
+  /**
+   * Aborts when the port that the request came to begins to drain, or the mesh is closed. Requests may finish; what would go on for ever
+   * (a stream of events, a watch) is to be ended by then, or it is cut with the port.
+   */
+  readonly draining: AbortSignal;
   /** Until the caller stops waiting; undefined = it said nothing, 0 = it has stopped. */
   remainingMs(): number | undefined;
 }
@@ -72,11 +77,24 @@ export interface InboundResponse {
   readonly writableEnded: boolean;
   /** Whether all of it was handed to the network. */
   readonly writableFinished: boolean;
+  /** What the trailers of a call of gRPC say, set by whoever writes them. */
+  grpcStatus?: number | undefined;
   setHeader(name: string, value: number | string | readonly string[]): unknown;
   getHeader(name: string): number | string | readonly string[] | undefined;
   writeHead(status: number): unknown;
   end(body?: string): unknown;
   on(event: 'close' | 'finish' | 'prefinish', listener: () => void): unknown;
+}
+
+/**
+ * A property of a request listener for `mesh.listen`: says by its headers whether a request may take as long as it likes to send its
+ * body, as streams of gRPC do. Others have `limits.requestTimeoutMs`.
+ */
+export const isLongRequest = Symbol.for('meshfetch.is-long-request');
+
+/** A listener that has {@link isLongRequest}. */
+export interface LongRequestListener {
+  readonly [isLongRequest]?: (headers: Readonly<Record<string, unknown>>) => boolean;
 }
 
 /** Why a request does not reach the handler, as it is answered. */

@@ -61,6 +61,10 @@ export class AdmittedRequest implements MeshRequest {
     return this.exchange.criticality;
   }
 
+  get draining(): AbortSignal {
+    return this.exchange.policy.port.draining;
+  }
+
   remainingMs(): number | undefined {
     const deadlineMs = this.exchange.context?.deadlineMs;
     return deadlineMs === undefined ? undefined : Math.max(0, deadlineMs - this.keeper.parts.clock.now());

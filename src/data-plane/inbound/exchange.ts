@@ -15,6 +15,7 @@ import type { KnownConnection } from './connection-of.ts';
 import type { InboundConnection } from './inbound-connection.ts';
 import type { InboundFault } from './inbound-fault.ts';
 import type { InboundRateLimit } from './inbound-rate-limit.ts';
+import { outcomeStatus } from './grpc-outcome.ts';
 import { isRoute, viewOf, type InboundRoute } from './inbound-routes.ts';
 import type { InboundParts } from './inbound-parts.ts';
 import { leavingHttp } from './leaving-http.ts';
@@ -197,7 +198,7 @@ export class Exchange implements AccessRequest {
     const hasLeftHttp = response.statusCode === 101;
     const status = response.headersSent || hasLeftHttp ? response.statusCode : undefined;
     const isCancelled = status === undefined || !(response.writableFinished || hasLeftHttp);
-    loadMeter.ended(isCancelled ? undefined : status);
+    loadMeter.ended(isCancelled ? undefined : outcomeStatus(status, response.grpcStatus));
     this.releaseAdmission(status, now);
     this.span?.end(
       {
@@ -223,7 +224,8 @@ export class Exchange implements AccessRequest {
     if (this.admittedAmong === 0 || admission === undefined) return;
     const deadlineMs = this.context?.deadlineMs;
     const isLate = deadlineMs !== undefined && now >= deadlineMs;
-    const outcome = this.isRefused ? 'ignored' : (status ?? (isLate ? 'late' : 'ignored'));
+    const said = status && outcomeStatus(status, this.response.grpcStatus);
+    const outcome = this.isRefused ? 'ignored' : (said ?? (isLate ? 'late' : 'ignored'));
     admission.release(outcome, (this.headMs === 0 ? now : this.headMs) - this.startMs, this.admittedAmong, now);
     this.admittedAmong = 0;
   }

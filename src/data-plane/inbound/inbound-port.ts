@@ -2,6 +2,7 @@
  * What holds for the connections to one port: the policy of the configuration, and what the program said when it opened the port. The
  * stricter of the two modes counts.
  */
+import { setMaxListeners } from 'node:events';
 import type { Clock } from '../../base/runtime.ts';
 import type { InboundDoorOptions } from '../../model/inbound.ts';
 import type { InboundListenerConfig } from '../../model/listener.ts';
@@ -68,6 +69,7 @@ export class InboundPort {
   inFlight = 0;
   /** Counts the connections that are open; undefined where the server is somebody else's. */
   countConnections: (() => number) | undefined = undefined;
+  private drain: AbortController | undefined = undefined;
   private readonly clock: Clock;
   private readonly config: InboundConfig;
   private readonly options: InboundPortOptions;
@@ -84,6 +86,27 @@ export class InboundPort {
     this.config = config;
     const place = { source: '', version: '', listener: '', index: 0, table: undefined };
     this.open = compileChain({ name: 'default', match: {}, authorization: [] }, place, parts);
+  }
+
+  /** From now on it says that it takes no requests. */
+  startDraining(): void {
+    this.isReady = false;
+    this.drain?.abort();
+  }
+
+  /** Aborts when it begins to drain, or the mesh is closed. */
+  get draining(): AbortSignal {
+    if (this.drain === undefined) {
+      this.drain = new AbortController();
+      // Each stream that is open may listen.
+      setMaxListeners(0, this.drain.signal);
+      if (!this.isReady || this.config.isShut) this.drain.abort();
+      else
+        this.config.onChange(() => {
+          if (this.config.isShut) this.startDraining();
+        });
+    }
+    return this.drain.signal;
   }
 
   /** Of the configuration that is in force. */

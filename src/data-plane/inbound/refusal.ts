@@ -55,7 +55,8 @@ export function writeRefusal(request: InboundRequest, response: InboundResponse,
     const { status, headers, body } = answerOf(request, refused);
     response.statusCode = status;
     for (const name of Object.keys(headers)) response.setHeader(name, headers[name]!);
-    if (headers['grpc-status'] === undefined) response.setHeader('content-length', Buffer.byteLength(body));
+    if (headers['grpc-status'] !== undefined) response.grpcStatus = refused.grpcStatus;
+    else response.setHeader('content-length', Buffer.byteLength(body));
     response.end(body);
   } catch {
     // The stream is gone; its `close` event tells everybody who has to know.

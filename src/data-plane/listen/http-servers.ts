@@ -30,6 +30,8 @@ export interface HttpServersOptions {
   readonly limits?: InboundLimitsConfig | undefined;
   /** What handlers get for HTTP/2: objects of HTTP/1.1's classes, or Node's own of HTTP/2. */
   readonly http2: 'bridge' | 'native';
+  /** Whether the body of a request of HTTP/2 may take as long as it likes, by its headers. Absent = none may. */
+  readonly isLong?: Http2Needs['isLong'];
   readonly clock: Clock;
   /** Spreads the age at which connections leave. Default: that of the process. */
   readonly random?: Random | undefined;
@@ -106,7 +108,7 @@ export function createHttpServers(options: HttpServersOptions): HttpServers {
       native.emit('request', request, response);
     });
   const stopWatching = watchForStalls(connections.values.bind(connections), limits.responseIdleTimeoutMs, deadlines, now);
-  const needs: Http2Needs = { limits, deadlines, now, onBroken, onStream };
+  const needs: Http2Needs = { limits, deadlines, now, isLong: options.isLong, onBroken, onStream };
 
   return {
     serve,

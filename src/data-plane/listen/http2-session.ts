@@ -24,6 +24,8 @@ export interface Http2Needs {
   readonly limits: ServerLimits;
   readonly deadlines: Deadlines;
   now(): number;
+  /** Whether the body of a request may take as long as it likes, by its headers. */
+  readonly isLong?: ((headers: Readonly<Record<string, unknown>>) => boolean) | undefined;
   onStream(stream: ServerHttp2Stream, headers: unknown, flags: number, rawHeaders: string[]): void;
   /** The client does not speak HTTP/2 as it should: Node's code. The connection closes. */
   onBroken(socket: Socket, reason: string): void;
@@ -70,7 +72,8 @@ export class Http2Session {
       if (stream.destroyed || stream.closed || stream.session === undefined) return;
       stream.once('aborted', destroyClosed);
       const hasBody = (flags & constants.NGHTTP2_FLAG_END_STREAM) === 0;
-      if (hasBody && limits.requestTimeoutMs > 0) new BodyDue(stream).arm(needs, limits.requestTimeoutMs);
+      if (hasBody && limits.requestTimeoutMs > 0 && needs.isLong?.(headers) !== true)
+        new BodyDue(stream).arm(needs, limits.requestTimeoutMs);
       needs.onStream(stream, headers, flags, rawHeaders);
     });
   }

@@ -14,6 +14,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { holdingProcess, sleep, type Timer } from '../../base/runtime.ts';
+import { isLongRequest, type LongRequestListener } from '../../model/inbound.ts';
 import type { InboundLimitsConfig } from '../../model/listener.ts';
 import { writeRefusal } from '../inbound/refusal.ts';
 import { closeOnSignal } from './close-on-signal.ts';
@@ -56,6 +57,7 @@ function serversOf(
     upgrade: options.upgrade,
     onBroken: (socket, code) => port.broken(socket, code),
     http2: options.http2 ?? 'bridge',
+    isLong: (handler as LongRequestListener)[isLongRequest],
     limits,
     clock,
     random,
@@ -112,7 +114,7 @@ export class OpenPort {
   private async drain(): Promise<void> {
     const { port, options, context, cut } = this;
     this.publish('inbound:draining');
-    port.inboundPort.isReady = false;
+    port.inboundPort.startDraining();
     const { drainDelayMs = 0 } = options;
     if (drainDelayMs > 0) await Promise.race([sleep(context.clock, drainDelayMs), cut.promise]);
     port.stopAccepting();
