@@ -1,4 +1,6 @@
 /** For tests of programs that use meshfetch: virtual time and seeded chance, what a policy does with a request, which endpoint gets it. */
+export { fakeControlPlane } from './control-plane/fake-control-plane.ts';
+export { fakeUpstream } from './upstream/fake-upstream.ts';
 export { createVirtualClock } from './virtual-clock.ts';
 export { seededRandom } from '../base/runtime.ts';
 export { authorize } from './authorize.ts';
@@ -27,3 +29,17 @@ export type { RouteMirror, RouteResult } from './route-result.ts';
 export type { RouterCheckInput, RouterCheckResult, RouterCheckTests } from './router-check.ts';
 export type { RuntimeLayer } from './virtual-hosts-of.ts';
 export type { VerifyJwtOptions, VerifyJwtResult } from './verify-jwt.ts';
+export type { Delivered, FakeControlPlane, FakeControlPlaneOptions } from './control-plane/fake-control-plane.ts';
+export type { FakeConfig } from './control-plane/fake-config.ts';
+export type { FakeIdentity } from './control-plane/fake-identity.ts';
+export type { FakeUpstream, FakeUpstreamOptions } from './upstream/fake-upstream.ts';
+export type { UpstreamProtocol, UpstreamTls } from './upstream/upstream-port.ts';
+export type {
+  GrpcReply,
+  UpstreamAnswer,
+  UpstreamBody,
+  UpstreamFault,
+  UpstreamMatch,
+  UpstreamReply,
+} from './upstream/upstream-reply.ts';
+export type { UpstreamRequest, UpstreamRequestBody, UpstreamRequestHead } from './upstream/upstream-request.ts';
