@@ -90,8 +90,9 @@ export class MeshStream extends Duplex implements Dispatcher.DispatchHandler {
   override _final(done: WriteDone): void {
     if (this.kept === undefined) this.body!.push(null);
     else {
-      const { kept } = this;
-      this.leave(kept.length === 0 ? null : kept.length === 1 ? kept[0]! : Buffer.concat(kept));
+      this.endOfTurn?.cancel();
+      // An answer of the mesh's own comes at once, and who ends a request may listen for the response after that.
+      process.nextTick(() => this.leaveWhole());
     }
     done();
   }
@@ -118,6 +119,12 @@ export class MeshStream extends Duplex implements Dispatcher.DispatchHandler {
     for (const chunk of this.kept!) body.push(chunk);
     this.body = body;
     this.leave(body);
+  }
+
+  private leaveWhole(): void {
+    const { kept } = this;
+    if (kept === undefined) return;
+    this.leave(kept.length === 0 ? null : kept.length === 1 ? kept[0]! : Buffer.concat(kept));
   }
 
   private leave(body: Uint8Array | RequestBody | null): void {
