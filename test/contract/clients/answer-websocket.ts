@@ -1,0 +1,55 @@
+import { STATUS_CODES, type IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer, type WebSocket } from 'ws';
+import type { ActFor, Note } from './answer-http.ts';
+
+const accepting = new WebSocketServer({ noServer: true });
+
+/**
+ * Does with a WebSocket what its act says. Binary messages are the parts of the bodies both ways; a text message of the client ends its
+ * side, and the server closes when both are done.
+ */
+export async function answerWebSocket(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  note: Note,
+  actFor: ActFor,
+): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+  promise.catch(() => {});
+  const seen = note(request, promise);
+  const leave = (): void => void (seen.isGivenUp = true);
+  socket.on('close', leave);
+  socket.on('error', () => {});
+  const act = await actFor(seen);
+  if (act.isSilent === true || socket.destroyed) return;
+  if (act.breaksOff === 'before-head') return void socket.destroy();
+  const status = act.status ?? 200;
+  if (status !== 200) {
+    socket.off('close', leave);
+    const headers = Object.entries({ ...act.headers, 'content-length': '0', connection: 'close' });
+    const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+    return void socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines}\r\n`);
+  }
+  const client = await new Promise<WebSocket>((accepted) => accepting.handleUpgrade(request, socket, head, accepted));
+  const parts: Buffer[] = [];
+  client.on('error', () => {});
+  client.on('close', () => reject(new Error('the client left')));
+  client.on('message', (message: Buffer, isBinary) => {
+    if (!isBinary) return resolve(Buffer.concat(parts));
+    parts.push(message);
+    seen.received += message.length;
+  });
+  if (act.breaksOff === 'in-body') return void client.send(Buffer.alloc(1000), () => socket.destroy());
+  const messages = act.messages ?? [Buffer.from(act.body!)];
+  for await (const message of messages) {
+    if (client.readyState !== client.OPEN) return;
+    await new Promise((sent) => client.send(message, sent));
+    seen.sent += message.length;
+  }
+  await promise.catch(() => {});
+  if (client.readyState !== client.OPEN) return;
+  socket.off('close', leave);
+  client.close(1000);
+}
