@@ -1,4 +1,6 @@
 /** What a program holds of a mesh: its doors, and the views of what it knows. mesh.ts makes it. */
+import type http from 'node:http';
+import type https from 'node:https';
 import type { Dispatcher } from 'undici';
 import type { Explanation } from './admin/explain.ts';
 import type { MeshStatus } from './admin/status.ts';
@@ -12,6 +14,10 @@ export interface Mesh extends AsyncDisposable {
   readonly fetch: typeof globalThis.fetch;
   /** An undici Dispatcher: `request()`, `stream()`, `setGlobalDispatcher()`, WebSocket, EventSource. */
   readonly dispatcher: Dispatcher;
+  /** The `agent` of requests to `http:` by node:http, and by what is written on it: axios, got, the AWS SDK, ws. */
+  readonly httpAgent: http.Agent;
+  /** The same for `https:`. */
+  readonly httpsAgent: https.Agent;
   /**
    * Serves `handler` on a port of the mesh's own: mutual TLS with the mesh's identity beside plaintext, HTTP/1.1 and HTTP/2, and the
    * policy in front. Rejects with a TypeError or RangeError for wrong options, or when the port cannot be had.

@@ -8,6 +8,7 @@ import { describeSources } from './admin/describe-sources.ts';
 import { gaugesOf } from './admin/readings.ts';
 import { meshStatus } from './admin/status.ts';
 import { whenReady } from './admin/when-ready.ts';
+import { createAgents } from './agents/create-agents.ts';
 import { Deadlines } from './base/deadlines.ts';
 import { MeshError } from './base/errors.ts';
 import { LoopWatch } from './base/loop-watch.ts';
@@ -239,10 +240,17 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     throw error;
   }
 
+  const agents = createAgents(dispatcher, clock);
   return {
     name,
     fetch: createFetch(dispatcher),
     dispatcher,
+    get httpAgent() {
+      return agents.httpAgent;
+    },
+    get httpsAgent() {
+      return agents.httpsAgent;
+    },
     listen: (handler, listenOptions) => wayIn.listen(handler, { drainTimeoutMs, ...listenOptions }),
     inbound: (doorOptions) => wayIn.door(doorOptions ?? {}),
     serves,

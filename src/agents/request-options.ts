@@ -1,0 +1,53 @@
+/** What http.request was told beside the request itself: where it goes, and what a mesh cannot do for it. */
+import { isIPv6 } from 'node:net';
+import { checkServerIdentity } from 'node:tls';
+import { MeshError } from '../base/errors.ts';
+import { invalidRequest } from './request-head.ts';
+
+/** Options of http.request as an agent gets them. */
+export interface AgentRequestOptions {
+  readonly host?: string | null | undefined;
+  readonly port?: number | string | null | undefined;
+  readonly socketPath?: string | undefined;
+  readonly [name: string]: unknown;
+}
+
+/** Settings that say whom to trust, or who the program is: a mesh has its own, and to pass over them in silence would be no service. */
+const ownTrust = ['ca', 'cert', 'key', 'pfx', 'crl', 'secureContext', 'checkServerIdentity'] as const;
+
+/** Why the request cannot go through a mesh; undefined = it can. */
+export function refusalOf(options: AgentRequestOptions, isSecure: boolean): MeshError | undefined {
+  if (options.socketPath !== undefined && options.socketPath !== null)
+    return new MeshError('MESH_REQUEST_INVALID', `a mesh has no way to the socket "${options.socketPath}"`, {
+      remedy: 'Give requests to `socketPath` an agent of node:http.',
+    });
+  if (!isSecure) return undefined;
+  for (const name of ownTrust) {
+    // got passes on what is the default anyway.
+    if (options[name] === undefined || options[name] === null || options[name] === checkServerIdentity) continue;
+    return new MeshError('MESH_REQUEST_INVALID', `the option "${name}" of a request cannot be honoured: TLS is the mesh's`, {
+      remedy: `Leave "${name}" out, and set \`tls\` of the service in the mesh; or give the request an agent of node:https.`,
+    });
+  }
+  return undefined;
+}
+
+let lastHost = '';
+let lastPort = 0;
+let lastSecure = false;
+let lastOrigin = '';
+
+/** The origin that a request names. Throws MESH_REQUEST_INVALID for what is none. */
+export function originOf(options: AgentRequestOptions, isSecure: boolean): string {
+  const host = options.host ?? 'localhost';
+  const port = Number(options.port ?? (isSecure ? 443 : 80));
+  if (host === lastHost && port === lastPort && isSecure === lastSecure) return lastOrigin;
+  const isAddress = isIPv6(host);
+  if (!isAddress && !/^[^\s/?#@\\:[\]]+$/.test(host)) throw invalidRequest(`"${host}" is no host`);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw invalidRequest(`${String(options.port)} is no port`);
+  lastOrigin = `${isSecure ? 'https' : 'http'}://${isAddress ? `[${host}]` : host}:${port}`;
+  lastHost = host;
+  lastPort = port;
+  lastSecure = isSecure;
+  return lastOrigin;
+}
