@@ -5,12 +5,16 @@ import type { Mesh } from './mesh-interface.ts';
 let mesh: Mesh | undefined;
 let starting: Promise<Mesh> | undefined;
 
-/** The default mesh: the file that `MESHFETCH_CONFIG` names, else `mesh.yaml` in the working directory, else DNS with the safe defaults. */
-function startDefaultMesh(): Promise<Mesh> {
+/** Where the default mesh has its configuration from: what `MESHFETCH_CONFIG` names, else `mesh.yaml` in the working directory, if it is there. */
+export function defaultControlPlane(): string | undefined {
+  const configured = process.env['MESHFETCH_CONFIG'];
+  return configured !== undefined && configured !== '' ? configured : existsSync('mesh.yaml') ? 'mesh.yaml' : undefined;
+}
+
+/** The default mesh, started once; without a configuration it is DNS with the safe defaults. */
+export function startDefaultMesh(): Promise<Mesh> {
   starting ??= (async () => {
-    const configured = process.env['MESHFETCH_CONFIG'];
-    const controlPlane =
-      configured !== undefined && configured !== '' ? configured : existsSync('mesh.yaml') ? 'mesh.yaml' : undefined;
+    const controlPlane = defaultControlPlane();
     mesh = await createMesh({ name: 'default', ...(controlPlane === undefined ? {} : { controlPlane }) });
     return mesh;
   })();

@@ -1,4 +1,5 @@
 import { getGlobalDispatcher, type Dispatcher } from 'undici';
+import { standsBefore } from '../base/stands-before.ts';
 import { OutboundDispatcher } from './dispatcher.ts';
 
 /** undici's own, which is there without anybody asking. */
@@ -6,7 +7,7 @@ const defaultDispatcher = getGlobalDispatcher();
 
 /** The global dispatcher, when somebody chose it (a proxy agent, a mock). Undefined = undici's own, or that of a mesh. */
 export function chosenDispatcher(): Dispatcher | undefined {
-  const current = getGlobalDispatcher();
+  const current = behind(getGlobalDispatcher());
   const isDefault = current === defaultDispatcher && current.constructor.name === 'Agent';
   return isDefault || current instanceof OutboundDispatcher ? undefined : current;
 }
@@ -16,5 +17,12 @@ export function chosenDispatcher(): Dispatcher | undefined {
  * there before it.
  */
 export function fallbackDispatcher(previous: Dispatcher | undefined): Dispatcher | undefined {
-  return getGlobalDispatcher() instanceof OutboundDispatcher ? previous : chosenDispatcher();
+  return behind(getGlobalDispatcher()) instanceof OutboundDispatcher ? previous : chosenDispatcher();
+}
+
+/** Past those that only stand before another one, and would ask the mesh again. */
+function behind(dispatcher: Dispatcher): Dispatcher {
+  let found = dispatcher as Dispatcher & { readonly [standsBefore]?: Dispatcher };
+  while (found[standsBefore] !== undefined) found = found[standsBefore];
+  return found;
 }

@@ -1,0 +1,76 @@
+/**
+ * The mesh under every Agent of node:http and node:https, those of the program included: an Agent is asked for each request
+ * (`addRequest`), and all of them inherit that from one prototype. What the mesh takes goes to its own agent; the rest goes on as it came,
+ * with the sockets, limits and proxies of the Agent that the program chose. Requests over a unix socket, and those with a
+ * `createConnection` and no Agent, ask none and are left alone.
+ */
+import { Agent, type ClientRequest } from 'node:http';
+import type { Steering } from './steering.ts';
+
+/** What Node calls; its types leave it out. */
+type AddRequest = (this: Agent, request: ClientRequest, options: AgentRequestOptions, ...legacy: unknown[]) => void;
+
+interface AgentRequestOptions {
+  readonly host?: string | null;
+  readonly port?: number | string | null;
+  readonly socketPath?: string | null;
+}
+
+interface RequestTaker {
+  addRequest(request: ClientRequest, options: AgentRequestOptions): void;
+}
+
+/** Puts the mesh under the agents; returns what takes it away again. */
+export function steerAgents(steering: Steering): () => void {
+  const prototype = Agent.prototype as unknown as { addRequest: AddRequest };
+  const original = prototype.addRequest;
+  let isOver = false;
+
+  const addRequest: AddRequest = function (request, options, ...legacy) {
+    const goOn = (): void => original.call(this, request, options, ...legacy);
+    const origin = isOver ? undefined : originOf(request, options);
+    const takes = origin === undefined ? false : steering.takes(origin);
+    if (takes === false) {
+      goOn();
+      return;
+    }
+    const hand = (): void => {
+      const { mesh } = steering;
+      if (mesh === undefined) goOn();
+      else {
+        const agent = request.protocol === 'https:' ? mesh.httpsAgent : mesh.httpAgent;
+        (agent as unknown as RequestTaker).addRequest(request, options);
+      }
+    };
+    if (takes === true) {
+      hand();
+      return;
+    }
+    takes.then(
+      (isTaken) => {
+        // The caller gave up meanwhile: no socket is made for it.
+        if (request.destroyed) request.onSocket(null as never);
+        else if (isTaken) hand();
+        else goOn();
+      },
+      (error: Error) => fail(request, error),
+    );
+  };
+  prototype.addRequest = addRequest;
+  return () => {
+    isOver = true;
+    // Somebody else may have put a function of his own over it.
+    if (prototype.addRequest === addRequest) prototype.addRequest = original;
+  };
+}
+
+function originOf({ protocol }: ClientRequest, { host, port, socketPath }: AgentRequestOptions): string | undefined {
+  if (typeof host !== 'string' || host === '' || (socketPath !== undefined && socketPath !== null)) return undefined;
+  const written = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
+  return `${protocol}//${written}:${port ?? (protocol === 'https:' ? 443 : 80)}`;
+}
+
+/** As an Agent tells a request that it has no socket for it. */
+function fail(request: ClientRequest, error: Error): void {
+  (request as unknown as { onSocket(socket: null, error: Error): void }).onSocket(null, error);
+}
