@@ -16,6 +16,7 @@
  * all of the mesh's own work (benchmarks/README.md). Promises begin with the first failure, where p-retry drives the loop
  * (call-retries.ts). What only some policies ask for is in call-plan.ts, and costs the others one comparison.
  */
+import type { X509Certificate } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { abortable } from '../base/abortable.ts';
@@ -24,6 +25,7 @@ import { currentRequest, type RequestContext } from '../base/request-context.ts'
 import { holdingProcess, sleep } from '../base/runtime.ts';
 import type { Deadline, DeadlineTarget } from '../base/deadlines.ts';
 import type { RetryConfig } from '../model/policy.ts';
+import type { ServedRequest } from '../model/served-request.ts';
 import type { RequestOutcome, RequestSpan } from '../telemetry/request-span.ts';
 import { Attempt } from './attempt.ts';
 import { limitTime } from './call-deadline.ts';
@@ -71,7 +73,7 @@ interface Pending {
  * One request of the caller: its deadline, its route, its attempts, and the one controller that its handler sees whichever attempt
  * serves it.
  */
-export class Call extends CalledRequest implements Dispatcher.DispatchController, DeadlineTarget {
+export class Call extends CalledRequest implements Dispatcher.DispatchController, DeadlineTarget, ServedRequest {
   readonly context: CallContext;
   handler: Dispatcher.DispatchHandler;
   /** @internal Neighbours in the list of calls. */
@@ -124,6 +126,15 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
   /** Whether what the caller gets is known: it is over, or a response is being delivered. No attempt starts then, and none is heard. */
   get isDecided(): boolean {
     return this.isSettled || this.winner !== undefined;
+  }
+
+  /** Who answers, or is asked now. */
+  get endpoint(): string | undefined {
+    return (this.winner ?? this.current)?.host?.address;
+  }
+
+  get peerCertificate(): X509Certificate | undefined {
+    return (this.winner ?? this.current)?.peer?.certificate;
   }
 
   /** Ends it before it began. */

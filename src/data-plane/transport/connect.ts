@@ -51,6 +51,7 @@ export interface ConnectedPeer {
   /** Number of the identity and trust bundle it was made with. */
   readonly generation: number;
   readonly identity: PeerIdentity;
+  readonly certificate: X509Certificate;
   /** SPIFFE ID that we showed; undefined = none. */
   readonly ownId: string | undefined;
   /** When the peer's certificate or ours expires, milliseconds since 1970: no request begins on the connection after that. */
@@ -186,6 +187,7 @@ function peerProblem(
   peers.set(socket, {
     generation: context.generation,
     identity,
+    certificate,
     ownId: context.svid?.spiffeId,
     notAfterMs: ownNotAfterMs > clock.wallNow() ? Math.min(notAfterMs, ownNotAfterMs) : notAfterMs,
   });

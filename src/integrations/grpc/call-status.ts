@@ -1,0 +1,77 @@
+/**
+ * The status that a gRPC call ends with: of trailers, of an HTTP answer without any, of a failure of the mesh. Sources: gRPC over HTTP/2
+ * ("Responses", "HTTP to gRPC Status Code Mapping", "Errors") and, where it leaves room, what grpc-js 1.14 does (subchannel-call.js).
+ */
+import { constants } from 'node:http2';
+import type { Metadata } from '@grpc/grpc-js';
+import { isMeshError, type MeshError } from '../../base/errors.ts';
+import type { CallStatus, Grpc } from './grpc-js.ts';
+
+type Headers = Readonly<Record<string, string | string[] | undefined>>;
+
+const errors = new WeakMap<Metadata, MeshError>();
+
+/**
+ * The mesh's own error behind a failed call: its attempts, endpoint, flags and remedy. Takes the error that grpc-js gives, or its status;
+ * undefined where the call did not fail in the mesh but was answered, or ended by the program.
+ */
+export function meshErrorOf(error: unknown): MeshError | undefined {
+  const metadata = (error as Partial<CallStatus> | null | undefined)?.metadata;
+  return typeof metadata === 'object' ? errors.get(metadata) : undefined;
+}
+
+/** Source: gRPC, "HTTP to gRPC Status Code Mapping"; everything else is UNKNOWN. */
+const codeOfHttp: Readonly<Record<number, number>> = { 400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14 };
+
+/** Of an answer that says nothing of gRPC. */
+export function statusOfHttp(grpc: Grpc, http: number, metadata = new grpc.Metadata()): CallStatus {
+  return { code: codeOfHttp[http] ?? 2, details: `Received HTTP status code ${http}`, metadata };
+}
+
+/** Of the headers or trailers that a response ends with. */
+export function statusOfTrailers(grpc: Grpc, trailers: Headers, http: number): CallStatus {
+  const metadata = grpc.Metadata.fromHttp2Headers(trailers);
+  const [code] = metadata.get('grpc-status');
+  if (typeof code !== 'string') {
+    if (Object.keys(trailers).length > 0 || http !== 200) return statusOfHttp(grpc, http, metadata);
+    return { code: 13, details: 'Received RST_STREAM with code 0 (Call ended without gRPC status)', metadata };
+  }
+  metadata.remove('grpc-status');
+  const [message] = metadata.get('grpc-message');
+  metadata.remove('grpc-message');
+  return { code: Number(code), details: typeof message === 'string' ? decoded(message) : '', metadata };
+}
+
+function decoded(message: string): string {
+  try {
+    return decodeURI(message);
+  } catch {
+    return message;
+  }
+}
+
+/** Source: gRPC over HTTP/2, "Errors"; CANCEL and the rest as grpc-js has them. */
+const codeOfReset: Readonly<Record<number, number>> = {
+  [constants.NGHTTP2_REFUSED_STREAM]: 14,
+  [constants.NGHTTP2_CANCEL]: 1,
+  [constants.NGHTTP2_ENHANCE_YOUR_CALM]: 8,
+  [constants.NGHTTP2_INADEQUATE_SECURITY]: 7,
+};
+
+/** Of a call that failed without an answer, or whose answer broke off. {@link meshErrorOf} finds the error again. */
+export function statusOfError(grpc: Grpc, error: Error): CallStatus {
+  const metadata = new grpc.Metadata();
+  if (!isMeshError(error)) return { code: 14, details: error.message, metadata };
+  errors.set(metadata, error);
+  // Source: gRPC core and grpc-go, of call credentials on a connection that is not secure.
+  if (error.details['requiresTls'] === true) return { code: grpc.status.UNAUTHENTICATED, details: error.message, metadata };
+  const reset = resetCodeOf(error);
+  const named = grpc.status[error.grpcStatus as keyof typeof grpc.status];
+  return { code: reset === undefined ? named : (codeOfReset[reset] ?? 13), details: error.message, metadata };
+}
+
+/** The code of RST_STREAM that the endpoint ended the stream with; undefined where a connection broke, or nothing was sent. */
+function resetCodeOf({ cause }: MeshError): number | undefined {
+  const { http2ErrorCode, code } = (cause ?? {}) as { readonly http2ErrorCode?: number; readonly code?: string };
+  return code === 'ERR_HTTP2_STREAM_ERROR' ? http2ErrorCode : undefined;
+}
