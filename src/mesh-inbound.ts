@@ -194,6 +194,10 @@ class LazyDoor implements InboundDoor {
     if (this.door !== undefined) this.door.upgrade(request, socket, done);
     else void this.opening.then(() => this.door!.upgrade(request, socket, done));
   }
+
+  loadReport(): Uint8Array | undefined {
+    return this.door?.loadReport();
+  }
 }
 
 const modes: readonly string[] = ['disabled', 'permissive', 'strict'];

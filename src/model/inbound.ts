@@ -140,6 +140,11 @@ export interface InboundDoor {
    * from then on the socket is the program's.
    */
   upgrade(request: InboundRequest, socket: object, done: () => void): void;
+  /**
+   * How busy this process is, as the message `xds.data.orca.v3.OrcaLoadReport`, measured at most once a second; undefined in the first
+   * second.
+   */
+  loadReport(): Uint8Array | undefined;
 }
 
 /** What a door is opened with. */

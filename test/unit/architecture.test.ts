@@ -29,7 +29,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   // Above the assembly; nobody imports them.
   // It runs what both planes decide, without a mesh: the translators, the checks, the routing, who is let in.
   testing: ['base', 'model', 'security', 'control-plane', 'data-plane', 'admin', 'assembly'],
-  integrations: ['base', 'model', 'assembly'],
+  integrations: ['base', 'wire', 'model', 'assembly'],
   cli: ['base', 'model', 'security', 'control-plane', 'admin', 'assembly'],
 };
 

@@ -64,6 +64,11 @@ export class Door implements InboundDoor {
     );
   }
 
+  /** See {@link InboundDoor.loadReport}. */
+  loadReport(): Uint8Array | undefined {
+    return this.inbound.parts.loadMeter.message();
+  }
+
   private portOf(request: InboundRequest): InboundPort {
     const number = this.options.port ?? this.inbound.connectionOf(request).connection.localPort;
     let port = this.ports.get(number);

@@ -23,7 +23,7 @@ const binaryHeader = 'endpoint-load-metrics-bin';
 
 /** Responses with trailers, as Node's servers have them. */
 interface TrailedResponse {
-  addTrailers(trailers: Readonly<Record<string, string>>): unknown;
+  addTrailers(trailers: Readonly<Record<string, string | readonly string[]>>): unknown;
 }
 
 /** Measures this process; one for all ports of a mesh. */
@@ -41,6 +41,7 @@ export class LoadMeter {
   private latest: LoadReport | undefined = undefined;
   private text: string | undefined = undefined;
   private binary: string | undefined = undefined;
+  private encoded: Uint8Array | undefined = undefined;
 
   constructor(clock: Clock, read: () => ProcessUse = processUse, processors: number = availableParallelism()) {
     this.clock = clock;
@@ -69,22 +70,35 @@ export class LoadMeter {
     return this.latest;
   }
 
-  /** Puts the report on a response whose head is not yet sent. Nothing is put there in the first second. */
+  /** The report as `xds.data.orca.v3.OrcaLoadReport`; undefined in the first second. */
+  message(): Uint8Array | undefined {
+    const report = this.report();
+    return report && (this.encoded ??= Buffer.from(encodeLoadReport(report)));
+  }
+
+  /**
+   * Puts the report on a response whose head is not yet sent. Nothing is put there in the first second. A response of gRPC that is a head
+   * alone has its trailers there.
+   */
   tell(response: InboundResponse, isGrpc: boolean): void {
     if (this.report() === undefined) return;
     if (!isGrpc) response.setHeader(textHeader, (this.text ??= textOf(this.latest!)));
+    else if (response.getHeader('grpc-status') !== undefined)
+      response.setHeader(binaryHeader, this.binaryText(response.getHeader(binaryHeader)));
     else if (hasTrailers(response)) this.tellInTrailers(response);
   }
 
   /** The program sets its own trailers at the end, over all that were there: ours go with them. */
   private tellInTrailers(response: TrailedResponse): void {
     const add = response.addTrailers.bind(response);
-    response.addTrailers = (trailers) => add({ ...trailers, [binaryHeader]: this.binaryText() });
+    response.addTrailers = (trailers) => add({ ...trailers, [binaryHeader]: this.binaryText(trailers[binaryHeader]) });
   }
 
-  private binaryText(): string {
-    this.report();
-    return (this.binary ??= Buffer.from(encodeLoadReport(this.latest!)).toString('base64'));
+  /** What the program has measured for this call stands: of messages that follow each other the later one counts, and maps are joined. */
+  private binaryText(own: number | string | readonly string[] | undefined): string {
+    const message = this.message()!;
+    if (own === undefined) return (this.binary ??= Buffer.from(message).toString('base64'));
+    return Buffer.concat([message, Buffer.from(typeof own === 'object' ? own.join() : String(own), 'base64')]).toString('base64');
   }
 
   private sample(now: number): void {
@@ -103,6 +117,7 @@ export class LoadMeter {
     };
     this.text = undefined;
     this.binary = undefined;
+    this.encoded = undefined;
     this.use = use;
     this.sampledMs = now;
     this.requestsThen = this.requests;

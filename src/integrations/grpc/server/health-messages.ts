@@ -1,0 +1,36 @@
+/** Messages of `grpc.health.v1`. Source: grpc/health/v1/health.proto. */
+import { ProtobufReader, ProtobufWriter } from '../../../wire/protobuf.ts';
+
+/** What is said of a service. SERVICE_UNKNOWN is for watchers alone. */
+export type HealthStatus = 'UNKNOWN' | 'SERVING' | 'NOT_SERVING' | 'SERVICE_UNKNOWN';
+
+const numbers: Readonly<Record<HealthStatus, number>> = { UNKNOWN: 0, SERVING: 1, NOT_SERVING: 2, SERVICE_UNKNOWN: 3 };
+
+/** The service that a `HealthCheckRequest` asks for; throws for bytes that are none, which grpc-js answers with INTERNAL. */
+export function decodeHealthRequest(message: Uint8Array): string {
+  const reader = new ProtobufReader(message);
+  let service = '';
+  while (reader.next()) {
+    const text = reader.field === 1 ? reader.bytes() : undefined;
+    if (text !== undefined) service = Buffer.from(text).toString('utf8');
+  }
+  if (reader.isBroken) throw new TypeError('no grpc.health.v1.HealthCheckRequest');
+  return service;
+}
+
+/** A `HealthCheckResponse`. */
+export function encodeHealthStatus(status: HealthStatus): Buffer {
+  return Buffer.from(statusMessage(status).finish());
+}
+
+/** A `HealthListResponse`. */
+export function encodeHealthList(statuses: Iterable<readonly [service: string, status: HealthStatus]>): Buffer {
+  const writer = new ProtobufWriter();
+  for (const [service, status] of statuses)
+    writer.message(1, new ProtobufWriter().text(1, service).message(2, statusMessage(status)));
+  return Buffer.from(writer.finish());
+}
+
+function statusMessage(status: HealthStatus): ProtobufWriter {
+  return new ProtobufWriter().varint(1, numbers[status]);
+}
