@@ -17,7 +17,7 @@ import type { Dispatcher } from 'undici';
 import { isMeshError } from '../../base/errors.ts';
 import type { ServedRequest } from '../../model/served-request.ts';
 import { statusOfError, statusOfHttp, statusOfTrailers } from './call-status.ts';
-import type { AuthContext, CallListener, CallStatus, Grpc, MessageContext, SubchannelCall } from './grpc-js.ts';
+import type { AuthContext, CallListener, CallNote, CallStatus, Grpc, MessageContext, SubchannelCall } from './grpc-js.ts';
 import { MessageSplitter } from './messages.ts';
 import { RequestMessages } from './request-messages.ts';
 
@@ -45,11 +45,10 @@ export interface ChannelContext {
 }
 
 /** How a call leaves, beside its metadata. */
-export interface CallStart {
+export interface CallStart extends CallNote {
   readonly authority: string;
   readonly method: string;
   readonly number: number;
-  readonly hasCredentials: boolean;
 }
 
 /** One call. */
@@ -142,7 +141,9 @@ export class MeshCall implements SubchannelCall, Dispatcher.DispatchHandler {
       this.body = this.first;
       if (this.firstWritten !== undefined) process.nextTick(this.firstWritten);
     } else this.body = this.stream();
-    this.dispatch();
+    const { scope } = this.start;
+    if (scope === undefined) this.dispatch();
+    else scope(() => this.dispatch());
   }
 
   private dispatch(): void {

@@ -14,9 +14,11 @@ import type { Mesh } from '../../mesh-interface.ts';
 import { MeshCall, type ChannelContext } from './call.ts';
 import {
   callConfig,
-  hasCallCredentials,
+  noteOf,
   pickerOf,
   pickOf,
+  queuedScope,
+  queueingPicker,
   registerPolicy,
   resolve,
   securityOf,
@@ -43,6 +45,10 @@ export interface MeshTarget {
   readonly mesh: string;
   /** `host` or `host:port`. */
   readonly authority: string;
+  /** The mesh that took an ordinary target. */
+  readonly taker?: Mesh;
+  /** It is not known yet whether a mesh takes it. */
+  readonly isAwaited?: true;
 }
 
 const grpcDefaultReceiveBytes = 4 * 1024 * 1024;
@@ -60,9 +66,11 @@ export class MeshResolver implements Resolver {
   }
 
   updateResolution(): void {
-    const everyCall = callConfig(this.grpc, {});
-    const selector: ConfigSelector = { invoke: () => everyCall, unref: () => {} };
-    resolve(this.grpc, this.listener, { policy: policyName, attributes: { [targetKey]: this.target }, selector });
+    const { grpc, target } = this;
+    const everyCall = callConfig(grpc, {});
+    const invoke = target.isAwaited === true ? () => callConfig(grpc, queuedScope()) : () => everyCall;
+    const selector: ConfigSelector = { invoke, unref: () => {} };
+    resolve(grpc, this.listener, { policy: policyName, attributes: { [targetKey]: target }, selector });
   }
 
   destroy(): void {}
@@ -91,6 +99,10 @@ class MeshPolicy implements Policy {
   update(options: ChannelOptions): void {
     const { grpc, helper } = this;
     const target = options[targetKey] as MeshTarget;
+    if (target.isAwaited === true) {
+      helper.updateState(grpc.connectivityState.CONNECTING, queueingPicker(grpc), null);
+      return;
+    }
     const security = securityOf(grpc, helper);
     let mesh: Mesh;
     try {
@@ -104,7 +116,7 @@ class MeshPolicy implements Policy {
     }
     const context = contextOf(grpc, target, mesh.dispatcher, security, options);
     const createCall: CreateCall = (metadata, authority, method, listener, number) =>
-      new MeshCall(context, metadata, listener, { authority, method, number, hasCredentials: hasCallCredentials(metadata) });
+      new MeshCall(context, metadata, listener, { authority, method, number, ...noteOf(metadata) });
     const pick = pickOf(grpc, subchannelOf(createCall, security.callCredentials, target.authority));
     helper.updateState(grpc.connectivityState.READY, pickerOf(grpc, pick), null);
   }

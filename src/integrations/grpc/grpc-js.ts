@@ -10,6 +10,7 @@
  *
  * Several copies of grpc-js may be loaded: each has tables and classes of its own, so that everything here takes the copy as an argument.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type * as grpcJs from '@grpc/grpc-js';
@@ -303,25 +304,51 @@ export function markedCredentials(grpc: Grpc, mark: object): grpcJs.ChannelCrede
   return new MeshCredentials();
 }
 
-/** Metadata whose call had credentials of its own or of its channel. */
-const credentialed = new WeakSet<grpcJs.Metadata>();
+/** What is known of a call when it is made, beside its metadata. */
+export interface CallNote {
+  /** Call credentials are in the metadata: of the call, or of its channel. */
+  readonly hasCredentials: boolean;
+  /** Runs something in the async context of the call; where it was queued. */
+  readonly scope: Scope | undefined;
+}
 
-/** A picker that gives every call the same, and notes which calls get credentials: those are merged into what is being picked for. */
+/** Runs a function in the async context that the scope was made in. */
+export type Scope = <R>(run: () => R) => R;
+
+/** Kept from the pick until the call is made of the same metadata. */
+const credentialed = new WeakSet<grpcJs.Metadata>();
+const scopes = new WeakMap<grpcJs.Metadata, Scope>();
+
+/** What a call that is queued takes along, for {@link callConfig}. */
+export function queuedScope(): { readonly scope: Scope } {
+  return { scope: AsyncLocalStorage.snapshot() };
+}
+
+/** A picker that gives every call the same, and notes of it what {@link noteOf} says. */
 export function pickerOf(grpc: Grpc, pick: ReturnType<Picker['pick']>): Picker {
   const { prototype } = grpc.Metadata;
+  // The credentials of a call are merged into the metadata that was picked for, and nothing else is.
   function mergeCredentials(this: grpcJs.Metadata, other: grpcJs.Metadata): void {
     credentialed.add(this);
     prototype.merge.call(this, other);
   }
   return {
-    pick({ metadata }) {
+    pick({ metadata, extraPickInfo }) {
       metadata.merge = mergeCredentials;
+      const { scope } = extraPickInfo as { scope?: Scope };
+      if (scope !== undefined) scopes.set(metadata, scope);
       return pick;
     },
   };
 }
 
-/** Whether call credentials are in the metadata of a call. */
-export function hasCallCredentials(metadata: grpcJs.Metadata): boolean {
-  return credentialed.has(metadata);
+/** Keeps calls until there is another picker. */
+export function queueingPicker(grpc: Grpc): Picker {
+  const pick = { ...pickOf(grpc, {}), pickResultType: grpc.experimental.PickResultType.QUEUE, subchannel: null };
+  return { pick: () => pick };
+}
+
+/** What was noted when it was picked for a call of this metadata. */
+export function noteOf(metadata: grpcJs.Metadata): CallNote {
+  return { hasCredentials: credentialed.has(metadata), scope: scopes.get(metadata) };
 }

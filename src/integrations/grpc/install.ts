@@ -15,6 +15,7 @@ import {
   type ResolverListener,
   type Target,
 } from './grpc-js.ts';
+import { NamedTargetResolver, type Takes } from './named-targets.ts';
 
 /** What a copy of grpc-js has of meshes. Kept on the copy, where other copies of this package find it. */
 interface Prepared {
@@ -31,7 +32,7 @@ export interface InstallOptions {
    * Also takes ordinary targets, `orders:50051` and `dns:orders:50051`, whose origin (`http://orders:50051`) it says true of; all others
    * stay with grpc-js's own resolver.
    */
-  readonly takes?: (origin: string) => boolean | Promise<boolean>;
+  readonly takes?: Takes;
 }
 
 /** Has a copy of grpc-js know the scheme `mesh:`. Throws a RangeError for a version that was not tested. */
@@ -59,7 +60,8 @@ export function installGrpc(grpc: Grpc, mesh: Mesh, options: InstallOptions = {}
 }
 
 /** The mesh of a channel: that of its credentials, else the one that its target names, else the only one. */
-function findMesh({ meshes }: Prepared, { mesh: name, authority }: MeshTarget, { mark }: ChannelSecurity): Mesh {
+function findMesh({ meshes }: Prepared, { mesh: name, authority, taker }: MeshTarget, { mark }: ChannelSecurity): Mesh {
+  if (taker !== undefined) return taker;
   const own = mark as Mesh | undefined;
   const target = `mesh://${name}/${authority}`;
   if (own !== undefined) {
@@ -98,16 +100,19 @@ function meshTarget({ authority, path }: Target): MeshTarget {
   return { mesh: authority ?? '', authority: path };
 }
 
-/** Stands in front of grpc-js's own resolver of names. */
+/** The resolver of names: that of {@link NamedTargetResolver}, and of targets `mesh:` that a proxy in the environment has taken the place of. */
 function dnsResolver(grpc: Grpc, prepared: Prepared, original: ResolverConstructor): ResolverConstructor {
   const { uriToString } = grpc.experimental;
+  const takers = function* (): Iterable<{ mesh: Mesh; takes: Takes }> {
+    for (const [mesh, { takes }] of [...prepared.meshes].reverse()) if (takes !== undefined) yield { mesh, takes };
+  };
   return class MeshOrDns {
     constructor(target: Target, listener: ResolverListener, options: ChannelOptions) {
-      // With a proxy in the environment the channel has the proxy's address for a target, and leaves its own among the options.
-      const asked = options['grpc.http_connect_target'] ?? uriToString(target);
-      const onMesh = /^mesh:(?:\/\/([^/]*)\/)?(.+)$/.exec(asked);
+      // With a proxy in the environment the channel has the proxy's address for a target, and keeps its own among the options.
+      const named = options['grpc.http_connect_target'] ?? uriToString(target);
+      const onMesh = /^mesh:(?:\/\/([^/]*)\/)?(.+)$/.exec(named);
       if (onMesh !== null) return new MeshResolver(grpc, meshTarget({ authority: onMesh[1] ?? '', path: onMesh[2]! }), listener);
-      return new original(target, listener, options);
+      return new NamedTargetResolver({ grpc, takers, original }, named, target, listener, options);
     }
     static getDefaultAuthority(target: Target): string {
       return original.getDefaultAuthority(target);
