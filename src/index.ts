@@ -3,6 +3,7 @@ export { meshFetch } from './mesh-fetch.ts';
 export { createMesh } from './mesh.ts';
 export type { Mesh } from './mesh-interface.ts';
 export type { MeshOptions, ControlPlaneInput } from './options.ts';
+export type { EndpointDispatcher, EndpointToReach } from './data-plane/transport/given-connections.ts';
 export type { Explanation, DestinationView, EndpointView } from './admin/explain.ts';
 export type { InboundServer, ListenOptions, RequestListener } from './data-plane/listen/listen-options.ts';
 export type { InboundPortStatus } from './admin/inbound-status.ts';

@@ -80,7 +80,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
     clock,
     onEvent: (event) => publishIdentity(telemetry, identities, event),
   });
-  const connections = createConnectionFactory(identities, clock, telemetry);
+  const connections = createConnectionFactory(identities, clock, telemetry, options.endpointDispatcher);
   identities.watch(({ name: secret }) => connections.rotate(secret));
   const demands: Demands = new Demands({
     absence: (source, want) => store.absenceReason(source, want),

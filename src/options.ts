@@ -5,6 +5,7 @@
 import { suggestion } from './base/nearest-name.ts';
 import type { Clock, Random } from './base/runtime.ts';
 import type { MeshFileInput } from './control-plane/file/index.ts';
+import type { EndpointDispatcher } from './data-plane/transport/given-connections.ts';
 import type { Locality } from './model/cluster.ts';
 import type { ControlPlane } from './model/contracts.ts';
 
@@ -37,6 +38,12 @@ export interface MeshOptions {
    * every zone is alike.
    */
   readonly locality?: Locality;
+  /**
+   * Asked once for each endpoint before its first request: the dispatcher that reaches it, in place of connections of the mesh. For mocks,
+   * proxies and unix sockets. Such a dispatcher is not closed by the mesh, and secures its connections by itself: the mesh's identity and
+   * the `tls` of the cluster play no part in them. Default: none.
+   */
+  readonly endpointDispatcher?: EndpointDispatcher;
   /** Time, for tests. */
   readonly clock?: Clock;
   /** Chance, for tests. */
@@ -96,6 +103,11 @@ export const optionTable: { readonly [K in keyof Required<MeshOptions>]: OptionR
     doc: 'Where this process runs, for clusters that prefer endpoints of its own zone. Endpoints are told apart by the parts that are named here alone. Default: not said, and every zone is alike.',
     isValid: isLocality,
     expected: '{ region, zone, subZone }, each a text that is not empty, or left out',
+  },
+  endpointDispatcher: {
+    doc: 'A function that gives the undici dispatcher which reaches an endpoint, in place of connections of the mesh: for mocks, proxies and unix sockets. It gets `{ address, port, cluster, origin, isSecure }`; `undefined` = the mesh’s own connections. Such a dispatcher secures its connections by itself. Default: none.',
+    isValid: (value) => typeof value === 'function',
+    expected: 'a function that gives an undici Dispatcher or undefined',
   },
   clock: { doc: 'Time, for tests.', isValid: (value) => typeof value === 'object' && value !== null, expected: 'a Clock' },
   random: {

@@ -31,6 +31,7 @@ describe('the options of createMesh', () => {
     { name: 'locality', value: {} },
     { name: 'locality', value: { zone: '' } },
     { name: 'locality', value: { Zone: 'eu-1' } },
+    { name: 'endpointDispatcher', value: {} },
     { name: 'clock', value: Date.now },
     { name: 'random', value: 0.5 },
   ];

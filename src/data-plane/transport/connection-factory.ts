@@ -15,6 +15,8 @@ import type { OriginEntry } from '../live-config.ts';
 import type { WantedProtocol } from '../wanted-protocol.ts';
 import { http2UseOf } from './application-protocols.ts';
 import { createConnector } from './connect.ts';
+import type { HostConnectionsOptions } from './connection.ts';
+import { GivenConnections, type EndpointDispatcher } from './given-connections.ts';
 import { HostConnections } from './host-connections.ts';
 
 /** Every connection of a mesh: made, handed out, replaced and closed here. */
@@ -52,7 +54,12 @@ const maxAuthoritiesPerHost = 250;
  * Makes a factory without connections. Sockets belong to it, not to the request that opened them: no async context of a caller is
  * kept alive by them.
  */
-export function createConnectionFactory(identities: IdentityStore, clock: Clock, telemetry: Telemetry): ConnectionFactory {
+export function createConnectionFactory(
+  identities: IdentityStore,
+  clock: Clock,
+  telemetry: Telemetry,
+  endpointDispatcher?: EndpointDispatcher,
+): ConnectionFactory {
   const scope = new AsyncResource('MESHFETCH_CONNECTION');
   const stacks = new Map<HostConnections, readonly string[]>();
 
@@ -71,8 +78,16 @@ export function createConnectionFactory(identities: IdentityStore, clock: Clock,
     const { config } = cluster;
     const isSecure = tls !== undefined && tls.mode !== 'disabled';
     const h2 = wanted === 'http2' ? 'prior-knowledge' : wanted === 'http1' ? 'never' : http2UseOf(config.protocol ?? 'auto', tls);
-    const connections = new HostConnections({
-      origin: entry.origin,
+    const endpoint = {
+      address: host.ip,
+      port: host.port,
+      cluster: cluster.name,
+      origin: `${isSecure ? 'https' : 'http'}://${host.ip.startsWith('/') ? 'localhost' : host.address}`,
+      isSecure,
+    };
+    const given = endpointDispatcher?.(endpoint);
+    const settings: HostConnectionsOptions = {
+      origin: given === undefined ? entry.origin : endpoint.origin,
       connector: createConnector({
         host: host.ip,
         port: host.port,
@@ -104,7 +119,8 @@ export function createConnectionFactory(identities: IdentityStore, clock: Clock,
         })),
       onClosed: (reason) =>
         telemetry.publish('connection:closed', () => ({ cluster: cluster.name, endpoint: host.address, reason })),
-    });
+    };
+    const connections = given === undefined ? new HostConnections(settings) : new GivenConnections(settings, given);
     stacks.set(connections, isSecure ? [tls.identity, tls.trust].filter((name) => name !== undefined) : []);
     return connections;
   };

@@ -12,27 +12,35 @@ const [slotOfNode, slotOfUndici] = dispatcherSlots;
 
 const scope = globalThis as Record<symbol, unknown>;
 
-// Makes Node load its copy, which then has its dispatcher there.
-void globalThis.Response;
-
+let isWatching = false;
 /** What the slot of Node had before undici 8 came. Undefined = undici was there first. */
-const ofNode = scope[slotOfUndici] === undefined ? scope[slotOfNode] : undefined;
-
+let ofNode: unknown;
 let onSet: (() => void) | undefined;
 const replaced = new WeakSet<object>();
 
-for (const file of ['/undici/lib/global.js', '/undici/index.js'])
-  onLoaded(file, (exports) => {
-    const copy = exports as { setGlobalDispatcher?: (dispatcher: unknown) => void };
-    const original = copy.setGlobalDispatcher;
-    if (original === undefined || replaced.has(original)) return;
-    const setGlobalDispatcher = (dispatcher: unknown): void => {
-      original(dispatcher);
-      onSet?.();
-    };
-    replaced.add(setGlobalDispatcher);
-    copy.setGlobalDispatcher = setGlobalDispatcher;
-  });
+/** Looks at what is there, and hears of dispatchers that are set from now on. Once; to be called before undici is loaded. */
+export function watchDispatchers(): void {
+  if (isWatching) return;
+  isWatching = true;
+  // Makes Node load its copy, which then has its dispatcher there.
+  void globalThis.Response;
+  if (scope[slotOfUndici] === undefined) ofNode = scope[slotOfNode];
+  onLoaded('/undici/lib/global.js', replaceSetter);
+  // It hands on the function of that file: only that of a copy which was loaded before is to be replaced here.
+  onLoaded('/undici/index.js', replaceSetter);
+}
+
+function replaceSetter(exports: object): void {
+  const copy = exports as { setGlobalDispatcher?: (this: void, dispatcher: unknown) => void };
+  const original = copy.setGlobalDispatcher;
+  if (original === undefined || replaced.has(original)) return;
+  const setGlobalDispatcher = (dispatcher: unknown): void => {
+    original(dispatcher);
+    onSet?.();
+  };
+  replaced.add(setGlobalDispatcher);
+  copy.setGlobalDispatcher = setGlobalDispatcher;
+}
 
 /** Puts back what the slot of Node had before this package loaded undici. */
 export function restoreSlotOfNode(): void {

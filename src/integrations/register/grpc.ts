@@ -16,7 +16,8 @@ export function steerGrpc(steering: Steering, installation: Installation): () =>
   const stop = onLoaded('/@grpc/grpc-js/build/src/index.js', (copy, file) => {
     if (copies.has(copy)) return;
     try {
-      copies.set(copy, installGrpc(copy as Grpc, installation.mesh, { takes }).uninstall);
+      const installed = installGrpc(copy as Grpc, installation.mesh, { takes });
+      copies.set(copy, () => installed.uninstall());
     } catch (error) {
       copies.set(copy, () => {});
       process.emitWarning(`calls of ${file} do not go through the mesh: ${(error as Error).message}`, {

@@ -2,9 +2,12 @@
  * `node --import meshfetch/register app.js`: the default mesh (MESHFETCH_CONFIG, else `mesh.yaml`) in front of the clients of a program
  * that knows nothing of it. A wrong configuration ends the start; a control plane that is away does not.
  */
-// First: it must have seen the global dispatchers before anything here loads undici.
-import './global-dispatchers.ts';
+import { watchDispatchers } from './global-dispatchers.ts';
+import type { install as Install } from './install.ts';
 import { steering } from './steering.ts';
+
+// What else is needed is loaded later, since it loads undici.
+watchDispatchers();
 
 const everywhere = steering();
 // Once in a process, however often it is loaded and by however many copies of the package.
@@ -14,6 +17,6 @@ if (!everywhere.isStarted) {
   await installDefault();
 }
 
-/** See {@link InstallOptions}. Loaded here and not imported, so that undici comes after what watches for it. */
-export const install: typeof import('./install.ts').install = (await import('./install.ts')).install;
+/** For a mesh of the program's own; the one that was installed last is in force. */
+export const install: typeof Install = (await import('./install.ts')).install;
 export type { InstallOptions, Installed } from './install.ts';

@@ -32,11 +32,14 @@ export class Steering {
     const installation = this.installations.at(-1);
     if (installation === undefined) return false;
     const url = URL.parse(origin);
-    if (url === null || !/^(http|ws)s?:$/.test(url.protocol)) return false;
-    const port = url.port === '' ? (/s:$/.test(url.protocol) ? 443 : 80) : Number(url.port);
+    const defaultPort = url === null ? undefined : defaultPorts[url.protocol];
+    if (url === null || defaultPort === undefined) return false;
+    const port = url.port === '' ? defaultPort : Number(url.port);
     return !installation.bypasses(url.hostname, port) && installation.mesh.serves(url);
   }
 }
+
+const defaultPorts: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443, 'ws:': 80, 'wss:': 443 };
 
 const key = Symbol.for('meshfetch.register');
 

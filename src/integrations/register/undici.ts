@@ -5,7 +5,7 @@
  */
 import { Dispatcher, Dispatcher1Wrapper } from 'undici';
 import { standsBefore } from '../../base/stands-before.ts';
-import { dispatcherSlots, inSlot, onDispatcherSet, restoreSlotOfNode, setSlot } from './global-dispatchers.ts';
+import { dispatcherSlots, inSlot, onDispatcherSet, restoreSlotOfNode, setSlot, watchDispatchers } from './global-dispatchers.ts';
 import type { Steering } from './steering.ts';
 
 /** Undici's types do not know it: turns the handlers of older copies into today's. */
@@ -27,6 +27,7 @@ export function steerUndici(steering: Steering): () => void {
       if (!(there instanceof SteeringDispatcher)) setSlot(slot, new SteeringDispatcher(steering, there as Dispatcher));
     }
   };
+  watchDispatchers();
   restoreSlotOfNode();
   stand();
   onDispatcherSet(stand);
