@@ -75,6 +75,9 @@ const defaultConnectTimeoutMs = 20_000;
 /** HTTP/2's 64 KiB would make a push of 50 MB wait for 800 round trips. */
 const windowBytes = 4 * 1024 * 1024;
 
+/** Says of a channel that no mesh may stand in front of it (integrations/grpc/install.ts): a mesh waits for what comes over it. */
+const directKey = 'meshfetch.direct';
+
 /** A connection to the target. Throws a TypeError for an address that is none. */
 export function openGrpc(target: GrpcTarget): GrpcConnection {
   const { uri, host } = readAddress(target.address);
@@ -88,6 +91,7 @@ export function openGrpc(target: GrpcTarget): GrpcConnection {
     'grpc.enable_channelz': 0,
     'grpc.service_config_disable_resolution': 1,
     'grpc.primary_user_agent': 'meshfetch',
+    [directKey]: 1,
     'grpc.max_receive_message_length': target.maxMessageBytes ?? defaultMaxMessageBytes,
     'grpc.max_send_message_length': -1,
     'grpc-node.flow_control_window': windowBytes,

@@ -108,6 +108,8 @@ function dnsResolver(grpc: Grpc, prepared: Prepared, original: ResolverConstruct
   };
   return class MeshOrDns {
     constructor(target: Target, listener: ResolverListener, options: ChannelOptions) {
+      // A channel of a control plane: what the mesh knows comes over it (wire/grpc-client.ts).
+      if (options['meshfetch.direct'] !== undefined) return new original(target, listener, options);
       // With a proxy in the environment the channel has the proxy's address for a target, and keeps its own among the options.
       const named = options['grpc.http_connect_target'] ?? uriToString(target);
       const onMesh = /^mesh:(?:\/\/([^/]*)\/)?(.+)$/.exec(named);

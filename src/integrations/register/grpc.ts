@@ -11,8 +11,11 @@ type Grpc = Parameters<typeof installGrpc>[0];
 /** Puts the mesh of the installation under the copies of grpc-js; returns what takes it away again. */
 export function steerGrpc(steering: Steering, installation: Installation): () => void {
   const copies = new Map<object, () => void>();
-  const takes = (origin: string): boolean | Promise<boolean> =>
-    steering.installations.at(-1) === installation && steering.takes(origin);
+  const takes = (origin: string): boolean | Promise<boolean> => {
+    const said = steering.installations.at(-1) === installation && steering.takes(origin);
+    // Where nobody can say it in time the calls fail with that, and do not go out as the program secured them.
+    return typeof said === 'boolean' ? said : said.catch(() => true);
+  };
   const stop = onLoaded('/@grpc/grpc-js/build/src/index.js', (copy, file) => {
     if (copies.has(copy)) return;
     try {
