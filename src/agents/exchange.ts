@@ -10,14 +10,16 @@ import { MeshError } from '../base/errors.ts';
 import type { RequestHead } from './request-head.ts';
 import { interimHeadOf, linesOf, notHttp, responseHeadOf, type ResponseFraming } from './response-head.ts';
 
+const endOfLine = '\r\n';
+/** Longer bytes are handed on as they are: to copy them costs more than to read them apart. */
+const maxJoinedBytes = 8192;
+
 type DispatchOptions = Dispatcher.DispatchOptions;
 
 /** Who reads the response: a socket of {@link MeshSocket}. */
 export interface ResponseReader {
   /** Returns false when no more is wanted before `resume`. */
   push(bytes: Buffer | string, encoding?: BufferEncoding): boolean;
-  /** The response is whole. */
-  onWhole(): void;
   onFailure(error: Error): void;
   onTunnel(socket: Duplex): void;
 }
@@ -30,8 +32,10 @@ export class Exchange extends AsyncResource implements Dispatcher.DispatchHandle
   /** Of a body with a length, still to come. */
   private remaining = 0;
   private isPaused = false;
+  /** Text of the framing that is not handed on yet. */
+  private waiting = '';
   /** Nothing more is to be heard. */
-  private isOver = false;
+  isOver = false;
 
   constructor(reader: ResponseReader) {
     super('MESHFETCH_AGENT');
@@ -41,7 +45,10 @@ export class Exchange extends AsyncResource implements Dispatcher.DispatchHandle
   /** Sends the request. */
   start(dispatcher: Dispatcher, origin: string, head: RequestHead, body: DispatchOptions['body']): void {
     this.method = head.method;
-    const { method, path, headers, upgrade } = head;
+    const { method, path, upgrade, contentLength } = head;
+    // Of bytes, undici counts the length itself.
+    const isStreamed = head.framing === 'length' && !Buffer.isBuffer(body);
+    const headers = isStreamed ? [...head.headers, 'content-length', String(contentLength)] : head.headers;
     const options = { origin, path, method, headers: headers as string[], body };
     this.runInAsyncScope(dispatch, this, dispatcher, upgrade === undefined ? options : { ...options, upgrade });
   }
@@ -50,6 +57,7 @@ export class Exchange extends AsyncResource implements Dispatcher.DispatchHandle
   abort(reason: Error): void {
     if (this.isOver) return;
     this.isOver = true;
+    this.waiting = '';
     this.controller?.abort(reason);
   }
 
@@ -74,13 +82,15 @@ export class Exchange extends AsyncResource implements Dispatcher.DispatchHandle
     if (this.isOver) return;
     try {
       if (status < 200) {
-        this.write(interimHeadOf(status, reason, controller.rawHeaders, headers));
+        this.waiting += interimHeadOf(status, reason, controller.rawHeaders, headers);
+        this.flush();
         return;
       }
       const head = responseHeadOf(this.method, status, reason, controller.rawHeaders, headers);
       this.framing = head.framing;
       this.remaining = head.contentLength;
-      this.write(head.text);
+      this.waiting += head.text;
+      process.nextTick(flush, this);
     } catch (error) {
       this.refuse(error as Error);
     }
@@ -89,9 +99,9 @@ export class Exchange extends AsyncResource implements Dispatcher.DispatchHandle
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.isOver || chunk.length === 0 || this.framing === 'none') return;
     if (this.framing === 'chunked') {
-      this.write(`${chunk.length.toString(16)}\r\n`);
+      this.waiting += `${chunk.length.toString(16)}\r\n`;
       this.write(chunk);
-      this.write('\r\n');
+      this.waiting = endOfLine;
     } else if (chunk.length > this.remaining) this.refuse(notHttp('a body that is longer than its content-length'));
     else {
       this.remaining -= chunk.length;
@@ -103,9 +113,9 @@ export class Exchange extends AsyncResource implements Dispatcher.DispatchHandle
     if (this.isOver) return;
     try {
       if (this.framing === 'length' && this.remaining > 0) throw shortBody(this.remaining);
-      if (this.framing === 'chunked') this.write(`0\r\n${linesOf(controller.rawTrailers, trailers)}\r\n`);
+      if (this.framing === 'chunked') this.waiting += `0\r\n${linesOf(controller.rawTrailers, trailers)}\r\n`;
+      this.flush();
       this.isOver = true;
-      this.reader.onWhole();
     } catch (error) {
       this.refuse(error as Error);
     }
@@ -124,8 +134,8 @@ export class Exchange extends AsyncResource implements Dispatcher.DispatchHandle
     this.isOver = true;
     try {
       const head = interimHeadOf(status, undefined, controller.rawHeaders, headers);
-      this.reader.onTunnel(socket);
       this.reader.push(head, 'latin1');
+      this.reader.onTunnel(socket);
     } catch (error) {
       socket.destroy();
       this.fail(error as Error);
@@ -138,8 +148,35 @@ export class Exchange extends AsyncResource implements Dispatcher.DispatchHandle
     this.fail(error);
   }
 
-  private write(bytes: Buffer | string): void {
-    if (this.reader.push(bytes, typeof bytes === 'string' ? 'latin1' : undefined) || this.isPaused || this.isOver) return;
+  /** Text waits for the bytes that follow it in the same turn: what is read at once costs once. */
+  private write(bytes: Buffer): void {
+    const { waiting } = this;
+    if (waiting === '') {
+      this.push(bytes);
+      return;
+    }
+    if (bytes.length > maxJoinedBytes) {
+      this.flush();
+      this.push(bytes);
+      return;
+    }
+    this.waiting = '';
+    const joined = Buffer.allocUnsafe(waiting.length + bytes.length);
+    joined.write(waiting, 'latin1');
+    bytes.copy(joined, waiting.length);
+    this.push(joined);
+  }
+
+  /** @internal Hands on the text that waits. */
+  flush(): void {
+    const { waiting } = this;
+    if (waiting === '') return;
+    this.waiting = '';
+    this.push(waiting, 'latin1');
+  }
+
+  private push(bytes: Buffer | string, encoding?: BufferEncoding): void {
+    if (this.reader.push(bytes, encoding) || this.isPaused || this.isOver) return;
     this.isPaused = true;
     this.controller?.pause();
   }
@@ -157,6 +194,10 @@ export class Exchange extends AsyncResource implements Dispatcher.DispatchHandle
 
 function dispatch(this: Exchange, dispatcher: Dispatcher, options: DispatchOptions): void {
   dispatcher.dispatch(options, this);
+}
+
+function flush(exchange: Exchange): void {
+  exchange.flush();
 }
 
 function tell(this: ResponseReader, error: Error): void {

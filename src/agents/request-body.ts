@@ -2,19 +2,27 @@ import { Readable } from 'node:stream';
 
 /** Who writes the body. */
 export interface BodyWriter {
-  /** More may be written. */
+  /** More may be written: it is read, or nobody wants it any more. */
   onWanted(): void;
-  /** Nobody reads it any more. */
-  onUnwanted(): void;
 }
 
-/** The body of a request that is still being written when its head leaves. Nothing of it is kept but what the dispatcher has not taken. */
+/** The body of a request that is still being written when its head leaves. */
 export class RequestBody extends Readable {
   private readonly writer: BodyWriter;
+  /** Nothing more will be written. */
+  isAtEnd = false;
 
   constructor(writer: BodyWriter) {
     super();
     this.writer = writer;
+    // Whoever breaks it off says so to the request as well.
+    this.on('error', () => {});
+  }
+
+  /** All of it was written. */
+  finish(): void {
+    this.isAtEnd = true;
+    this.push(null);
   }
 
   override _read(): void {
@@ -22,7 +30,7 @@ export class RequestBody extends Readable {
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    this.writer.onUnwanted();
     callback(error);
+    this.writer.onWanted();
   }
 }

@@ -18,6 +18,8 @@ export interface RequestHead {
   readonly framing: BodyFraming;
   /** Of the body, where `framing` is `length`. */
   readonly contentLength: number;
+  /** A header says how long the body is, if only that there is none. */
+  readonly hasLength: boolean;
   /** The protocol that the connection is to become. */
   readonly upgrade: string | undefined;
   /** The program waits for `100 Continue` before it sends the body. */
@@ -95,12 +97,12 @@ export function requestHeadFrom(text: string): RequestHead {
   if (coding !== undefined) {
     if (coding.trim().toLowerCase() !== 'chunked')
       throw invalidRequest(`its transfer-encoding is "${coding}"; leave it to node:http`);
-    return { ...head, framing: 'chunked', contentLength: 0 };
+    return { ...head, framing: 'chunked', contentLength: 0, hasLength: true };
   }
-  if (length === undefined) return { ...head, framing: 'none', contentLength: 0 };
+  if (length === undefined) return { ...head, framing: 'none', contentLength: 0, hasLength: false };
   const contentLength = Number(length);
   if (!/^\d+$/.test(length) || !Number.isSafeInteger(contentLength)) throw invalidRequest(`its content-length is "${length}"`);
-  return { ...head, framing: contentLength === 0 ? 'none' : 'length', contentLength };
+  return { ...head, framing: contentLength === 0 ? 'none' : 'length', contentLength, hasLength: true };
 }
 
 /** What node:http writes by itself. */
