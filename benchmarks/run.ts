@@ -14,6 +14,7 @@ import { efforts, type Benchmark, type Report } from './benchmark.ts';
 import { detectionBenchmark } from './detection/index.ts';
 import { faultsBenchmark } from './faults/index.ts';
 import { textTable } from './format.ts';
+import { grpcBenchmarks } from './grpc/index.ts';
 import { importBenchmark } from './import.ts';
 import { loadBenchmarks } from './load/index.ts';
 import { describeMachine } from './machine.ts';
@@ -32,6 +33,7 @@ const benchmarks: ReadonlyMap<string, Benchmark> = new Map(
     stallsBenchmark,
     importBenchmark,
     ...loadBenchmarks,
+    ...grpcBenchmarks,
     ...serverBenchmarks,
     faultsBenchmark,
     detectionBenchmark,

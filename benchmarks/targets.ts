@@ -8,6 +8,7 @@ import { detectionTargets } from './detection/targets.ts';
 import { faultTargets } from './faults/targets.ts';
 import { importKey } from './import.ts';
 import { formatNanos } from './format.ts';
+import { grpcImportKey } from './grpc/index.ts';
 import { heapKey, nanosKey } from './micro/index.ts';
 import { pickTargets } from './micro/pick-targets.ts';
 import { serverBenchmarkOf } from './servers/index.ts';
@@ -131,6 +132,29 @@ function serverTargets(application: string, limit: number): Target[] {
   });
 }
 
+/** gRPC through the mesh beside grpc-js alone, and ahead of its client of xDS. */
+const grpcTargets: readonly Target[] = ([64, 1] as const).flatMap((concurrency) =>
+  (['grpc-unary', 'grpc-download'] as const).flatMap((benchmark) => {
+    const noise = ratioKey(benchmark, concurrency, 'grpc-js again', 'grpc-js');
+    const ratio = ratioKey(benchmark, concurrency, 'grpc-js + mesh', 'grpc-js');
+    return [
+      ratioAtMost(`${benchmark}, c = ${concurrency}: grpc-js through the mesh / grpc-js`, ratio, 1.15, noise),
+      ahead(benchmark, concurrency, 'grpc-js + mesh, xDS', 'grpc-js-xds', 'grpc-js'),
+    ];
+  }),
+);
+
+/** A ratio that is below 1 with its whole interval. */
+function belowOne(target: string, key: string): Target {
+  return (figures) => {
+    const ratio = figures.get(key);
+    if (ratio === undefined) return undefined;
+    const found = `${ratio.value.toFixed(3)} (${ratio.lower.toFixed(2)}–${ratio.upper.toFixed(2)})`;
+    const result = ratio.upper < 1 ? 'met' : ratio.lower > 1 ? 'missed' : 'not decided';
+    return { target, found, result, isGate: false };
+  };
+}
+
 /** What a run takes above the least one belongs to whatever else the machine did. */
 const leastOf = ({ samples }: Figure): number => Math.min(...samples);
 const valueOf = ({ value }: Figure): number => value;
@@ -150,6 +174,9 @@ export const targets: readonly Target[] = [
     ([64, 1] as const).map((concurrency) => ahead('clients', concurrency, 'meshFetch', other, 'undici.fetch')),
   ),
   ...serverTargets('Fastify', 1.15),
+  ...grpcTargets,
+  belowOne('loading meshfetch with gRPC and xDS takes less CPU than grpc-js-xds', grpcImportKey('CPU')),
+  belowOne('loading meshfetch with gRPC and xDS takes less memory than grpc-js-xds', grpcImportKey('memory')),
   ratioAtMost("import 'meshfetch' / import 'undici', CPU", importKey, 1.15, 'import: undici again / undici'),
   ...faultTargets,
   ...pickTargets,

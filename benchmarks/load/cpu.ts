@@ -3,11 +3,11 @@ import type { Benchmark, BenchmarkContext, Effort, Figure, Report } from '../ben
 import { formatMicros, formatRatio } from '../format.ts';
 import { median } from '../statistics.ts';
 import { concurrencies, cpuOf, ratioKey, ratioOf, takeTurns, type Repetition, type Setting, type Turns } from '../turns.ts';
-import { startSetting } from './setting.ts';
 
 export interface CpuComparison extends Turns {
   readonly title: string;
-  readonly mtls: boolean;
+  /** Starts what the clients call. */
+  readonly startSetting: () => Promise<Setting>;
   /** Variants that the others are compared with. `<name> again`, the same program once more, shows the noise. */
   readonly baselines: readonly string[];
   /** Further pairs: [variant, compared with]. */
@@ -20,7 +20,7 @@ export function cpuBenchmark(comparison: CpuComparison): Benchmark {
 
 /** Measures one comparison. */
 async function compare(comparison: CpuComparison, context: BenchmarkContext): Promise<Report> {
-  const setting = await startSetting(comparison.mtls);
+  const setting = await comparison.startSetting();
   try {
     return report(comparison, await takeTurns(comparison, setting, context), setting, context.effort);
   } finally {

@@ -1,6 +1,7 @@
 import type { Benchmark } from '../benchmark.ts';
 import { bytesBenchmark } from './bytes.ts';
 import { cpuBenchmark } from './cpu.ts';
+import { startSetting } from './setting.ts';
 
 const request = 'undici.request';
 const fetch = 'undici.fetch';
@@ -24,14 +25,14 @@ export const loadBenchmarks: readonly Benchmark[] = [
   cpuBenchmark({
     name: 'load',
     title: 'CPU time of the client per request',
-    mtls: false,
+    startSetting: () => startSetting(false),
     variants: [...substrate, ...variations],
     baselines: [request, fetch],
   }),
   cpuBenchmark({
     name: 'clients',
     title: 'CPU time of the client per request, beside other clients',
-    mtls: false,
+    startSetting: () => startSetting(false),
     share: 0.5,
     variants: [fetch, `${fetch} again`, 'meshFetch', ...otherClients],
     baselines: [fetch],
@@ -47,7 +48,7 @@ export const loadBenchmarks: readonly Benchmark[] = [
   cpuBenchmark({
     name: 'load-mtls',
     title: 'CPU time of the client per request over mTLS 1.3',
-    mtls: true,
+    startSetting: () => startSetting(true),
     variants: substrate,
     baselines: [request, fetch],
   }),

@@ -8,8 +8,10 @@ import { evaluate } from '../../benchmarks/detection/evaluation.ts';
 import { volumes } from '../../benchmarks/detection/protocol.ts';
 import { reportOf } from '../../benchmarks/detection/report.ts';
 import { detectionTargets } from '../../benchmarks/detection/targets.ts';
+import { startGrpcSetting } from '../../benchmarks/grpc/setting.ts';
 import { bytesBenchmark } from '../../benchmarks/load/bytes.ts';
 import { cpuBenchmark } from '../../benchmarks/load/cpu.ts';
+import { startSetting } from '../../benchmarks/load/setting.ts';
 import { variants } from '../../benchmarks/load/variants.ts';
 import { loadBenchmarks } from '../../benchmarks/load/index.ts';
 import { heapKey, measureRows, nanosKey } from '../../benchmarks/micro/index.ts';
@@ -31,7 +33,7 @@ describe('the load harness', { concurrency: true }, () => {
     const report = await cpuBenchmark({
       name: 'load',
       title: 'tiny',
-      mtls: true,
+      startSetting: () => startSetting(true),
       variants: ['undici.request', 'undici.request + mesh'],
       baselines: ['undici.request'],
     }).run(context);
@@ -41,6 +43,23 @@ describe('the load harness', { concurrency: true }, () => {
     );
     const figure = report.figures.find(({ key }) => key === ratioKey('load', 64, 'undici.request + mesh', 'undici.request'));
     assert.ok(figure !== undefined && figure.value > 0 && figure.samples.length === efforts.tiny.repetitions);
+  });
+
+  it('compares gRPC clients over the same endpoints', async () => {
+    const variants = ['grpc-js', 'grpc-js + mesh', 'grpc-js + mesh, xDS', 'grpc-js-xds'];
+    for (const kind of ['unary', 'download'] as const) {
+      const report = await cpuBenchmark({
+        name: `grpc-${kind}`,
+        title: 'tiny',
+        startSetting: () => startGrpcSetting(kind),
+        variants,
+        baselines: ['grpc-js'],
+      }).run(context);
+      assert.deepEqual(
+        report.lines.map(([client]) => client),
+        variants,
+      );
+    }
   });
 
   it('counts the bytes of a request through meshFetch', async () => {
