@@ -9,6 +9,7 @@ import type { MeshErrorCode } from '../base/errors.ts';
 import type { Deadline, DeadlineTarget } from '../base/deadlines.ts';
 import type { AttemptSpan } from '../telemetry/attempt-span.ts';
 import type { AttemptOutcomeKind } from '../telemetry/events.ts';
+import type { RequestSpan } from '../telemetry/request-span.ts';
 import { attemptReport } from './attempt-report.ts';
 import { optionsOf } from './attempt-request.ts';
 import { perTryMs } from './attempt-time.ts';
@@ -31,8 +32,9 @@ import type { CompiledDestination } from './routing/compiled-route.ts';
 import { giveSendOptionsBack } from './send-options.ts';
 import { giveUpProbe } from './stuck-attempt.ts';
 import { wantedProtocol, withoutHttp2, withoutTls } from './wanted-protocol.ts';
+import { isReplayable } from './transport/replay-body.ts';
 import type { ConnectedPeer } from './transport/connect.ts';
-import type { Connection, ConnectionWaiter } from './transport/connection.ts';
+import type { Connection, ConnectionWaiter, StreamOwner } from './transport/connection.ts';
 import type { HostConnections } from './transport/host-connections.ts';
 
 /** Bytes of an unwanted response that are read so that its connection can be used again. */
@@ -54,7 +56,7 @@ class CancelledError extends Error {
   readonly code = 'UND_ERR_INFO';
 }
 
-export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, ConnectionWaiter {
+export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, ConnectionWaiter, StreamOwner {
   readonly call: Call;
   readonly number: number;
   /** Its own: the next attempt of the call may go to another one. */
@@ -71,6 +73,10 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   isOver = false;
   /** True from `outcome` on: it has been recorded. */
   isRecorded = false;
+  stream: StreamOwner['stream'] = undefined;
+  /** It goes on over another connection. */
+  private isMoving = false;
+  private hasMoved = false;
   /** Number of the socket that it was begun to be sent on; {@link startedAgain} once it was begun anew. */
   private startedOn = notStarted;
   private isReported = false;
@@ -282,29 +288,35 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
       connection.client.dispatch(options, this);
       if (options !== call.options) giveSendOptionsBack(options);
     } else {
-      const { ip, port, address, endpoint } = this.host!;
-      const { name, config } = this.cluster;
-      this.span = call.span.startAttempt(
-        { number: this.number, address: ip, port, endpoint: address, cluster: name },
-        this.startMs,
-      );
-      call.span.exchange?.sent(this.number, {
-        cluster: name,
-        clusterMetadata: config.metadata,
-        endpointMetadata: endpoint.metadata,
-      });
+      this.span ??= this.startSpan(call.span);
       const options = optionsOf(this, this.connections!, this.span.headers);
       this.span.dispatch(connection.client, options, this);
       if (options !== call.options) giveSendOptionsBack(options);
     }
   }
 
+  private startSpan(span: RequestSpan): AttemptSpan {
+    const { ip, port, address, endpoint } = this.host!;
+    const { name, config } = this.cluster;
+    const own = span.startAttempt({ number: this.number, address: ip, port, endpoint: address, cluster: name }, this.startMs);
+    span.exchange?.sent(this.number, {
+      cluster: name,
+      clusterMetadata: config.metadata,
+      endpointMetadata: endpoint.metadata,
+    });
+    return own;
+  }
+
   onRequestStart(controller: Dispatcher.DispatchController): void {
     // Thrown, it ends the request and leaves the connection for the next one; aborted, it would take the connection along.
     if (this.cancelReason !== undefined) throw this.cancelReason;
-    const { sockets } = this.connection!;
-    if (this.startedOn === notStarted) this.startedOn = sockets;
-    else this.startAgain(sockets);
+    const connection = this.connection!;
+    if (this.startedOn === notStarted) this.startedOn = connection.sockets;
+    else this.startAgain(connection.sockets);
+    if (connection.isH2) {
+      connection.owners.add(this);
+      connection.starting = this;
+    }
     this.controller = controller;
     this.call.wasSent = true;
   }
@@ -321,6 +333,39 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     if (isRefused || (!this.isOver && (options.idempotent ?? isRepeatable(options)))) return;
     const what = 'the HTTP/2 session ended, and the request may have been processed on it';
     throw Object.assign(new Error(what), { code: 'ECONNRESET' });
+  }
+
+  /**
+   * GOAWAY, and its stream was not processed: the attempt goes on over another connection to the same host, once, as if it had not begun
+   * (RFC 9113, section 6.8; gRFC A6, "transparent retries"). A body that cannot be sent again is for the policy to decide about, and so is
+   * a second refusal.
+   */
+  onRefused(): void {
+    const { call } = this;
+    if (this.isOver || this.cancelReason !== undefined || this.status !== 0 || call.isSettled) return;
+    const canMove = !this.hasMoved && (call.replay === undefined ? isReplayable(call.options.body) : call.replay.isReplayable);
+    this.isMoving = canMove;
+    // undici takes it out of its queue, and tells of that at once.
+    this.controller?.abort(Object.assign(new Error('GOAWAY: the endpoint did not process the stream'), { code: 'UND_ERR_INFO' }));
+    if (!canMove) return;
+    this.isMoving = false;
+    this.hasMoved = true;
+    this.connection!.owners.delete(this);
+    this.connections!.give(this.connection!, false);
+    this.connection = undefined;
+    this.controller = undefined;
+    this.stream = undefined;
+    this.startedOn = notStarted;
+    this.isRequestSent = false;
+    call.runInAsyncScope(() => {
+      try {
+        const connection = this.connections!.take();
+        if (connection !== undefined) this.send(connection);
+        else this.wait(this.limits);
+      } catch (error) {
+        this.broke(error);
+      }
+    });
   }
 
   onResponseStarted(): void {
@@ -451,6 +496,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+    if (this.isMoving) return;
     const { call } = this;
     const { connection } = this;
     const isCancelled = this.cancelReason !== undefined;
@@ -592,7 +638,10 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     this.deadline?.cancel();
     this.silence?.stop();
     this.release();
-    if (this.connection !== undefined) this.connections!.give(this.connection, isReusable, isProven);
+    const { connection } = this;
+    if (connection === undefined) return;
+    if (connection.isH2) connection.owners.delete(this);
+    this.connections!.give(connection, isReusable, isProven);
   }
 
   /** Its places under the limits, once. */

@@ -284,7 +284,8 @@ describe('HTTP/2 endpoints', () => {
     });
     assert.equal(await response.body.text(), 'ok');
     // Streams of a client are odd: 1 is the first attempt, 3 the second.
-    await eventually('both streams are over', () => server.isEnded(1) && server.isEnded(3));
+    await eventually('both streams are over', () => server.isReset(1) && server.isEnded(3));
+    assert.equal(server.isEnded(1), false, 'a part looked like the whole');
     assert.deepEqual([server.bytes(1), server.bytes(3)], [12, 23]); // 'first part, ' alone, and with 'second part'
   });
 

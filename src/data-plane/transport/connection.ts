@@ -1,4 +1,5 @@
 import type { AsyncResource } from 'node:async_hooks';
+import type { ClientHttp2Stream } from 'node:http2';
 import type { Client, buildConnector } from 'undici';
 import type { Clock } from '../../base/runtime.ts';
 import type { ConnectedPeer } from './connect.ts';
@@ -30,6 +31,14 @@ export interface ConnectionWaiter {
   onConnection(connection: Connection): void;
 }
 
+/** A request on a connection, as far as the connection is concerned. */
+export interface StreamOwner {
+  /** Its stream of HTTP/2, once it is opened. */
+  stream: ClientHttp2Stream | undefined;
+  /** The peer has said that it did not process that stream, and never will. */
+  onRefused(): void;
+}
+
 /** Streams on one HTTP/2 connection before another one is opened (the default of Node's servers). */
 export const maxStreamsPerConnection = 100;
 
@@ -52,6 +61,12 @@ export class Connection {
   /** Nothing was heard on it when something should have been: no further request until a response comes whole. */
   isDistrusted = false;
   isH2 = false;
+  /** The peer takes no further streams (GOAWAY): those that are open end by themselves. */
+  isLeaving = false;
+  /** Requests that undici has begun on it, where it speaks HTTP/2. */
+  readonly owners = new Set<StreamOwner>();
+  /** Whose stream is the next one: undici opens it right after it has told of the start. */
+  starting: StreamOwner | undefined = undefined;
   isConnected = false;
   /** Who is at its other end; undefined for plaintext. */
   peer: ConnectedPeer | undefined = undefined;

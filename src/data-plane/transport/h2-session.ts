@@ -1,16 +1,31 @@
 /**
  * What undici does not say of its HTTP/2 sessions. It gives no hold on them other than the one that it keeps on the socket.
  *
- * It ends an aborted request with `stream.close()`, which says NO_ERROR. With a body half sent that tells the peer that the body is
- * complete, and Node 24 then never leaves nghttp2's send loop: the process hangs at full load. With CANCEL (RFC 9113 section 8.7)
- * neither happens. And it queues in itself, unseen by the mesh's limits, the streams that the peer's SETTINGS do not allow.
+ * It ends an aborted request with `stream.close()` (undici 8.12, lib/dispatcher/client-h2.js, `abort` in `writeH2`), which says NO_ERROR.
+ * With a body half sent that tells the peer that the body is complete, and Node 24 then never leaves nghttp2's send loop: the process hangs
+ * at full load. `close(NGHTTP2_CANCEL)` is no cure: Node ends the writable side first (lib/internal/http2/core.js, `closeStream`), so that
+ * an END_STREAM goes out before the RST_STREAM and a part of an upload looks like the whole; and a body that undici pipes into the stream
+ * (`writeStream`) destroys it on that end, before any RST_STREAM leaves: the peer then never hears of the cancellation. Destroyed with the
+ * AbortError that Node itself destroys it with for an `AbortSignal`, it sends RST_STREAM(CANCEL) alone (RFC 9113 section 8.7), always.
+ *
+ * And undici queues in itself, unseen by the mesh's limits, the streams that the peer's SETTINGS do not allow.
  */
 import { constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
+import { addAbortSignal, Readable } from 'node:stream';
 
-/** Makes every stream of the HTTP/2 session on this socket close with CANCEL unless a code is given. */
-export function cancelStreamsOnClose(socket: Socket): void {
-  for (const session of sessionsOf(socket)) wrapRequests(session);
+/** Makes every stream of the HTTP/2 session on this socket end with CANCEL unless a code is given, and tells of each that is opened. */
+export function cancelStreamsOnClose(socket: Socket, onStream: (stream: ClientHttp2Stream) => void): void {
+  for (const session of sessionsOf(socket)) wrapRequests(session, onStream);
+}
+
+/**
+ * Calls back with each GOAWAY (RFC 9113 section 6.8), before undici hears of it: the peer has not processed, and will not, streams above
+ * `lastStream`, and takes no new ones.
+ */
+export function watchGoaway(socket: Socket, onGoaway: (session: ClientHttp2Session, lastStream: number) => void): void {
+  for (const session of sessionsOf(socket))
+    session.prependListener('goaway', (_code, lastStream) => onGoaway(session, lastStream));
 }
 
 /** Calls back with the peer's SETTINGS_MAX_CONCURRENT_STREAMS (RFC 9113 section 6.5.2) whenever it says one. */
@@ -31,12 +46,29 @@ function isSession(value: unknown): value is ClientHttp2Session {
   return typeof value === 'object' && value !== null && 'request' in value && 'ping' in value && 'goaway' in value;
 }
 
-function wrapRequests(session: ClientHttp2Session): void {
+function wrapRequests(session: ClientHttp2Session, onStream: (stream: ClientHttp2Stream) => void): void {
   const request = session.request.bind(session);
   session.request = (...args): ClientHttp2Stream => {
     const stream = request(...args);
     const close = stream.close.bind(stream);
-    stream.close = (code = constants.NGHTTP2_CANCEL, callback) => close(code, callback);
+    stream.close = (code, callback) => {
+      // undici has a listener for the error wherever it closes; who has none, the owner of an upgraded stream, must not get one.
+      if (code !== undefined || stream.listenerCount('error') === 0) close(code ?? constants.NGHTTP2_CANCEL, callback);
+      else stream.destroy(abortError());
+    };
+    onStream(stream);
     return stream;
   };
+}
+
+let AbortError: (new () => Error) | undefined;
+
+/** Node knows only its own class of it, which it does not export. */
+function abortError(): Error {
+  if (AbortError === undefined) {
+    const aborted = new Readable().on('error', () => {});
+    addAbortSignal(AbortSignal.abort(), aborted);
+    AbortError = aborted.errored!.constructor as new () => Error;
+  }
+  return new AbortError();
 }

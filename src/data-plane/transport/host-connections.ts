@@ -9,9 +9,10 @@
  * now, what is busy closes after its last response, new requests get new connections. The same holds for a connection whose peer's
  * certificate, or ours, has expired: no request begins on it, since nobody would accept that certificate now.
  */
+import type { ClientHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import { Client, type buildConnector } from 'undici';
-import { cancelStreamsOnClose, watchStreamLimit } from './h2-session.ts';
+import { cancelStreamsOnClose, watchGoaway, watchStreamLimit } from './h2-session.ts';
 import { peerOf } from './connect.ts';
 import { Connection, maxStreamsPerConnection, type ConnectionWaiter, type HostConnectionsOptions } from './connection.ts';
 
@@ -99,6 +100,7 @@ export class HostConnections {
     const { maxConnectionAgeMs, maxRequestsPerConnection, clock } = this.options;
     if (
       !reusable ||
+      connection.isLeaving ||
       connection.epoch !== this.epoch ||
       this.isClosed ||
       this.isExpired(connection) ||
@@ -233,7 +235,11 @@ export class HostConnections {
       connection.isConnected = true;
       connection.readyMs = clock.now();
       if (connection.isH2 && connected !== null) {
-        cancelStreamsOnClose(connected);
+        cancelStreamsOnClose(connected, (stream) => {
+          if (connection.starting !== undefined) connection.starting.stream = stream;
+          connection.starting = undefined;
+        });
+        watchGoaway(connected, (session, lastStream) => this.leave(connection, session, lastStream));
         // The first frame of the peer says how many streams it takes: who waits goes on when that is known.
         watchStreamLimit(connected, (maxStreams) => {
           connection.maxStreams = Math.min(maxStreams, maxStreamsPerConnection);
@@ -250,6 +256,8 @@ export class HostConnections {
     client.on('disconnect', (_origin, _targets, error) => {
       if (connection.isConnected) this.options.onClosed?.(closedBy(error));
       connection.isConnected = false;
+      // What undici still has begun anew, where it did not get to write before GOAWAY, does not wait for what runs.
+      if (connection.isLeaving) client.pipelining = maxStreamsPerConnection;
       // An idle socket that the peer or the idle timer closed: trim it. A busy one is settled by its request.
       if (connection.streams === 0) this.discard(connection);
       this.endProbe(connection);
@@ -257,10 +265,23 @@ export class HostConnections {
     return connection;
   }
 
+  /**
+   * The peer takes no further streams (GOAWAY); what it did not process goes elsewhere. undici would begin that anew by itself, but only when
+   * nothing runs on the old connection any more (8.12, lib/dispatcher/client.js, `_resume`): a stream that stays open would block it for good.
+   */
+  private leave(connection: Connection, session: ClientHttp2Session, lastStream: number): void {
+    connection.isLeaving = true;
+    if (connection === this.shared) this.shared = undefined;
+    for (const owner of connection.owners) {
+      const { stream } = owner;
+      if (stream?.session === session && (stream.id === undefined || stream.id > lastStream)) owner.onRefused();
+    }
+  }
+
   /** It speaks HTTP/2, and its peer has said how many streams it takes. */
   private share(connection: Connection): void {
     const isFull = this.shared === undefined || this.shared.streams >= this.shared.maxStreams;
-    if (isFull && connection.epoch === this.epoch && this.all.has(connection)) this.shared = connection;
+    if (isFull && !connection.isLeaving && connection.epoch === this.epoch && this.all.has(connection)) this.shared = connection;
     if (this.probe === connection) this.endProbe(connection);
     else this.wake();
   }
