@@ -1,4 +1,5 @@
 /** For tests of programs that use meshfetch: virtual time and seeded chance, what a policy does with a request, which endpoint gets it. */
+export { expectRoute } from './expect/expect-route.ts';
 export { fakeControlPlane } from './control-plane/fake-control-plane.ts';
 export { fakeUpstream } from './upstream/fake-upstream.ts';
 export { createVirtualClock } from './virtual-clock.ts';
@@ -12,6 +13,7 @@ export { parseSpiffeId } from '../security/spiffe-id.ts';
 export { pick } from './pick.ts';
 export { route } from './route.ts';
 export { routerCheck } from './router-check.ts';
+export { testAuthority } from './test-authority.ts';
 export { verifyJwt } from './verify-jwt.ts';
 export type { Clock, Random, Timer } from '../base/runtime.ts';
 export type { AccessReport } from '../data-plane/inbound/authorizer.ts';
@@ -43,3 +45,6 @@ export type {
   UpstreamReply,
 } from './upstream/upstream-reply.ts';
 export type { UpstreamRequest, UpstreamRequestBody, UpstreamRequestHead } from './upstream/upstream-request.ts';
+export type { RouteAssertions, RouteExpectation } from './expect/expect-route.ts';
+export type { AnswerExpectation, EndpointName, ExpectedRequest, ReachExpectation } from './expect/route-differences.ts';
+export type { CertificateDetails, TestAuthority } from './test-authority.ts';

@@ -205,13 +205,14 @@ class ScriptedUpstream implements FakeUpstream {
     response: ServerResponse | Http2ServerResponse,
   ): void {
     const { handler } = this.#options;
-    const { number, clientUris, socket } = connection;
+    const { number, clientUris, socket, carrier } = connection;
     const gone = new AbortController();
     const aborted = new Promise<void>((resolve) => {
       const stream = 'stream' in response ? response.stream : response;
       stream.on('close', () => {
         gone.abort(new Error('the client has gone'));
-        if (!stream.writableFinished) resolve();
+        // A stream that was reset is finished too: Node ends what is left of it.
+        if (!stream.writableFinished || ('aborted' in stream && stream.aborted)) resolve();
       });
     });
     const place = { number: this.requests.length + 1, connection: number, clientUris, aborted };
@@ -225,7 +226,7 @@ class ScriptedUpstream implements FakeUpstream {
       handler(message as IncomingMessage, response as ServerResponse);
       return;
     }
-    const writer = 'stream' in response ? http2Writer(response) : http1Writer(response, socket);
+    const writer = 'stream' in response ? http2Writer(response, carrier) : http1Writer(response, socket);
     replyTo(request, answer)
       .then((reply) => sendReply({ request, writer, socket, clock: this.#clock, name: this.name, signal: gone.signal }, reply))
       // The client has gone, which is what many tests are about; or a reply cannot be sent, and its request must not hang.

@@ -5,7 +5,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Http2ServerResponse, ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
-import { yieldToLoop } from '../../base/runtime.ts';
 
 /** Writes one reply. After the client has gone nothing is written, and nothing fails. */
 export interface ReplyWriter {
@@ -61,8 +60,8 @@ export function http1Writer(response: ServerResponse, socket: Socket): ReplyWrit
 /** Headers of one connection, which HTTP/2 does not have (RFC 9113, section 8.2.2). */
 const connectionHeaders = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']);
 
-/** Writes by HTTP/2. Trailers go by the response, which waits for them by itself. */
-export function http2Writer(response: Http2ServerResponse): ReplyWriter {
+/** Writes by HTTP/2; `socket` is the one that it runs over. Trailers go by the response, which waits for them by itself. */
+export function http2Writer(response: Http2ServerResponse, socket: Socket): ReplyWriter {
   const { stream } = response;
   return {
     interim: (status, headers) => stream.additionalHeaders({ ':status': status, ...headers }),
@@ -75,13 +74,18 @@ export function http2Writer(response: Http2ServerResponse): ReplyWriter {
       if (trailers !== undefined) response.addTrailers(trailers);
       stream.end();
     },
-    resetStream: (code) => stream.close(code),
+    resetStream(code) {
+      // Node ends a stream in good order before it resets it, so that what was sent would look whole.
+      if (stream.headersSent) socket.write(frameOf(3, stream.id!, [code]));
+      stream.close(code);
+    },
     leave(isRefusing) {
-      const { session } = stream;
-      // Identifiers of the client's streams are odd: this one less two is the one before.
-      session?.goaway(0, isRefusing ? Math.max(0, stream.id! - 2) : stream.id);
-      // A turn later, since what ends at once sends nothing any more.
-      if (isRefusing) void yieldToLoop().then(() => session?.destroy());
+      // Node puts the latest stream where 0 is asked for, so that it cannot refuse the first one. Identifiers of clients are odd.
+      if (isRefusing) socket.end(frameOf(7, 0, [Math.max(0, stream.id! - 2), 0]));
+      else {
+        stream.session?.goaway(0, stream.id);
+        stream.session?.close(); // once its streams have ended
+      }
     },
     get isGone() {
       return stream.destroyed || stream.closed;
@@ -99,4 +103,14 @@ function written(to: ServerResponse | ServerHttp2Stream, part: string | Uint8Arr
       resolve();
     });
   });
+}
+
+/** A frame of 32-bit numbers, without flags. Source: RFC 9113, section 4.1; RST_STREAM is 3 (6.4), GOAWAY is 7 (6.8). */
+function frameOf(type: number, stream: number, numbers: readonly number[]): Buffer {
+  const frame = Buffer.alloc(9 + 4 * numbers.length);
+  frame.writeUIntBE(4 * numbers.length, 0, 3);
+  frame.writeUInt8(type, 3);
+  frame.writeUInt32BE(stream, 5);
+  for (const [index, number] of numbers.entries()) frame.writeUInt32BE(number, 9 + 4 * index);
+  return frame;
 }

@@ -114,10 +114,11 @@ function partsOf(body: UpstreamBody): Parts {
   return typeof body === 'string' || body instanceof Uint8Array ? [body] : body;
 }
 
-/** A response of no length would be whole with its head, so that it could not be broken. */
-function headersOf({ headers, length, trailers }: Content, isBroken: boolean): OutgoingHttpHeaders {
+/** A response of no length would be whole with its head, so that it could not be broken; and 204 has none (RFC 9110, section 8.6). */
+function headersOf({ status, headers, length, trailers }: Content, isBroken: boolean): OutgoingHttpHeaders {
   const isKnown = Object.keys(headers).some((name) => name.toLowerCase() === 'content-length');
-  const isUnsaid = length === undefined || trailers !== undefined || (length === 0 && isBroken);
+  const isUnsaid =
+    length === undefined || trailers !== undefined || status === 204 || status === 304 || (length === 0 && isBroken);
   return isKnown || isUnsaid ? headers : { ...headers, 'content-length': length };
 }
 

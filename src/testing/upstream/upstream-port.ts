@@ -34,6 +34,8 @@ export interface UpstreamConnection {
   readonly number: number;
   /** That of TCP. */
   readonly socket: Socket;
+  /** What HTTP runs over: the same, or that of TLS. */
+  carrier: Socket;
   clientUris: readonly string[];
   session?: ServerHttp2Session;
 }
@@ -125,7 +127,7 @@ export class UpstreamPort {
   }
 
   #accept(socket: Socket, isSecured: boolean): void {
-    const connection: UpstreamConnection = { number: ++this.accepted, socket, clientUris: [] };
+    const connection: UpstreamConnection = { number: ++this.accepted, socket, carrier: socket, clientUris: [] };
     this.connections.add(connection);
     socket.setNoDelay(true);
     socket.on('close', () => this.connections.delete(connection)).on('error', () => {});
@@ -174,6 +176,7 @@ export class UpstreamPort {
   #serve(connection: UpstreamConnection, socket: Socket, isHttp2: boolean): void {
     this.#byStream.set(socket, connection);
     this.#handedOver = connection;
+    connection.carrier = socket;
     (isHttp2 ? this.#http2 : this.#http1).emit('connection', socket);
     // What was read of it to know the protocol is in its buffer again.
     if (!isHttp2) socket.resume();
