@@ -32,7 +32,9 @@ export async function answerHttp(request: ServerRequest, response: ServerAnswer,
 
 /** Notes when the caller leaves before the answer is whole. */
 export function watch(response: ServerAnswer, seen: SeenRequest): void {
-  response.on('close', () => void (seen.isGivenUp = !response.writableFinished));
+  const { stream } = response;
+  if (stream === undefined) response.on('close', () => void (seen.isGivenUp = !response.writableFinished));
+  else stream.on('close', () => void (seen.isGivenUp = !stream.writableFinished));
 }
 
 /** Carries out an act that is no answer. */

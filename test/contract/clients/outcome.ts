@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { isMeshError, type MeshError, type MeshErrorCode } from 'meshfetch';
+import { meshErrorOf } from 'meshfetch/grpc';
 import type { Exchange, Headers, Outcome } from './client.ts';
 
-/** The MeshError that an error is or was caused by. */
+/** The MeshError that an error is, was caused by, or of gRPC that it stands for. */
 export function meshErrorIn(error: unknown): MeshError | undefined {
   const seen = new Set<unknown>();
   for (let at = error; typeof at === 'object' && at !== null && !seen.has(at); at = (at as { cause?: unknown }).cause) {
     if (isMeshError(at)) return at;
+    const ofGrpc = meshErrorOf(at);
+    if (ofGrpc !== undefined) return ofGrpc;
     seen.add(at);
   }
   return undefined;

@@ -2,35 +2,54 @@ import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { createMesh, type Mesh, type MeshError, type MeshErrorCode, type MeshOptions } from 'meshfetch';
 import type { MeshFileInput } from '../../../src/control-plane/file/schema.ts';
-import type { EventPayloads } from '../../../src/telemetry/events.ts';
+import type { EventName, EventPayloads } from '../../../src/telemetry/events.ts';
 import { allTo, endpointAt, staticCluster, TestControlPlane } from '../../support/cluster-plane.ts';
 import { createVirtualClock, type VirtualClock } from '../../../src/testing/virtual-clock.ts';
 import type { ServiceInput } from '../../support/mesh-of.ts';
+import { closedPort } from '../../support/servers.ts';
 import type { Script } from './act.ts';
 import type { Ask, Client, Exchange, OpenClient, Outcome } from './client.ts';
-import { answered, failed } from './outcome.ts';
+import { answered, failed, meshErrorIn } from './outcome.ts';
 import { startUpstream, type Upstream, type UpstreamTls } from './upstream.ts';
+
+const heardEvents = [
+  'request:end',
+  'attempt:end',
+  'retry:scheduled',
+  'retry:denied',
+  'host:ejected',
+  'host:returned',
+  'breaker:opened',
+  'breaker:closed',
+] as const satisfies readonly EventName[];
+type HeardEvent = (typeof heardEvents)[number];
 
 let meshNumber = 0;
 
 /** What a behaviour is tried in: upstreams, a mesh and one client. All of it ends with the test. */
 export class Setting implements AsyncDisposable {
   readonly client: Client;
-  /** The events `request:end` of its meshes. */
-  readonly ended: EventPayloads['request:end'][] = [];
+  private readonly events = new Map<EventName, unknown[]>();
   private readonly upstreams: Upstream[] = [];
   private readonly meshes: Mesh[] = [];
   private readonly opened: OpenClient[] = [];
 
   constructor(client: Client) {
     this.client = client;
-    subscribe('meshfetch:request:end', this.note);
+    for (const name of heardEvents) subscribe(`meshfetch:${name}`, this.note);
   }
 
-  private readonly note = (message: unknown): void => {
-    const event = message as EventPayloads['request:end'];
-    if (this.meshes.some(({ name }) => name === event.mesh)) this.ended.push(event);
+  private readonly note = (message: unknown, channel: string | symbol): void => {
+    if (!this.meshes.some(({ name }) => name === (message as { readonly mesh: string }).mesh)) return;
+    this.heard(String(channel).slice('meshfetch:'.length) as HeardEvent).push(message as never);
   };
+
+  /** The events of this name that its meshes have told, in order. */
+  heard<N extends HeardEvent>(name: N): EventPayloads[N][] {
+    let events = this.events.get(name);
+    if (events === undefined) this.events.set(name, (events = []));
+    return events as EventPayloads[N][];
+  }
 
   /** An endpoint; its name is what it answers with. */
   async upstream(name: string, script: Script = {}, tls?: UpstreamTls): Promise<Upstream> {
@@ -86,15 +105,21 @@ export class Setting implements AsyncDisposable {
   answered(outcome: Outcome, status: number): void {
     if (!this.tellsNothing || status === 200) return void answered(outcome, status);
     assert.equal(outcome.kind, 'failure');
-    assert.equal(this.ended.at(-1)?.status, status);
+    assert.equal(this.heard('request:end').at(-1)?.status, status);
   }
 
   /** Asserts that the client threw with this error as the cause, or that the mesh tells of it where the client tells nothing. */
   failed(outcome: Outcome, code: MeshErrorCode): MeshError | undefined {
     if (!this.tellsNothing) return failed(outcome, code);
     assert.equal(outcome.kind, 'failure');
-    assert.equal(this.ended.at(-1)?.error, code);
+    assert.equal(this.heard('request:end').at(-1)?.error, code);
     return undefined;
+  }
+
+  /** The code of the mesh's error that ended a request, as the client was told, or the mesh where it tells nothing. */
+  codeOf(outcome: Outcome): string | undefined {
+    if (outcome.kind === 'answer') return undefined;
+    return this.tellsNothing ? this.heard('request:end').at(-1)?.error : meshErrorIn(outcome.error)?.code;
   }
 
   /** The WebSocket of the web says of a handshake that it failed, and not why. */
@@ -125,7 +150,7 @@ export class Setting implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    unsubscribe('meshfetch:request:end', this.note);
+    for (const name of heardEvents) unsubscribe(`meshfetch:${name}`, this.note);
     for (const client of this.opened) client.close();
     await Promise.all(this.meshes.map((mesh) => mesh.close()));
     for (const upstream of this.upstreams) upstream.kill();
@@ -146,4 +171,9 @@ export function ordersAt(upstreams: readonly Upstream[], more: ServiceInput = {}
 /** How many requests each upstream got. */
 export function shares(upstreams: readonly Upstream[]): readonly number[] {
   return upstreams.map(({ requests }) => requests.length);
+}
+
+/** An address of this machine where nobody listens. */
+export async function closedAddress(): Promise<string> {
+  return `127.0.0.1:${await closedPort()}`;
 }
