@@ -36,6 +36,7 @@ import { isReplayable } from './transport/replay-body.ts';
 import type { ConnectedPeer } from './transport/connect.ts';
 import type { Connection, ConnectionWaiter, StreamOwner } from './transport/connection.ts';
 import type { HostConnections } from './transport/host-connections.ts';
+import { quietReset } from './transport/quiet-reset.ts';
 
 /** Bytes of an unwanted response that are read so that its connection can be used again. */
 const maxDrainBytes = 65_536;
@@ -458,9 +459,10 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
 
   onResponseEnd(controller: Dispatcher.DispatchController, trailers: Headers): void {
     const { call } = this;
-    if (this.connection!.brokeOff !== undefined && this.cancelReason === undefined) {
-      // undici takes a body without a length as ended when its connection was reset; half of it may be missing.
-      this.onResponseError(controller, this.connection!.brokeOff);
+    // undici takes a body without a length as ended when its connection or its stream was reset; half of it may be missing.
+    const brokeOff = this.connection!.brokeOff ?? (this.stream === undefined ? undefined : quietReset(this.stream, trailers));
+    if (brokeOff !== undefined && this.cancelReason === undefined) {
+      this.onResponseError(controller, brokeOff);
       return;
     }
     if (this.cancelReason === undefined) recordEnd(this, trailers);

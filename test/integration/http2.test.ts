@@ -1,7 +1,7 @@
 /** HTTP/2 to the endpoints: by ALPN and with prior knowledge, on real sockets. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import { constants, createServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
@@ -190,6 +190,20 @@ describe('HTTP/2 endpoints', () => {
     const response = await request('http://orders/', { dispatcher: mesh.dispatcher });
     await assert.rejects(response.body.text(), { code: 'MESH_BODY_ABORTED' });
     await eventually('everything is released', () => held(mesh).requests === 0);
+  });
+
+  it('that cancel a stream in a body make it fail, never end early', async () => {
+    const server = await startHttp2(issued, (_request, response) => {
+      const { stream } = response as unknown as { stream: ServerHttp2Stream };
+      stream.respond({ ':status': 200 }, { waitForTrailers: true });
+      // Neither END_STREAM nor trailers, which Node would send first.
+      stream.on('wantTrailers', () => stream.close(constants.NGHTTP2_CANCEL));
+      stream.end('half of it');
+    });
+    await using mesh = await secured([server.address]);
+    const { body } = await request('http://orders/', { dispatcher: mesh.dispatcher });
+    await assert.rejects(body.text(), { code: 'MESH_BODY_ABORTED' });
+    assert.deepEqual(held(mesh), { requests: 0, inFlight: 0 });
   });
 
   it('hear the caller’s own body fail as the caller’s own error', async () => {
