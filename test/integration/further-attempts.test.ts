@@ -9,6 +9,7 @@ import { request, upgrade } from 'undici';
 import type { RetryConfig } from '../../src/model/policy.ts';
 import type { Resource } from '../../src/model/snapshot.ts';
 import { endpointAt, routesOf, staticCluster } from '../support/cluster-plane.ts';
+import { startH2cServer } from '../support/grpc-exchange.ts';
 import { eventually, held } from '../support/mesh-of.ts';
 import { ask, errorOf, policyMesh } from '../support/policy-mesh.ts';
 import { answer, closedPort, startServer, type TestServer } from '../support/servers.ts';
@@ -199,7 +200,7 @@ describe('a retry', () => {
   }
 
   it('of a gRPC call is forbidden with it', async (t) => {
-    const server = await startServer((_request, response) => response.writeHead(200, { 'grpc-status': '14' }).end());
+    const server = await startH2cServer((_request, response) => response.writeHead(200, { 'grpc-status': '14' }).end());
     const retry: RetryConfig = { ...quick, on: ['unavailable'] };
     const headers = { 'content-type': 'application/grpc' };
     const obeyed = await policyMesh(t, [server.address], { retry });

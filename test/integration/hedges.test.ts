@@ -8,6 +8,7 @@ import { describe, it } from 'node:test';
 import { createVirtualClock } from 'meshfetch/testing';
 import { request } from 'undici';
 import type { HedgeConfig, RetryConfig } from '../../src/model/policy.ts';
+import { startH2cServer } from '../support/grpc-exchange.ts';
 import { eventually, held } from '../support/mesh-of.ts';
 import { ask, errorOf, policyMesh } from '../support/policy-mesh.ts';
 import { answer, closedPort, startServer, startTcpServer, type TestServer } from '../support/servers.ts';
@@ -42,7 +43,7 @@ function together(count: number): (name: string) => RequestListener {
   };
 }
 
-function addressesOf(servers: readonly TestServer[]): readonly string[] {
+function addressesOf(servers: readonly { readonly address: string }[]): readonly string[] {
   return servers.map(({ address }) => address);
 }
 
@@ -200,7 +201,8 @@ describe('a request that is hedged', () => {
   for (const { name, method, retry, headers = {}, hedge = soon, options = {}, attempts } of methods) {
     it(`is one that may be executed twice: ${name}`, async (t) => {
       const respond = attempts > 1 ? together(attempts) : (of: string) => after(120, of);
-      const servers = [await startServer(respond('a')), await startServer(respond('b'))];
+      const start = 'content-type' in headers ? startH2cServer : startServer;
+      const servers = [await start(respond('a')), await start(respond('b'))];
       const policy = { hedge, ...(retry && { retry }) };
       const { mesh } = await policyMesh(t, addressesOf(servers), policy, { options });
       assert.equal((await ask(mesh, { method, headers, ...(method === 'POST' && { body: 'x' }) })).status, 200);

@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import { request } from 'undici';
 import { createMesh, isMeshError, type Mesh, type MeshError } from 'meshfetch';
 import { requestContextFrom, withRequestContext } from '../../src/data-plane/inherit.ts';
+import { startH2cServer } from '../support/grpc-exchange.ts';
 import type { ServiceInput } from '../support/mesh-of.ts';
 import { eventually, ordersAt } from '../support/mesh-of.ts';
 import { answer, startServer, type TestServer } from '../support/servers.ts';
@@ -233,7 +234,7 @@ describe('headers of the mesh', () => {
   });
 
   it('do not go to hosts that only DNS knows', async () => {
-    const server = await startServer(answer('real'));
+    const server = await startH2cServer(answer('real'));
     await using mesh = await createMesh({ drainTimeoutMs: 100 });
     const headers = { 'grpc-timeout': '70S', 'content-type': 'application/grpc' };
     await withRequestContext(context, async () => {

@@ -7,6 +7,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import { once } from 'node:events';
+import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { PassThrough, type Readable } from 'node:stream';
 import { after } from 'node:test';
@@ -55,6 +56,29 @@ export async function startH2c(
     for (const session of sessions) session.destroy();
   });
   return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, server, sessions, streams };
+}
+
+/** A plaintext HTTP/2 server with a handler like that of an HTTP/1.1 one. */
+export async function startH2cServer(
+  handler: RequestListener,
+): Promise<{ readonly address: string; readonly requests: { readonly headers: IncomingHttpHeaders }[] }> {
+  const requests: { readonly headers: IncomingHttpHeaders }[] = [];
+  const server = createServer((incoming, response) => {
+    requests.push({ headers: incoming.headers });
+    handler(incoming as never, response as never);
+  });
+  const sessions: ServerHttp2Session[] = [];
+  server.on('session', (session) => {
+    sessions.push(session);
+    session.on('error', () => {});
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  after(() => {
+    server.close();
+    for (const session of sessions) session.destroy();
+  });
+  return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, requests };
 }
 
 const answerHead = { ':status': 200, 'content-type': 'application/grpc' };

@@ -43,6 +43,7 @@ export const overrideCases: readonly OracleCase[] = [
   },
   {
     name: 'override-grpc-retries',
+    clusters: { up: { endpoints: ['h'], http2: true } },
     asks: [
       {
         headers: { 'content-type': 'application/grpc', te: 'trailers', 'x-envoy-retry-grpc-on': 'unavailable' },

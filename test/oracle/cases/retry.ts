@@ -177,6 +177,7 @@ const rows: readonly Row[] = [
   {
     name: 'grpc-unavailable',
     on: 'unavailable',
+    clusters: http2,
     asks: [
       {
         headers: asGrpc,
@@ -199,6 +200,7 @@ const rows: readonly Row[] = [
   ).map(([on, status]) => ({
     name: `grpc-${on}`,
     on,
+    clusters: http2,
     asks: [
       { headers: asGrpc, method: 'POST', bodyBytes: 5, script: grpc(status, '200 content-type=application/grpc grpc-status=0') },
       { headers: asGrpc, method: 'POST', bodyBytes: 5, script: grpc(14) },

@@ -3,6 +3,8 @@ import type { Json, OracleCase } from '../oracle-case.ts';
 
 const quick = { retry_back_off: { base_interval: '0.001s', max_interval: '0.002s' } };
 
+const http2 = { up: { endpoints: ['h'], http2: true } };
+
 const timeouts: readonly OracleCase[] = [
   {
     name: 'timeout-of-route',
@@ -86,6 +88,7 @@ const timeouts: readonly OracleCase[] = [
   },
   {
     name: 'timeout-of-grpc-header',
+    clusters: http2,
     route: { timeout: '5s', max_stream_duration: { grpc_timeout_header_max: '10s' } },
     asks: [
       {
@@ -99,6 +102,7 @@ const timeouts: readonly OracleCase[] = [
   },
   {
     name: 'timeout-of-grpc-header-capped',
+    clusters: http2,
     route: { timeout: '5s', max_stream_duration: { grpc_timeout_header_max: '0.15s' } },
     asks: [
       {
