@@ -10,7 +10,7 @@
  *
  * And undici queues in itself, unseen by the mesh's limits, the streams that the peer's SETTINGS do not allow.
  */
-import { constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
+import { constants, type ClientHttp2Session, type ClientHttp2Stream, type OutgoingHttpHeaders } from 'node:http2';
 import type { Socket } from 'node:net';
 import { addAbortSignal, Readable } from 'node:stream';
 
@@ -49,6 +49,7 @@ function isSession(value: unknown): value is ClientHttp2Session {
 function wrapRequests(session: ClientHttp2Session, onStream: (stream: ClientHttp2Stream) => void): void {
   const request = session.request.bind(session);
   session.request = (...args): ClientHttp2Stream => {
+    withoutLengthOfGrpc(args[0]);
     const stream = request(...args);
     const close = stream.close.bind(stream);
     stream.close = (code, callback) => {
@@ -59,6 +60,17 @@ function wrapRequests(session: ClientHttp2Session, onStream: (stream: ClientHttp
     onStream(stream);
     return stream;
   };
+}
+
+/**
+ * Takes the length off that undici gives a body which is there whole. gRPC has no such header (gRPC over HTTP/2, "Requests"): a server
+ * shows it to its program as metadata, and a program that hands its metadata on would send the length of another message.
+ */
+function withoutLengthOfGrpc(headers: OutgoingHttpHeaders | readonly string[] | undefined): void {
+  const fields = headers as OutgoingHttpHeaders | undefined;
+  const type = fields?.['content-type'];
+  if (typeof type === 'string' && (type === 'application/grpc' || type.startsWith('application/grpc+')))
+    fields!['content-length'] = undefined;
 }
 
 let AbortError: (new () => Error) | undefined;

@@ -150,6 +150,8 @@ export class MeshCall implements SubchannelCall, Dispatcher.DispatchHandler {
     const { channel, start } = this;
     const headers = this.metadata.toHttp2Headers() as Record<string, string | string[]>;
     headers['content-type'] = 'application/grpc';
+    // Handed on with the metadata of a call that came in, it would be the length of another message.
+    delete headers['content-length'];
     headers['te'] = 'trailers';
     headers['user-agent'] = channel.userAgent;
     if (start.authority !== channel.authority) headers['host'] = start.authority;
