@@ -1,7 +1,8 @@
+import { constants } from 'node:http2';
 import { Code, ConnectError } from '@connectrpc/connect';
-import { isMeshError } from '../../base/errors.ts';
+import { isMeshError, type MeshError } from '../../base/errors.ts';
 
-/** Codes of Connect by the names of gRPC. Source: connectrpc.com/docs/protocol, "Error codes"; they are gRPC's, number for number. */
+/** Codes of Connect by the names of gRPC, which are the same codes. Source: connectrpc.com/docs/protocol, "Error codes". */
 const codes: Readonly<Record<string, Code>> = {
   CANCELLED: Code.Canceled,
   UNKNOWN: Code.Unknown,
@@ -21,11 +22,32 @@ const codes: Readonly<Record<string, Code>> = {
   UNAUTHENTICATED: Code.Unauthenticated,
 };
 
+/** Of a stream that the endpoint reset; INTERNAL for all others. Source: gRPC over HTTP/2, "Errors", which connect-node has too. */
+const codesOfReset: Readonly<Record<number, Code>> = {
+  [constants.NGHTTP2_REFUSED_STREAM]: Code.Unavailable,
+  [constants.NGHTTP2_CANCEL]: Code.Canceled,
+  [constants.NGHTTP2_ENHANCE_YOUR_CALM]: Code.ResourceExhausted,
+  [constants.NGHTTP2_INADEQUATE_SECURITY]: Code.PermissionDenied,
+  [constants.NGHTTP2_HTTP_1_1_REQUIRED]: Code.PermissionDenied,
+};
+
 /**
- * What a client of Connect is told of a failure: the code is the gRPC status of the mesh's error, which stays its `cause`. Errors that
- * are not the mesh's pass untouched; connect-node reads them itself.
+ * What a client of Connect is told of a failure. Its code is what the endpoint said by resetting the stream, or the gRPC status of the
+ * mesh's error, which stays its `cause`. Errors that are not the mesh's pass untouched; connect-node reads them itself.
  */
 export function connectErrorFromFailure(error: Error): Error {
   if (!isMeshError(error)) return error;
-  return new ConnectError(error.message, codes[error.grpcStatus] ?? Code.Unknown, undefined, undefined, error);
+  return new ConnectError(error.message, codeOf(error), undefined, undefined, error);
+}
+
+function codeOf(error: MeshError): Code {
+  const reset = resetCodeOf(error);
+  return reset === undefined ? (codes[error.grpcStatus] ?? Code.Unknown) : (codesOfReset[reset] ?? Code.Internal);
+}
+
+/** The code of RST_STREAM that the endpoint ended the stream with; undefined where a connection broke, or nothing was sent. */
+function resetCodeOf({ cause }: MeshError): number | undefined {
+  // undici leaves the code there.
+  const { code, http2ErrorCode } = (cause ?? {}) as { readonly code?: string; readonly http2ErrorCode?: number };
+  return code === 'ERR_HTTP2_STREAM_ERROR' ? http2ErrorCode : undefined;
 }
