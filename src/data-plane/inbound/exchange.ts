@@ -145,9 +145,10 @@ export class Exchange implements AccessRequest {
     return this.method === 'GET' || this.method === 'HEAD';
   }
 
-  /** Whether an answer is all that it asks for: what leaves HTTP (`upgrade`) is served as no read. */
+  /** Whether an answer is all that it asks for: what leaves HTTP (`upgrade`) is served as no read, probes of gRPC as one. */
   isOnlyRead(): boolean {
-    return this.isRead() && (this.request as { readonly upgrade?: boolean }).upgrade !== true;
+    const isRead = this.isRead() || this.pathOnly.startsWith('/grpc.health.v1.Health/');
+    return isRead && (this.request as { readonly upgrade?: boolean }).upgrade !== true;
   }
 
   /** In its normalised form. */

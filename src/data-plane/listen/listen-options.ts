@@ -30,7 +30,10 @@ export interface ListenOptions extends Omit<InboundDoorOptions, 'port'> {
   readonly http2?: 'bridge' | 'native';
   /** Path that the mesh answers itself, in plaintext under any mode: 200 while requests are taken, 503 while the port drains. */
   readonly readyPath?: string;
-  /** Paths that are served in plaintext under `strict` too, to GET and HEAD and without authorization: probes, scrapes. */
+  /**
+   * Paths that are served in plaintext under `strict` too, without authorization: to GET and HEAD (probes, scrapes), and methods of
+   * `grpc.health.v1.Health`.
+   */
   readonly plaintextPaths?: readonly string[];
   /** How long `close()` lets requests finish. Default: that of the mesh. */
   readonly drainTimeoutMs?: number;

@@ -6,8 +6,13 @@ export type HealthStatus = 'UNKNOWN' | 'SERVING' | 'NOT_SERVING' | 'SERVICE_UNKN
 
 const numbers: Readonly<Record<HealthStatus, number>> = { UNKNOWN: 0, SERVING: 1, NOT_SERVING: 2, SERVICE_UNKNOWN: 3 };
 
-/** The service that a `HealthCheckRequest` asks for; throws for bytes that are none, which grpc-js answers with INTERNAL. */
-export function decodeHealthRequest(message: Uint8Array): string {
+/** `HealthCheckRequest`. An object: what is falsy grpc-js takes for no request. */
+export interface HealthRequest {
+  readonly service: string;
+}
+
+/** What is asked for; throws for bytes that are no request, which grpc-js answers with INTERNAL. */
+export function decodeHealthRequest(message: Uint8Array): HealthRequest {
   const reader = new ProtobufReader(message);
   let service = '';
   while (reader.next()) {
@@ -15,7 +20,12 @@ export function decodeHealthRequest(message: Uint8Array): string {
     if (text !== undefined) service = Buffer.from(text).toString('utf8');
   }
   if (reader.isBroken) throw new TypeError('no grpc.health.v1.HealthCheckRequest');
-  return service;
+  return { service };
+}
+
+/** A `HealthCheckRequest`. */
+export function encodeHealthRequest({ service }: HealthRequest): Buffer {
+  return Buffer.from(service === '' ? '' : new ProtobufWriter().text(1, service).finish());
 }
 
 /** A `HealthCheckResponse`. */

@@ -5,7 +5,14 @@
  */
 import type { sendUnaryData, Server, ServerUnaryCall, ServerWritableStream } from '@grpc/grpc-js';
 import { meshRequest } from './call-context.ts';
-import { decodeHealthRequest, encodeHealthList, encodeHealthStatus, type HealthStatus } from './health-messages.ts';
+import {
+  decodeHealthRequest,
+  encodeHealthList,
+  encodeHealthRequest,
+  encodeHealthStatus,
+  type HealthRequest,
+  type HealthStatus,
+} from './health-messages.ts';
 import { goingAway, onDraining } from './on-draining.ts';
 
 /** What a service can say of itself. */
@@ -20,11 +27,10 @@ export interface GrpcHealth {
 }
 
 type Names = Iterable<readonly [service: string, status: HealthStatus]>;
-type Unary<Response> = (call: ServerUnaryCall<string, Response>, done: sendUnaryData<Response>) => void;
+type Unary<Response> = (call: ServerUnaryCall<HealthRequest, Response>, done: sendUnaryData<Response>) => void;
 
-const asText = (text: string): Buffer => Buffer.from(text);
 const asIs = (bytes: Buffer): Buffer => bytes;
-const request = { requestSerialize: asText, requestDeserialize: decodeHealthRequest, responseDeserialize: asIs };
+const request = { requestSerialize: encodeHealthRequest, requestDeserialize: decodeHealthRequest, responseDeserialize: asIs };
 
 const definition = {
   Check: method('Check', false, encodeHealthStatus),
@@ -42,7 +48,7 @@ export function grpcHealth(statuses: Readonly<Record<string, ServingStatus>> = {
   const watches = new Set<Watch>();
 
   const check: Unary<HealthStatus> = (call, done) => {
-    const status = known.get(call.request);
+    const status = known.get(call.request.service);
     if (status === undefined) done(unknownService);
     else done(null, isDraining(call) ? 'NOT_SERVING' : status);
   };
@@ -53,13 +59,14 @@ export function grpcHealth(statuses: Readonly<Record<string, ServingStatus>> = {
       [...known].map(([service, status]) => [service, isGoing ? 'NOT_SERVING' : status]),
     );
   };
-  const watch = (call: ServerWritableStream<string, HealthStatus>): void => {
-    const each = new Watch(call, () => known.get(call.request) ?? 'SERVICE_UNKNOWN');
+  const watch = (call: ServerWritableStream<HealthRequest, HealthStatus>): void => {
+    const each = new Watch(call, () => known.get(call.request.service) ?? 'SERVICE_UNKNOWN');
     watches.add(each);
     call.once('cancelled', () => watches.delete(each));
     call.once('close', () => watches.delete(each));
-    each.tell();
+    // Before a word is said: of a port that drains already there is another.
     onDraining(call, () => each.leave());
+    each.tell();
   };
 
   return {
@@ -84,12 +91,12 @@ function isDraining(call: Parameters<typeof meshRequest>[0]): boolean {
 
 /** A stream of one service's status. */
 class Watch {
-  private readonly call: ServerWritableStream<string, HealthStatus>;
+  private readonly call: ServerWritableStream<HealthRequest, HealthStatus>;
   private readonly now: () => HealthStatus;
   private told: HealthStatus | undefined = undefined;
   private isOver = false;
 
-  constructor(call: ServerWritableStream<string, HealthStatus>, now: () => HealthStatus) {
+  constructor(call: ServerWritableStream<HealthRequest, HealthStatus>, now: () => HealthStatus) {
     this.call = call;
     this.now = now;
     call.on('drain', () => this.tell());

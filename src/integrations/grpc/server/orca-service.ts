@@ -20,7 +20,12 @@ export interface OrcaServiceOptions {
   readonly minReportIntervalMs?: number;
 }
 
-type Call = ServerWritableStream<number, Uint8Array>;
+/** `OrcaLoadReportRequest`, as far as it matters: what a call costs is not reported here. An object: what is falsy grpc-js takes for none. */
+interface ReportRequest {
+  /** 0 = it says none. */
+  readonly intervalMs: number;
+}
+type Call = ServerWritableStream<ReportRequest, Uint8Array>;
 
 const defaultIntervalMs = 30_000; // grpc-go's and grpc-js's
 const defaultMinIntervalMs = 1000;
@@ -39,13 +44,13 @@ export function orcaService(mesh: Mesh, { minReportIntervalMs = defaultMinInterv
 /** The service over any source of reports. */
 export function orcaReports(report: () => Uint8Array | undefined, minIntervalMs: number, clock: Clock): OrcaService {
   const stream = (call: Call): void => {
-    const asked = call.request === 0 ? defaultIntervalMs : call.request;
+    const asked = call.request.intervalMs === 0 ? defaultIntervalMs : call.request.intervalMs;
     const intervalMs = Math.min(maxIntervalMs, Math.max(minIntervalMs, asked));
     let timer: Timer;
     const tell = (): void => {
-      const message = report();
       // Who reads slowly gets the latest when it has read.
-      if (message !== undefined && !call.writableNeedDrain) call.write(message);
+      const message = call.writableNeedDrain ? undefined : report();
+      if (message !== undefined) call.write(message);
       timer = clock.setTimer(tell, message === undefined ? Math.min(intervalMs, defaultMinIntervalMs) : intervalMs);
     };
     tell();
@@ -68,8 +73,8 @@ const definition = {
     path: '/xds.service.orca.v3.OpenRcaService/StreamCoreMetrics',
     requestStream: false,
     responseStream: true,
-    requestSerialize: (intervalMs: number) => Buffer.from(encodeRequest(intervalMs)),
-    requestDeserialize: intervalOf,
+    requestSerialize: ({ intervalMs }: ReportRequest) => Buffer.from(encodeRequest(intervalMs)),
+    requestDeserialize: (message: Buffer): ReportRequest => ({ intervalMs: intervalOf(message) }),
     responseSerialize: (report: Uint8Array) => Buffer.from(report),
     responseDeserialize: (report: Buffer) => report,
   },
