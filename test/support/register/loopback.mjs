@@ -1,0 +1,1 @@
+console.log(await (await fetch(`http://${process.argv[2]}/loopback`)).text());
