@@ -69,7 +69,7 @@ function askHttp2(upstream: FakeUpstream, path: string, method: string, body: st
     stream.on('close', () => session.close());
     // What the connection ended with comes after what its stream ended with.
     session.on('close', () => {
-      const { rstCode = 0 } = stream;
+      const { rstCode } = stream;
       const broken = error ?? (rstCode === 0 ? undefined : `RST ${rstCode}`);
       resolve({
         status: Number(headers[':status'] ?? 0),
@@ -146,16 +146,16 @@ describe('a fake upstream', () => {
         const clock = createVirtualClock();
         const upstream = await start(t, { clock });
         upstream.reply({ delayMs: 60_000, body: ['a', 'b'], bodyDelayMs: 1000 });
-        let isThere = false;
+        const seen = { answer: false };
         const answer = ask(way, upstream).then((value) => {
-          isThere = true;
+          seen.answer = true;
           return value;
         });
         await upstream.received();
         await clock.advance(60_999);
-        assert.equal(isThere, false);
+        assert.equal(seen.answer, false);
         // The second part waits from when the first was sent.
-        while (!isThere) await clock.advance(1000);
+        while (!seen.answer) await clock.advance(1000);
         assert.equal((await answer).body, 'ab');
         assert.ok(clock.now() >= 62_000);
       });
