@@ -1,7 +1,9 @@
 import type { Attempt } from './attempt.ts';
 import { expectedMs } from './attempt-time.ts';
 import { attemptHeader, expectedTimeoutHeader, handOn } from './inherit.ts';
-import { takeSendOptions, type DispatchOptions } from './send-options.ts';
+import { formatGrpcTimeout, parseGrpcTimeout } from './resilience/grpc-timeout.ts';
+import { isGrpcRequest } from './routing/grpc-request.ts';
+import { takeSendOptions, type DispatchOptions, type SendOptions } from './send-options.ts';
 import type { HostConnections } from './transport/host-connections.ts';
 
 /**
@@ -24,8 +26,10 @@ export function optionsOf(attempt: Attempt, connections: HostConnections, traceH
   const handsOn = isPeer && inherited !== undefined;
   const { peers } = call.context;
   const own = peers === undefined ? undefined : peers.headersFor(attempt.cluster);
+  // What the caller wrote about its attempts and its time is true of the first one, unless that had to wait.
+  const isLater = attempt.number > 1 || call.hasWaited;
   const isUnchanged =
-    hasOwnName && timeoutMs === 0 && plan === undefined && replay === undefined && !handsOn && own === undefined;
+    hasOwnName && timeoutMs === 0 && plan === undefined && replay === undefined && !handsOn && own === undefined && !isLater;
   if (isUnchanged && !countsAttempts && traceHeaders.length === 0 && !isHttps) return options;
   const send = takeSendOptions();
   if (plan === undefined) send.load(options, options.path, options.headers);
@@ -33,6 +37,7 @@ export function optionsOf(attempt: Attempt, connections: HostConnections, traceH
   if (replay !== undefined) send.body = replay.attempt() as unknown as NonNullable<DispatchOptions['body']>;
   // Without a fixed server name undici takes it from the Host header and reconnects whenever that changes.
   if (isHttps) send.servername = connections.serverName;
+  if (isLater && isGrpcRequest(call)) tellGrpc(attempt, send);
   plan?.edit(send, attempt, timeoutMs);
   if (!hasOwnName) send.addHeader('host', entry.authority);
   if (countsAttempts) send.setHeader(attemptHeader, String(attemptCount));
@@ -42,6 +47,22 @@ export function optionsOf(attempt: Attempt, connections: HostConnections, traceH
   for (let index = 0; index + 1 < traceHeaders.length; index += 2) send.addHeader(traceHeaders[index]!, traceHeaders[index + 1]!);
   return send.ready();
 }
+
+/**
+ * How often the call was sent before, and how much of its time is left. The time is the caller's to enforce. Sources: gRFC A6, "exposed
+ * retry metadata"; gRPC over HTTP/2, Timeout.
+ */
+function tellGrpc(attempt: Attempt, send: SendOptions): void {
+  const { call } = attempt;
+  if (attempt.number > 1) send.setHeader(previousAttemptsHeader, String(attempt.number - 1));
+  const asked = send.header('grpc-timeout');
+  const askedMs = typeof asked === 'string' ? parseGrpcTimeout(asked) : undefined;
+  if (askedMs === undefined) return;
+  const leftMs = askedMs - (call.context.clock.now() - call.startMs);
+  send.setHeader('grpc-timeout', formatGrpcTimeout(leftMs));
+}
+
+const previousAttemptsHeader = 'grpc-previous-rpc-attempts';
 
 let lastMs = 0;
 let lastText = '0';

@@ -27,6 +27,7 @@ import { classifyError } from './resilience/classify.ts';
 import type { Probe } from './resilience/circuit-breaker.ts';
 import type { LimitRefusal, PriorityLimits } from './resilience/limits.ts';
 import type { Failure } from './resilience/outcome.ts';
+import { isBudgetSuccess } from './resilience/retry.ts';
 import { Silence } from './response-timeouts.ts';
 import type { CompiledDestination } from './routing/compiled-route.ts';
 import { giveSendOptionsBack } from './send-options.ts';
@@ -72,6 +73,8 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   inFlight = 0;
   /** True once nothing more is expected of it: its response ended, failed, or it was never sent. */
   isOver = false;
+  /** The retry budget learns at its end how it went. */
+  isStatusToCome = false;
   /** True from `outcome` on: it has been recorded. */
   isRecorded = false;
   stream: StreamOwner['stream'] = undefined;
@@ -465,7 +468,10 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
       this.onResponseError(controller, brokeOff);
       return;
     }
-    if (this.cancelReason === undefined) recordEnd(this, trailers);
+    if (this.cancelReason === undefined) {
+      recordEnd(this, trailers);
+      if (this.isStatusToCome) this.tellBudget(trailers);
+    }
     this.end(true);
     if (call.winner !== this || call.isSettled) return;
     call.rawTrailers = controller.rawTrailers ?? null;
@@ -473,6 +479,12 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     this.report('delivered', undefined);
     call.succeed({ status: this.status });
     call.handler.onResponseEnd?.(call, trailers);
+  }
+
+  private tellBudget(trailers: Headers): void {
+    const { retry, budget } = this.call;
+    const grpcStatus = trailers['grpc-status'] as string | undefined;
+    budget!.onOutcome!(isBudgetSuccess(retry, { kind: 'response', status: this.status, grpcStatus, headers: trailers }));
   }
 
   onRequestUpgrade(controller: Dispatcher.DispatchController, status: number, headers: Headers, socket: Duplex): void {
@@ -523,6 +535,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     }
     this.report('failed', failure);
     recordOutcome(this, failure);
+    if (this.isStatusToCome) call.budget!.onOutcome!(false);
     call.fail(
       errorOf(
         call,

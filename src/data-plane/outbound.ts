@@ -35,7 +35,7 @@ import { CallRetries, isShutTo } from './call-retries.ts';
 import { CalledRequest } from './called-request.ts';
 import { passBreaker } from './circuit-fallback.ts';
 import type { Cluster } from './cluster/cluster.ts';
-import { recordHead, recordOutcome } from './cluster/record-outcome.ts';
+import { hasStatusToCome, recordHead, recordOutcome } from './cluster/record-outcome.ts';
 import type { RedirectTrail } from './internal-redirect.ts';
 import type { OriginEntry } from './live-config.ts';
 import { respondLocally } from './local-response.ts';
@@ -431,7 +431,12 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
     const { plan } = this;
     if (status < 400 && grpcStatus === undefined && !(plan === undefined ? this.route! : plan).retriesSuccess) {
       recordHead(attempt, headers);
-      this.budget!.onOutcome?.(true);
+      const { budget } = this;
+      if (budget!.onOutcome !== undefined) {
+        // What a gRPC call came to is known at its end (gRFC A6, "throttling").
+        if (hasStatusToCome(headers)) attempt.isStatusToCome = true;
+        else budget!.onOutcome(true);
+      }
       return 'deliver';
     }
     return this.outcome(attempt, { kind: 'response', status, grpcStatus, headers });
@@ -443,7 +448,10 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
    */
   outcome(attempt: Attempt, outcome: Outcome): Decision {
     recordOutcome(attempt, outcome);
-    this.budget?.onOutcome?.(isBudgetSuccess(this.retry, outcome));
+    if (this.budget?.onOutcome !== undefined) {
+      if (outcome.kind === 'response' && hasStatusToCome(outcome.headers)) attempt.isStatusToCome = true;
+      else this.budget.onOutcome(isBudgetSuccess(this.retry, outcome));
+    }
     this.retries?.attemptEnded(attempt);
     if (this.isDecided) return 'wait';
     const decision = this.decide(attempt, outcome);

@@ -171,7 +171,7 @@ function isGrpcResponse(headers: ResponseOutcome['headers']): boolean {
 }
 
 /** It comes in the trailers; gRPC-Web has it in the body, which nobody reads, and a response without messages has it in its head. */
-function hasStatusToCome(headers: ResponseOutcome['headers']): boolean {
+export function hasStatusToCome(headers: ResponseOutcome['headers']): boolean {
   const type = headers['content-type'];
   return isGrpcResponse(headers) && !(type as string).startsWith('application/grpc-web') && headers['grpc-status'] === undefined;
 }

@@ -110,7 +110,9 @@ export class HostConnections {
       if (connection === this.shared) this.shared = undefined;
       if (connection.streams === 0) this.discard(connection);
     } else if (connection.isH2) {
-      if (!connection.isDistrusted) this.shared ??= connection;
+      // Where the other one is full, whoever comes next goes on here, instead of over a connection that has yet to be made.
+      const isFull = this.shared === undefined || this.shared.streams >= this.shared.maxStreams;
+      if (isFull && !connection.isDistrusted) this.shared = connection;
       if (connection !== this.shared && connection.streams === 0) this.discard(connection);
     } else {
       connection.isIdle = true;
