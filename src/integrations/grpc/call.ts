@@ -17,7 +17,8 @@ import type { Dispatcher } from 'undici';
 import { isMeshError } from '../../base/errors.ts';
 import type { ServedRequest } from '../../model/served-request.ts';
 import { statusOfError, statusOfHttp, statusOfTrailers } from './call-status.ts';
-import type { AuthContext, CallListener, CallNote, CallStatus, Grpc, MessageContext, SubchannelCall } from './grpc-js.ts';
+import type { CallStart, ChannelContext } from './channel-context.ts';
+import type { AuthContext, CallListener, CallStatus, MessageContext, SubchannelCall } from './grpc-js.ts';
 import { MessageSplitter } from './messages.ts';
 import { RequestMessages } from './request-messages.ts';
 
@@ -26,30 +27,6 @@ type Controller = Dispatcher.DispatchController & Partial<ServedRequest>;
 
 /** Messages that nobody has asked for, in bytes: with more, nothing is read on. Source: the window of a stream, RFC 9113. */
 const maxUnreadBytes = 65_535;
-
-/** What the calls of a channel have in common. */
-export interface ChannelContext {
-  readonly grpc: Grpc;
-  readonly dispatcher: Dispatcher;
-  /** Scheme, host and port: whom the mesh is asked for. */
-  readonly origin: string;
-  /** As the `:authority` of that origin. */
-  readonly authority: string;
-  readonly userAgent: string;
-  /** Longest message that is taken; -1 = any. */
-  readonly maxReceiveBytes: number;
-  /** Call credentials may travel in plaintext: the program has asked for an insecure channel. */
-  readonly allowsPlaintextCredentials: boolean;
-  /** Calls that wait until somebody can take them. */
-  wait(failures: number, again: () => void): { cancel(): void };
-}
-
-/** How a call leaves, beside its metadata. */
-export interface CallStart extends CallNote {
-  readonly authority: string;
-  readonly method: string;
-  readonly number: number;
-}
 
 /** One call. */
 export class MeshCall implements SubchannelCall, Dispatcher.DispatchHandler {

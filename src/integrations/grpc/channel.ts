@@ -11,19 +11,16 @@ import type { Dispatcher } from 'undici';
 import { reconnectBackoff } from '../../base/backoff.ts';
 import { holdingProcess, sleep, systemClock, systemRandom } from '../../base/runtime.ts';
 import type { Mesh } from '../../mesh-interface.ts';
-import { MeshCall, type ChannelContext } from './call.ts';
+import { MeshCall } from './call.ts';
+import type { ChannelContext } from './channel-context.ts';
+import { versionOf } from './grpc-copies.ts';
 import {
   callConfig,
-  noteOf,
-  pickerOf,
   pickOf,
-  queuedScope,
-  queueingPicker,
   registerPolicy,
   resolve,
   securityOf,
   subchannelOf,
-  versionOf,
   type ChannelControlHelper,
   type ChannelSecurity,
   type ConfigSelector,
@@ -33,6 +30,7 @@ import {
   type Resolver,
   type ResolverListener,
 } from './grpc-js.ts';
+import { noteOf, pickerOf, queuedScope, queueingPicker } from './pickers.ts';
 
 /** Name of the load-balancing policy in grpc-js's table. */
 export const policyName = 'meshfetch';

@@ -1,7 +1,8 @@
 import * as peer from '@grpc/grpc-js';
 import type { ChannelCredentials } from '@grpc/grpc-js';
 import type { Mesh } from '../../mesh-interface.ts';
-import { isSameCopy, loadedCopies, markedCredentials, versionOf, type Grpc } from './grpc-js.ts';
+import { isSameCopy, loadedCopies, versionOf } from './grpc-copies.ts';
+import { markedCredentials, type Grpc } from './grpc-js.ts';
 import { prepareGrpc } from './install.ts';
 
 /** Options of {@link meshChannelCredentials}. */

@@ -1,6 +1,6 @@
 /**
  * The one module that touches what @grpc/grpc-js calls experimental, and the little of its inside that has no name outside. It is written
- * against one minor version, {@link testedMinor}, and refuses others: a program gets a clear error when it starts, not a strange one later.
+ * against one minor version, and grpc-copies.ts refuses others: a program gets a clear error when it starts, not a strange one later.
  *
  * Used as documented for experiments: registerResolver, registerLoadBalancerType, createResolver, UnavailablePicker, statusOrFromValue.
  * Of the inside:
@@ -10,16 +10,10 @@
  *
  * Several copies of grpc-js may be loaded: each has tables and classes of its own, so that everything here takes the copy as an argument.
  */
-import { AsyncLocalStorage } from 'node:async_hooks';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import type * as grpcJs from '@grpc/grpc-js';
 
 /** A loaded copy of @grpc/grpc-js: what `import * as grpc from '@grpc/grpc-js'` or `require` gives. */
 export type Grpc = typeof grpcJs;
-
-/** What the mesh is written against and tested with. */
-export const testedMinor = '1.14';
 
 /** What a load-balancing policy can call of its channel. */
 export type ChannelControlHelper = grpcJs.experimental.ChannelControlHelper;
@@ -83,46 +77,6 @@ export type CreateCall = (
   listener: CallListener,
   callNumber: number,
 ) => SubchannelCall;
-
-/** Throws where `grpc` is no copy of a version that was tested. `version` where the caller knows it. */
-export function checkCopy(grpc: Grpc, version = versionOf(grpc)): void {
-  const { experimental, ChannelCredentials, CallCredentials, Metadata } = grpc ?? {};
-  const parts = [experimental?.registerResolver, experimental?.registerLoadBalancerType, experimental?.createResolver];
-  const isWhole = [...parts, ChannelCredentials, CallCredentials, Metadata].every((part) => typeof part === 'function');
-  if (isWhole && (version === undefined || version.startsWith(`${testedMinor}.`))) return;
-  const what = version === undefined ? 'What was passed as `grpc`' : `@grpc/grpc-js ${version}`;
-  throw new RangeError(
-    `${what} is no @grpc/grpc-js ${testedMinor}, the version that meshfetch/grpc is written for; run "npm install @grpc/grpc-js@${testedMinor}"`,
-  );
-}
-
-/** Version of a loaded copy; undefined where it was bundled, or loaded by somebody else than Node. */
-export function versionOf(grpc: Grpc): string | undefined {
-  const file = loadedCopies().find(({ copy }) => isSameCopy(copy, grpc))?.file;
-  return file === undefined ? undefined : versionIn(file);
-}
-
-/** Every copy that Node has loaded, with its main file. */
-export function loadedCopies(): readonly { readonly file: string; readonly copy: Grpc }[] {
-  const found: { file: string; copy: Grpc }[] = [];
-  const { cache } = createRequire(import.meta.url);
-  for (const file in cache) {
-    if (!/[/\\]@grpc[/\\]grpc-js[/\\]build[/\\]src[/\\]index\.js$/.test(file)) continue;
-    const copy = cache[file]?.exports as Grpc | undefined;
-    if (typeof copy?.ChannelCredentials === 'function') found.push({ file, copy });
-  }
-  return found;
-}
-
-function versionIn(file: string): string | undefined {
-  const { version } = createRequire(file)(join(dirname(file), '../../package.json')) as { version?: string };
-  return version;
-}
-
-/** Whether both are the same copy, one of them perhaps as the namespace that `import *` gives. */
-export function isSameCopy(one: Grpc, other: Grpc): boolean {
-  return one.ChannelCredentials === other.ChannelCredentials;
-}
 
 /** Has the copy resolve targets of a scheme by this class. */
 export function registerScheme(grpc: Grpc, scheme: string, resolver: ResolverConstructor): void {
@@ -302,53 +256,4 @@ export function markedCredentials(grpc: Grpc, mark: object): grpcJs.ChannelCrede
     }
   }
   return new MeshCredentials();
-}
-
-/** What is known of a call when it is made, beside its metadata. */
-export interface CallNote {
-  /** Call credentials are in the metadata: of the call, or of its channel. */
-  readonly hasCredentials: boolean;
-  /** Runs something in the async context of the call; where it was queued. */
-  readonly scope: Scope | undefined;
-}
-
-/** Runs a function in the async context that the scope was made in. */
-export type Scope = <R>(run: () => R) => R;
-
-/** Kept from the pick until the call is made of the same metadata. */
-const credentialed = new WeakSet<grpcJs.Metadata>();
-const scopes = new WeakMap<grpcJs.Metadata, Scope>();
-
-/** What a call that is queued takes along, for {@link callConfig}. */
-export function queuedScope(): { readonly scope: Scope } {
-  return { scope: AsyncLocalStorage.snapshot() };
-}
-
-/** A picker that gives every call the same, and notes of it what {@link noteOf} says. */
-export function pickerOf(grpc: Grpc, pick: ReturnType<Picker['pick']>): Picker {
-  const { prototype } = grpc.Metadata;
-  // The credentials of a call are merged into the metadata that was picked for, and nothing else is.
-  function mergeCredentials(this: grpcJs.Metadata, other: grpcJs.Metadata): void {
-    credentialed.add(this);
-    prototype.merge.call(this, other);
-  }
-  return {
-    pick({ metadata, extraPickInfo }) {
-      metadata.merge = mergeCredentials;
-      const { scope } = extraPickInfo as { scope?: Scope };
-      if (scope !== undefined) scopes.set(metadata, scope);
-      return pick;
-    },
-  };
-}
-
-/** Keeps calls until there is another picker. */
-export function queueingPicker(grpc: Grpc): Picker {
-  const pick = { ...pickOf(grpc, {}), pickResultType: grpc.experimental.PickResultType.QUEUE, subchannel: null };
-  return { pick: () => pick };
-}
-
-/** What was noted when it was picked for a call of this metadata. */
-export function noteOf(metadata: grpcJs.Metadata): CallNote {
-  return { hasCredentials: credentialed.has(metadata), scope: scopes.get(metadata) };
 }

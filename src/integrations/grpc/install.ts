@@ -5,8 +5,8 @@
 import type { ChannelOptions } from '@grpc/grpc-js';
 import type { Mesh } from '../../mesh-interface.ts';
 import { MeshResolver, registerMeshPolicy, type MeshTarget } from './channel.ts';
+import { checkCopy } from './grpc-copies.ts';
 import {
-  checkCopy,
   registerScheme,
   resolverOf,
   type ChannelSecurity,
