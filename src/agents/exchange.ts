@@ -21,7 +21,7 @@ export interface ResponseReader {
   /** Returns false when no more is wanted before `resume`. */
   push(bytes: Buffer | string, encoding?: BufferEncoding): boolean;
   onFailure(error: Error): void;
-  onTunnel(socket: Duplex): void;
+  onTunnel(head: string, socket: Duplex): void;
 }
 
 export class Exchange extends AsyncResource implements Dispatcher.DispatchHandler {
@@ -134,8 +134,7 @@ export class Exchange extends AsyncResource implements Dispatcher.DispatchHandle
     this.isOver = true;
     try {
       const head = interimHeadOf(status, undefined, controller.rawHeaders, headers);
-      this.reader.push(head, 'latin1');
-      this.reader.onTunnel(socket);
+      this.reader.onTunnel(head, socket);
     } catch (error) {
       socket.destroy();
       this.fail(error as Error);

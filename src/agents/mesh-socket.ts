@@ -196,9 +196,10 @@ export class MeshSocket extends SocketShape implements ResponseReader, BodyWrite
     this.destroy(error);
   }
 
-  onTunnel(tunnel: Duplex): void {
+  onTunnel(head: string, tunnel: Duplex): void {
     this.tunnel = tunnel;
     this.allowHalfOpen = false;
+    this.push(head, 'latin1');
     tunnel.on('data', (bytes: Buffer) => {
       if (!this.push(bytes)) tunnel.pause();
     });
@@ -211,13 +212,12 @@ export class MeshSocket extends SocketShape implements ResponseReader, BodyWrite
   }
 
   override _destroy(error: Error | null, callback: WriteCallback): void {
-    this.stopWatch();
     const { exchange, tunnel, body } = this;
     if (!exchange.isOver) exchange.abort(error ?? new Error('the request was destroyed'));
     tunnel?.destroy();
     if (body !== undefined && !body.isAtEnd) body.destroy();
     this.onWanted();
-    callback(error);
+    super._destroy(error, callback);
   }
 }
 

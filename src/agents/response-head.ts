@@ -22,6 +22,8 @@ export type RawHeaders = readonly (Buffer | string)[] | IncomingHttpHeaders | nu
 
 const forbiddenInName = /[^!#$%&'*+.^_`|~\dA-Za-z-]/;
 const forbiddenInValue = /[^\t\x20-\x7e\x80-\xff]/;
+const eachForbidden = new RegExp(forbiddenInValue, 'g');
+const chunkedLine = 'transfer-encoding: chunked\r\n';
 const isChunkedAtLast = /(?:^|,)[\t ]*chunked[\t ]*$/i;
 
 /** The head of a final response, with the empty line. Throws MESH_PROTOCOL_ERROR for what is not HTTP. */
@@ -32,35 +34,49 @@ export function responseHeadOf(
   raw: RawHeaders,
   headers: IncomingHttpHeaders,
 ): ResponseHead {
-  const hasBody = method !== 'HEAD' && status !== 204 && status !== 304;
-  let text = statusLine(status, reason, raw);
-  let length: string | undefined;
-  let isChunked = false;
   const pairs = pairsOf(raw, headers);
+  const said = lengthSaidIn(pairs);
+  const mayHaveBody = status !== 204 && status !== 304;
+  const isChunked = said === 'chunked' || (said === undefined && mayHaveBody && method !== 'HEAD');
+  let text = statusLine(status, reason, raw);
+  let hasLength = false;
   for (let index = 0; index + 1 < pairs.length; index += 2) {
     const name = textOf(pairs[index]!);
     let value = textOf(pairs[index + 1]!);
-    if (name.length === 14 && name.toLowerCase() === 'content-length') {
-      if (length !== undefined && length !== value) throw notHttp('several values of content-length');
-      length = value;
-      continue;
-    }
-    if (name.length === 17 && name.toLowerCase() === 'transfer-encoding') {
-      isChunked = true;
+    if (isNamed(name, 'content-length')) {
+      // One of them says it all, chunks say it better, and 204 has none (RFC 9110, section 8.6).
+      if (hasLength || isChunked || status === 204) continue;
+      hasLength = true;
+    } else if (isNamed(name, 'transfer-encoding')) {
+      if (status === 204) continue;
       if (!isChunkedAtLast.test(value)) value += ', chunked';
     }
     text += headerLine(name, value);
   }
-  if (!hasBody) {
-    // The length that another request would get; 204 has none (RFC 9110, section 8.6).
-    if (length !== undefined && status !== 204) text += headerLine('content-length', length);
-    return { text: `${text}\r\n`, framing: 'none', contentLength: 0 };
+  if (!mayHaveBody || method === 'HEAD') return { text: `${text}\r\n`, framing: 'none', contentLength: 0 };
+  if (!isChunked) return { text: `${text}\r\n`, framing: 'length', contentLength: said as number };
+  return { text: `${text}${said === 'chunked' ? '' : chunkedLine}\r\n`, framing: 'chunked', contentLength: 0 };
+}
+
+/** What the headers say of the length of the body: bytes, that it comes in chunks, or nothing. */
+function lengthSaidIn(pairs: readonly (Buffer | string)[]): number | 'chunked' | undefined {
+  let said: string | undefined;
+  for (let index = 0; index + 1 < pairs.length; index += 2) {
+    const name = pairs[index]!;
+    if (name.length === 17 && isNamed(textOf(name), 'transfer-encoding')) return 'chunked';
+    if (name.length !== 14 || !isNamed(textOf(name), 'content-length')) continue;
+    const value = textOf(pairs[index + 1]!);
+    if (said !== undefined && said !== value) throw notHttp('several values of content-length');
+    said = value;
   }
-  if (isChunked) return { text: `${text}\r\n`, framing: 'chunked', contentLength: 0 };
-  if (length === undefined) return { text: `${text}transfer-encoding: chunked\r\n\r\n`, framing: 'chunked', contentLength: 0 };
-  const contentLength = Number(length);
-  if (!/^\d+$/.test(length) || !Number.isSafeInteger(contentLength)) throw notHttp(`the content-length "${length}"`);
-  return { text: `${text}content-length: ${length}\r\n\r\n`, framing: 'length', contentLength };
+  if (said === undefined) return undefined;
+  const length = Number(said);
+  if (!/^\d+$/.test(said) || !Number.isSafeInteger(length)) throw notHttp(`the content-length "${said}"`);
+  return length;
+}
+
+function isNamed(name: string, lowerCased: string): boolean {
+  return name.length === lowerCased.length && name.toLowerCase() === lowerCased;
 }
 
 /** The head of what comes before the final response, or of what is none: 1xx, 101, the answer to CONNECT. */
@@ -80,8 +96,7 @@ function statusLine(status: number, reason: string | undefined, raw: RawHeaders)
   // HTTP/2 has no reason phrases.
   const phrase = reason === undefined || (reason === '' && !Array.isArray(raw)) ? (STATUS_CODES[status] ?? '') : reason;
   if (!Number.isInteger(status) || status < 100 || status > 999) throw notHttp(`the status ${status}`);
-  if (forbiddenInValue.test(phrase)) throw notHttp('a broken reason phrase');
-  return `HTTP/1.1 ${status} ${phrase}\r\n`;
+  return `HTTP/1.1 ${status} ${forbiddenInValue.test(phrase) ? phrase.replaceAll(eachForbidden, '?') : phrase}\r\n`;
 }
 
 function headerLine(name: string, value: string): string {

@@ -1,13 +1,16 @@
 import { Duplex } from 'node:stream';
-import type { Clock, Timer } from '../base/runtime.ts';
+import { afterReading, systemClock, type Clock, type Timer } from '../base/runtime.ts';
 
-const streamOptions = { decodeStrings: false } as const;
+/** As in node:net, `close` is a matter of the connection, and comes after what the streams on it have to say. */
+const streamOptions = { decodeStrings: false, emitClose: false } as const;
 
 /** A stream that has what programs and their libraries expect of a connection of node:net or node:tls. */
 export abstract class SocketShape extends Duplex {
   /** As of a connection that is made: whoever waits for `connect` goes on at once. */
   readonly connecting = false;
   readonly pending = false;
+  /** What clients of Connect ask before they write. */
+  readonly readyState = 'open';
   /** As in node:tls. */
   readonly encrypted: true | undefined;
   /** Of whom the mesh hands on an answer, it has checked the identity. */
@@ -31,7 +34,8 @@ export abstract class SocketShape extends Duplex {
   /** Emits `timeout` once nothing was written or read for `timeoutMs`; 0 turns it off. As in node:net. */
   setTimeout(timeoutMs: number, callback?: () => void): this {
     this.timeout = timeoutMs;
-    this.stopWatch();
+    this.timer?.cancel();
+    this.timer = undefined;
     if (timeoutMs > 0) {
       if (callback !== undefined) this.once('timeout', callback);
       this.touch();
@@ -45,12 +49,6 @@ export abstract class SocketShape extends Duplex {
     if (this.timeout > 0) this.activeMs = this.clock.now();
   }
 
-  /** No `timeout` will come. */
-  protected stopWatch(): void {
-    this.timer?.cancel();
-    this.timer = undefined;
-  }
-
   private watch(delayMs: number): void {
     this.timer = this.clock.setTimer(() => {
       const restMs = this.activeMs + this.timeout - this.clock.now();
@@ -60,6 +58,13 @@ export abstract class SocketShape extends Duplex {
         this.emit('timeout');
       }
     }, delayMs);
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.timer?.cancel();
+    this.timer = undefined;
+    callback(error);
+    afterReading(systemClock, () => this.emit('close', error !== null));
   }
 
   /** Closes it after all that was written has left. */
