@@ -176,12 +176,17 @@ export class MeshCall implements SubchannelCall, Dispatcher.DispatchHandler {
   private end(status: CallStatus): void {
     if (this.isOver || (this.status !== undefined && this.status.code !== 0)) return;
     this.status = status;
-    const reason = new Error(status.details);
     this.waiting?.cancel();
-    this.messages?.abandon(reason);
-    if (!this.isReadToEnd) this.controller?.abort(reason);
+    // An error takes a stack along: a call that ends well has no need of one.
+    if (this.messages !== undefined || !this.isReadToEnd) this.breakOff(new Error(status.details));
     if (this.body === undefined && this.firstWritten !== undefined) process.nextTick(this.firstWritten);
     this.finish();
+  }
+
+  /** What is still sent or read ends here. */
+  private breakOff(reason: Error): void {
+    this.messages?.abandon(reason);
+    if (!this.isReadToEnd) this.controller?.abort(reason);
   }
 
   /** Tells the status, once everything before it has been told. */
