@@ -2,6 +2,7 @@
 import { MeshError } from '../base/errors.ts';
 import type { ControlPlane } from '../model/contracts.ts';
 import type { FileSettings, MeshFileInput } from './file/index.ts';
+import { withInstallHint } from './missing-peer.ts';
 
 interface Scheme {
   /** For the reference page. */
@@ -73,7 +74,10 @@ export async function loadControlPlane(
         `no control plane has the scheme "${scheme}:" (in "${redacted(input)}"); give a path of a YAML file, or ${known.join(', ')}`,
       );
     }
-    return { plane: (await schemes[scheme]!.load())(input), isLocal: false };
+    const create = await schemes[scheme]!.load().catch((error: unknown) => {
+      throw withInstallHint(error, scheme);
+    });
+    return { plane: create(input), isLocal: false };
   }
   const { fileControlPlane } = await import('./file/index.ts');
   const path = scheme === 'file' ? (await import('node:url')).fileURLToPath(input) : input;
