@@ -67,6 +67,22 @@ describe('an installed mesh', () => {
     assert.equal(server.requests.length, 5);
   });
 
+  it('takes a request off the proxy that it was written for, without the password of the proxy', async (t) => {
+    const server = await startServer(answer('reached'));
+    installFor(await meshAt(t, server));
+    class ProxyLike extends HttpAgent {
+      addRequest(sent: ClientRequest, options: object): void {
+        sent.path = `http://orders${sent.path}`;
+        sent.setHeader('proxy-authorization', 'Basic secret');
+        (addRequest as (this: HttpAgent, sent: ClientRequest, options: object) => void).call(this, sent, options);
+      }
+    }
+    const { addRequest } = HttpAgent.prototype as unknown as { addRequest: unknown };
+    assert.equal(await read(get({ host: 'orders', path: '/a?b', agent: new ProxyLike() })), 'reached');
+    assert.equal(server.requests[0]?.url, '/a?b');
+    assert.equal(server.requests[0]?.headers['proxy-authorization'], undefined);
+  });
+
   it('leaves things as they were when it is uninstalled', async (t) => {
     const before = getGlobalDispatcher();
     const legacy = (globalThis as Record<symbol, unknown>)[Symbol.for('undici.globalDispatcher.1')];

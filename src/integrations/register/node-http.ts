@@ -38,6 +38,7 @@ export function steerAgents(steering: Steering): () => void {
       const { mesh } = steering;
       if (mesh === undefined) goOn();
       else {
+        takeProxyOff(request);
         const agent = request.protocol === 'https:' ? mesh.httpsAgent : mesh.httpAgent;
         (agent as unknown as RequestTaker).addRequest(request, options);
       }
@@ -68,6 +69,15 @@ function originOf({ protocol }: ClientRequest, { host, port, socketPath }: Agent
   if (typeof host !== 'string' || host === '' || (socketPath !== undefined && socketPath !== null)) return undefined;
   const written = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
   return `${protocol}//${written}:${port ?? (protocol === 'https:' ? 443 : 80)}`;
+}
+
+/** An Agent for a proxy has written the request for it (RFC 9112, section 3.2.2) before it came here; the proxy's password is for the proxy. */
+function takeProxyOff(request: ClientRequest): void {
+  if (request.headersSent || !/^https?:\/\//i.test(request.path)) return;
+  const url = URL.parse(request.path);
+  if (url === null) return;
+  request.path = url.pathname + url.search;
+  for (const name of ['proxy-authorization', 'proxy-connection']) request.removeHeader(name);
 }
 
 /** As an Agent tells a request that it has no socket for it. */
