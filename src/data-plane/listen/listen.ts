@@ -13,8 +13,8 @@
  * Whatever goes wrong before HTTP closes the connection and is told as `inbound:connection-refused`; the port goes on.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isLongRequest, type LongRequestListener } from '../../base/long-requests.ts';
 import { holdingProcess, sleep, type Timer } from '../../base/runtime.ts';
-import { isLongRequest, type LongRequestListener } from '../../model/inbound.ts';
 import type { InboundLimitsConfig } from '../../model/listener.ts';
 import { writeRefusal } from '../inbound/refusal.ts';
 import { closeOnSignal } from './close-on-signal.ts';

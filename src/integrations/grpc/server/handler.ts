@@ -5,8 +5,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Server } from '@grpc/grpc-js';
+import { isLongRequest, type LongRequestListener } from '../../../base/long-requests.ts';
 import type { Mesh } from '../../../mesh-interface.ts';
-import { isLongRequest, type InboundRequest, type LongRequestListener } from '../../../model/inbound.ts';
+import type { InboundRequest } from '../../../model/inbound.ts';
 import { createCallContext } from './call-context.ts';
 import { GrpcStream } from './grpc-stream.ts';
 import { streamServer } from './serve-stream.ts';
