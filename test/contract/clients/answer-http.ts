@@ -34,7 +34,7 @@ export async function answerHttp(request: ServerRequest, response: ServerAnswer,
 export function watch(response: ServerAnswer, seen: SeenRequest): void {
   const { stream } = response;
   if (stream === undefined) response.on('close', () => void (seen.isGivenUp = !response.writableFinished));
-  else stream.on('close', () => void (seen.isGivenUp = !stream.writableFinished));
+  else stream.on('close', () => void (seen.isGivenUp = stream.rstCode !== 0));
 }
 
 /** Carries out an act that is no answer. */

@@ -119,7 +119,14 @@ export class Setting implements AsyncDisposable {
   /** The code of the mesh's error that ended a request, as the client was told, or the mesh where it tells nothing. */
   codeOf(outcome: Outcome): string | undefined {
     if (outcome.kind === 'answer') return undefined;
-    return this.tellsNothing ? this.heard('request:end').at(-1)?.error : meshErrorIn(outcome.error)?.code;
+    // got tells of every response that breaks off that the server has aborted it.
+    if (this.tellsNothing || this.client.name === 'got') return this.heard('request:end').at(-1)?.error;
+    return meshErrorIn(outcome.error)?.code;
+  }
+
+  /** Whether a request is in this mesh, sent or not. */
+  isUnderWay(mesh: Mesh): boolean {
+    return mesh.status().clusters.length > 0;
   }
 
   /** The WebSocket of the web says of a handshake that it failed, and not why. */

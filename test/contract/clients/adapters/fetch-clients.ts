@@ -1,7 +1,7 @@
 /** Clients whose door is fetch: the mesh's own, ky, and axios with its fetch adapter. */
 import axios, { type AxiosResponse } from 'axios';
 import ky from 'ky';
-import type { Ask, Client, Exchange } from '../client.ts';
+import type { Ask, Client, Exchange, OpenClient } from '../client.ts';
 import { failure, headersOf, outcomeOf } from '../outcome.ts';
 
 /** The URL of a request. */
@@ -20,13 +20,26 @@ function initOf({ method = 'GET', headers, body, signal }: Ask): RequestInit {
   };
 }
 
-function exchangeOf(response: Response): Exchange {
+function exchangeOf(response: Response, cancel: () => void = () => {}): Exchange {
   return {
     status: response.status,
     headers: headersOf(response.headers),
     messages: response.body === null ? none() : parts(response.body),
     trailers: () => undefined,
-    cancel: () => void response.body?.cancel(),
+    cancel,
+  };
+}
+
+/** A client over a fetch, whose exchanges are given up by a signal, as fetch has it. */
+function openOver(fetch: (url: string, init: RequestInit) => Promise<Response>): OpenClient {
+  return {
+    call: (ask) => outcomeOf(fetch(urlOf(ask), initOf(ask)).then((response) => exchangeOf(response))),
+    async open(ask) {
+      const given = new AbortController();
+      const signal = ask.signal === undefined ? given.signal : AbortSignal.any([ask.signal, given.signal]);
+      return exchangeOf(await fetch(urlOf(ask), initOf({ ...ask, signal })), () => given.abort());
+    },
+    close() {},
   };
 }
 
@@ -42,10 +55,7 @@ export const meshFetchClient: Client = {
   name: 'meshFetch',
   family: 'http',
   written: '`meshFetch(url)`, `mesh.fetch(url)`',
-  over(mesh) {
-    const open = async (ask: Ask): Promise<Exchange> => exchangeOf(await mesh.fetch(urlOf(ask), initOf(ask)));
-    return { open, call: (ask) => outcomeOf(open(ask)), close() {} };
-  },
+  over: (mesh) => openOver(mesh.fetch),
 };
 
 /** ky with its own retries off: those of the mesh are to be seen. */
@@ -53,11 +63,7 @@ export const kyClient: Client = {
   name: 'ky',
   family: 'http',
   written: '`ky.create({ fetch: mesh.fetch, retry: 0 })`',
-  over(mesh) {
-    const client = ky.create({ fetch: mesh.fetch, retry: 0, throwHttpErrors: false, timeout: false });
-    const open = async (ask: Ask): Promise<Exchange> => exchangeOf(await client(urlOf(ask), initOf(ask)));
-    return { open, call: (ask) => outcomeOf(open(ask)), close() {} };
-  },
+  over: (mesh) => openOver(ky.create({ fetch: mesh.fetch, retry: 0, throwHttpErrors: false, timeout: false })),
 };
 
 /** axios with its fetch adapter. */
@@ -95,13 +101,15 @@ export const axiosFetchClient: Client = {
         }
       },
       async open(ask) {
-        const { status, headers, data } = await send<ReadableStream<Uint8Array>>(ask, 'stream');
+        const given = new AbortController();
+        const signal = ask.signal === undefined ? given.signal : AbortSignal.any([ask.signal, given.signal]);
+        const { status, headers, data } = await send<ReadableStream<Uint8Array>>({ ...ask, signal }, 'stream');
         return {
           status,
           headers: headersOf(Object.entries(headers as Record<string, string>)),
           messages: parts(data),
           trailers: () => undefined,
-          cancel: () => void data.cancel(),
+          cancel: () => given.abort(),
         };
       },
       close() {},

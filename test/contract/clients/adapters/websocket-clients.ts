@@ -22,6 +22,7 @@ export const webSocketClient: Client = {
       const socket = new UndiciWebSocket(urlOf(ask, 'ws'), { dispatcher: mesh.dispatcher, headers: { ...ask.headers } });
       socket.binaryType = 'arraybuffer';
       const abort = (): void => socket.close();
+      if (ask.signal?.aborted === true) abort();
       ask.signal?.addEventListener('abort', abort);
       const done = new AbortController();
       let problem: unknown;

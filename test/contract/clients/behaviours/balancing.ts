@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Subject } from '../behaviour.ts';
 import { answered, textOf } from '../outcome.ts';
 import { closedAddress, ordersAt, shares } from '../setting.ts';
-import { eventually } from '../../../support/mesh-of.ts';
+import { eventually, held } from '../../../support/mesh-of.ts';
 import { hidesHandshake } from './reasons.ts';
 
 /** Which of the endpoints gets a request. */
@@ -39,11 +39,14 @@ export const balancing: Subject = {
         const upstreams = [await setting.upstream('a'), await setting.upstream('b')];
         for (const upstream of upstreams)
           upstream.does(({ headers }) => (headers['x-slow'] === undefined ? {} : { after: promise }));
-        await setting.orders(upstreams, { loadBalancing: { policy: 'least-request' } });
+        const mesh = await setting.orders(upstreams, { loadBalancing: { policy: 'least-request' } });
         const slow = setting.call({ headers: { 'x-slow': '1' } });
         await eventually('the slow one is there', () => upstreams.some(({ requests }) => requests.length === 1));
         const idle = upstreams.find(({ requests }) => requests.length === 0)!;
-        for (const outcome of await setting.calls(6)) assert.equal(textOf(outcome), idle.name);
+        for (let count = 0; count < 6; count++) {
+          assert.equal(textOf(await setting.call()), idle.name);
+          await eventually('the slow one alone is in flight', () => held(mesh).inFlight === 1);
+        }
         resolve();
         answered(await slow);
       },

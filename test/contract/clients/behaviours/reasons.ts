@@ -18,3 +18,16 @@ export const alwaysRepeatable: NotFor = {
 export const handshakeOnce: NotFor = {
   websocket: 'A handshake that has reached an endpoint may have opened its socket, and is not repeated; one that has not, is.',
 };
+/** Of WebSockets. */
+export const ownSocket: NotFor = {
+  websocket: 'Once it is accepted, the socket is the program’s own: the limits of a response end with the handshake.',
+};
+/** Of fetch, and of handlers that pass trailers over. */
+export const noTrailers: NotFor = {
+  meshFetch: 'fetch shows no trailers.',
+  'axios (fetch)': 'fetch shows no trailers.',
+  ky: 'fetch shows no trailers.',
+  axios: 'axios shows no trailers but on the stream of node:http.',
+  'AWS SDK': 'The handler shows no trailers.',
+  websocket: 'A WebSocket has no trailers.',
+};

@@ -176,7 +176,11 @@ export const retries: Subject = {
       async check(setting) {
         const clock = setting.clock();
         const upstreams = [await setting.upstream('silent', { isSilent: true }), await setting.upstream('quick')];
-        await setting.orders(upstreams, { hedge: { delayMs: 100 } }, { clock });
+        await setting.orders(
+          upstreams,
+          { hedge: { delayMs: 100 }, retry: { maxAttempts: 1, nonIdempotent: 'as-configured' } },
+          { clock },
+        );
         const outcome = setting.call();
         await eventually('one was asked', () => upstreams.some(({ requests }) => requests.length === 1));
         if (upstreams[0]!.requests.length === 1) await clock.advance(101);
@@ -198,10 +202,14 @@ export const retries: Subject = {
       async check(setting) {
         const clock = setting.clock();
         const upstream = await setting.upstream('one', ({ number }) => ({ isSilent: number === 1 }));
-        await setting.orders([upstream], retrying(2, { on: [...on, 'per-try-timeout'], perTryTimeoutMs: 200 }), {
-          clock,
-          random: () => 0,
-        });
+        await setting.orders(
+          [upstream],
+          retrying(2, { on: [...on, 'per-try-timeout'], perTryTimeoutMs: 200, nonIdempotent: 'as-configured' }),
+          {
+            clock,
+            random: () => 0,
+          },
+        );
         const outcome = setting.call();
         await eventually('it was asked', () => upstream.requests.length === 1);
         await clock.advance(201);

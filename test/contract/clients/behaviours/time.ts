@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { requestContextFrom, withRequestContext } from 'meshfetch';
 import { eventually, held } from '../../../support/mesh-of.ts';
 import type { Subject } from '../behaviour.ts';
+import { handshakeOnce, ownSocket } from './reasons.ts';
 import { meshErrorIn, outcomeOf } from '../outcome.ts';
 
 /** The first part, and nothing after it. */
@@ -49,6 +50,7 @@ export const time: Subject = {
     {
       name: 'silence-within-the-response',
       says: 'A response that stands still for too long is ended.',
+      notFor: ownSocket,
       async check(setting) {
         const clock = setting.clock();
         const upstream = await setting.upstream('one', { messages: stalls() });
@@ -67,6 +69,7 @@ export const time: Subject = {
     {
       name: 'longest-stream',
       says: 'A stream that moves on is ended when it lasts longer than a stream may.',
+      notFor: ownSocket,
       async check(setting) {
         const clock = setting.clock();
         const upstream = await setting.upstream('one', { messages: stalls() });
@@ -98,6 +101,7 @@ export const time: Subject = {
     {
       name: 'abort-before-it-is-sent',
       says: 'A request that is given up at once is not sent.',
+      notFor: { 'grpc-js': 'grpc-js sends a call that is cancelled in the turn that made it, with a mesh and without.' },
       async check(setting) {
         const upstream = await setting.upstream('one');
         const mesh = await setting.orders([upstream]);
@@ -148,6 +152,7 @@ export const time: Subject = {
     {
       name: 'abort-while-it-waits-for-another-attempt',
       says: 'A request that is given up between two attempts is not sent again.',
+      notFor: handshakeOnce,
       async check(setting) {
         const clock = setting.clock();
         const upstream = await setting.upstream('one', { status: 503 });
