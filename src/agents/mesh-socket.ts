@@ -121,6 +121,8 @@ export class MeshSocket extends SocketShape implements ResponseReader, BodyWrite
 
   /** What of the body the program had at hand came with the head. All of it is sent as bytes: those can be sent again. */
   private start(head: RequestHead, chunks: readonly WrittenChunk[]): void {
+    // A method that was set later is written unseen, with all that is in it.
+    if (head.method !== this.request.method) throw invalidRequest('its method is none');
     // Bytes that no header announces: node:http sends them as they are, for methods that rarely have a body.
     const isOpen = head.framing === 'none' && !head.hasLength && chunks.some(({ chunk }) => chunk.length > 0);
     const framing = new FramedBody(isOpen ? 'open' : head.framing, head.contentLength);
@@ -138,7 +140,7 @@ export class MeshSocket extends SocketShape implements ResponseReader, BodyWrite
     const body = new RequestBody(this);
     this.body = body;
     for (const part of parts) body.push(part);
-    this.request.once('prefinish', () => this.onWritten(framing, body));
+    this.request.once('finish', () => this.onWritten(framing, body));
     this.exchange.start(dispatcher, this.origin, head, body);
   }
 
