@@ -80,6 +80,7 @@ const loadedOnDemand = [
 
 /** Files that may look at the time, start timers or draw by chance. */
 const timekeepers: Readonly<Record<string, string>> = {
+  'agents/socket-shape.ts': 'has the idle timeout of a socket, which is a method of that name, over a Clock',
   'base/runtime.ts': 'the one place that does, so that everything else runs in virtual time with seeded chance',
   'security/certificate-authority.ts': 'serial numbers must not be guessable, so that they come from the system',
   'data-plane/listen/leave-http.ts': 'takes the idle time of the server off a socket, which is a method of that name',
