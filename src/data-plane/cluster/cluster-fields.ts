@@ -4,6 +4,7 @@ import type {
   Discovery,
   EndpointConfig,
   EndpointsConfig,
+  Http2Config,
   LocalityConfig,
   LocalityEndpoints,
 } from '../../model/cluster.ts';
@@ -81,6 +82,15 @@ export const healthCheckFields: FieldTable<HealthCheckConfig> = {
   expectedStatuses: 'honoured',
   serviceName: 'honoured',
   service: 'honoured',
+};
+
+/** Fields of `Http2Config`. */
+export const http2Fields: FieldTable<Http2Config> = {
+  maxConcurrentStreams: 'honoured',
+  initialStreamWindowBytes: 'honoured',
+  initialConnectionWindowBytes: 'honoured',
+  maxFrameBytes: notYet,
+  keepAlive: 'honoured',
 };
 
 /** Fields of `EndpointConfig`. */
@@ -236,7 +246,7 @@ export const clusterFields: FieldTable<ClusterConfig> = {
   idleTimeoutMs: 'honoured',
   maxConnectionAgeMs: 'honoured',
   maxRequestsPerConnection: 'honoured',
-  http2: notYet,
+  http2: parts(http2Fields),
   tcpKeepAlive: notYet,
   limits: parts(limitsFields),
   retryBudget: 'honoured',

@@ -1,3 +1,5 @@
+import { isError } from '../../base/is-error.ts';
+
 /** Why a connection could not be made, for the data plane to turn into a MeshError. */
 export type ConnectFailure =
   /** Nobody listens there. */
@@ -80,7 +82,7 @@ const handshakeAlert =
  * only alerts before its first answer are passed on in a {@link RefusedAfterHandshakeError}.
  */
 export function isTlsAlert(error: unknown): boolean {
-  for (let depth = 0, at = error; depth < 8 && at instanceof Error; depth += 1, at = at.cause) {
+  for (let depth = 0, at = error; depth < 8 && isError(at); depth += 1, at = at.cause) {
     const code = codeOf(at);
     if (code !== undefined && handshakeAlert.test(code)) return true;
   }
@@ -89,14 +91,19 @@ export function isTlsAlert(error: unknown): boolean {
 
 /** The first system or OpenSSL code of an error; of the first attempt when several addresses were tried. */
 export function codeOf(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined;
+  if (!isError(error)) return undefined;
   if ('code' in error && typeof error.code === 'string') return error.code;
-  return error instanceof AggregateError ? codeOf(error.errors[0]) : undefined;
+  return isSeveral(error) ? codeOf(error.errors[0]) : undefined;
 }
 
 function messageOf(error: unknown): string {
-  if (error instanceof AggregateError && error.message === '') return messageOf(error.errors[0]);
-  return error instanceof Error ? error.message : 'unknown error';
+  if (isSeveral(error) && error.message === '') return messageOf(error.errors[0]);
+  return isError(error) ? error.message : 'unknown error';
+}
+
+/** An AggregateError of any realm: that of several addresses that were tried. */
+function isSeveral(error: unknown): error is AggregateError {
+  return isError(error) && 'errors' in error && Array.isArray(error.errors);
 }
 
 /** OpenSSL's own text names its source files; the code says as much. */

@@ -108,6 +108,7 @@ export function createConnectionFactory(
       idleTimeoutMs: config.idleTimeoutMs ?? defaultIdleTimeoutMs,
       maxConnectionAgeMs: config.maxConnectionAgeMs ?? 0,
       maxRequestsPerConnection: config.maxRequestsPerConnection ?? 0,
+      http2: config.http2,
       clock,
       scope,
       onOpened: (protocol) =>

@@ -2,6 +2,7 @@ import type { AsyncResource } from 'node:async_hooks';
 import type { ClientHttp2Stream } from 'node:http2';
 import type { Client, buildConnector } from 'undici';
 import type { Clock } from '../../base/runtime.ts';
+import type { Http2Config } from '../../model/cluster.ts';
 import type { ConnectedPeer } from './connect.ts';
 
 /** What the connections of one origin on one host have in common. */
@@ -19,6 +20,8 @@ export interface HostConnectionsOptions {
   readonly maxConnectionAgeMs: number;
   /** 0 = no limit. */
   readonly maxRequestsPerConnection: number;
+  /** Of HTTP/2, where the cluster has some. */
+  readonly http2?: Http2Config | undefined;
   readonly clock: Clock;
   /** Async context of the sockets. */
   readonly scope: AsyncResource;
@@ -55,7 +58,7 @@ export class Connection {
   /** Sockets that it has had: undici makes another one by itself while requests wait. */
   sockets = 0;
   /** Streams that it may carry at a time: ours, and once its SETTINGS are here the peer's where that is less. */
-  maxStreams = maxStreamsPerConnection;
+  maxStreams: number;
   /** How far the stack's {@link HostConnections.sequence} was when a response on it last ended well. */
   provenAt = 0;
   /** Nothing was heard on it when something should have been: no further request until a response comes whole. */
@@ -77,9 +80,15 @@ export class Connection {
   /** Nobody waits for its handshake any more. */
   isAbandoned = false;
   /** @internal */ isIdle = false;
-  constructor(client: Client, epoch: number, bornMs: number) {
+  constructor(client: Client, epoch: number, bornMs: number, maxStreams = maxStreamsPerConnection) {
     this.client = client;
+    this.maxStreams = maxStreams;
     this.epoch = epoch;
     this.bornMs = bornMs;
   }
+}
+
+/** Undici's own words for what nobody but this mesh does. */
+export function closedBy({ message, code }: Error & { readonly code?: unknown }): string {
+  return code === 'UND_ERR_DESTROYED' || code === 'UND_ERR_CLOSED' ? 'the mesh closed it' : message;
 }

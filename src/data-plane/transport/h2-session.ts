@@ -37,7 +37,8 @@ export function watchStreamLimit(socket: Socket, onLimit: (maxStreams: number) =
   }
 }
 
-function sessionsOf(socket: Socket): readonly ClientHttp2Session[] {
+/** The HTTP/2 sessions on this socket: one, where undici speaks HTTP/2 on it. */
+export function sessionsOf(socket: Socket): readonly ClientHttp2Session[] {
   const values = Object.getOwnPropertySymbols(socket).map((symbol) => (socket as unknown as Record<symbol, unknown>)[symbol]);
   return values.filter(isSession);
 }

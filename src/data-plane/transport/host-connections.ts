@@ -12,9 +12,16 @@
 import type { ClientHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import { Client, type buildConnector } from 'undici';
-import { cancelStreamsOnClose, watchGoaway, watchStreamLimit } from './h2-session.ts';
+import { beginHttp2 } from './begin-http2.ts';
+import { h2OptionsOf } from './h2-options.ts';
 import { peerOf } from './connect.ts';
-import { Connection, maxStreamsPerConnection, type ConnectionWaiter, type HostConnectionsOptions } from './connection.ts';
+import {
+  closedBy,
+  Connection,
+  maxStreamsPerConnection,
+  type ConnectionWaiter,
+  type HostConnectionsOptions,
+} from './connection.ts';
 
 /** The connections of one origin on one host. */
 export class HostConnections {
@@ -193,7 +200,8 @@ export class HostConnections {
   }
 
   private open(): Connection {
-    const { origin, connector, allowH2, idleTimeoutMs, clock } = this.options;
+    const { origin, connector, allowH2, idleTimeoutMs, clock, http2 } = this.options;
+    const maxStreams = Math.min(http2?.maxConcurrentStreams ?? maxStreamsPerConnection, 2 ** 31 - 1);
     let connected: Socket | null = null;
     const client = new Client(origin, {
       connect: (options: buildConnector.Options, callback: buildConnector.Callback) => {
@@ -223,29 +231,24 @@ export class HostConnections {
       // one a request may take as long as it likes, and what its caller asks for itself still holds.
       headersTimeout: 0,
       bodyTimeout: 0,
-      // undici pings once a minute and waits for no answer: a gRPC server that is asked more than once in five minutes while it has nothing
-      // to say closes the connection (gRFC A8, `too_many_pings`), and so ends an idle stream.
-      h2Options: { pingInterval: 0 },
+      h2Options: h2OptionsOf(http2, maxStreams),
       pipelining: 1,
       keepAliveTimeout: idleTimeoutMs,
       // A longer `Keep-Alive: timeout` of the peer does not lengthen it.
       keepAliveMaxTimeout: idleTimeoutMs,
     });
-    const connection = new Connection(client, this.epoch, clock.now());
+    const connection = new Connection(client, this.epoch, clock.now(), maxStreams);
     this.all.add(connection);
     client.on('connect', () => {
       connection.isConnected = true;
       connection.readyMs = clock.now();
       if (connection.isH2 && connected !== null) {
-        cancelStreamsOnClose(connected, (stream) => {
-          if (connection.starting !== undefined) connection.starting.stream = stream;
-          connection.starting = undefined;
-        });
-        watchGoaway(connected, (session, lastStream) => this.leave(connection, session, lastStream));
-        // The first frame of the peer says how many streams it takes: who waits goes on when that is known.
-        watchStreamLimit(connected, (maxStreams) => {
-          connection.maxStreams = Math.min(maxStreams, maxStreamsPerConnection);
-          this.share(connection);
+        beginHttp2(connection, connected, this.options, {
+          onStreamLimit: (allowed) => {
+            connection.maxStreams = Math.min(allowed, maxStreams);
+            this.share(connection);
+          },
+          onGoaway: (session, lastStream) => this.leave(connection, session, lastStream),
         });
       } else this.endProbe(connection);
       this.options.onOpened?.(connection.isH2 ? '2' : '1.1');
@@ -313,9 +316,4 @@ export class HostConnections {
     if (this.all.size === 0) this.onEmpty?.();
     return true;
   }
-}
-
-/** Undici's own words for what nobody but this mesh does. */
-function closedBy({ message, code }: Error & { readonly code?: unknown }): string {
-  return code === 'UND_ERR_DESTROYED' || code === 'UND_ERR_CLOSED' ? 'the mesh closed it' : message;
 }

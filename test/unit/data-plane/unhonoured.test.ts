@@ -14,6 +14,7 @@ import {
   endpointHealthCheckFields,
   endpointsFields,
   healthCheckFields,
+  http2Fields,
   limitsFields,
   localityEndpointsFields,
   localityFields,
@@ -43,6 +44,7 @@ import type {
   Discovery,
   EndpointConfig,
   EndpointsConfig,
+  Http2Config,
   LocalityConfig,
   LocalityEndpoints,
 } from '../../../src/model/cluster.ts';
@@ -254,6 +256,14 @@ const healthCheck: Samples<HealthCheckConfig> = {
   service: 's',
 };
 
+const http2: Samples<Http2Config> = {
+  maxConcurrentStreams: 1,
+  initialStreamWindowBytes: 1,
+  initialConnectionWindowBytes: 1,
+  maxFrameBytes: 1,
+  keepAlive: { intervalMs: 1, timeoutMs: 1, whileIdle: true },
+};
+
 const endpoint: Samples<EndpointConfig> = {
   address: 'orders.internal',
   port: 80,
@@ -437,6 +447,12 @@ const cases: readonly Case[] = [
     'healthCheck',
     'hostname',
   ]),
+  forType<Http2Config>('http2', http2Fields, http2, [
+    'maxConcurrentStreams',
+    'initialStreamWindowBytes',
+    'initialConnectionWindowBytes',
+    'keepAlive',
+  ]),
   forType<EndpointHealthCheck>('health check of an endpoint', endpointHealthCheckFields, ownCheck, [
     'port',
     'hostname',
@@ -575,6 +591,7 @@ const cases: readonly Case[] = [
     'idleTimeoutMs',
     'maxConnectionAgeMs',
     'maxRequestsPerConnection',
+    'http2',
     'retryBudget',
     'metadata',
   ]),

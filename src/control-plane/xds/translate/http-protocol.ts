@@ -96,7 +96,7 @@ function http2From(message: Message | undefined): Http2Config | undefined {
     ...(maxConcurrentStreams !== undefined && { maxConcurrentStreams }),
     ...(initialStreamWindowBytes !== undefined && { initialStreamWindowBytes }),
     ...(initialConnectionWindowBytes !== undefined && { initialConnectionWindowBytes }),
-    ...(intervalMs !== undefined && timeoutMs !== undefined && { keepAlive: { intervalMs, timeoutMs } }),
+    ...(intervalMs !== undefined && timeoutMs !== undefined && { keepAlive: { intervalMs, timeoutMs, whileIdle: true } }),
   };
   return Object.keys(http2).length === 0 ? undefined : http2;
 }
