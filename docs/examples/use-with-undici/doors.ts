@@ -1,6 +1,16 @@
 import type { Writable } from 'node:stream';
-import type { Mesh } from 'meshfetch';
-import { FormData, WebSocket, fetch as undiciFetch, getGlobalDispatcher, request, setGlobalDispatcher, stream } from 'undici';
+import { createMesh, type EndpointDispatcher, type Mesh } from 'meshfetch';
+import {
+  FormData,
+  type MockAgent,
+  ProxyAgent,
+  WebSocket,
+  fetch as undiciFetch,
+  getGlobalDispatcher,
+  request,
+  setGlobalDispatcher,
+  stream,
+} from 'undici';
 
 //#region request
 /** undici's `request`: the cheapest door. */
@@ -42,5 +52,23 @@ export function useEverywhere(mesh: Mesh): () => void {
   const before = getGlobalDispatcher();
   setGlobalDispatcher(mesh.dispatcher);
   return () => setGlobalDispatcher(before);
+}
+//#endregion
+
+//#region endpoint-mock
+/** A mesh whose endpoints are mocks: what it decides is real, and nothing is dialled. */
+export function meshOverMocks(mock: MockAgent): Promise<Mesh> {
+  mock.get('http://192.0.2.1:80').intercept({ path: '/1' }).reply(503).persist();
+  mock.get('http://192.0.2.2:80').intercept({ path: '/1' }).reply(200, 'order 1').persist();
+  const orders = { endpoints: ['192.0.2.1:80', '192.0.2.2:80'], retry: { maxAttempts: 2, on: ['5xx' as const] } };
+  return createMesh({ controlPlane: { services: { orders } }, endpointDispatcher: () => mock });
+}
+//#endregion
+
+//#region endpoint-proxy
+/** Endpoints of one cluster are reached over a proxy; all others have connections of the mesh. */
+export function overProxy(uri: string): EndpointDispatcher {
+  const proxy = new ProxyAgent({ uri, proxyTunnel: true });
+  return ({ cluster }) => (cluster === 'partner' ? proxy : undefined);
 }
 //#endregion

@@ -3,7 +3,16 @@ import { createHash } from 'node:crypto';
 import { Writable } from 'node:stream';
 import { describe, it } from 'node:test';
 import { createMesh, type Mesh } from 'meshfetch';
-import { live, order, orderTo, upload, useEverywhere } from '../../../docs/examples/use-with-undici/doors.ts';
+import { MockAgent, ProxyAgent } from 'undici';
+import {
+  live,
+  meshOverMocks,
+  order,
+  orderTo,
+  overProxy,
+  upload,
+  useEverywhere,
+} from '../../../docs/examples/use-with-undici/doors.ts';
 import { startServer, type TestServer } from '../../support/servers.ts';
 
 async function meshWithOrders(): Promise<{ mesh: Mesh; server: TestServer }> {
@@ -61,6 +70,20 @@ describe('undici over the mesh', () => {
     await using _ = mesh;
     assert.equal(await upload(mesh), 200);
     assert.match(server.requests[0]?.headers['content-type'] ?? '', /^multipart\/form-data/);
+  });
+
+  it('has mocks for endpoints, and tries the other one', async () => {
+    const mock = new MockAgent();
+    mock.disableNetConnect();
+    await using mesh = await meshOverMocks(mock);
+    for (let count = 0; count < 4; count++) assert.equal(await order(mesh, 1), 'order 1');
+  });
+
+  it('has a proxy for the endpoints of one cluster', () => {
+    const endpointDispatcher = overProxy('http://192.0.2.9:3128');
+    const endpoint = { address: '192.0.2.1', port: 80, origin: 'http://192.0.2.1:80', isSecure: false };
+    assert.ok(endpointDispatcher({ ...endpoint, cluster: 'partner' }) instanceof ProxyAgent);
+    assert.equal(endpointDispatcher({ ...endpoint, cluster: 'orders' }), undefined);
   });
 
   it('serves the built-in fetch of the process, and gives it back', async () => {
