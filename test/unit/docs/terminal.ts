@@ -9,7 +9,19 @@ import { dirname, join } from 'node:path';
 import { after } from 'node:test';
 import { root } from './markdown.ts';
 
-const installed = ['@grpc', '@nestjs', '@opentelemetry', '@types', 'express', 'fastify', 'reflect-metadata', 'rxjs', 'undici'];
+const installed = [
+  '@bufbuild',
+  '@connectrpc',
+  '@grpc',
+  '@nestjs',
+  '@opentelemetry',
+  '@types',
+  'express',
+  'fastify',
+  'reflect-metadata',
+  'rxjs',
+  'undici',
+];
 
 /**
  * `tsc` where meshfetch is its sources: they are taken for a package that lies in node_modules, so that nothing is written for them, and

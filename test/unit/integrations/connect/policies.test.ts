@@ -114,6 +114,64 @@ describe('a call of Connect that the server refuses', () => {
   }
 });
 
+describe('a call of Connect without side effects', () => {
+  it('is repeated as every GET is, where it is sent as one', async () => {
+    let calls = 0;
+    const server = await startTalk({
+      look: (_, { requestMethod }) => {
+        if (++calls === 1) throw new ConnectError('not yet', Code.Unavailable);
+        return { value: requestMethod };
+      },
+    });
+    await using mesh = await meshOf({ talk: { endpoints: [server.address], retry: { maxAttempts: 2, on: ['5xx'] } } });
+    const baseUrl = 'http://talk';
+    const sessionManager = meshSessionManager(mesh, baseUrl);
+    const transport = createConnectTransport({ baseUrl, httpVersion: '2', sessionManager, useHttpGet: true });
+    assert.equal((await createClient(talk, transport).look({})).value, 'GET');
+    assert.equal(calls, 2);
+  });
+});
+
+describe('a transport of Connect over HTTP/1.1 with the agent of the mesh', () => {
+  for (const [protocol, createTransport] of [
+    ['connect', createConnectTransport],
+    ['grpc-web', createGrpcWebTransport],
+  ] as const) {
+    it(`makes unary calls, and streams one way: ${protocol}`, async () => {
+      const routes = connectNodeAdapter({
+        routes: (router) =>
+          router.service(talk, {
+            say: ({ value }) => ({ value: `said ${value}` }),
+            async *down({ value }) {
+              yield* [{ value }, { value: 'end' }];
+            },
+            async up(requests) {
+              let all = '';
+              for await (const { value } of requests) all += value;
+              return { value: all };
+            },
+          }),
+      });
+      const server = await startServer(routes);
+      await using mesh = await meshOf({ talk: { endpoints: [server.address] } });
+      const transport = createTransport({
+        baseUrl: 'http://talk',
+        httpVersion: '1.1',
+        nodeOptions: { agent: mesh.httpAgent },
+      });
+      const client = createClient(talk, transport);
+      assert.equal((await client.say({ value: 'hi' })).value, 'said hi');
+      const values: string[] = [];
+      for await (const { value } of client.down({ value: 'begin' })) values.push(value);
+      assert.deepEqual(values, ['begin', 'end']);
+      const words = async function* (): AsyncGenerator<{ value: string }> {
+        yield* [{ value: 'a' }, { value: 'b' }];
+      };
+      assert.equal((await client.up(words())).value, 'ab');
+    });
+  }
+});
+
 describe('a call of Connect through the mesh', () => {
   for (const protocol of protocols) {
     it(`says Unavailable when no endpoint can be reached, with every attempt in the cause: ${protocol}`, async () => {
