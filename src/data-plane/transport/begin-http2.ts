@@ -7,9 +7,9 @@ import { defaultKeepAlive, keepAlive } from './keep-alive.ts';
 /** What the stack must hear of a session. */
 export interface SessionEvents {
   /** The first frame of the peer says how many streams it takes: who waits goes on when that is known. */
-  onStreamLimit(maxStreams: number): void;
+  readonly onStreamLimit: (maxStreams: number) => void;
   /** The peer has not processed what is above `lastStream`, and takes no new streams. */
-  onGoaway(session: ClientHttp2Session, lastStream: number): void;
+  readonly onGoaway: (session: ClientHttp2Session, lastStream: number) => void;
 }
 
 /** The connection speaks HTTP/2 from now on. */

@@ -1,9 +1,10 @@
 import type { AsyncResource } from 'node:async_hooks';
 import type { ClientHttp2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
 import type { Client, buildConnector } from 'undici';
 import type { Clock } from '../../base/runtime.ts';
 import type { Http2Config } from '../../model/cluster.ts';
-import type { ConnectedPeer } from './connect.ts';
+import { peerOf, type ConnectedPeer } from './connect.ts';
 
 /** What the connections of one origin on one host have in common. */
 export interface HostConnectionsOptions {
@@ -85,6 +86,19 @@ export class Connection {
     this.maxStreams = maxStreams;
     this.epoch = epoch;
     this.bornMs = bornMs;
+  }
+
+  /** The connector has answered: with a socket, or null where there is none. */
+  onSocket(socket: Socket | null): void {
+    this.brokeOff = undefined;
+    this.peer = socket === null ? undefined : peerOf(socket);
+    this.notAfterMs = this.peer?.notAfterMs ?? Number.POSITIVE_INFINITY;
+    if (socket === null) return;
+    this.sockets++;
+    if ('alpnProtocol' in socket && socket.alpnProtocol === 'h2') this.isH2 = true;
+    socket.once('error', (error) => {
+      this.brokeOff = error;
+    });
   }
 }
 

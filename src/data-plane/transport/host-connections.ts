@@ -13,8 +13,7 @@ import type { ClientHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import { Client, type buildConnector } from 'undici';
 import { beginHttp2 } from './begin-http2.ts';
-import { h2OptionsOf } from './h2-options.ts';
-import { peerOf } from './connect.ts';
+import { clientOptionsOf } from './client-options.ts';
 import {
   closedBy,
   Connection,
@@ -200,7 +199,7 @@ export class HostConnections {
   }
 
   private open(): Connection {
-    const { origin, connector, allowH2, idleTimeoutMs, clock, http2 } = this.options;
+    const { origin, connector, clock, http2 } = this.options;
     const maxStreams = Math.min(http2?.maxConcurrentStreams ?? maxStreamsPerConnection, 2 ** 31 - 1);
     let connected: Socket | null = null;
     const client = new Client(origin, {
@@ -213,29 +212,13 @@ export class HostConnections {
           { ...options, servername: this.serverName },
           (...result: Parameters<buildConnector.Callback>) => {
             const socket = result[1];
-            if (socket !== null) connection.sockets++;
-            if (socket !== null && 'alpnProtocol' in socket && socket.alpnProtocol === 'h2') connection.isH2 = true;
             connected = socket;
-            connection.brokeOff = undefined;
-            connection.peer = socket === null ? undefined : peerOf(socket);
-            connection.notAfterMs = connection.peer?.notAfterMs ?? Number.POSITIVE_INFINITY;
-            socket?.once('error', (error) => {
-              connection.brokeOff = error;
-            });
+            connection.onSocket(socket);
             callback(...result);
           },
         );
       },
-      allowH2,
-      // undici ends what is silent for 300 s, streams that wait for their next message included. Times are the policy's to set; without
-      // one a request may take as long as it likes, and what its caller asks for itself still holds.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      h2Options: h2OptionsOf(http2, maxStreams),
-      pipelining: 1,
-      keepAliveTimeout: idleTimeoutMs,
-      // A longer `Keep-Alive: timeout` of the peer does not lengthen it.
-      keepAliveMaxTimeout: idleTimeoutMs,
+      ...clientOptionsOf(this.options, maxStreams),
     });
     const connection = new Connection(client, this.epoch, clock.now(), maxStreams);
     this.all.add(connection);
