@@ -3,6 +3,7 @@
  * tested against the table both ways. Flags and details are Envoy's (`%RESPONSE_FLAGS%`, `%RESPONSE_CODE_DETAILS%`), so that an
  * operator who knows them from a sidecar reads the same words here.
  */
+import { isError } from './is-error.ts';
 
 interface ErrorRow {
   /** Envoy response flag, or `-`. */
@@ -329,5 +330,5 @@ export class MeshError extends Error {
 
 /** Whether `error` is a MeshError of any copy of this package. */
 export function isMeshError(error: unknown): error is MeshError {
-  return error instanceof Error && error.name === 'MeshError' && 'responseCodeDetails' in error;
+  return isError(error) && error.name === 'MeshError' && 'responseCodeDetails' in error;
 }

@@ -1,3 +1,4 @@
+import { isError } from '../base/is-error.ts';
 import { MeshError } from '../base/errors.ts';
 
 /** The package that control planes over gRPC need: an optional peer, since the others do without. */
@@ -8,7 +9,7 @@ const grpcPackage = '@grpc/grpc-js';
  * Node's own error names a file of this package, and not what to do.
  */
 export function withInstallHint(error: unknown, scheme: string): unknown {
-  if (!(error instanceof Error) || !error.message.includes(grpcPackage)) return error;
+  if (!isError(error) || !error.message.includes(grpcPackage)) return error;
   const { code } = error as { code?: unknown };
   if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'MODULE_NOT_FOUND') return error;
   const message = `the control plane "${scheme}:" speaks gRPC, and its package is not installed; run \`npm install ${grpcPackage}@1.14\``;

@@ -1,3 +1,4 @@
+import { isError } from '../base/is-error.ts';
 import { Dispatcher, Dispatcher1Wrapper } from 'undici';
 import { MeshError } from '../base/errors.ts';
 import { CallList } from './call-list.ts';
@@ -61,7 +62,7 @@ export class OutboundDispatcher extends Dispatcher {
   override destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> | void {
     this.isClosed = true;
     this.calls.failAll(
-      error instanceof Error ? error : new MeshError('MESH_CLOSED', 'the mesh was destroyed while the request was under way'),
+      isError(error) ? error : new MeshError('MESH_CLOSED', 'the mesh was destroyed while the request was under way'),
     );
     const done = typeof error === 'function' ? error : callback;
     if (done === undefined) return Promise.resolve();

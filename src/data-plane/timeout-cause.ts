@@ -2,6 +2,7 @@
  * Whose time was over: that of the route, of the inbound request on whose behalf this one was made, or one that a header of the
  * request asked for. Found out only when it is over, so that no request pays for it.
  */
+import { isError } from '../base/is-error.ts';
 import type { Call } from './outbound.ts';
 import type { Outcome } from './resilience/outcome.ts';
 import { headerOf } from './routing/request-view.ts';
@@ -59,7 +60,7 @@ const perTryHeaders = { envoy: 'x-envoy-upstream-rq-per-try-timeout-ms', linkerd
 export function perTryRemedy(call: Call, outcome: Outcome): string | undefined {
   if (outcome.kind === 'response' || outcome.code !== 'MESH_PER_TRY_TIMEOUT') return undefined;
   const { cause } = outcome;
-  if (cause instanceof Error && 'code' in cause && cause.code === 'UND_ERR_HEADERS_TIMEOUT')
+  if (isError(cause) && 'code' in cause && cause.code === 'UND_ERR_HEADERS_TIMEOUT')
     return 'The time is `headersTimeout` of the request (undici): raise it there, or find out why the endpoint is slow.';
   const { plan, route, retry } = call;
   if (plan?.policy.overrideHeaders === undefined || retry?.perTryTimeoutMs === route!.retry?.perTryTimeoutMs) return undefined;

@@ -2,6 +2,7 @@
  * What the caller of this service is told when a call that it made through the mesh failed: the status of the failure and words that say
  * nothing of what is behind this service. The failure itself is in the telemetry.
  */
+import { isError } from '../base/is-error.ts';
 import { isMeshError, type MeshError } from '../base/errors.ts';
 
 /** An answer to whoever called this service. */
@@ -43,6 +44,6 @@ function statusFor({ status }: MeshError): number {
 /** The MeshError in what a handler threw: itself, or what `fetch` wrapped. */
 export function meshErrorIn(error: unknown): MeshError | undefined {
   if (isMeshError(error)) return error;
-  const cause = error instanceof Error ? error.cause : undefined;
+  const cause = isError(error) ? error.cause : undefined;
   return isMeshError(cause) ? cause : undefined;
 }

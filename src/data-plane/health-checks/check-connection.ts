@@ -2,6 +2,7 @@
  * The connection of one HTTP or gRPC check: an undici Client over the mesh's own connector, so that TLS, our identity and the
  * peer's names are exactly those of requests, and beside the pools of requests, whose limits and counts know nothing of it.
  */
+import { isError } from '../../base/is-error.ts';
 import type { Socket } from 'node:net';
 import { Client, type Dispatcher } from 'undici';
 import type { Clock } from '../../base/runtime.ts';
@@ -68,7 +69,7 @@ export class CheckConnection {
     const { epoch } = this;
     this.send(request, (response, hasBegun) => {
       if (epoch !== this.epoch) return;
-      if (!(response instanceof Error) || !wasKept || hasBegun) onResponse(response);
+      if (!isError(response) || !wasKept || hasBegun) onResponse(response);
       else {
         this.close();
         this.ask(request, onResponse);

@@ -1,3 +1,4 @@
+import { isError } from '../../base/is-error.ts';
 import { CheckConnection, type CheckResponse, type CheckSurroundings } from './check-connection.ts';
 import type { CheckTarget } from './check-target.ts';
 import { healthCheckRequest, servingStatusFrom } from './grpc-health.ts';
@@ -25,7 +26,7 @@ export function createGrpcProbe(target: CheckTarget, surroundings: CheckSurround
   return {
     begin: (onVerdict) =>
       connection.ask(request, (response) => {
-        if (response instanceof Error) onVerdict(failedOnTheWay(response));
+        if (isError(response)) onVerdict(failedOnTheWay(response));
         else onVerdict(connection.isHttp2 ? verdictOf(response, service) : answered('does not speak HTTP/2'));
       }),
     close: () => connection.close(),

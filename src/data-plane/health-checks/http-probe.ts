@@ -1,3 +1,4 @@
+import { isError } from '../../base/is-error.ts';
 import type { HealthCheckConfig } from '../../model/health.ts';
 import { compileString, type StringTest } from '../routing/match-value.ts';
 import { CheckConnection, type CheckRequest, type CheckResponse, type CheckSurroundings } from './check-connection.ts';
@@ -24,7 +25,7 @@ export function createHttpProbe(target: CheckTarget, surroundings: CheckSurround
   const judge = createJudge(check);
   return {
     begin: (onVerdict) =>
-      connection.ask(request, (response) => onVerdict(response instanceof Error ? failedOnTheWay(response) : judge(response))),
+      connection.ask(request, (response) => onVerdict(isError(response) ? failedOnTheWay(response) : judge(response))),
     close: () => connection.close(),
     get isConnected() {
       return connection.isConnected;

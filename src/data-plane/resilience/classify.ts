@@ -8,6 +8,7 @@
  * REFUSED_STREAM, or a GOAWAY whose last stream is below ours (RFC 9113, section 8.7); undici reports the second only then, and has
  * by then tried both once more by itself where the body allowed it.
  */
+import { isError } from '../../base/is-error.ts';
 import type { MeshErrorCode } from '../../base/errors.ts';
 import type { Failure } from './outcome.ts';
 
@@ -178,7 +179,7 @@ function failure(cause: unknown, phase: AttemptPhase, code: MeshErrorCode, reaso
 }
 
 function read(error: unknown): { name: string; code: string; message: string; kind: string } {
-  if (!(error instanceof Error)) return { name: '', code: '', message: String(error), kind: '' };
+  if (!isError(error)) return { name: '', code: '', message: String(error), kind: '' };
   const { code, kind } = error as { code?: unknown; kind?: unknown };
   return {
     name: error.name,

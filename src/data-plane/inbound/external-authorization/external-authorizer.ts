@@ -3,6 +3,7 @@
  * change the request (headers, query), the response, and how a refusal looks. A service that does not answer, answers what cannot be
  * read, or answers 5xx over HTTP has said nothing: the request is refused, unless the policy says that requests go on meanwhile.
  */
+import { isError } from '../../../base/is-error.ts';
 import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../../../base/runtime.ts';
@@ -120,8 +121,8 @@ export function createExternalAuthorizer(
 
 /** Whether the check itself was none that can be sent: nothing has left for the authorizer. */
 function isUnsendable(error: unknown): boolean {
-  for (let each = error; each instanceof Error; each = each.cause)
-    if (each instanceof TypeError || unsendable.has(String((each as { readonly code?: unknown }).code))) return true;
+  for (let each = error; isError(each); each = each.cause)
+    if (each.name === 'TypeError' || unsendable.has(String((each as { readonly code?: unknown }).code))) return true;
   return false;
 }
 
