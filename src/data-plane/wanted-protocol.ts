@@ -11,8 +11,11 @@ import type { Call } from './outbound.ts';
 import type { Failure } from './resilience/outcome.ts';
 import { isGrpcRequest } from './routing/grpc-request.ts';
 
-/** What a request needs of its connection, beside what its cluster speaks. */
-export type WantedProtocol = 'any' | 'http1' | 'http2';
+/**
+ * What a request needs of its connection, beside what its cluster speaks. `http1-by-tls`: HTTP/1.1 where the endpoint can be asked for it
+ * (ALPN), which nobody can in plaintext with a cluster of HTTP/2.
+ */
+export type WantedProtocol = 'any' | 'http1' | 'http1-by-tls' | 'http2';
 
 /**
  * What this request needs, or `none` where it needs HTTP/2 and the cluster speaks HTTP/1.1. An upgrade leads out of HTTP/1.1, except where
@@ -22,7 +25,8 @@ export type WantedProtocol = 'any' | 'http1' | 'http2';
  */
 export function wantedProtocol(call: Call, protocol: UpstreamProtocol | undefined): WantedProtocol | 'none' {
   const { options } = call;
-  if (options.allowH2 === false) return 'http1';
+  // undici says so of all that Node's own fetch sends through the global dispatcher; such a request means as much over HTTP/2.
+  if (options.allowH2 === false) return protocol === 'http2' && !options.upgrade ? 'http1-by-tls' : 'http1';
   if (options.upgrade) return protocol === 'http2' ? 'any' : 'http1';
   const needsHttp2 = options.needsHttp2 === true || (options.method === 'POST' && isGrpcRequest(call));
   if (!needsHttp2) return options.prefersHttp2 === true && protocol !== 'http1' ? 'http2' : 'any';

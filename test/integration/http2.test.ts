@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { after, describe, it } from 'node:test';
-import { request } from 'undici';
+import { getGlobalDispatcher, request, setGlobalDispatcher } from 'undici';
 import { createMesh, type Mesh } from 'meshfetch';
 import { testAuthority, workloadCertificate, writeIdentityFiles } from '../support/certificates.ts';
 import { connectionsOf, eventually, held } from '../support/mesh-of.ts';
@@ -348,6 +348,21 @@ describe('HTTP/2 endpoints', () => {
     await (await request('http://orders/', { ...options, allowH2: false } as typeof options)).body.dump();
     await (await request('http://orders/', options)).body.dump();
     assert.deepEqual(versions, ['2.0', '1.1', '2.0']);
+  });
+
+  it('are spoken to in plaintext by the fetch of Node through the global dispatcher, of which undici says that it must have HTTP/1.1', async () => {
+    const server = await startNoting((_index, stream) => {
+      stream.respond({ ':status': 200 });
+      stream.end('HTTP/2');
+    });
+    await using mesh = await plaintext(server.address);
+    const before = getGlobalDispatcher();
+    setGlobalDispatcher(mesh.dispatcher);
+    try {
+      assert.equal(await (await fetch('http://orders/')).text(), 'HTTP/2');
+    } finally {
+      setGlobalDispatcher(before);
+    }
   });
 
   it('that speak HTTP/1.1 after all get a connection for each request at once', async () => {

@@ -133,11 +133,12 @@ export function createConnectionFactory(
   };
 
   return {
-    connectionsOf(cluster, host, entry, wanted, limits) {
+    connectionsOf(cluster, host, entry, asked, limits) {
       // Requests of high priority have connections of their own, as in Envoy: they wait for no other's.
       const isHigh = limits === cluster.limits.high;
       const isSecure = cluster.isSecure(host);
       const byName = isSecure && verifiesHost(host.tls);
+      const wanted = asked !== 'http1-by-tls' ? asked : isSecure || entry.scheme === 'https' ? 'http1' : 'any';
       if (!isHigh && wanted !== 'http1' && !byName && (entry.scheme === 'http' || isSecure)) {
         if (wanted === 'any' || speaksOnlyHttp2(cluster, host))
           return (host.connections ??= create(cluster, host, entry, 'any', host.tls, limits));
