@@ -57,7 +57,9 @@ export function writeRefusal(request: InboundRequest, response: InboundResponse,
     for (const name of Object.keys(headers)) response.setHeader(name, headers[name]!);
     if (headers['grpc-status'] !== undefined) response.grpcStatus = refused.grpcStatus;
     else response.setHeader('content-length', Buffer.byteLength(body));
-    response.end(body);
+    // An empty body is one to objects of HTTP/2: their head would not be the end, and clients of gRPC find no status in it.
+    if (body === '') response.end();
+    else response.end(body);
   } catch {
     // The stream is gone; its `close` event tells everybody who has to know.
   }

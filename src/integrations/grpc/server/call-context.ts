@@ -1,19 +1,24 @@
 import type { ServerInterceptor } from '@grpc/grpc-js';
 import type { InboundRequest, MeshRequest } from '../../../model/inbound.ts';
 
-/** What grpc-js has for each call, and finds again through all interceptors. */
+/** What grpc-js has one of for each call, and finds again through all interceptors. */
 interface Recorded {
   getMetricsRecorder(): object;
 }
 
-const requests = new WeakMap<object, MeshRequest>();
+const meshOf = Symbol('meshfetch.request');
+
+/** A property: a weak map would make work for the garbage collector with each call. */
+interface Marked {
+  [meshOf]?: MeshRequest;
+}
 
 /**
  * What the mesh knows of a call that came in by `mesh.listen`: the identity of its caller, tokens, how long the caller waits. Handlers ask
  * with their `call`, server interceptors with theirs. Undefined where the call came another way.
  */
 export function meshRequest(call: Recorded): MeshRequest | undefined {
-  return requests.get(call.getMetricsRecorder());
+  return (call.getMetricsRecorder() as Marked)[meshOf];
 }
 
 /** Makes {@link meshRequest} know the calls that begin while `request` is set. */
@@ -28,7 +33,7 @@ export function createCallContext(): CallContext {
     request: undefined,
     interceptor: (_method, call) => {
       const mesh = context.request?.mesh;
-      if (mesh !== undefined) requests.set((call as unknown as Recorded).getMetricsRecorder(), mesh);
+      if (mesh !== undefined) ((call as unknown as Recorded).getMetricsRecorder() as Marked)[meshOf] = mesh;
       return call as ReturnType<ServerInterceptor>;
     },
   };

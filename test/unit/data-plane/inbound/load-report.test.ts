@@ -30,6 +30,7 @@ function someResponse() {
   return {
     headers,
     trailers,
+    getHeader: (name: string) => headers[name],
     setHeader: (name: string, value: unknown) => void (headers[name] = value),
     addTrailers: (added: Readonly<Record<string, string>>) => void Object.assign(trailers, added),
   };
@@ -92,6 +93,26 @@ describe('the load report of a server', () => {
     response.addTrailers({ 'grpc-status': '0' });
     assert.equal(response.trailers['grpc-status'], '0');
     assert.equal(loadReportFrom(response.trailers)?.applicationUtilization, 0.75);
+  });
+
+  it('is in the head of a response of gRPC that is a head alone', async () => {
+    const some = someMeter();
+    await twoSeconds(some);
+    const response = someResponse();
+    response.setHeader('grpc-status', '13');
+    some.meter.tell(response as unknown as InboundResponse, true);
+    assert.equal(loadReportFrom(response.headers as Record<string, string>)?.applicationUtilization, 0.75);
+  });
+
+  it('leaves what the program has measured for a call as it is', async () => {
+    const some = someMeter();
+    await twoSeconds(some);
+    const response = told(some.meter, true);
+    const own = { ...some.meter.report()!, applicationUtilization: 0.5, namedMetrics: { queue: 7 } };
+    response.addTrailers({ 'endpoint-load-metrics-bin': Buffer.from(encodeLoadReport(own)).toString('base64') });
+    const report = loadReportFrom(response.trailers)!;
+    assert.equal(report.applicationUtilization, 0.5);
+    assert.deepEqual({ ...report.namedMetrics }, { requests_in_flight: 1, queue: 7 });
   });
 
   it('is not there in the first second', async () => {

@@ -1,11 +1,18 @@
 /** Services of grpc-js on a port of the mesh, called by grpc-js over real sockets: whatever objects the port makes of HTTP/2. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect, type IncomingHttpHeaders } from 'node:http2';
+import { cp, symlink } from 'node:fs/promises';
+import { connect, createServer, type IncomingHttpHeaders } from 'node:http2';
+import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
+import { dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import {
+  Client,
   compressionAlgorithms,
+  credentials,
   Metadata,
+  Server,
   status,
   type ServerDuplexStream,
   type ServerReadableStream,
@@ -13,7 +20,9 @@ import {
   type ServerWritableStream,
   type sendUnaryData,
 } from '@grpc/grpc-js';
+import { createMesh } from 'meshfetch';
 import { grpcHandler, meshRequest } from 'meshfetch/grpc';
+import { meshListener } from 'meshfetch/node-http';
 import {
   echo,
   grpcPort,
@@ -26,8 +35,9 @@ import {
   type GrpcPort,
   type Methods,
 } from '../../../../support/grpc-port.ts';
-import { send } from '../../../../support/inbound.ts';
+import { policyOf, send } from '../../../../support/inbound.ts';
 import { eventually } from '../../../../support/mesh-of.ts';
+import { temporaryFolder } from '../../../../support/secured.ts';
 
 type Unary = ServerUnaryCall<Buffer, Buffer>;
 type Done = sendUnaryData<Buffer>;
@@ -298,6 +308,20 @@ for (const http2 of ['bridge', 'native'] as const)
       assert.equal(headers[':status'], 200);
     });
 
+    it('refuses by policy in a response of headers alone', async (t) => {
+      const { client, inbound } = await open(
+        t,
+        {},
+        {
+          chain: { authorization: [policyOf('deny', [{ kind: 'path', match: { kind: 'exact', value: '/t.T/Echo' } }])] },
+        },
+      );
+      const { code, details } = await unary(client, '/t.T/Echo');
+      assert.deepEqual([code, details], [status.PERMISSION_DENIED, 'RBAC: access denied']);
+      const { headers, hasEnded } = await raw(inbound.port, { ':path': '/t.T/Echo' }, emptyMessage);
+      assert.deepEqual([headers[':status'], headers['grpc-status'], hasEnded], [200, '7', true]);
+    });
+
     it('serves POST alone, so that rules which name it hold', async (t) => {
       const { inbound } = await open(t);
       const { headers } = await raw(inbound.port, { ':path': '/t.T/Echo', ':method': 'PUT' }, emptyMessage);
@@ -325,6 +349,53 @@ for (const http2 of ['bridge', 'native'] as const)
   });
 
 describe('grpcHandler', () => {
+  it('serves on a server of node:http2 behind the way in, which tells its calls of the end of the mesh', async (t) => {
+    const mesh = await createMesh({ controlPlane: { services: {} }, drainTimeoutMs: 100 });
+    const draining = Promise.withResolvers<void>();
+    const server = grpcServerOf({
+      ...methods,
+      '/t.T/Watch': [
+        'serverStream',
+        (call: ServerWritableStream<Buffer, Buffer>) => {
+          call.write(Buffer.from(meshRequest(call)!.path));
+          meshRequest(call)!.draining.addEventListener('abort', () => {
+            draining.resolve();
+            call.end();
+          });
+        },
+      ],
+    });
+    const owned = createServer(meshListener(mesh, grpcHandler(server)) as never);
+    await new Promise<void>((resolve) => owned.listen(0, '127.0.0.1', resolve));
+    const client = new Client(`127.0.0.1:${(owned.address() as AddressInfo).port}`, credentials.createInsecure());
+    t.after(async () => {
+      client.close();
+      owned.close();
+      await mesh.close();
+    });
+    assert.equal((await unary(client, '/t.T/Echo')).message?.toString(), 'hello');
+    const call = client.makeServerStreamRequest('/t.T/Watch', sameBytes, sameBytes, Buffer.alloc(0));
+    const end = streamed(call);
+    await once(call, 'data');
+    await mesh.close();
+    await draining.promise;
+    assert.deepEqual((await end).messages, ['/t.T/Watch']);
+    assert.equal((await unary(client, '/t.T/Echo')).code, status.UNAVAILABLE, 'the mesh lets nobody in any more');
+  });
+
+  it('serves the server of another copy of grpc-js', async (t) => {
+    const folder = await temporaryFolder();
+    const original = dirname(createRequire(import.meta.url).resolve('@grpc/grpc-js/package.json'));
+    await cp(original, join(folder, 'grpc-js'), { recursive: true, filter: (path) => !path.endsWith('.map') });
+    await symlink(dirname(dirname(original)), join(folder, 'node_modules'));
+    const copy = createRequire(join(folder, 'index.cjs'))('./grpc-js') as { readonly Server: typeof Server };
+    assert.notEqual(copy.Server, Server);
+    const server = new copy.Server();
+    server.register('/t.T/Echo', echo[1] as never, sameBytes, sameBytes, 'unary');
+    const { client } = await grpcPort(t, server);
+    assert.equal((await unary(client, '/t.T/Echo')).message?.toString(), 'hello');
+  });
+
   it('refuses what is no server of grpc-js', () => {
     for (const wrong of [undefined, null, {}, () => {}])
       assert.throws(() => grpcHandler(wrong as never), { name: 'TypeError', message: /Server of @grpc\/grpc-js 1\.14/ });
