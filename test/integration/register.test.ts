@@ -109,6 +109,14 @@ describe('a program that was never changed', { concurrency: 2 }, () => {
     assert.deepEqual(JSON.parse(output), { installations: 1, answer: 'orders /counted', others: 'same' });
   });
 
+  it('reaches them by another copy of undici, and what that one sets stands behind the mesh', async () => {
+    const program = await temporaryFolder();
+    await cp(join(root, 'node_modules/undici'), join(program, 'node_modules/undici'), { recursive: true });
+    await cp(join(import.meta.dirname, '../support/register/mocked.mjs'), join(program, 'mocked.mjs'));
+    const run = await runRegistered([join(program, 'mocked.mjs')], { config, imports: [ownFile] });
+    assert.deepEqual(answersOf(run), { unknown: 'mocked', known: 'orders /known', again: 'not mocked' });
+  });
+
   it('asks as it did where the list of what is bypassed has the host', async () => {
     const run = await runRegistered(['clients.mjs', 'fetch', 'http-get', 'grpc'], {
       config,

@@ -40,6 +40,8 @@ const onDemand = [
   'control-plane/istio',
   'control-plane/spiffe',
   'control-plane/xds',
+  'integrations/grpc',
+  'integrations/register',
 ];
 
 const meshOf = (options: unknown): string =>
@@ -64,6 +66,11 @@ const programs: readonly { readonly name: string; readonly program: string; read
       controlPlane: { services: { orders: { ...orders, routes: [{ match: { path: { regex: '/v[0-9]+/.*' } } }] } } },
     }),
     loads: ['re2js', 'valibot', 'control-plane/file'],
+  },
+  {
+    name: 'register-in-a-program-without-grpc',
+    program: "import 'meshfetch/register';",
+    loads: ['integrations/grpc', 'integrations/register'],
   },
   {
     name: 'xds',
