@@ -2,8 +2,14 @@ import { STATUS_CODES, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { ActFor, Note } from './answer-http.ts';
+import type { Headers } from './client.ts';
 
 const accepting = new WebSocketServer({ noServer: true });
+/** What a handshake that is accepted says beside. */
+const headersOf = new WeakMap<IncomingMessage, Headers>();
+accepting.on('headers', (lines, request) => {
+  for (const [name, value] of Object.entries(headersOf.get(request) ?? {})) lines.push(`${name}: ${value}`);
+});
 
 /**
  * Does with a WebSocket what its act says. Binary messages are the parts of the bodies both ways; a text message of the client ends its
@@ -32,6 +38,7 @@ export async function answerWebSocket(
     const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
     return void socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines}\r\n`);
   }
+  headersOf.set(request, act.headers ?? {});
   const client = await new Promise<WebSocket>((accepted) => accepting.handleUpgrade(request, socket, head, accepted));
   const parts: Buffer[] = [];
   client.on('error', () => {});

@@ -14,6 +14,7 @@ const makers: Readonly<Record<string, () => string | Promise<string>>> = {
   options: optionsTable,
   policies: policiesTable,
   commands: commandSections,
+  clients: async () => (await import('../../contract/clients/clients-page.ts')).clientsTables(),
   'xds-options': () => fieldsTable('src/control-plane/xds/options.ts', 'XdsOptions'),
   'xds-server-options': () => fieldsTable('src/control-plane/xds/options.ts', 'XdsServerOptions'),
   'xds-tls-options': () => fieldsTable('src/control-plane/xds/options.ts', 'XdsTlsOptions'),

@@ -22,7 +22,6 @@ export const webSocketClient: Client = {
       const socket = new UndiciWebSocket(urlOf(ask, 'ws'), { dispatcher: mesh.dispatcher, headers: { ...ask.headers } });
       socket.binaryType = 'arraybuffer';
       const abort = (): void => socket.close();
-      if (ask.signal?.aborted === true) abort();
       ask.signal?.addEventListener('abort', abort);
       const done = new AbortController();
       let problem: unknown;
@@ -33,6 +32,7 @@ export const webSocketClient: Client = {
         if (code !== 1000) problem ??= new Error(`closed with ${code}`);
         done.abort();
       });
+      if (ask.signal?.aborted === true) abort();
       await Promise.race([once(socket as never, 'open', { signal: done.signal }), once(socket as never, 'close')]).catch(
         () => {},
       );

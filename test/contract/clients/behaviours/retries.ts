@@ -178,7 +178,7 @@ export const retries: Subject = {
         const upstreams = [await setting.upstream('silent', { isSilent: true }), await setting.upstream('quick')];
         await setting.orders(
           upstreams,
-          { hedge: { delayMs: 100 }, retry: { maxAttempts: 1, nonIdempotent: 'as-configured' } },
+          { hedge: { delayMs: 100 }, retry: { maxAttempts: 2, on: ['gateway-error'], nonIdempotent: 'as-configured' } },
           { clock },
         );
         const outcome = setting.call();
