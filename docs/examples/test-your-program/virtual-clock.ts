@@ -1,27 +1,20 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { createMesh, type MeshError } from 'meshfetch';
-import { createVirtualClock, seededRandom } from 'meshfetch/testing';
+import { createVirtualClock, fakeUpstream, seededRandom } from 'meshfetch/testing';
 
 //#region clock
-/** A service that never answers, a timeout of an hour, and a test that takes milliseconds. */
+/** A service that takes two hours, a timeout of one, and a test that takes milliseconds. */
 export async function timesOutAfterAnHour(): Promise<MeshError> {
-  const asked = Promise.withResolvers<void>();
-  const server = createServer(() => asked.resolve());
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-
   const clock = createVirtualClock();
+  await using orders = await fakeUpstream({ reply: { delayMs: 7_200_000 }, clock });
   await using mesh = await createMesh({
-    controlPlane: { services: { orders: { endpoints: [`127.0.0.1:${port}`], timeoutMs: 3_600_000 } } },
+    controlPlane: { services: { orders: { endpoints: [orders.address], timeoutMs: 3_600_000 } } },
     clock,
     random: seededRandom(1), // the same choices in every run
     drainTimeoutMs: 0,
   });
   const outcome = mesh.fetch('http://orders/').catch((error: Error) => error.cause);
-  await asked.promise; // the request is there …
+  await orders.received(); // the request is there …
   await clock.advance(3_600_000); // … and an hour passes
-  server.close();
   return (await outcome) as MeshError;
 }
 //#endregion

@@ -2,7 +2,7 @@
  * A control plane that a test speaks through. It holds a configuration; whatever changes is delivered as a whole state, so that a test
  * says what there is and not how it got there. While it is away or silent nothing is delivered, and the rest follows when it is back.
  */
-import { systemClock } from '../../base/runtime.ts';
+import { holdingProcess, systemClock } from '../../base/runtime.ts';
 import type { ApplyResult, ConfigUpdate, ControlPlane, ControlPlaneContext, Demand } from '../../model/contracts.ts';
 import type { ListenedPort } from '../../model/listener.ts';
 import type { ResourceKey } from '../../model/snapshot.ts';
@@ -170,7 +170,7 @@ export class FakeControlPlane implements ControlPlane {
 
   /** Resolves with the first demand that fits, once it was made; rejects after 5 s with what was asked for. */
   asked(fits: (want: Demand) => boolean = () => true): Promise<Demand> {
-    return new Promise((resolve, reject) => {
+    const demand = new Promise<Demand>((resolve, reject) => {
       const look = (): void => {
         const want = this.demands.find(fits);
         if (want === undefined) return;
@@ -184,6 +184,7 @@ export class FakeControlPlane implements ControlPlane {
       this.#watchers.push(look);
       look();
     });
+    return holdingProcess(demand);
   }
 
   /** Called by the mesh. */

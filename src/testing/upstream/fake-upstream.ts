@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse, Settings } from 'node:http2';
 import type { Duplex } from 'node:stream';
-import { systemClock, type Clock } from '../../base/runtime.ts';
+import { holdingProcess, systemClock, type Clock } from '../../base/runtime.ts';
 import { http1Writer, http2Writer } from './reply-writer.ts';
 import { sendReply } from './send-reply.ts';
 import { UpstreamPort, type UpstreamConnection, type UpstreamProtocol, type UpstreamTls } from './upstream-port.ts';
@@ -149,7 +149,7 @@ class ScriptedUpstream implements FakeUpstream {
   }
 
   received(number = 1): Promise<UpstreamRequest> {
-    return new Promise((resolve, reject) => {
+    const request = new Promise<UpstreamRequest>((resolve, reject) => {
       const look = (): void => {
         const request = this.requests[number - 1];
         if (request === undefined) return;
@@ -166,6 +166,7 @@ class ScriptedUpstream implements FakeUpstream {
       this.#waiters.push(look);
       look();
     });
+    return holdingProcess(request);
   }
 
   goAway(code = 0): void {

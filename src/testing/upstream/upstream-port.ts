@@ -102,6 +102,8 @@ export class UpstreamPort {
     this.#server = server;
     server.listen(this.port, '127.0.0.1');
     await once(server, 'listening');
+    // A test that forgets it ends all the same.
+    server.unref();
     this.port = (server.address() as AddressInfo).port;
   }
 
