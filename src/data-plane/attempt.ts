@@ -381,6 +381,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     const { plan, span, handler } = this.call;
     plan?.timers?.touch();
     span?.exchange?.requestPart(this.number, chunk);
+    this.span?.grpc?.sent.read(chunk);
     handler.onBodySent?.(chunk);
   }
 
@@ -407,6 +408,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     }
     this.deadline?.cancel();
     this.status = status;
+    this.span?.answered(headers['grpc-status']);
     if (
       call.isDecided ||
       call.answered(this, status, headers) !== 'deliver' ||
@@ -443,6 +445,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     const { call } = this;
     // The status of a gRPC call comes at its end.
     this.probe?.heard();
+    this.span?.grpc?.received.read(chunk);
     if (call.winner === this) {
       if (call.isSettled) return;
       call.plan?.timers?.touch();
@@ -468,6 +471,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
       this.onResponseError(controller, brokeOff);
       return;
     }
+    this.span?.answered(trailers['grpc-status']);
     if (this.cancelReason === undefined) {
       recordEnd(this, trailers);
       if (this.isStatusToCome) this.tellBudget(trailers);
@@ -476,6 +480,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     if (call.winner !== this || call.isSettled) return;
     call.rawTrailers = controller.rawTrailers ?? null;
     call.span?.exchange?.ended(trailers['grpc-status']);
+    if (call.span?.grpc !== undefined) call.span.grpc.status = this.span?.grpc?.status;
     this.report('delivered', undefined);
     call.succeed({ status: this.status });
     call.handler.onResponseEnd?.(call, trailers);

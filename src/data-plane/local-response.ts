@@ -29,6 +29,7 @@ export function respondLocally(call: Call, answer: LocalAnswer, reason: LocalRea
   discardBody(call.options.body);
   call.rawHeaders = rawHeadersOf(headers);
   call.span?.exchange?.ended(headers['grpc-status']);
+  call.span?.answered(headers['grpc-status']);
   try {
     handler.onResponseStart?.(call, answer.status, headers, STATUS_CODES[answer.status] ?? '');
     if (call.isSettled) return;

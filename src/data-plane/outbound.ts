@@ -200,8 +200,7 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
 
   private startSpan(): void {
     this.span = this.context.telemetry.startRequest(this, this.startMs);
-    const exchange = this.span?.exchange;
-    if (exchange !== undefined) exchange.isGrpc = isGrpcRequest(this);
+    if (this.span !== undefined && isGrpcRequest(this)) this.span.isGrpc();
   }
 
   /** Goes on when the work is done, unless the call is over by then. */

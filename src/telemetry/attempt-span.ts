@@ -5,6 +5,7 @@ import { channels } from './channels.ts';
 import type { AttemptOutcomeKind, EventPayloads, FailureType } from './events.ts';
 import { errorType, setFailure } from './failure.ts';
 import { canActivate, headersToInject, isUndiciObserved, suppressed } from './propagation.ts';
+import type { GrpcAttempt } from './grpc-call.ts';
 import type { RequestSpan } from './request-span.ts';
 
 /** An attempt that begins. */
@@ -42,6 +43,8 @@ const attemptEnd = channels['attempt:end'];
 export class AttemptSpan {
   /** Name, value, name, value: to be sent beside the caller's headers, which have been looked at already. */
   readonly headers: readonly string[];
+  /** Set = the request is gRPC, and measured as such. */
+  readonly grpc: GrpcAttempt | undefined;
   private readonly request: RequestSpan;
   private readonly facts: AttemptFacts;
   private readonly startMs: number;
@@ -80,6 +83,7 @@ export class AttemptSpan {
       if (!isTheirsToInject) headers = headersToInject(own, request.callerHeaders);
     }
     this.headers = headers;
+    this.grpc = request.grpc?.startAttempt(facts.cluster);
     request.instruments?.get('http.client.active_requests').add(1, request.metricLabels);
   }
 
@@ -92,6 +96,11 @@ export class AttemptSpan {
     return this.request.activate(this.dispatchContext, dispatcher, options, handler);
   }
 
+  /** `grpc-status` of its response, in the head or the trailers; undefined where there is none. */
+  answered(grpcStatus: string | string[] | undefined): void {
+    if (this.grpc !== undefined && grpcStatus !== undefined) this.grpc.status = grpcStatus;
+  }
+
   /** The attempt is over: its response body ended, failed or was cancelled, or there was no response. Further calls do nothing. */
   end(outcome: AttemptOutcome, nowMs: number): void {
     if (this.isEnded) return;
@@ -100,6 +109,7 @@ export class AttemptSpan {
     const failure = errorType(outcome.error, outcome.status);
     this.request.attemptEnded(this.facts, outcome, this.startMs, durationMs);
     if (this.request.instruments !== undefined) this.measure(outcome, failure, durationMs);
+    this.grpc?.end(outcome.error, durationMs);
     if (this.span !== undefined) this.endSpan(this.span, outcome, failure);
     if (attemptEnd.hasSubscribers) attemptEnd.publish(this.event(outcome, durationMs));
   }

@@ -5,6 +5,8 @@ const prefixBytes = 5;
 export class GrpcMessages {
   /** Those whose prefix has come. */
   count = 0;
+  /** Of the messages, without their prefixes. */
+  bytes = 0;
   private readonly prefix = new Uint8Array(prefixBytes);
   private seen = 0;
   private skip = 0;
@@ -15,6 +17,7 @@ export class GrpcMessages {
     while (at < chunk.length) {
       if (this.skip > 0) {
         const passed = Math.min(this.skip, chunk.length - at);
+        this.bytes += passed;
         this.skip -= passed;
         at += passed;
         continue;

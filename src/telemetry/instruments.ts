@@ -15,6 +15,7 @@ import type {
   ObservableUpDownCounter,
   UpDownCounter,
 } from '@opentelemetry/api';
+import { grpcMetricTable } from './grpc-instruments.ts';
 import { durationBuckets, serverMetricTable, serverSpanRow } from './server-instruments.ts';
 import { destinationLabelNames, sourceLabelNames } from './workload-labels.ts';
 
@@ -151,6 +152,7 @@ export const metricTable = {
     labels: ['meshfetch.identity.name', 'meshfetch.mesh.name'],
   },
   ...serverMetricTable,
+  ...grpcMetricTable,
   istio_requests_total: {
     kind: 'counter',
     unit: '{request}',

@@ -19,6 +19,7 @@ export class MeshScope {
   readonly services = new BoundedNames(maxNames);
   readonly clusters = new BoundedNames(maxNames);
   readonly virtualClusters = new BoundedNames(maxNames);
+  readonly grpcMethods = new BoundedNames(maxNames);
   readonly routes = new BoundedNames(maxNames);
   readonly policies = new BoundedNames(maxNames);
   /** Set in a mesh that counts requests by workloads too. */

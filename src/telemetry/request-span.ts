@@ -1,17 +1,18 @@
 import { SpanKind, context, trace, type Attributes, type Context, type Span, type Tracer } from '@opentelemetry/api';
 import type { AttemptReport } from '../base/errors.ts';
 import { rounded } from '../base/rounded.ts';
-import type { RetryCondition } from '../model/retry-conditions.ts';
 import { AttemptSpan, type AttemptFacts, type AttemptOutcome, type Dispatching } from './attempt-span.ts';
 import { otherName } from './bounded-names.ts';
 import { channels } from './channels.ts';
 import type { EventName, EventPayloads, FailureType, RequestEvent, RetryDenial } from './events.ts';
 import { detailsOf, errorType, flagsOf, setFailure } from './failure.ts';
 import { methodLabel } from './http-method.ts';
+import { GrpcCall } from './grpc-call.ts';
 import type { Instruments } from './instruments.ts';
 import type { MeshScope } from './mesh-scope.ts';
 import type { RequestHeaders } from './propagation.ts';
 import { fullUrl } from './redact-url.ts';
+import type { RetryFacts } from './retry-facts.ts';
 import { spanEventAttributes, spanEventName } from './span-event.ts';
 import type { WorkloadExchange } from './workload-exchange.ts';
 
@@ -44,19 +45,7 @@ export interface RequestOutcome {
   readonly message?: string | undefined;
 }
 
-/** A retry that was decided on, after the attempt that failed. */
-export interface RetryFacts {
-  /** From 1. */
-  readonly retry: number;
-  readonly maxRetries: number;
-  readonly reason: RetryCondition | 'hedge';
-  readonly delayMs: number;
-  /** Retries left in the budget; absent when there is none. */
-  readonly budgetLeft?: number | undefined;
-  /** What the failed attempt came to. */
-  readonly status?: number | undefined;
-  readonly error?: FailureType | undefined;
-}
+export type { RetryFacts } from './retry-facts.ts';
 
 const requestEnd = channels['request:end'];
 const retryScheduled = channels['retry:scheduled'];
@@ -77,6 +66,8 @@ export class RequestSpan {
   readonly methodName: string;
   /** @internal Labels that all http.client metrics of this request have. */
   readonly metricLabels: Attributes;
+  /** Set = it is gRPC, and measured as such. */
+  grpc: GrpcCall | undefined = undefined;
   /** What metrics by workloads need to know; undefined where there are none. */
   readonly exchange: WorkloadExchange | undefined;
 
@@ -136,6 +127,23 @@ export class RequestSpan {
       this.span = tracer.startSpan(`meshfetch ${this.methodName}`, { kind: SpanKind.INTERNAL, attributes }, parent);
       this.context = trace.setSpan(parent, this.span);
     }
+  }
+
+  /** The request is gRPC. */
+  isGrpc(): void {
+    if (this.exchange !== undefined) this.exchange.isGrpc = true;
+    if (this.instruments === undefined) return;
+    this.grpc = new GrpcCall(this.scope, this.instruments, {
+      path: this.path,
+      scheme: this.scheme,
+      host: this.host,
+      port: this.port,
+    });
+  }
+
+  /** `grpc-status` of the response that the caller gets; undefined where it has none. */
+  answered(grpcStatus: string | string[] | undefined): void {
+    if (this.grpc !== undefined && grpcStatus !== undefined) this.grpc.status = grpcStatus;
   }
 
   /** A route was found: the name that it gives to spans, and the class of requests that this one belongs to, where it has them. */
@@ -201,6 +209,7 @@ export class RequestSpan {
     const flags = outcome.flags ?? flagsOf(outcome.error);
     const details = outcome.details ?? detailsOf(outcome.error);
     this.measure(outcome, failure, durationMs);
+    this.grpc?.end(outcome.error, durationMs);
     this.exchange?.measure(this.instruments!, { status: outcome.status, error: outcome.error, flags, durationMs });
     if (this.span !== undefined) this.endSpan(this.span, outcome, failure, flags, details);
     if (!requestEnd.hasSubscribers) return;

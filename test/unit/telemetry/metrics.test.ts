@@ -26,7 +26,7 @@ function doEverything(telemetry: Telemetry): void {
     identities: () => [{ name: 'default', expiresMs: clock.wallNow() + 3_600_000 }],
   });
   const request = telemetry.startRequest(someRequest(), 0)!;
-  request.exchange!.isGrpc = true;
+  request.isGrpc();
   request.matched(undefined, 'reads');
   request.routed('v2', 'orders/v2', '7');
   request.startAttempt(someAttempt(1), 0).end({ kind: 'retried', error: 'MESH_RESET' }, 10);

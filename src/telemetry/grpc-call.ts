@@ -1,0 +1,100 @@
+import type { Attributes } from '@opentelemetry/api';
+import { errorTable } from '../base/errors.ts';
+import type { FailureType } from './events.ts';
+import { GrpcMessages } from './grpc-messages.ts';
+import type { Instruments } from './instruments.ts';
+import type { MeshScope } from './mesh-scope.ts';
+import type { RequestFacts } from './request-span.ts';
+
+/** Names of gRPC's status codes, by number. */
+const statusNames = [
+  'OK',
+  'CANCELLED',
+  'UNKNOWN',
+  'INVALID_ARGUMENT',
+  'DEADLINE_EXCEEDED',
+  'NOT_FOUND',
+  'ALREADY_EXISTS',
+  'PERMISSION_DENIED',
+  'RESOURCE_EXHAUSTED',
+  'FAILED_PRECONDITION',
+  'ABORTED',
+  'OUT_OF_RANGE',
+  'UNIMPLEMENTED',
+  'INTERNAL',
+  'UNAVAILABLE',
+  'DATA_LOSS',
+  'UNAUTHENTICATED',
+] as const;
+
+/** The label of a status: a number that gRPC does not know, and a response without one, are UNKNOWN. */
+export function grpcStatusName(status: unknown, error?: FailureType): string {
+  if (error === 'cancelled') return 'CANCELLED';
+  if (error !== undefined) return errorTable[error].grpcStatus;
+  return statusNames[Number(status ?? 2)] ?? 'UNKNOWN';
+}
+
+/** What of a request names a call. */
+type GrpcFacts = Pick<RequestFacts, 'path' | 'scheme' | 'host' | 'port'>;
+
+/** The metrics of one gRPC call. Made for gRPC requests alone, and only where an SDK is registered. */
+export class GrpcCall {
+  /** `grpc-status` of the response that its caller gets. */
+  status: unknown = undefined;
+  readonly scope: MeshScope;
+  readonly instruments: Instruments;
+  /** Of every metric of the call. */
+  readonly labels: Attributes;
+
+  /** The path is `/package.Service/Method`; the target is what a channel to the host would be made with. */
+  constructor(scope: MeshScope, instruments: Instruments, { path, scheme, host, port }: GrpcFacts) {
+    this.scope = scope;
+    this.instruments = instruments;
+    const authority = port === (scheme === 'https' ? 443 : 80) ? host : `${host}:${port}`;
+    const query = path.indexOf('?');
+    const method = scope.grpcMethods.label(path.slice(1, query === -1 ? undefined : query));
+    this.labels = {
+      'grpc.method': method === '_other' ? 'other' : method, // gRFC A66's word
+      'grpc.target': `mesh:///${scope.services.label(authority)}`,
+    };
+  }
+
+  startAttempt(cluster: string): GrpcAttempt {
+    this.instruments.get('grpc.client.attempt.started').add(1, this.labels);
+    return new GrpcAttempt(this, cluster);
+  }
+
+  /** The call is over. */
+  end(error: FailureType | undefined, durationMs: number): void {
+    const labels = { ...this.labels, 'grpc.status': grpcStatusName(this.status, error) };
+    this.instruments.get('grpc.client.call.duration').record(durationMs / 1000, labels);
+  }
+}
+
+/** One attempt of it. */
+export class GrpcAttempt {
+  /** `grpc-status` of its response, from the head or the trailers. */
+  status: unknown = undefined;
+  readonly sent = new GrpcMessages();
+  readonly received = new GrpcMessages();
+  private readonly call: GrpcCall;
+  private readonly cluster: string;
+
+  constructor(call: GrpcCall, cluster: string) {
+    this.call = call;
+    this.cluster = cluster;
+  }
+
+  /** The attempt is over. */
+  end(error: FailureType | undefined, durationMs: number): void {
+    const { instruments, labels: own, scope } = this.call;
+    const labels = {
+      ...own,
+      'grpc.status': grpcStatusName(this.status, error),
+      'grpc.lb.backend_service': scope.clusters.label(this.cluster),
+    };
+    instruments.get('grpc.client.attempt.duration').record(durationMs / 1000, labels);
+    instruments.get('grpc.client.attempt.sent_total_compressed_message_size').record(this.sent.bytes, labels);
+    instruments.get('grpc.client.attempt.rcvd_total_compressed_message_size').record(this.received.bytes, labels);
+  }
+}

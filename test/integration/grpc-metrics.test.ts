@@ -1,0 +1,61 @@
+/** gRPC calls by the metrics of gRPC's own libraries (gRFC A66). */
+import assert from 'node:assert/strict';
+import { afterEach, describe, it } from 'node:test';
+import { answerTrailersOnly, answerWith, call, framed, startH2c } from '../support/grpc-exchange.ts';
+import { policyMesh } from '../support/policy-mesh.ts';
+import { registerMetrics, unregister } from '../unit/telemetry/open-telemetry.ts';
+
+afterEach(unregister);
+
+const http2 = { cluster: { protocol: 'http2' } } as const;
+const labels = { 'grpc.method': 'shop.Orders/Get', 'grpc.target': 'mesh:///orders' };
+const attempt = { ...labels, 'grpc.lb.backend_service': 'orders' };
+
+describe('a gRPC call', () => {
+  it('is counted with its method, target, status and sizes', async (t) => {
+    const sdk = registerMetrics();
+    const server = await startH2c((stream) => answerWith(stream, ['four', 'five!']));
+    const { mesh } = await policyMesh(t, [server.address], {}, http2);
+    assert.equal(await call(mesh, { body: framed('hello') }).end.promise, '0');
+    const of = async (name: string): Promise<unknown> => (await sdk.points(name)).map(({ attributes }) => attributes);
+    assert.deepEqual(await of('grpc.client.attempt.started'), [labels]);
+    assert.deepEqual(await of('grpc.client.attempt.duration'), [{ ...attempt, 'grpc.status': 'OK' }]);
+    assert.deepEqual(await of('grpc.client.call.duration'), [{ ...labels, 'grpc.status': 'OK' }]);
+    const sums = async (name: string): Promise<unknown> => {
+      const metric = (await sdk.collect()).find(({ descriptor }) => descriptor.name === name);
+      return metric!.dataPoints.map(({ value }) => (value as { readonly sum: number }).sum);
+    };
+    assert.deepEqual(await sums('grpc.client.attempt.sent_total_compressed_message_size'), [5]); // hello
+    assert.deepEqual(await sums('grpc.client.attempt.rcvd_total_compressed_message_size'), [9]); // four, five!
+  });
+
+  it('that is retried has a status for each attempt, and one of its own', async (t) => {
+    const sdk = registerMetrics();
+    let count = 0;
+    const server = await startH2c((stream) => (++count === 1 ? answerTrailersOnly(stream, 14) : answerWith(stream, ['ok'])));
+    const retry = { maxAttempts: 2, on: ['unavailable'], backoff: { baseMs: 1, maxMs: 1 } } as const;
+    const { mesh } = await policyMesh(t, [server.address], { retry }, http2);
+    assert.equal(await call(mesh).end.promise, '0');
+    const statuses = async (name: string): Promise<unknown> =>
+      (await sdk.points(name)).map(({ attributes }) => attributes['grpc.status']).toSorted();
+    assert.deepEqual(await statuses('grpc.client.attempt.duration'), ['OK', 'UNAVAILABLE']);
+    assert.deepEqual(await statuses('grpc.client.call.duration'), ['OK']);
+  });
+
+  it('that nobody answers has the status that its error is', async (t) => {
+    const sdk = registerMetrics();
+    const { mesh } = await policyMesh(t, [], {}, http2);
+    await assert.rejects(call(mesh).end.promise);
+    const [point] = await sdk.points('grpc.client.call.duration');
+    assert.equal(point!.attributes['grpc.status'], 'UNAVAILABLE');
+    assert.deepEqual(await sdk.points('grpc.client.attempt.started'), []);
+  });
+
+  it('is none where the request is not gRPC', async (t) => {
+    const sdk = registerMetrics();
+    const server = await startH2c((stream) => answerWith(stream, []));
+    const { mesh } = await policyMesh(t, [server.address], {}, http2);
+    await call(mesh, { headers: { 'content-type': 'application/json' } }).end.promise;
+    assert.deepEqual(await sdk.points('grpc.client.call.duration'), []);
+  });
+});
