@@ -37,7 +37,7 @@ describe('a gRPC call', () => {
     const { mesh } = await policyMesh(t, [server.address], { retry }, http2);
     assert.equal(await call(mesh).end.promise, '0');
     const statuses = async (name: string): Promise<unknown> =>
-      (await sdk.points(name)).map(({ attributes }) => attributes['grpc.status']).toSorted();
+      (await sdk.points(name)).map(({ attributes }) => String(attributes['grpc.status'])).toSorted();
     assert.deepEqual(await statuses('grpc.client.attempt.duration'), ['OK', 'UNAVAILABLE']);
     assert.deepEqual(await statuses('grpc.client.call.duration'), ['OK']);
   });
