@@ -1,6 +1,6 @@
 /**
- * Two services of grpc-js, each with a mesh, a port and a certificate of its own: web calls orders, orders calls stock. What the policy of a
- * port says holds for calls of gRPC, and what a call brings along goes on with the calls that are made for it.
+ * A service of grpc-js on a port of the mesh, with a certificate of its own. What the policy of the port says holds for calls of gRPC, and what
+ * a call brings along goes on with the requests that are made for it.
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';

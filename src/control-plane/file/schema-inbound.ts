@@ -120,7 +120,7 @@ const policy = mapping({
   plaintextPaths: v.pipe(
     v.exactOptional(list(probePath())),
     v.description(
-      'Paths that GET and HEAD are answered for in plaintext, under `strict` too, and without `authorization` or `jwt`: probes and scrapes.',
+      'Paths that GET and HEAD are answered for in plaintext, under `strict` too, and without `authorization` or `jwt`: probes and scrapes. Of gRPC, the methods of `grpc.health.v1.Health` alone.',
     ),
   ),
   forwardHeaders: v.pipe(
