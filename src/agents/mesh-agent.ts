@@ -69,11 +69,7 @@ function connect(context: SocketContext, request: http.ClientRequest, options: A
     (request as unknown as { onSocket(socket: null, error: unknown): void }).onSocket(null, error);
     return;
   }
-  const socket = new MeshSocket(context, origin, request, isSecure);
-  request.onSocket(socket as unknown as Socket);
-  // Set by node:http's option `timeout`.
-  const { timeout } = request as { timeout?: number };
-  if (timeout !== undefined && timeout > 0) socket.setTimeout(timeout);
+  request.onSocket(new MeshSocket(context, origin, request, isSecure) as unknown as Socket);
 }
 
 function noConnections(): TypeError {

@@ -54,13 +54,13 @@ export class MeshSocket extends SocketShape implements ResponseReader, BodyWrite
   private tunnel: Duplex | undefined = undefined;
 
   constructor(context: SocketContext, origin: string, request: ClientRequest, isSecure: boolean) {
-    super(context.clock, isSecure);
+    // Of the option `timeout`.
+    super(context.clock, isSecure, (request as { timeout?: number }).timeout ?? 0);
     this.context = context;
     this.origin = origin;
     this.request = request;
     this.exchange = new Exchange(this);
-    // node:http has read the response to its end.
-    this.on('free', discard);
+    this.on('free', free);
   }
 
   override _write(chunk: Buffer | string, encoding: BufferEncoding, callback: WriteCallback): void {
@@ -213,6 +213,12 @@ export class MeshSocket extends SocketShape implements ResponseReader, BodyWrite
     });
   }
 
+  /** node:http has read the response to its end, or has no use for the socket. */
+  discard(): void {
+    this.hasServed = true;
+    this.destroy();
+  }
+
   override _destroy(error: Error | null, callback: WriteCallback): void {
     const { exchange, tunnel, body } = this;
     if (!exchange.isOver) exchange.abort(error ?? new Error('the request was destroyed'));
@@ -223,10 +229,10 @@ export class MeshSocket extends SocketShape implements ResponseReader, BodyWrite
   }
 }
 
-function discard(this: MeshSocket): void {
-  this.destroy();
-}
-
 function sendContinue(socket: MeshSocket): void {
   if (!socket.destroyed) socket.push(continueHead, 'latin1');
+}
+
+function free(this: MeshSocket): void {
+  this.discard();
 }

@@ -95,7 +95,7 @@ export function requestHeadFrom(text: string): RequestHead {
     expectsContinue,
   };
   if (coding !== undefined) {
-    if (coding.trim().toLowerCase() !== 'chunked')
+    if (!/^[\t ]*chunked[\t ]*$/i.test(coding))
       throw invalidRequest(`its transfer-encoding is "${coding}"; leave it to node:http`);
     return { ...head, framing: 'chunked', contentLength: 0, hasLength: true };
   }

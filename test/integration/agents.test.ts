@@ -8,7 +8,6 @@ import https from 'node:https';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { createMesh, isMeshError, type Mesh } from 'meshfetch';
-import type { ServiceInput } from '../support/mesh-of.ts';
 import { connectionsOf, eventually, held, meshOf, ordersAt } from '../support/mesh-of.ts';
 import { startHttp2, startHttps, temporaryFolder } from '../support/secured.ts';
 import { testAuthority, workloadCertificate, writeIdentityFiles } from '../support/certificates.ts';
@@ -52,7 +51,7 @@ describe('the policies of a mesh', () => {
     const servers = [await startServer(answer('a')), await startServer(answer('b'))];
     await using mesh = await ordersAt(
       servers.map(({ address }) => address),
-      { loadBalancing: { policy: 'round-robin' } } as ServiceInput,
+      { loadBalancing: { policy: 'round-robin' } },
     );
     const bodies = [];
     for (let index = 0; index < 4; index++) bodies.push((await ask(mesh)).body);
@@ -76,7 +75,7 @@ describe('the policies of a mesh', () => {
     });
     await using mesh = await ordersAt([server.address], {
       retry: { maxAttempts: 3, on: ['5xx'], backoff: { baseMs: 1, maxMs: 1 } },
-    } as ServiceInput);
+    });
     const { status, body } = await ask(mesh);
     assert.deepEqual([status, body], [200, '3']);
   });
@@ -94,7 +93,7 @@ describe('the policies of a mesh', () => {
     });
     await using mesh = await ordersAt([server.address], {
       retry: { maxAttempts: 2, on: ['5xx'], backoff: { baseMs: 1, maxMs: 1 } },
-    } as ServiceInput);
+    });
     const request = http.request('http://orders/', { agent: mesh.httpAgent, method: 'PUT' });
     request.flushHeaders();
     await once(request, 'socket');
@@ -121,7 +120,7 @@ describe('the policies of a mesh', () => {
     const authority = await testAuthority();
     const server = await startHttp2(
       await workloadCertificate(authority, 'orders'),
-      (request, response) => void response.end(`HTTP/${request.httpVersion} ${request.headers['x-name']}`),
+      (request, response) => void response.end(`HTTP/${request.httpVersion} ${String(request.headers['x-name'])}`),
       { clients: authority },
     );
     const identity = await writeIdentityFiles(
@@ -397,12 +396,13 @@ describe('flow control', () => {
       writtenBytes += 64_000;
       await new Promise(setImmediate);
     }
-    for (let isDrained = true; isDrained && writtenBytes < 64_000_000;) {
-      isDrained = await Promise.race([
+    while (writtenBytes < 64_000_000) {
+      const isDrained = await Promise.race([
         once(request, 'drain').then(() => true),
         new Promise<false>((resolve) => setTimeout(resolve, 200, false)),
       ]);
-      while (isDrained && request.write(Buffer.alloc(64_000))) writtenBytes += 64_000;
+      if (!isDrained) break;
+      while (request.write(Buffer.alloc(64_000))) writtenBytes += 64_000;
     }
     assert.ok(writtenBytes < 32_000_000, `${writtenBytes} bytes were taken`);
     go.resolve();
