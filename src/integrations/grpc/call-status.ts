@@ -4,7 +4,7 @@
  */
 import { constants } from 'node:http2';
 import type { Metadata } from '@grpc/grpc-js';
-import { isMeshError, type MeshError } from '../../base/errors.ts';
+import { isMeshError, type MeshError, type MeshErrorCode } from '../../base/errors.ts';
 import type { CallStatus, Grpc } from './grpc-js.ts';
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
@@ -74,4 +74,23 @@ export function statusOfError(grpc: Grpc, error: Error): CallStatus {
 function resetCodeOf({ cause }: MeshError): number | undefined {
   const { http2ErrorCode, code } = (cause ?? {}) as { readonly http2ErrorCode?: number; readonly code?: string };
   return code === 'ERR_HTTP2_STREAM_ERROR' ? http2ErrorCode : undefined;
+}
+
+const awaited: ReadonlySet<MeshErrorCode> = new Set([
+  'MESH_NO_CLUSTER',
+  'MESH_NO_HEALTHY_ENDPOINT',
+  'MESH_CONNECT_FAILED',
+  'MESH_CONNECT_TIMEOUT',
+  'MESH_TLS_FAILED',
+  'MESH_PEER_IDENTITY',
+  'MESH_NO_IDENTITY',
+  'MESH_CIRCUIT_OPEN',
+  'MESH_CONFIG_TIMEOUT',
+  'MESH_DNS_FAILED',
+  'MESH_UNKNOWN_HOST',
+]);
+
+/** Whether a failure lasts as long as nobody can take a call: with `waitForReady` it waits for the end. Source: gRPC, "Wait for Ready". */
+export function isAwaited({ code }: MeshError): boolean {
+  return awaited.has(code);
 }

@@ -16,7 +16,7 @@ import type { Metadata } from '@grpc/grpc-js';
 import type { Dispatcher } from 'undici';
 import { isMeshError } from '../../base/errors.ts';
 import type { ServedRequest } from '../../model/served-request.ts';
-import { statusOfError, statusOfHttp, statusOfTrailers } from './call-status.ts';
+import { isAwaited, statusOfError, statusOfHttp, statusOfTrailers } from './call-status.ts';
 import type { CallStart, ChannelContext } from './channel-context.ts';
 import type { AuthContext, CallListener, CallStatus, MessageContext, SubchannelCall } from './grpc-js.ts';
 import { MessageSplitter } from './messages.ts';
@@ -269,24 +269,9 @@ export class MeshCall implements SubchannelCall, Dispatcher.DispatchHandler {
   /** Whether nobody was there to take it, so that all of it is still here. */
   private mayWait(error: Error): boolean {
     if (!isMeshError(error) || error.mayHaveBeenProcessed || this.http !== 0 || this.messages?.wasRead === true) return false;
-    return awaited.has(error.code);
+    return isAwaited(error);
   }
 }
-
-/** Failures that last as long as nobody can take a call; with `waitForReady` it waits for their end. Source: gRPC, "Wait for Ready". */
-const awaited: ReadonlySet<string> = new Set([
-  'MESH_NO_CLUSTER',
-  'MESH_NO_HEALTHY_ENDPOINT',
-  'MESH_CONNECT_FAILED',
-  'MESH_CONNECT_TIMEOUT',
-  'MESH_TLS_FAILED',
-  'MESH_PEER_IDENTITY',
-  'MESH_NO_IDENTITY',
-  'MESH_CIRCUIT_OPEN',
-  'MESH_CONFIG_TIMEOUT',
-  'MESH_DNS_FAILED',
-  'MESH_UNKNOWN_HOST',
-]);
 
 function leave(call: MeshCall): void {
   call.leave();
