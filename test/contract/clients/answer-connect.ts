@@ -10,7 +10,7 @@ export async function answerConnect(request: ServerRequest, response: ServerAnsw
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   promise.catch(() => {});
   const seen = note(request, promise);
-  const isStream = String(request.headers['content-type'] ?? '').startsWith('application/connect+');
+  const isStream = request.headers['content-type']?.startsWith('application/connect+') === true;
   void (isStream ? readMessages(request, seen) : readUnary(request, seen)).then(resolve, reject);
   watch(response, seen);
   const act = await actFor(seen);

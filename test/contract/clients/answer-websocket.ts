@@ -48,7 +48,10 @@ export async function answerWebSocket(
     parts.push(message);
     seen.received += message.length;
   });
-  if (act.breaksOff === 'in-body') return void client.send(Buffer.alloc(1000), () => socket.destroy());
+  if (act.breaksOff === 'in-body') {
+    client.send(Buffer.alloc(1000), () => socket.destroy());
+    return;
+  }
   const messages = act.messages ?? [Buffer.from(act.body!)];
   for await (const message of messages) {
     if (client.readyState !== client.OPEN) return;

@@ -124,11 +124,6 @@ export class Setting implements AsyncDisposable {
     return meshErrorIn(outcome.error)?.code;
   }
 
-  /** Whether a request is in this mesh, sent or not. */
-  isUnderWay(mesh: Mesh): boolean {
-    return mesh.status().clusters.length > 0;
-  }
-
   /** The WebSocket of the web says of a handshake that it failed, and not why. */
   private get tellsNothing(): boolean {
     return this.client.name === 'WebSocket';

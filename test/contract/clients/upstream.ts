@@ -72,7 +72,7 @@ export async function startUpstream(name: string, script: Script = {}, tls?: Ups
     request.on('error', () => {});
     const answer = response as ServerAnswer;
     answer.on('error', () => {});
-    const type = String(request.headers['content-type'] ?? '');
+    const type = request.headers['content-type'] ?? '';
     const parsed = new URL(request.url ?? '/', 'http://upstream');
     if (type.startsWith('application/grpc')) void answerGrpc(request, answer, note, actFor);
     else if (parsed.searchParams.has('connect') || /^application\/(connect\+)?proto/.test(type))

@@ -2,7 +2,7 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { Readable } from 'node:stream';
-import axios, { type AxiosResponse } from 'axios';
+import { create, type AxiosResponse } from 'axios';
 import got from 'got';
 import type { Mesh } from 'meshfetch';
 import type { Ask, Client, Exchange, Outcome } from '../client.ts';
@@ -54,7 +54,7 @@ export const axiosClient: Client = {
   family: 'http',
   written: '`axios.create({ httpAgent: mesh.httpAgent, httpsAgent: mesh.httpsAgent })`',
   over(mesh) {
-    const client = axios.create({
+    const client = create({
       adapter: 'http',
       httpAgent: mesh.httpAgent,
       httpsAgent: mesh.httpsAgent,

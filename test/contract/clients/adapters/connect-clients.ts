@@ -1,7 +1,7 @@
 /** Clients of Connect, which speak its own protocol or gRPC; messages are described at run time, so that there is no step of building. */
 import { create, createFileRegistry, type DescMethodStreaming, type DescMethodUnary } from '@bufbuild/protobuf';
 import {
-  BytesValueSchema,
+  type BytesValueSchema,
   FileDescriptorProtoSchema,
   MethodOptions_IdempotencyLevel,
   MethodOptionsSchema,

@@ -1,5 +1,5 @@
 /** Clients whose door is fetch: the mesh's own, ky, and axios with its fetch adapter. */
-import axios, { type AxiosResponse } from 'axios';
+import { create, type AxiosResponse } from 'axios';
 import ky from 'ky';
 import type { Ask, Client, Exchange, OpenClient } from '../client.ts';
 import { failure, headersOf, outcomeOf } from '../outcome.ts';
@@ -72,7 +72,7 @@ export const axiosFetchClient: Client = {
   family: 'http',
   written: "`axios.create({ adapter: 'fetch', env: { fetch: mesh.fetch } })`",
   over(mesh) {
-    const client = axios.create({ adapter: 'fetch', env: { fetch: mesh.fetch }, validateStatus: () => true });
+    const client = create({ adapter: 'fetch', env: { fetch: mesh.fetch }, validateStatus: () => true });
     const send = <T>(ask: Ask, responseType: 'arraybuffer' | 'stream'): Promise<AxiosResponse<T>> => {
       const { method = 'GET', headers = {}, body, signal } = ask;
       const data = body === undefined || Buffer.isBuffer(body) ? body : ReadableStream.from(body);

@@ -37,7 +37,7 @@ export const webSocketClient: Client = {
         () => {},
       );
       if (problem !== undefined) throw ask.signal?.aborted === true ? ask.signal.reason : problem;
-      const sending = sendParts(ask.body, (part) => void socket.send(part as never));
+      const sending = sendParts(ask.body, (part) => socket.send(part));
       sending.catch(() => {});
       return {
         status: 200,

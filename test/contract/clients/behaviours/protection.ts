@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Clock } from 'meshfetch';
 import { eventually, held, type ServiceInput } from '../../../support/mesh-of.ts';
 import type { Subject } from '../behaviour.ts';
 import { answered, textOf } from '../outcome.ts';
@@ -153,12 +154,14 @@ export const protection: Subject = {
       async check(setting) {
         const { promise, resolve } = Promise.withResolvers<void>();
         const upstream = await setting.upstream('one', { after: promise });
-        await setting.orders([upstream], { protocol: 'http1', limits: { maxConnections: 1, maxPendingRequests: 1 } });
+        const mesh = await setting.orders([upstream], {
+          protocol: 'http1',
+          limits: { maxConnections: 1, maxPendingRequests: 1 },
+        });
         const first = setting.call();
         await eventually('the first is there', () => upstream.requests.length === 1);
         const second = setting.call();
-        // Both are in the mesh, and the second waits.
-        await new Promise((taken) => setTimeout(taken, 20));
+        await eventually('the second waits', () => held(mesh).requests === 2);
         setting.failed(await setting.call(), 'MESH_OVERFLOW');
         resolve();
         assert.equal(textOf(await first), 'one');
@@ -195,10 +198,18 @@ export const protection: Subject = {
       says: 'An injected delay holds a request back before it is sent.',
       async check(setting) {
         const clock = setting.clock();
+        let isHeldBack = false;
+        const watched: Clock = {
+          ...clock,
+          setTimer(callback, delayMs) {
+            if (delayMs === 700) isHeldBack = true;
+            return clock.setTimer(callback, delayMs);
+          },
+        };
         const upstream = await setting.upstream('one');
-        const mesh = await setting.orders([upstream], { fault: { delay: { fixedMs: 700 } } }, { clock });
+        const mesh = await setting.orders([upstream], { fault: { delay: { fixedMs: 700 } } }, { clock: watched });
         const outcome = setting.call();
-        await eventually('it is in the mesh', () => setting.isUnderWay(mesh));
+        await eventually('it is held back', () => isHeldBack);
         await clock.advance(699);
         assert.equal(upstream.requests.length, 0);
         await clock.advance(2);
