@@ -38,6 +38,15 @@ export const loadBenchmarks: readonly Benchmark[] = [
     baselines: [fetch],
     pairs: otherClients.map((other) => ['meshFetch', other]),
   }),
+  cpuBenchmark({
+    name: 'agents',
+    title: 'CPU time of a client of node:http per request, with the agent of the mesh',
+    startSetting: () => startSetting(false),
+    share: 0.5,
+    variants: ['node:http', 'node:http again', 'node:http + mesh', 'axios', 'axios + mesh'],
+    baselines: ['node:http'],
+    pairs: [['axios + mesh', 'axios']],
+  }),
   bytesBenchmark({
     name: 'bytes-mtls',
     title: 'Bytes allocated per request over mTLS 1.3',

@@ -4,6 +4,7 @@
  * what a program would write. Clients are loaded only by the process that measures them.
  */
 import { readFileSync } from 'node:fs';
+import type { Agent as HttpAgent } from 'node:http';
 import type { Agent, Dispatcher, request as undiciRequestFunction } from 'undici';
 import type { MeshFileInput } from '../../src/control-plane/file/index.ts';
 import type { IdentityFiles } from './origins.ts';
@@ -54,6 +55,16 @@ export const variants: ReadonlyMap<string, Variant> = new Map(
       const next = inTurn(meshUrls);
       return async () => (await mesh.fetch(next())).json();
     }),
+    variant('node:http', nodeHttp),
+    variant('node:http again', nodeHttp),
+    variant('node:http + mesh', async (target) => viaNodeHttp((await createBenchmarkMesh(target)).httpAgent, meshUrls)),
+    variant('axios + mesh', async (target) => {
+      const { default: axios } = await import('axios');
+      const { httpAgent } = await createBenchmarkMesh(target);
+      const client = axios.create({ httpAgent, adapter: 'http' });
+      const next = inTurn(meshUrls);
+      return async () => (await client.get<unknown>(next())).data;
+    }),
     variant('axios', async (target) => {
       const { default: axios } = await import('axios');
       const client = axios.create({ httpAgent: await nodeAgent(), adapter: 'http' });
@@ -76,6 +87,24 @@ export const variants: ReadonlyMap<string, Variant> = new Map(
 
 function variant(name: string, create: Variant['create']): Variant {
   return { name, create };
+}
+
+async function nodeHttp(target: Target): Promise<Send> {
+  return viaNodeHttp(await nodeAgent(), originUrls(target));
+}
+
+async function viaNodeHttp(agent: HttpAgent, urls: readonly string[]): Promise<Send> {
+  const { get } = await import('node:http');
+  const next = inTurn(urls);
+  return () =>
+    new Promise((resolve, reject) => {
+      const request = get(next(), { agent }, (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('end', () => resolve(JSON.parse(Buffer.concat(chunks).toString())));
+      });
+      request.on('error', reject);
+    });
 }
 
 async function undiciRequest(target: Target): Promise<Send> {
