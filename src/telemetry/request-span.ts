@@ -12,6 +12,7 @@ import type { Instruments } from './instruments.ts';
 import type { MeshScope } from './mesh-scope.ts';
 import type { RequestHeaders } from './propagation.ts';
 import { fullUrl } from './redact-url.ts';
+import type { RequestOutcome } from './request-outcome.ts';
 import type { RetryFacts } from './retry-facts.ts';
 import { spanEventAttributes, spanEventName } from './span-event.ts';
 import type { WorkloadExchange } from './workload-exchange.ts';
@@ -33,18 +34,7 @@ export interface RequestFacts {
   readonly headers: RequestHeaders;
 }
 
-/** How a request ended. */
-export interface RequestOutcome {
-  readonly status?: number | undefined;
-  readonly error?: FailureType | undefined;
-  /** Of the MeshError; default: what `error` says, `-` without one. */
-  readonly flags?: string | undefined;
-  /** Response code details; default: what `error` says, `via_upstream` without one. */
-  readonly details?: string | undefined;
-  /** For the reader of a failed span; never with credentials. */
-  readonly message?: string | undefined;
-}
-
+export type { RequestOutcome } from './request-outcome.ts';
 export type { RetryFacts } from './retry-facts.ts';
 
 const requestEnd = channels['request:end'];

@@ -116,9 +116,8 @@ export class HostConnections {
       if (connection === this.shared) this.shared = undefined;
       if (connection.streams === 0) this.discard(connection);
     } else if (connection.isH2) {
-      // Where the other one is full, whoever comes next goes on here, instead of over a connection that has yet to be made.
-      const isFull = this.shared === undefined || this.shared.streams >= this.shared.maxStreams;
-      if (isFull && !connection.isDistrusted) this.shared = connection;
+      // Whoever comes next goes on here, instead of over a connection that has yet to be made.
+      if (this.isFull && !connection.isDistrusted) this.shared = connection;
       if (connection !== this.shared && connection.streams === 0) this.discard(connection);
     } else {
       connection.isIdle = true;
@@ -179,6 +178,10 @@ export class HostConnections {
     }
   }
 
+  private get isFull(): boolean {
+    return this.shared === undefined || this.shared.streams >= this.shared.maxStreams;
+  }
+
   private isExpired(connection: Connection): boolean {
     return connection.notAfterMs !== Number.POSITIVE_INFINITY && connection.notAfterMs <= this.options.clock.wallNow();
   }
@@ -199,21 +202,20 @@ export class HostConnections {
   }
 
   private open(): Connection {
-    const { origin, connector, clock, http2 } = this.options;
-    const maxStreams = Math.min(http2?.maxConcurrentStreams ?? maxStreamsPerConnection, 2 ** 31 - 1);
+    const { origin, connector, clock } = this.options;
+    const maxStreams = this.options.http2?.maxConcurrentStreams ?? maxStreamsPerConnection;
     let connected: Socket | null = null;
     const client = new Client(origin, {
       connect: (options: buildConnector.Options, callback: buildConnector.Callback) => {
-        // In a context of its own: a socket outlives the request that opened it, and must not carry that request's trace.
-        // The name that the peer must prove is the stack's: undici would take it from the caller's Host header.
+        // In a context of its own: a socket outlives the request that opened it, and must not carry its trace. The name that the
+        // peer must prove is the stack's: undici would take it from the caller's Host header.
         this.options.scope.runInAsyncScope(
           connector,
           undefined,
           { ...options, servername: this.serverName },
           (...result: Parameters<buildConnector.Callback>) => {
-            const socket = result[1];
-            connected = socket;
-            connection.onSocket(socket);
+            connected = result[1];
+            connection.onSocket(connected);
             callback(...result);
           },
         );
@@ -244,9 +246,8 @@ export class HostConnections {
     client.on('disconnect', (_origin, _targets, error) => {
       if (connection.isConnected) this.options.onClosed?.(closedBy(error));
       connection.isConnected = false;
-      // What undici still has begun anew, where it did not get to write before GOAWAY, does not wait for what runs.
-      if (connection.isLeaving) client.pipelining = maxStreamsPerConnection;
-      // An idle socket that the peer or the idle timer closed: trim it. A busy one is settled by its request.
+      if (connection.isLeaving) client.pipelining = maxStreams; // what undici begins anew waits for nobody
+      // An idle socket that the peer or the idle timer closed. A busy one is settled by its request.
       if (connection.streams === 0) this.discard(connection);
       this.endProbe(connection);
     });
@@ -254,22 +255,20 @@ export class HostConnections {
   }
 
   /**
-   * The peer takes no further streams (GOAWAY); what it did not process goes elsewhere. undici would begin that anew by itself, but only when
-   * nothing runs on the old connection any more (8.12, lib/dispatcher/client.js, `_resume`): a stream that stays open would block it for good.
+   * The peer takes no further streams (GOAWAY); what it did not process goes elsewhere. undici would begin that anew only when nothing runs on
+   * the old connection any more (8.12, lib/dispatcher/client.js, `_resume`): a stream that stays open would block it for good.
    */
   private leave(connection: Connection, session: ClientHttp2Session, lastStream: number): void {
     connection.isLeaving = true;
     if (connection === this.shared) this.shared = undefined;
-    for (const owner of connection.owners) {
-      const { stream } = owner;
-      if (stream?.session === session && (stream.id === undefined || stream.id > lastStream)) owner.onRefused();
-    }
+    for (const owner of connection.owners)
+      if (owner.stream?.session === session && (owner.stream.id ?? Infinity) > lastStream) owner.onRefused();
   }
 
   /** It speaks HTTP/2, and its peer has said how many streams it takes. */
   private share(connection: Connection): void {
-    const isFull = this.shared === undefined || this.shared.streams >= this.shared.maxStreams;
-    if (isFull && !connection.isLeaving && connection.epoch === this.epoch && this.all.has(connection)) this.shared = connection;
+    if (this.isFull && !connection.isLeaving && connection.epoch === this.epoch && this.all.has(connection))
+      this.shared = connection;
     if (this.probe === connection) this.endProbe(connection);
     else this.wake();
   }
