@@ -64,7 +64,6 @@ export class HostConnections {
   get waiting(): number {
     return this.waiters.length;
   }
-
   /** A connection to send on now, or undefined when no more may be opened: then `wait`. */
   take(): Connection | undefined {
     const shared = this.shared;
@@ -255,8 +254,8 @@ export class HostConnections {
   }
 
   /**
-   * The peer takes no further streams (GOAWAY); what it did not process goes elsewhere. undici would begin that anew only when nothing runs on
-   * the old connection any more (8.12, lib/dispatcher/client.js, `_resume`): a stream that stays open would block it for good.
+   * GOAWAY: no further streams, and what was not processed goes elsewhere. undici would begin that anew only when nothing runs on the old
+   * connection any more (8.12, lib/dispatcher/client.js, `_resume`): a stream that stays open would block it for good.
    */
   private leave(connection: Connection, session: ClientHttp2Session, lastStream: number): void {
     connection.isLeaving = true;
