@@ -82,6 +82,9 @@ export function pickHost(
   context.random = random;
   context.now = seeker.startMs;
   const host = draw(group, retry);
+  // All that may be used have failed this very request: one whose time out is over is the better place.
+  const hasFailedIt = host !== undefined && tried.length > 0 && tried.includes(host);
+  if (hasFailedIt && probes.isWaiting && probes.take(seeker, group, tried, true)) return undefined;
   if (host !== undefined) {
     seeker.host = host.isReduced && !group.isHashing ? drawReduced(host, group, retry) : host;
     return undefined;

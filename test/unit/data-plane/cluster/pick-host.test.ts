@@ -33,12 +33,17 @@ function hostOf(cluster: Cluster, port: number): Host {
 /** The port of a pick, or why there is none. */
 function pick(
   cluster: Cluster,
-  { wish, retry, subset = '' }: { wish?: HostWish; retry?: RetryHosts<Host>; subset?: string } = {},
+  {
+    wish,
+    retry,
+    subset = '',
+    mayProbe = true,
+  }: { wish?: HostWish; retry?: RetryHosts<Host>; subset?: string; mayProbe?: boolean } = {},
 ) {
   const seeker: { -readonly [K in keyof HostSeeker]: HostSeeker[K] } = {
     call: { method: 'GET', path: '/', headers: {} },
     startMs: clock.now(),
-    mayProbe: true,
+    mayProbe,
     host: undefined,
     probe: undefined,
   };
@@ -206,6 +211,20 @@ describe('a pick', () => {
     for (let index = 0; index < 50; index++) assert.equal(pick(cluster, { retry }), 1);
     cluster.update(cluster.config, { name: 'e', localities, drops: [] });
     assert.equal(shareOf(cluster, 1, 50), 1);
+  });
+
+  it('tries a host that was out before one that has failed this very request, whatever its method', (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const outlierDetection = { consecutive5xx: 1, baseEjectionMs: 100, maxEjectionMs: 100, maxEjectionPercent: 50 };
+    const cluster = clusterOf({ outlierDetection }, [endpoint(1), endpoint(2)]);
+    const failed = { kind: 'response', status: 500, grpcStatus: undefined, headers: {} } as const;
+    cluster.detection.record(hostOf(cluster, 1), undefined, failed, clock.now());
+    t.mock.timers.tick(100);
+    assert.equal(pick(cluster, { mayProbe: false }), 2, 'a first attempt is not put at risk');
+    const retry = new RetryHosts<Host>({ maxAttempts: 2, on: [] });
+    retry.add(hostOf(cluster, 2));
+    assert.equal(pick(cluster, { retry, mayProbe: false }), 1);
+    assert.equal(pick(cluster, { retry, mayProbe: false }), 2, 'one probe at a time');
   });
 
   it('goes to the next priority with a retry that leaves priorities', () => {
