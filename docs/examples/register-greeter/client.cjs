@@ -5,8 +5,12 @@ const { loadSync } = require('@grpc/proto-loader');
 const { welcome } = grpc.loadPackageDefinition(loadSync(`${__dirname}/greeter.proto`));
 const client = new welcome.Greeter('greeter:50051', grpc.credentials.createInsecure());
 client.greet({ name: 'Ada' }, (error, greeting) => {
-  console.log(error ? `failed: ${grpc.status[error.code]}` : greeting.text);
-  if (error) return client.close();
+  if (error) {
+    console.log(`failed: ${grpc.status[error.code]}`);
+    client.close();
+    return;
+  }
+  console.log(greeting.text);
   client
     .greetOften({ name: 'Ada' })
     .on('data', ({ text }) => console.log(text))

@@ -79,7 +79,8 @@ describe('the reference of options', () => {
   }
 
   it('has every member of a mesh and no other', () => {
-    const [, body = ''] = /export interface Mesh extends AsyncDisposable \{\n([\s\S]*?)\n\}/.exec(readText('src/mesh-interface.ts')) ?? [];
+    const [, body = ''] =
+      /export interface Mesh extends AsyncDisposable \{\n([\s\S]*?)\n\}/.exec(readText('src/mesh-interface.ts')) ?? [];
     const members = [...body.matchAll(/^ {2}(?:readonly )?(\w+)[(:]/gm)].map(([, name = '']) => name);
     const documented = tableRows(sectionOf(page, '## What a mesh has')).map(([cell = '']) => /\w+/.exec(cell)?.[0] ?? '');
     assert.deepEqual(documented.toSorted(), members.toSorted());
