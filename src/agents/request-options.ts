@@ -1,7 +1,7 @@
 /** What http.request was told beside the request itself: where it goes, and what a mesh cannot do for it. */
 import { isIPv6 } from 'node:net';
-import { checkServerIdentity } from 'node:tls';
 import { MeshError } from '../base/errors.ts';
+import { ownTrustOf } from '../base/own-trust.ts';
 import { invalidRequest } from './request-head.ts';
 
 /** Options of http.request as an agent gets them. */
@@ -12,24 +12,18 @@ export interface AgentRequestOptions {
   readonly [name: string]: unknown;
 }
 
-/** Settings that say whom to trust, or who the program is: a mesh has its own, and to pass over them in silence would be no service. */
-const ownTrust = ['ca', 'cert', 'key', 'pfx', 'crl', 'secureContext', 'checkServerIdentity'] as const;
-
 /** Why the request cannot go through a mesh; undefined = it can. */
 export function refusalOf(options: AgentRequestOptions, isSecure: boolean): MeshError | undefined {
   if (options.socketPath !== undefined && options.socketPath !== null)
     return new MeshError('MESH_REQUEST_INVALID', `a mesh has no way to the socket "${options.socketPath}"`, {
       remedy: 'Give requests to `socketPath` an agent of node:http.',
     });
-  if (!isSecure) return undefined;
-  for (const name of ownTrust) {
-    // got passes on what is the default anyway.
-    if (options[name] === undefined || options[name] === null || options[name] === checkServerIdentity) continue;
-    return new MeshError('MESH_REQUEST_INVALID', `the option "${name}" of a request cannot be honoured: TLS is the mesh's`, {
-      remedy: `Leave "${name}" out, and set \`tls\` of the service in the mesh; or give the request an agent of node:https.`,
-    });
-  }
-  return undefined;
+  // A mesh has its own, and to pass over them in silence would be no service.
+  const name = isSecure ? ownTrustOf(options) : undefined;
+  if (name === undefined) return undefined;
+  return new MeshError('MESH_REQUEST_INVALID', `the option "${name}" of a request cannot be honoured: TLS is the mesh's`, {
+    remedy: `Leave "${name}" out, and set \`tls\` of the service in the mesh; or give the request an agent of node:https.`,
+  });
 }
 
 let lastHost = '';

@@ -12,9 +12,13 @@ import { MeshError } from '../../base/errors.ts';
 /** Whether requests to this host are left alone. `host` as in a URL: lower case, IPv6 in brackets. */
 export type Bypass = (host: string, port: number) => boolean;
 
-/** Sources: RFC 1122 (127/8), RFC 6761 (localhost), RFC 3927 and 4291 (link-local); the documents of AWS, Google Cloud and Alibaba Cloud. */
+/**
+ * Sources: RFC 1122 (127/8), RFC 6761 (localhost), RFC 3927 and 4291 (link-local), RFC 6052 (64:ff9b::/96, IPv4 in IPv6); the documents of
+ * AWS (instances, EKS Pod Identity), Google Cloud, Azure and Alibaba Cloud.
+ */
 const always =
-  'localhost .localhost 0.0.0.0 127.0.0.0/8 [::] [::1] 169.254.0.0/16 fe80::/10 fd00:ec2::254 100.100.100.200 metadata.google.internal';
+  'localhost .localhost 0.0.0.0 127.0.0.0/8 [::] [::1] 169.254.0.0/16 fe80::/10 64:ff9b::a9fe:0/112 ' +
+  'fd00:ec2::254 fd00:ec2::23 fd20:ce::254 168.63.129.16 100.100.100.200 metadata.google.internal';
 
 interface Entry {
   /** Undefined: every host. */

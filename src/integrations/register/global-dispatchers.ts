@@ -31,15 +31,15 @@ export function watchDispatchers(): void {
 }
 
 function replaceSetter(exports: object): void {
-  const copy = exports as { setGlobalDispatcher?: (this: void, dispatcher: unknown) => void };
-  const original = copy.setGlobalDispatcher;
-  if (original === undefined || replaced.has(original)) return;
+  const { setGlobalDispatcher: original } = exports as { setGlobalDispatcher?: (this: void, dispatcher: unknown) => void };
+  if (typeof original !== 'function' || replaced.has(original)) return;
   const setGlobalDispatcher = (dispatcher: unknown): void => {
     original(dispatcher);
     onSet?.();
   };
   replaced.add(setGlobalDispatcher);
-  copy.setGlobalDispatcher = setGlobalDispatcher;
+  // A file of the program that has the same name may not let it be replaced.
+  Reflect.set(exports, 'setGlobalDispatcher', setGlobalDispatcher);
 }
 
 /** Puts back what the slot of Node had before this package loaded undici. */

@@ -10,12 +10,13 @@ export type LoadedListener = (exports: object, file: string) => void;
 
 /** Who listens, by the end of the path. Called with what has been loaded. */
 interface Watch {
-  (exports: object, file: string): void;
+  (exports: unknown, file: string): void;
   readonly listeners: Map<string, Set<LoadedListener>>;
 }
 
 const key = Symbol.for('meshfetch.register.loaded');
-const calledBack = `\n;globalThis[Symbol.for('meshfetch.register.loaded')]?.(module.exports, __filename);`;
+/** A file of the program may end in the same path and be an ES module, which has neither name. */
+const calledBack = `\n;typeof module === 'object' && typeof __filename === 'string' && globalThis[Symbol.for('meshfetch.register.loaded')]?.(module.exports, __filename);`;
 
 /**
  * Calls back for each copy of the module whose path ends so (`/undici/index.js`), loaded already or later, until the function that it
@@ -27,7 +28,7 @@ export function onLoaded(path: string, listener: LoadedListener): () => void {
   const those = listeners.get(path) ?? new Set();
   listeners.set(path, those.add(listener));
   for (const [file, loaded] of Object.entries(createRequire(import.meta.url).cache))
-    if (loaded?.loaded === true && withSlashes(file).endsWith(path)) listener(loaded.exports as object, file);
+    if (loaded?.loaded === true && withSlashes(file).endsWith(path) && isObject(loaded.exports)) listener(loaded.exports, file);
   return () => void those.delete(listener);
 }
 
@@ -47,10 +48,16 @@ function startWatch(): Watch {
       return { ...result, source: `${text}${calledBack}` };
     },
   });
-  const tell = (exports: object, file: string): void => {
+  const tell = (exports: unknown, file: string): void => {
+    if (!isObject(exports)) return;
     for (const listener of listenersOf(withSlashes(file)) ?? []) listener(exports, file);
   };
   return Object.assign(tell, { listeners });
+}
+
+/** What a module exports may be anything. */
+function isObject(exports: unknown): exports is object {
+  return typeof exports === 'object' && exports !== null;
 }
 
 function withSlashes(file: string): string {

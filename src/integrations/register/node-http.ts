@@ -2,9 +2,11 @@
  * The mesh under every Agent of node:http and node:https, those of the program included: an Agent is asked for each request
  * (`addRequest`), and all of them inherit that from one prototype. What the mesh takes goes to its own agent; the rest goes on as it came,
  * with the sockets, limits and proxies of the Agent that the program chose. Requests over a unix socket, and those with a
- * `createConnection` and no Agent, ask none and are left alone.
+ * `createConnection` and no Agent, ask none and are left alone. So are those that the program secures by itself (roots, a certificate, a
+ * check of its own, in the request or in its Agent): nobody else would be checked so, and nobody else knows it by that certificate.
  */
 import { Agent, type ClientRequest } from 'node:http';
+import { ownTrustOf } from '../../base/own-trust.ts';
 import type { Steering } from './steering.ts';
 
 /** What Node calls; its types leave it out. */
@@ -14,6 +16,7 @@ interface AgentRequestOptions {
   readonly host?: string | null;
   readonly port?: number | string | null;
   readonly socketPath?: string | null;
+  readonly [name: string]: unknown;
 }
 
 interface RequestTaker {
@@ -28,7 +31,7 @@ export function steerAgents(steering: Steering): () => void {
 
   const addRequest: AddRequest = function (request, options, ...legacy) {
     const goOn = (): void => original.call(this, request, options, ...legacy);
-    const origin = isOver ? undefined : originOf(request, options);
+    const origin = isOver || isSecuredByProgram(this, request, options) ? undefined : originOf(request, options);
     const takes = origin === undefined ? false : steering.takes(origin);
     if (takes === false) {
       goOn();
@@ -38,7 +41,7 @@ export function steerAgents(steering: Steering): () => void {
       const { mesh } = steering;
       if (mesh === undefined) goOn();
       else {
-        takeProxyOff(request);
+        takeProxyOff(request, origin!);
         const agent = request.protocol === 'https:' ? mesh.httpsAgent : mesh.httpAgent;
         (agent as unknown as RequestTaker).addRequest(request, options);
       }
@@ -47,15 +50,14 @@ export function steerAgents(steering: Steering): () => void {
       hand();
       return;
     }
-    takes.then(
-      (isTaken) => {
-        // The caller gave up meanwhile: no socket is made for it.
-        if (request.destroyed) request.onSocket(null as never);
-        else if (isTaken) hand();
-        else goOn();
-      },
-      (error: Error) => fail(request, error),
-    );
+    const go = (isTaken: boolean): void => {
+      // The caller gave up meanwhile: no socket is made for it.
+      if (request.destroyed) request.onSocket(null as never);
+      else if (isTaken) hand();
+      else goOn();
+    };
+    // What an Agent throws at once (a certificate that cannot be read) would end the process here.
+    takes.then(go).catch((error: Error) => fail(request, error));
   };
   prototype.addRequest = addRequest;
   return () => {
@@ -71,11 +73,21 @@ function originOf({ protocol }: ClientRequest, { host, port, socketPath }: Agent
   return `${protocol}//${written}:${port ?? (protocol === 'https:' ? 443 : 80)}`;
 }
 
-/** An Agent for a proxy has written the request for it (RFC 9112, section 3.2.2) before it came here; the proxy's password is for the proxy. */
-function takeProxyOff(request: ClientRequest): void {
+/** Whether the connection would be proved by what only the program has. */
+function isSecuredByProgram(agent: Agent, { protocol }: ClientRequest, options: AgentRequestOptions): boolean {
+  if (protocol !== 'https:') return false;
+  const { options: ofAgent } = agent as { readonly options?: Readonly<Record<string, unknown>> };
+  return (ownTrustOf(options) ?? ownTrustOf(ofAgent ?? {})) !== undefined;
+}
+
+/**
+ * An Agent for a proxy has written the request for it (RFC 9112, section 3.2.2) before it came here; the proxy's password is for the proxy.
+ * What names another origin is meant for a proxy that the mesh serves.
+ */
+function takeProxyOff(request: ClientRequest, origin: string): void {
   if (request.headersSent || !/^https?:\/\//i.test(request.path)) return;
   const url = URL.parse(request.path);
-  if (url === null) return;
+  if (url === null || url.origin !== URL.parse(origin)?.origin) return;
   request.path = url.pathname + url.search;
   for (const name of ['proxy-authorization', 'proxy-connection']) request.removeHeader(name);
 }

@@ -69,7 +69,12 @@ class SteeringDispatcher extends Dispatcher {
     // A stream that fails unheard ends the process.
     body?.on?.('error', (error) => (broken ??= error));
     const fail = (error: Error): void => wrapHandler(handler).onResponseError?.(null as never, error);
-    takes.then((isTaken) => void (broken === undefined ? this.hand(isTaken, options, handler) : fail(broken)), fail);
+    const go = (isTaken: boolean): void => {
+      if (broken === undefined) this.hand(isTaken, options, handler);
+      else fail(broken);
+    };
+    // What a dispatcher throws at once would end the process here.
+    takes.then(go).catch(fail);
     return true;
   }
 
