@@ -53,6 +53,7 @@ import type { CompiledDestination, CompiledRoute } from './routing/compiled-rout
 import { isGrpcRequest } from './routing/grpc-request.ts';
 import { findRoute, tlsAnswer } from './routing/decide-route.ts';
 import type { DispatchOptions } from './send-options.ts';
+import { passedOnWithoutTls } from './wanted-protocol.ts';
 import { discardBody, isReplayable, isStream, ReplayBody } from './transport/replay-body.ts';
 import { UnfinishedUpload } from './unfinished-upload.ts';
 
@@ -252,6 +253,7 @@ export class Call extends CalledRequest implements Dispatcher.DispatchController
     if (virtualHost === undefined) {
       const fallback = entry.failedSource === undefined ? context.fallback() : undefined;
       if (fallback === undefined) this.fail(new MeshError('MESH_UNKNOWN_HOST', context.config.words.whyUnknown(entry)));
+      else if (this.options.requiresTls === true && entry.scheme !== 'https') this.fail(passedOnWithoutTls(this));
       else if (limitTime(this, 0)) new PassThrough(this).dispatch(fallback);
       return;
     }

@@ -4,6 +4,7 @@
  * offered. Only a cluster that is told to speak HTTP/1.1 refuses them: the owner of the service has said what its endpoints know. Sources:
  * "gRPC over HTTP2"; gRFC A27, whose clients ignore the HTTP protocol options of a cluster.
  */
+import { MeshError } from '../base/errors.ts';
 import type { UpstreamProtocol } from '../model/cluster.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import type { Host } from './cluster/host.ts';
@@ -51,6 +52,18 @@ export function withoutTls({ name }: Cluster, { address }: Host): Failure {
     remedy: `Set \`tls\` for "${name}", or do not attach call credentials to requests to it.`,
     details: { requiresTls: true },
   };
+}
+
+/** The same, where the mesh does not serve the host and somebody else's dispatcher would get it. */
+export function passedOnWithoutTls({ host }: Call): MeshError {
+  return new MeshError(
+    'MESH_REQUEST_INVALID',
+    `the request carries credentials that need TLS, and "${host}", which is not of the mesh, would be spoken to in plaintext; nothing was sent`,
+    {
+      remedy: `Name the host as the mesh does, write https:, or do not attach call credentials to requests to it.`,
+      details: { requiresTls: true },
+    },
+  );
 }
 
 /** Nobody was asked, and no endpoint is to blame. */
