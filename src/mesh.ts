@@ -23,6 +23,7 @@ import { LiveConfig } from './data-plane/live-config.ts';
 import { loadBalancingPolicies } from './data-plane/load-balancing/index.ts';
 import { OutboundDispatcher } from './data-plane/dispatcher.ts';
 import { HealthChecks } from './data-plane/health-checks/health-checks.ts';
+import { LoadReports } from './data-plane/load-reports/load-reports.ts';
 import { chosenDispatcher, fallbackDispatcher } from './data-plane/fallback-dispatcher.ts';
 import { createConnectionFactory } from './data-plane/transport/connection-factory.ts';
 import { WorkloadPeers } from './data-plane/workload/workload-peers.ts';
@@ -135,6 +136,7 @@ export async function createMesh(options: MeshOptions = {}): Promise<Mesh> {
       policies: loadBalancingPolicies,
       connections,
       healthChecks: new HealthChecks({ clock, random, identities }),
+      loadReports: new LoadReports({ clock, random, identities, telemetry }),
       refusalOf: (source, address) =>
         refusalOf(
           planes.find(({ name: other }) => other === source),

@@ -1,7 +1,4 @@
-/**
- * The contracts between the rooms of meshfetch. A control plane, an identity source and a load balancing policy are written
- * against this file alone; see docs/how-to for a walk through each.
- */
+/** The contracts between the rooms of meshfetch: a control plane, an identity source and a load balancing policy need this file alone. */
 import type { Clock, Random } from '../base/runtime.ts';
 import type { ClusterConfig } from './cluster.ts';
 import type { ClusterLoad } from './cluster-load.ts';
@@ -196,6 +193,8 @@ export interface ScoredHost {
 
 /** What a policy keeps of one host. Its methods are on the request path: they allocate nothing and never throw. */
 export interface HostObserver {
+  /** Milliseconds between reports that the host is asked for out of band (gRFC A51); undefined = it is not asked. */
+  readonly reportIntervalMs?: number | undefined;
   /**
    * An attempt has its answer, or failed after `elapsedMs`; `isFailure` as the mesh counts failures (5xx, reset, timeout; not what was
    * our own doing). Time that this process stood still is taken off already. Undefined = not known before the trailers of gRPC, which

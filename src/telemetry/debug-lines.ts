@@ -123,6 +123,8 @@ const lines: {
     `cluster ${printable(event.cluster)} → ${printable(event.endpoint)} returned (${event.ejectedHosts} of ${event.totalHosts} out)`,
   'health-check:changed': (event) =>
     `cluster ${printable(event.cluster)} → ${printable(event.endpoint)} is ${event.state}${event.reason === undefined ? ' by its health checks' : `: ${printable(event.reason)}`}`,
+  'load-report:lost': (event) =>
+    `cluster ${printable(event.cluster)} → ${printable(event.endpoint)} reports no load out of band${event.isFinal ? ' and is not asked again' : ''}: ${printable(event.reason)}`,
   'breaker:opened': breaker('opened'),
   'breaker:half-open': breaker('is half open: one probe goes through'),
   'breaker:closed': breaker('closed'),

@@ -104,6 +104,16 @@ export const eventTable: { readonly [N in EventName]: { readonly doc: string; re
       reason: 'Why it is unhealthy, in words: `http check: answered 503`.',
     },
   },
+  'load-report:lost': {
+    doc: 'An endpoint that is asked for its load out of band (`oobReportingMs`) does not report it, or no longer: once, until it does. Reports of its responses count as before.',
+    fields: {
+      mesh: 'Name of the mesh.',
+      cluster: 'Name of the cluster.',
+      endpoint: '`address:port`.',
+      reason: 'Why, in words: `answered UNIMPLEMENTED: it does not have the service`.',
+      isFinal: 'Whether it is not asked again; else it is, with back-off.',
+    },
+  },
   'breaker:opened': { doc: 'A circuit breaker opened.', fields: breakerFields },
   'breaker:half-open': { doc: 'A circuit breaker lets one probe through.', fields: breakerFields },
   'breaker:closed': { doc: 'A circuit breaker closed.', fields: breakerFields },

@@ -102,6 +102,14 @@ export interface HealthCheckChangedEvent {
   readonly reason: string | undefined;
 }
 
+/** An endpoint that is asked for its load out of band does not say it (any more): once, until it does. */
+export interface LoadReportLostEvent {
+  readonly cluster: string;
+  readonly endpoint: string;
+  readonly reason: string;
+  readonly isFinal: boolean;
+}
+
 /** A circuit breaker changed its state: that of an endpoint, or of a whole cluster when `endpoint` is absent. */
 export interface BreakerEvent {
   readonly cluster: string;
@@ -178,6 +186,7 @@ export interface EventFacts {
   readonly 'host:ejected': HostEjectedEvent;
   readonly 'host:returned': HostReturnedEvent;
   readonly 'health-check:changed': HealthCheckChangedEvent;
+  readonly 'load-report:lost': LoadReportLostEvent;
   readonly 'breaker:opened': BreakerEvent;
   readonly 'breaker:half-open': BreakerEvent;
   readonly 'breaker:closed': BreakerEvent;

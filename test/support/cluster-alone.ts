@@ -1,6 +1,7 @@
 import { systemClock, systemRandom, type Clock, type Random } from '../../src/base/runtime.ts';
 import { Cluster, type ClusterDependencies } from '../../src/data-plane/cluster/cluster.ts';
 import { HealthChecks } from '../../src/data-plane/health-checks/health-checks.ts';
+import { LoadReports } from '../../src/data-plane/load-reports/load-reports.ts';
 import { loadBalancingPolicies } from '../../src/data-plane/load-balancing/index.ts';
 import { createConnectionFactory } from '../../src/data-plane/transport/connection-factory.ts';
 import type { ClusterConfig, EndpointConfig, Locality, LocalityEndpoints } from '../../src/model/cluster.ts';
@@ -29,6 +30,7 @@ export function clusterDependencies({
     resolver: createDnsResolver({ clock, random }),
     connections: createConnectionFactory(identities, clock, telemetry),
     healthChecks: new HealthChecks({ clock, random, identities }),
+    loadReports: new LoadReports({ clock, random, identities, telemetry }),
     telemetry,
     locality,
     refusalOf: () => undefined,

@@ -32,6 +32,7 @@ export const policiesOfOption: Readonly<Record<keyof typeof balancingOptions | '
   updateMs: byReport,
   errorPenalty: byReport,
   metrics: byReport,
+  oobReportingMs: byReport,
   shuffle: ['pick-first'],
   kind: ['subsetting'],
   size: ['subsetting'],
@@ -146,6 +147,12 @@ export const balancingOptions = {
     v.exactOptional(list(metric)),
     v.description(
       'Only for `client-side-weighted-round-robin`: the highest of these metrics is the load, such as `named_metrics.queue`. By default `application_utilization`, else `cpu_utilization` (gRFC A114).',
+    ),
+  ),
+  oobReportingMs: v.pipe(
+    v.exactOptional(number(100, dayMs)),
+    v.description(
+      'Only for `client-side-weighted-round-robin`: endpoints are asked out of band to report so often (`xds.service.orca.v3.OpenRcaService`, gRFC A51). By default they are not asked; gRPC asks every 10000. Reports of responses count as well.',
     ),
   ),
   shuffle: v.pipe(

@@ -4,6 +4,7 @@ import type { LoadBalancingPolicy } from '../../model/contracts.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { DnsResolver } from '../../wire/dns.ts';
 import type { HealthChecks } from '../health-checks/health-checks.ts';
+import type { LoadReports } from '../load-reports/load-reports.ts';
 import type { ConnectionFactory } from '../transport/connection-factory.ts';
 
 /** What every cluster needs of the mesh. */
@@ -15,6 +16,7 @@ export interface ClusterDependencies {
   readonly policies: ReadonlyMap<string, LoadBalancingPolicy>;
   readonly telemetry: Telemetry;
   readonly healthChecks: HealthChecks;
+  readonly loadReports: LoadReports;
   /** Where this process runs, as far as it says. */
   readonly locality?: Locality | undefined;
   /** Why a source may not send requests to this address; undefined when it may. */

@@ -9,7 +9,7 @@ import type { ClusterConfig, EndpointsConfig, LocalityEndpoints } from '../../mo
 import type { RetryBudgetConfig } from '../../model/policy.ts';
 import type { OriginEntry } from '../live-config.ts';
 import { ClusterBackups } from '../resilience/backup.ts';
-import { ClusterBreaker } from '../resilience/cluster-breaker.ts';
+import { breakerOf, type ClusterBreaker } from '../resilience/cluster-breaker.ts';
 import { ClusterBudgets } from '../resilience/cluster-budgets.ts';
 import { ClusterLimits, type PriorityLimits } from '../resilience/limits.ts';
 import { RouteLatencies } from '../resilience/route-latencies.ts';
@@ -198,6 +198,11 @@ export class Cluster {
     return this.dependencies.connections.connectionsOf(this, host, entry, wanted, limits);
   }
 
+  /** A connection to the host is open: from now on it may be asked for its load. */
+  connected(host: Host): void {
+    this.dependencies.loadReports.begin(this, host);
+  }
+
   /** Whether connections to the host are TLS by configuration, whatever the URL says. */
   isSecure(host: Host): boolean {
     return host.tls !== undefined && host.tls.mode !== 'disabled';
@@ -225,7 +230,7 @@ export class Cluster {
     this.ownLimits?.update(config.limits);
     if (before !== undefined) this.dependencies.connections.wake(this);
     this.ownDetection?.update(config);
-    this.updateBreaker(config);
+    this.breaker = breakerOf(config, this.breaker, this.dependencies);
     this.health = checksOf(this, this.health, this.dependencies);
     // Hosts that it has without checks have served already.
     this.health?.update(true);
@@ -239,6 +244,7 @@ export class Cluster {
       for (const host of this.table.all()) void this.dependencies.connections.release(host);
     }
     this.groups.update(config);
+    this.dependencies.loadReports.update(this);
   }
 
   private beginDetection(): HostDetection {
@@ -261,14 +267,6 @@ export class Cluster {
   /** Retries left in the budget that the latest request counts in. */
   retryBudgetLeft(nowMs: number): number {
     return this.budgets.remaining(this.config.retryBudget, nowMs);
-  }
-
-  private updateBreaker({ name, circuitBreaker }: ClusterConfig): void {
-    if (circuitBreaker?.scope !== 'cluster') {
-      this.breaker?.dispose();
-      this.breaker = undefined;
-    } else if (this.breaker !== undefined) this.breaker.update(circuitBreaker);
-    else this.breaker = new ClusterBreaker(name, circuitBreaker, this.dependencies.clock, this.dependencies.telemetry);
   }
 
   /** What was said of the endpoints beside where they are. */
@@ -294,6 +292,7 @@ export class Cluster {
   private drop(host: Host): Promise<void> | undefined {
     host.isRemoved = true;
     this.ownDetection?.forget(host);
+    this.dependencies.loadReports.end(host);
     return host.hasConnections ? this.dependencies.connections.release(host) : undefined;
   }
 }

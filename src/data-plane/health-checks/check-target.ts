@@ -48,7 +48,7 @@ export function checkTargetOf(check: HealthCheckConfig, host: Host, cluster: Clu
  * the name of the cluster where that is one which an endpoint can have. Undefined = there is none.
  */
 export function serverNameOf(
-  check: HealthCheckConfig,
+  check: Pick<HealthCheckConfig, 'host'>,
   endpoint: Pick<EndpointConfig, 'hostname' | 'healthCheck'>,
   tls: SecuredTls,
   cluster: string,

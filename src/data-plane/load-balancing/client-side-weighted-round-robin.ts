@@ -4,7 +4,8 @@
  * Source: gRFC A58; metrics by name: gRFC A114; `client_side_weighted_round_robin` of Envoy is the same policy.
  *
  * There is no timer: a pick that finds the weights older than `updateMs` reads them anew. So a cluster without traffic costs nothing.
- * Reports come with responses and gRPC trailers; servers are not asked for them out of band.
+ * Reports come with responses and gRPC trailers, and out of band where the policy asks for that (../load-reports/): the latest counts, so
+ * that a server which knows one way alone has its weight all the same.
  */
 import type { Random } from '../../base/runtime.ts';
 import { MeshError } from '../../base/errors.ts';
@@ -20,11 +21,13 @@ const leastOfMean = 0.1;
 const mostOfMean = 10;
 
 const maxMs = 86_400_000;
+/** Nobody's load changes faster, and a server that is asked for more is asked for too much. */
+const leastReportingMs = 100;
 const metricName = /^(?:application_utilization|cpu_utilization|mem_utilization|(?:named_metrics|utilization)\..+)$/;
 
 const options: OptionsSchema<ReportedWeightOptions> = {
   parse(given, path) {
-    refuseUnknownOptions(given, ['blackoutMs', 'expirationMs', 'updateMs', 'errorPenalty', 'metrics'], path);
+    refuseUnknownOptions(given, ['blackoutMs', 'expirationMs', 'updateMs', 'errorPenalty', 'metrics', 'oobReportingMs'], path);
     const range = { max: maxMs, integer: false };
     return {
       blackoutMs: numberOption(given, 'blackoutMs', path, { ...range, min: 0, fallback: 10_000 }),
@@ -32,6 +35,9 @@ const options: OptionsSchema<ReportedWeightOptions> = {
       updateMs: numberOption(given, 'updateMs', path, { ...range, min: 100, fallback: 1000 }),
       errorPenalty: numberOption(given, 'errorPenalty', path, { min: 0, max: 1e6, integer: false, fallback: 1 }),
       metrics: metricsOption(given?.['metrics'], `${path}.metrics`),
+      ...(given?.['oobReportingMs'] !== undefined && {
+        oobReportingMs: numberOption(given, 'oobReportingMs', path, { ...range, min: leastReportingMs, fallback: 10_000 }),
+      }),
     };
   },
   fields: [
@@ -59,6 +65,12 @@ const options: OptionsSchema<ReportedWeightOptions> = {
       type: 'list of names',
       default: 'none',
       doc: 'The highest of these metrics is the utilization (`named_metrics.queue`, `utilization.disk`, `mem_utilization`); without them `application_utilization`, else `cpu_utilization` (gRFC A114).',
+    },
+    {
+      name: 'oobReportingMs',
+      type: 'number ≥ 100',
+      default: 'none: hosts are not asked',
+      doc: 'Hosts are asked out of band, by `xds.service.orca.v3.OpenRcaService`, to report so often (gRFC A51; its own value is 10000). Reports of responses count as well: the latest does.',
     },
   ],
 };

@@ -17,6 +17,8 @@ export interface ReportedWeightOptions {
   readonly errorPenalty: number;
   /** Metrics of the report of which the highest is the utilization. */
   readonly metrics: readonly string[];
+  /** Milliseconds between reports that hosts are asked for out of band; undefined = they are not asked. */
+  readonly oobReportingMs?: number | undefined;
 }
 
 /** What a policy keeps of one host. */
@@ -29,6 +31,10 @@ export class ReportedWeight implements HostObserver {
 
   constructor(options: ReportedWeightOptions) {
     this.options = options;
+  }
+
+  get reportIntervalMs(): number | undefined {
+    return this.options.oobReportingMs;
   }
 
   onLoadReport(report: LoadReport, nowMs: number): void {

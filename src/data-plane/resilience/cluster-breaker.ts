@@ -12,6 +12,7 @@
  * opossum owns open → half-open → closed (circuit-breaker.ts). Cold start: closed, and `minimumRequests` have to be there first.
  */
 import type { Clock } from '../../base/runtime.ts';
+import type { ClusterConfig } from '../../model/cluster.ts';
 import type { CircuitBreakerConfig } from '../../model/detection.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import { Breaker, type BreakerState, type Probe } from './circuit-breaker.ts';
@@ -189,4 +190,19 @@ export class ClusterBreaker {
   private get openMs(): number {
     return timeOr(this.config.openMs, defaultOpenMs);
   }
+}
+
+/** The breaker of a cluster: the one that it had, under its configuration now; undefined where that wants none of the whole cluster. */
+export function breakerOf(
+  { name, circuitBreaker }: ClusterConfig,
+  known: ClusterBreaker | undefined,
+  { clock, telemetry }: { readonly clock: Clock; readonly telemetry: Telemetry },
+): ClusterBreaker | undefined {
+  if (circuitBreaker?.scope !== 'cluster') {
+    known?.dispose();
+    return undefined;
+  }
+  if (known === undefined) return new ClusterBreaker(name, circuitBreaker, clock, telemetry);
+  known.update(circuitBreaker);
+  return known;
 }

@@ -40,7 +40,7 @@ export interface ConnectionFactory {
 }
 
 /** A blackholed address is left after this long when the cluster does not say. */
-const defaultConnectTimeoutMs = 1000;
+export const defaultConnectTimeoutMs = 1000;
 /** Idle connections are kept this long where the peer gives no `Keep-Alive: timeout` of its own. Source: undici's default; below the 5 s of Node's servers. */
 const defaultIdleTimeoutMs = 4000;
 
@@ -111,13 +111,15 @@ export function createConnectionFactory(
       http2: config.http2,
       clock,
       scope,
-      onOpened: (protocol) =>
+      onOpened: (protocol) => {
+        cluster.connected(host);
         telemetry.publish('connection:opened', () => ({
           cluster: cluster.name,
           endpoint: host.address,
           protocol,
           isTls: isSecure,
-        })),
+        }));
+      },
       onClosed: (reason) =>
         telemetry.publish('connection:closed', () => ({ cluster: cluster.name, endpoint: host.address, reason })),
     };

@@ -7,6 +7,7 @@ import { LoopWatch } from '../../../src/base/loop-watch.ts';
 import type { Clock } from '../../../src/base/runtime.ts';
 import { OutboundDispatcher } from '../../../src/data-plane/dispatcher.ts';
 import { HealthChecks } from '../../../src/data-plane/health-checks/health-checks.ts';
+import { LoadReports } from '../../../src/data-plane/load-reports/load-reports.ts';
 import { LiveConfig } from '../../../src/data-plane/live-config.ts';
 import { loadBalancingPolicies } from '../../../src/data-plane/load-balancing/index.ts';
 import { createConnectionFactory } from '../../../src/data-plane/transport/connection-factory.ts';
@@ -56,6 +57,7 @@ function waitingFor(wait: Wait) {
       policies: loadBalancingPolicies,
       connections: createConnectionFactory(identities, clock, telemetry),
       healthChecks: new HealthChecks({ clock, random: () => 0, identities }),
+      loadReports: new LoadReports({ clock, random: () => 0, identities, telemetry }),
       telemetry,
       refusalOf: () => undefined,
       demandEndpoints: () => {

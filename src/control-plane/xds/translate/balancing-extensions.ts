@@ -12,12 +12,14 @@ export function withOptions(policy: string, options: Readonly<Record<string, unk
 const metricName = /^(?:application_utilization|cpu_utilization|mem_utilization|(?:named_metrics|utilization)\..+)$/;
 /** Less counts as this much. Source: gRFC A58. */
 const leastUpdateMs = 100;
+/** Source: gRFC A58, `oob_reporting_period`. */
+const defaultReportingMs = 10_000;
+const leastReportingMs = 100;
 
 /** Reads a `ClientSideWeightedRoundRobin`. */
 export function reportedWeights(message: Message): LoadBalancingConfig {
-  if (message.flag('enable_oob_load_report') === true)
-    message.note('enable_oob_load_report', 'servers are not asked out of band: reports are taken from responses and trailers');
-  message.skip('oob_reporting_period');
+  const oobReportingMs = message.durationMs('oob_reporting_period') ?? defaultReportingMs;
+  const isOob = message.flag('enable_oob_load_report') === true;
   const metrics = message.texts('metric_names_for_computing_utilization');
   const known = metrics.filter((name) => metricName.test(name));
   if (known.length < metrics.length)
@@ -30,6 +32,7 @@ export function reportedWeights(message: Message): LoadBalancingConfig {
     updateMs: updateMs === undefined ? undefined : Math.max(updateMs, leastUpdateMs),
     errorPenalty: penaltyFrom(message),
     metrics: known.length === 0 ? undefined : known,
+    oobReportingMs: isOob ? Math.max(oobReportingMs, leastReportingMs) : undefined,
   });
 }
 

@@ -408,6 +408,16 @@ const rows: readonly Row[] = [
     problems: [/metrics\[0\] .* found "queue"; expected .*named_metrics/],
   },
   {
+    name: 'reports-without-pause',
+    text: balanced('policy: client-side-weighted-round-robin, oobReportingMs: 10'),
+    problems: [/oobReportingMs .* found 10/],
+  },
+  {
+    name: 'reports-for-another-policy',
+    text: balanced('policy: round-robin, oobReportingMs: 1000'),
+    problems: [/oobReportingMs/],
+  },
+  {
     name: 'table-without-end',
     text: balanced('policy: maglev, tableSize: .inf'),
     problems: [/tableSize .* found Infinity; expected a whole number/],
