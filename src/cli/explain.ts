@@ -45,7 +45,7 @@ export async function explainCommand(args: readonly string[], io: CommandIo): Pr
     }),
   );
   if (!isHttpUrl(url)) {
-    io.stderr.write(`meshfetch explain: ${JSON.stringify(url)} is no URL; write it out, as in http://orders/api\n`);
+    io.stderr.write(`meshfetch explain: ${JSON.stringify(url)} ${whatToWrite(url)}\n`);
     return 2;
   }
   await using mesh = await createMesh({ controlPlane: values.config });
@@ -83,6 +83,14 @@ async function finalExplanation(mesh: Mesh, url: string, init: Parameters<Mesh['
 
 function isHttpUrl(text: string): boolean {
   return URL.canParse(text) && /^(?:https?|wss?):$/.test(new URL(text).protocol);
+}
+
+/** What is wrong with what is no URL of HTTP. */
+function whatToWrite(url: string): string {
+  const target = /^mesh:(?:\/\/[^/]*\/)?\/*([^/]*)/.exec(url);
+  if (target === null) return 'is no URL; write it out, as in http://orders/api';
+  const call = `http://${target[1] === '' ? 'orders' : target[1]}/package.Service/Method --method POST`;
+  return `is a target of gRPC; a call is ${call} --header "content-type: application/grpc"`;
 }
 
 function render(request: string, explanation: Explanation): string {

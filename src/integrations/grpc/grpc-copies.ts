@@ -9,7 +9,8 @@ export const testedMinor = '1.14';
 /** Throws where `grpc` is no copy of a version that was tested. `version` where the caller knows it. */
 export function checkCopy(grpc: Grpc, version = versionOf(grpc)): void {
   const { experimental, ChannelCredentials, CallCredentials, Metadata } = grpc ?? {};
-  const parts = [experimental?.registerResolver, experimental?.registerLoadBalancerType, experimental?.createResolver];
+  const { registerResolver, registerLoadBalancerType, createResolver, statusOrFromValue } = experimental ?? {};
+  const parts = [registerResolver, registerLoadBalancerType, createResolver, statusOrFromValue];
   const isWhole = [...parts, ChannelCredentials, CallCredentials, Metadata].every((part) => typeof part === 'function');
   if (isWhole && (version === undefined || version.startsWith(`${testedMinor}.`))) return;
   const what = version === undefined ? 'What was passed as `grpc`' : `@grpc/grpc-js ${version}`;

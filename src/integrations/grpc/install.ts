@@ -93,10 +93,11 @@ function meshResolver(grpc: Grpc): ResolverConstructor {
 function meshTarget({ authority, path }: Target): MeshTarget {
   const url = URL.parse(`http://${path}`);
   const isService = url !== null && url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '';
-  if (!isService || path.endsWith('/'))
-    throw new TypeError(
-      `"mesh://${authority ?? ''}/${path}" is no target of a mesh; write mesh:///service or mesh:///service:port`,
-    );
+  // grpc-js reads `mesh://orders` as the path `//orders`, and a URL passes over slashes.
+  if (!isService || path.includes('/')) {
+    const written = authority === undefined ? `mesh:${path}` : `mesh://${authority}/${path}`;
+    throw new TypeError(`"${written}" is no target of a mesh; write mesh:///service or mesh:///service:port`);
+  }
   return { mesh: authority ?? '', authority: path };
 }
 

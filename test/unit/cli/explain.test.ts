@@ -261,4 +261,13 @@ describe('meshfetch explain', { timeout: 30_000 }, () => {
       assert.equal(status, 2);
     });
   }
+
+  for (const target of ['mesh:///orders', 'mesh://orders', 'mesh:orders', 'mesh://shop/orders/demo.Shop/Get']) {
+    it(`says how a call is written when given ${target}`, async () => {
+      const { status, err } = await run(target, '--config', await config('services: {}\n'));
+      const written = 'http://orders/package.Service/Method --method POST --header "content-type: application/grpc"';
+      assert.equal(err, `meshfetch explain: "${target}" is a target of gRPC; a call is ${written}\n`);
+      assert.equal(status, 2);
+    });
+  }
 });

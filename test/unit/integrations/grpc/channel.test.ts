@@ -81,7 +81,15 @@ describe('a channel on the mesh', () => {
     assert.deepEqual(auth, {});
   });
 
-  for (const target of ['mesh:///', 'mesh:///a/b', 'mesh:///echo?x=1', 'mesh:///user@echo', 'mesh:///echo:port'])
+  for (const target of [
+    'mesh:///',
+    'mesh://echo',
+    'mesh:////echo',
+    'mesh:///a/b',
+    'mesh:///echo?x=1',
+    'mesh:///user@echo',
+    'mesh:///echo:port',
+  ])
     it(`refuses ${target}, which names no service`, () => {
       assert.throws(() => new EchoService(target, meshChannelCredentials(mesh)), /mesh:\/\/\/service|Could not parse target/);
     });
@@ -373,6 +381,16 @@ describe('copies and versions of grpc-js', () => {
     );
     assert.throws(() => meshChannelCredentials(mesh, { grpc: {} as typeof grpc }), RangeError);
     assert.throws(() => installGrpc({} as typeof grpc, mesh), /is no @grpc\/grpc-js 1\.14/);
+  });
+
+  it('one is refused that lacks what is needed, where nothing tells its version', async () => {
+    const old = { ...grpc.experimental, statusOrFromValue: undefined } as never;
+    const bundled = { ...grpc, ChannelCredentials: (() => {}) as never, experimental: old };
+    await using mesh = await meshOf({});
+    assert.throws(
+      () => meshChannelCredentials(mesh, { grpc: bundled }),
+      /^RangeError: What was passed as `grpc` is no @grpc\/grpc-js 1\.14/,
+    );
   });
 
   it('with a second one loaded it must be said which is meant', async (t) => {
