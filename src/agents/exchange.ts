@@ -9,6 +9,7 @@ import type { Dispatcher } from 'undici';
 import { MeshError } from '../base/errors.ts';
 import type { RequestHead } from './request-head.ts';
 import { interimHeadOf, linesOf, notHttp, responseHeadOf, type ResponseFraming } from './response-head.ts';
+import { tunnelHeadOf } from './tunnel-head.ts';
 
 const endOfLine = '\r\n';
 /** Longer bytes are handed on as they are: to copy them costs more than to read them apart. */
@@ -21,12 +22,14 @@ export interface ResponseReader {
   /** Returns false when no more is wanted before `resume`. */
   push(bytes: Buffer | string, encoding?: BufferEncoding): boolean;
   onFailure(error: Error): void;
+  /** All of the response was handed on. */
+  onResponseEnd(): void;
   onTunnel(head: string, socket: Duplex): void;
 }
 
 export class Exchange extends AsyncResource implements Dispatcher.DispatchHandler {
   private readonly reader: ResponseReader;
-  private method = 'GET';
+  private head!: RequestHead;
   private controller: Dispatcher.DispatchController | undefined = undefined;
   private framing: ResponseFraming = 'none';
   /** Of a body with a length, still to come. */
@@ -44,7 +47,7 @@ export class Exchange extends AsyncResource implements Dispatcher.DispatchHandle
 
   /** Sends the request. */
   start(dispatcher: Dispatcher, origin: string, head: RequestHead, body: DispatchOptions['body']): void {
-    this.method = head.method;
+    this.head = head;
     const { method, path, upgrade, contentLength } = head;
     // Of bytes, undici counts the length itself.
     const isStreamed = head.framing === 'length' && !Buffer.isBuffer(body);
@@ -86,7 +89,7 @@ export class Exchange extends AsyncResource implements Dispatcher.DispatchHandle
         this.flush();
         return;
       }
-      const head = responseHeadOf(this.method, status, reason, controller.rawHeaders, headers);
+      const head = responseHeadOf(this.head.method, status, reason, controller.rawHeaders, headers);
       this.framing = head.framing;
       this.remaining = head.contentLength;
       this.waiting += head.text;
@@ -116,6 +119,7 @@ export class Exchange extends AsyncResource implements Dispatcher.DispatchHandle
       if (this.framing === 'chunked') this.waiting += `0\r\n${linesOf(controller.rawTrailers, trailers)}\r\n`;
       this.flush();
       this.isOver = true;
+      this.reader.onResponseEnd();
     } catch (error) {
       this.refuse(error as Error);
     }
@@ -133,7 +137,7 @@ export class Exchange extends AsyncResource implements Dispatcher.DispatchHandle
     }
     this.isOver = true;
     try {
-      const head = interimHeadOf(status, undefined, controller.rawHeaders, headers);
+      const head = tunnelHeadOf(this.head, status, controller.rawHeaders, headers);
       this.reader.onTunnel(head, socket);
     } catch (error) {
       socket.destroy();

@@ -191,11 +191,30 @@ export class MeshSocket extends SocketShape implements ResponseReader, BodyWrite
     else this.tunnel.resume();
   }
 
-  /** No response, or not all of it. Whoever reads one hears of it there too. */
+  /**
+   * No response, or not all of it. Where there is one, it alone tells of it, as when a connection ends in the middle of a body: many a
+   * program listens to a request no longer once it has the response, and an `error` that nobody hears ends the process.
+   */
   onFailure(error: Error): void {
     const { res } = this.request as { res?: IncomingMessage | null };
-    if (res !== undefined && res !== null && !res.complete) res.destroy(error);
-    this.destroy(error);
+    if (res === undefined || res === null || res.complete) {
+      this.destroy(error);
+      return;
+    }
+    this.exchange.abort(error);
+    this.destroy();
+    res.destroy(error);
+  }
+
+  /** What is still written of the body goes to nobody, so that the program comes to an end with it. */
+  onResponseEnd(): void {
+    const { body, request } = this;
+    if (body === undefined || body.isAtEnd) return;
+    // node:http itself hears of it no longer once the response is whole, and a program that waits for it would do so for ever.
+    this.on('drain', () => {
+      if (request.writableNeedDrain) request.emit('drain');
+    });
+    body.destroy();
   }
 
   onTunnel(head: string, tunnel: Duplex): void {

@@ -42,6 +42,7 @@ export function requestHeadFrom(text: string): RequestHead {
   let connection: string | undefined;
   let upgrade: string | undefined;
   let expectsContinue = false;
+  let cookie = -1;
 
   while (end < text.length) {
     const start = end + 2;
@@ -68,6 +69,11 @@ export function requestHeadFrom(text: string): RequestHead {
       case 'expect':
         if (value.toLowerCase() !== '100-continue') throw invalidRequest(`nobody can be asked for "expect: ${value}"`);
         expectsContinue = true;
+        break;
+      case 'cookie':
+        // Several are one list, which undici would join with a comma over HTTP/2 (RFC 9113, section 8.2.3).
+        if (cookie === -1) cookie = headers.push(name, value) - 1;
+        else headers[cookie] += `; ${value}`;
         break;
       case 'te':
         // Of what it can ask for, this alone goes beyond the next connection.
