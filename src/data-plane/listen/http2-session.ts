@@ -72,8 +72,15 @@ export class Http2Session {
       if (stream.destroyed || stream.closed || stream.session === undefined) return;
       stream.once('aborted', destroyClosed);
       const hasBody = (flags & constants.NGHTTP2_FLAG_END_STREAM) === 0;
-      if (hasBody && limits.requestTimeoutMs > 0 && needs.isLong?.(headers) !== true)
-        new BodyDue(stream).arm(needs, limits.requestTimeoutMs);
+      if (hasBody && limits.requestTimeoutMs > 0) {
+        const due = new BodyDue(stream);
+        if (needs.isLong?.(headers) !== true) due.arm(needs, limits.requestTimeoutMs);
+        // What may last is over when it was answered (RFC 9113, section 8.1): a client that was refused has no stream for ever.
+        else
+          stream.once('finish', () => {
+            if (!stream.readableEnded) due.arm(needs, afterAnswerMs);
+          });
+      }
       needs.onStream(stream, headers, flags, rawHeaders);
     });
   }
@@ -137,6 +144,9 @@ function destroyClosed(this: ServerHttp2Stream): void {
 function ignore(): void {
   // The request and the response are told by `close`.
 }
+
+/** What may still come of a body that may last, once its answer has been sent. */
+const afterAnswerMs = 1000;
 
 /** A request whose body takes too long is answered with 408 as HTTP/1.1 is, or broken off when a response has begun. */
 class BodyDue {
