@@ -64,8 +64,11 @@ export function bridgedRequest(
 
   function onTrailers(_headers: unknown, _flags: number, rawTrailers: string[]): void {
     const trailers = (rawTrailers as string[] | undefined)?.slice() ?? [];
+    // Node tells trailers from headers by this mark. They may come before anybody has asked for the body, which is not complete then.
+    const { complete } = request;
     request.complete = true;
     (request as unknown as IncomingInternals)._addHeaderLines(trailers, trailers.length);
+    request.complete = complete;
   }
   // As Node does when a connection of HTTP/1.1 closes below a request that was not answered.
   function onClose(): void {

@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { describe, it } from 'node:test';
 import { ask, openPort } from '../../../support/http-port.ts';
-import { frame, headersFrame, http2Preface, resetFrame, windowFrame } from '../../../support/http2-frames.ts';
+import { frame, headersFrame, http2Preface, literal, resetFrame, windowFrame } from '../../../support/http2-frames.ts';
 import { eventually } from '../../../support/mesh-of.ts';
 
 const get = headersFrame(1, { isEnd: true });
@@ -30,6 +30,28 @@ const packets: Readonly<Record<string, readonly Buffer[]>> = {
   'connect-and-reset': [headersFrame(1, { method: 'CONNECT' }), resetFrame(1, 2)],
   'two-hosts-and-reset': [headersFrame(1, { more: [['host', 'other']] }), resetFrame(1, 2)],
 };
+
+for (const way of ['bridge', 'native'] as const)
+  it(`one packet with body and trailers is read whole, also by a handler that takes its time (${way})`, async () => {
+    const told: string[] = [];
+    const port = await openPort(way, {
+      onRequest(request, response) {
+        setImmediate(() => {
+          request.setEncoding('utf8').on('data', (part: string) => told.push(part));
+          request.on('end', () => {
+            told.push(String(request.trailers['x-sum']), String(request.complete));
+            response.end('ok');
+          });
+        });
+      },
+    });
+    const socket = connect(port.port, '127.0.0.1').on('error', () => {});
+    const trailers = frame(1, 5, 1, literal('x-sum', '42'));
+    socket.resume().write(Buffer.concat([http2Preface, post, frame(0, 0, 1, Buffer.from('body')), trailers]));
+    await eventually('it has ended', () => told.length === 3);
+    assert.deepEqual(told, ['body', '42', 'true']);
+    socket.destroy();
+  });
 
 for (const way of ['bridge', 'native'] as const)
   describe(`one packet over HTTP/2 (${way})`, async () => {
