@@ -57,6 +57,18 @@ export function startChild({ file, args, nodeFlags = [], cpu, cwd }: ChildOption
   };
 }
 
+/** Starts a program that measures (measured-process.ts), and waits until it can. */
+export async function startMeasured(options: ChildOptions): Promise<Child> {
+  const child = startChild(options);
+  try {
+    await child.ask({ kind: 'start' });
+  } catch (error) {
+    await child.stop();
+    throw error;
+  }
+  return child;
+}
+
 /** In a child: answers each message with what `answer` gives. */
 export function serveParent(answer: (question: never) => Promise<object> | object): void {
   process.on('message', (question) => {

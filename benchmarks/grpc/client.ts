@@ -1,8 +1,7 @@
 /** A client process of the benchmarks `grpc-…`: one variant, measured when the parent asks. */
-import { subscribe } from 'node:diagnostics_channel';
-import type { Socket } from 'node:net';
 import type { Client } from '@grpc/grpc-js';
 import { serveMeasurements } from '../measured-process.ts';
+import { countSockets } from '../open-sockets.ts';
 import { grpcVariants, type Target } from './variants.ts';
 
 /** What is called: an answer of 100 bytes, or 1 MiB in sixteen messages. */
@@ -15,13 +14,7 @@ export interface GrpcClientArguments {
   readonly target: Target;
 }
 
-const sockets = new Set<Socket>();
-subscribe('net.client.socket', (message) => {
-  const { socket } = message as { socket: Socket };
-  sockets.add(socket);
-  socket.once('close', () => sockets.delete(socket));
-});
-
+const sockets = countSockets();
 const same = (bytes: Buffer): Buffer => bytes;
 const request = Buffer.alloc(100, 7);
 const downloadBytes = 1_048_576;
@@ -63,5 +56,5 @@ serveMeasurements({
     };
     await Promise.all(Array.from({ length: concurrency }, worker));
   },
-  sockets: () => sockets.size,
+  sockets,
 });

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { chooseCpus, startChild } from '../child-process.ts';
+import { chooseCpus, startChild, startMeasured } from '../child-process.ts';
 import type { Setting } from '../turns.ts';
 import type { BackendAnswer } from '../xds/backend-process.ts';
 import type { PlaneAnswer, PlaneOrder } from '../xds/plane-process.ts';
@@ -21,21 +21,14 @@ export async function startGrpcSetting(kind: CallKind): Promise<Setting> {
   const target: Target = { endpoints, controlPlane };
   return {
     cpus,
-    async start(variant, nodeFlags = []) {
+    start(variant, nodeFlags = []) {
       const args: GrpcClientArguments = { variant, kind, target };
-      const client = startChild({
+      return startMeasured({
         file: join(import.meta.dirname, 'client.ts'),
         args: [JSON.stringify(args)],
         nodeFlags,
         cpu: cpus.client,
       });
-      try {
-        await client.ask({ kind: 'start' });
-      } catch (error) {
-        await client.stop();
-        throw error;
-      }
-      return client;
     },
     async stop() {
       await Promise.all([backend.stop(), plane.stop()]);

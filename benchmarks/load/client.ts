@@ -1,8 +1,7 @@
 /** A client process: one variant, measured when the parent asks. */
-import { subscribe } from 'node:diagnostics_channel';
-import type { Socket } from 'node:net';
 import { answerId } from '../answer.ts';
 import { serveMeasurements } from '../measured-process.ts';
+import { countSockets } from '../open-sockets.ts';
 import { variants, type Send, type Target } from './variants.ts';
 
 export interface ClientArguments {
@@ -10,13 +9,7 @@ export interface ClientArguments {
   readonly target: Target;
 }
 
-/** Connections of this process, whoever made them; its channel to the parent is not among them. */
-const sockets = new Set<Socket>();
-subscribe('net.client.socket', (message) => {
-  const { socket } = message as { socket: Socket };
-  sockets.add(socket);
-  socket.once('close', () => sockets.delete(socket));
-});
+const sockets = countSockets();
 
 async function run(requests: number, concurrency: number): Promise<void> {
   let left = requests;
@@ -37,5 +30,5 @@ serveMeasurements({
     await run(2 * target.ports.length, 1);
   },
   run,
-  sockets: () => sockets.size,
+  sockets,
 });

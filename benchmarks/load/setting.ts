@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { testAuthority, workloadNames, writeIdentityFiles, validity } from '../../test/support/certificates.ts';
-import { chooseCpus, startChild } from '../child-process.ts';
+import { chooseCpus, startChild, startMeasured } from '../child-process.ts';
 import type { Setting } from '../turns.ts';
 import type { ClientArguments } from './client.ts';
 import type { IdentityFiles, OriginsAnswer, OriginsQuestion } from './origins.ts';
@@ -21,21 +21,14 @@ export async function startSetting(mtls: boolean): Promise<Setting> {
   const target: Target = { ports, ...(tls && { tls: tls.web }) };
   return {
     cpus,
-    async start(variant, nodeFlags = []) {
+    start(variant, nodeFlags = []) {
       const args: ClientArguments = { variant, target };
-      const client = startChild({
+      return startMeasured({
         file: join(import.meta.dirname, 'client.ts'),
         args: [JSON.stringify(args)],
         nodeFlags,
         cpu: cpus.client,
       });
-      try {
-        await client.ask({ kind: 'start' });
-      } catch (error) {
-        await client.stop();
-        throw error;
-      }
-      return client;
     },
     async stop() {
       await origins.stop();

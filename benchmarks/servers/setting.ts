@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { chooseCpus, startChild } from '../child-process.ts';
+import { chooseCpus, startMeasured } from '../child-process.ts';
 import { writeIdentities } from '../load/setting.ts';
 import type { Setting } from '../turns.ts';
 import type { ServerArguments } from './server-process.ts';
@@ -13,17 +13,10 @@ export async function startServerSetting(): Promise<Setting> {
   const { orders, web } = await writeIdentities(directory);
   return {
     cpus,
-    async start(variant, nodeFlags = []) {
+    start(variant, nodeFlags = []) {
       const args: ServerArguments = { variant, server: orders, client: web, clientCpu: cpus.client };
       const file = join(import.meta.dirname, 'server-process.ts');
-      const server = startChild({ file, args: [JSON.stringify(args)], nodeFlags, cpu: cpus.server });
-      try {
-        await server.ask({ kind: 'start' });
-      } catch (error) {
-        await server.stop();
-        throw error;
-      }
-      return server;
+      return startMeasured({ file, args: [JSON.stringify(args)], nodeFlags, cpu: cpus.server });
     },
     stop: () => rm(directory, { recursive: true, force: true }),
   };

@@ -7,7 +7,7 @@ import type { MeshScope } from './mesh-scope.ts';
 import type { RequestFacts } from './request-span.ts';
 
 /** Names of gRPC's status codes, by number. */
-const statusNames = [
+export const grpcStatusNames = [
   'OK',
   'CANCELLED',
   'UNKNOWN',
@@ -31,7 +31,7 @@ const statusNames = [
 export function grpcStatusName(status: unknown, error?: FailureType): string {
   if (error === 'cancelled') return 'CANCELLED';
   if (error !== undefined) return errorTable[error].grpcStatus;
-  return statusNames[Number(status ?? 2)] ?? 'UNKNOWN';
+  return grpcStatusNames[Number(status ?? 2)] ?? 'UNKNOWN';
 }
 
 /** What of a request names a call. */

@@ -1,3 +1,4 @@
+import { grpcStatusNames } from '../../src/telemetry/grpc-call.ts';
 import type { Arrival } from './upstreams.ts';
 
 /** What one side did with one request. */
@@ -22,29 +23,9 @@ export interface Observation {
   readonly details: string;
 }
 
-const grpcStatuses: readonly string[] = [
-  'OK',
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
-];
-
 /** The number of a gRPC status, as a header has it. */
 export function grpcStatusNumber(name: string): string {
-  return String(grpcStatuses.indexOf(name));
+  return String((grpcStatusNames as readonly string[]).indexOf(name));
 }
 
 /** Flags in an order that does not depend on who wrote them. */
