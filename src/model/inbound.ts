@@ -77,6 +77,8 @@ export interface InboundResponse {
   readonly writableEnded: boolean;
   /** Whether all of it was handed to the network. */
   readonly writableFinished: boolean;
+  /** `package.Service/Method` of a call of gRPC, set by a handler that has such a method, when it is called. */
+  grpcMethod?: string | undefined;
   /** What the trailers of a call of gRPC say, set by whoever writes them. */
   grpcStatus?: number | undefined;
   setHeader(name: string, value: number | string | readonly string[]): unknown;

@@ -20,6 +20,10 @@ export class BoundedNames {
     return this.label(`${name}:${port}`) === otherName ? otherName : name;
   }
 
+  has(name: string): boolean {
+    return this.names.has(name);
+  }
+
   label(name: string): string {
     if (this.names.has(name)) return name;
     if (this.names.size >= this.limit) return otherName;

@@ -14,6 +14,8 @@ const sizeBuckets = [
   4_294_967_296,
 ];
 const attemptLabels = ['grpc.method', 'grpc.target', 'grpc.status', 'grpc.lb.backend_service'] as const;
+/** A method that the handler does not know is `other`. */
+const serverLabels = ['grpc.method', 'grpc.status'] as const;
 
 /** What gRPC clients and servers count. */
 export const grpcMetricTable = {
@@ -50,5 +52,32 @@ export const grpcMetricTable = {
     doc: 'One gRPC call as its caller saw it, all attempts included.',
     labels: ['grpc.method', 'grpc.target', 'grpc.status'],
     buckets: latencyBuckets,
+  },
+  'grpc.server.call.started': {
+    kind: 'counter',
+    unit: '{call}',
+    doc: 'gRPC calls that came in.',
+    labels: ['grpc.method'],
+  },
+  'grpc.server.call.duration': {
+    kind: 'histogram',
+    unit: 's',
+    doc: 'One gRPC call that came in, from the end of its headers to the end of its response.',
+    labels: serverLabels,
+    buckets: latencyBuckets,
+  },
+  'grpc.server.call.sent_total_compressed_message_size': {
+    kind: 'histogram',
+    unit: 'By',
+    doc: 'Messages that a gRPC call was answered with, compressed, without their frames.',
+    labels: serverLabels,
+    buckets: sizeBuckets,
+  },
+  'grpc.server.call.rcvd_total_compressed_message_size': {
+    kind: 'histogram',
+    unit: 'By',
+    doc: 'Messages that a gRPC call brought, compressed, without their frames.',
+    labels: serverLabels,
+    buckets: sizeBuckets,
   },
 } as const;

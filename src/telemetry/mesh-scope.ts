@@ -20,6 +20,8 @@ export class MeshScope {
   readonly clusters = new BoundedNames(maxNames);
   readonly virtualClusters = new BoundedNames(maxNames);
   readonly grpcMethods = new BoundedNames(maxNames);
+  /** Those that handlers of calls that came in know. */
+  readonly servedGrpcMethods = new BoundedNames(maxNames);
   readonly routes = new BoundedNames(maxNames);
   readonly policies = new BoundedNames(maxNames);
   /** Set in a mesh that counts requests by workloads too. */

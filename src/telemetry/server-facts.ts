@@ -25,7 +25,12 @@ export interface ServerFacts {
   };
   /** The objects of the server, where bodies and headers of the response are looked at. */
   readonly request?: { readonly socket: { readonly remotePort?: unknown } };
-  readonly response?: { getHeader(name: string): number | string | readonly string[] | undefined };
+  readonly response?: {
+    getHeader(name: string): number | string | readonly string[] | undefined;
+    /** Of a call of gRPC: what its handler knows it as, and what its trailers say. */
+    readonly grpcMethod?: string | undefined;
+    readonly grpcStatus?: number | undefined;
+  };
   /** `name` in lower case. */
   header(name: string): string | readonly string[] | undefined;
 }
@@ -79,4 +84,10 @@ export function serverAttributes(facts: ServerFacts, label: string): Attributes 
 function hostOf(authority: string): string {
   const port = authority.lastIndexOf(':');
   return port === -1 || authority.endsWith(']') ? authority : authority.slice(0, port);
+}
+
+/** `error.type` of a server: what its caller did wrong is no error of it. Source: semantic conventions for HTTP spans, "Status". */
+export function failureOf({ status, isCancelled }: ServerOutcome): string | undefined {
+  if (isCancelled === true) return 'cancelled';
+  return status !== undefined && status >= 500 ? String(status) : undefined;
 }

@@ -13,6 +13,7 @@ import type { AccessLog } from './access-log.ts';
 import { bodySizesOf, type BodySizes } from './body-sizes.ts';
 import { channels } from './channels.ts';
 import { methodLabel } from './http-method.ts';
+import { grpcServerCallOf, type GrpcServerCall } from './grpc-server-call.ts';
 import type { InboundEndEvent, InboundEvent, InboundRefusalReason } from './inbound-events.ts';
 import type { Instruments } from './instruments.ts';
 import type { MeshScope } from './mesh-scope.ts';
@@ -20,6 +21,7 @@ import { printable } from './printable.ts';
 import { rpcMetadataKey, rpcMetadataOf, type RpcMetadata } from './rpc-metadata.ts';
 import { ServerExchange } from './server-exchange.ts';
 import {
+  failureOf,
   protocolVersion,
   serverAttributes,
   type ServerFacts,
@@ -51,6 +53,8 @@ export class ServerSpan {
   readonly context: Context | undefined;
   /** What metrics by workloads need to know; undefined where there are none. */
   readonly exchange: ServerExchange | undefined;
+  /** Metrics of a gRPC call; undefined where it is none, and without an SDK. */
+  readonly grpc: GrpcServerCall | undefined;
   private readonly scope: MeshScope;
   private readonly instruments: Instruments | undefined;
   private readonly accessLogs: readonly AccessLog[] | undefined;
@@ -87,7 +91,9 @@ export class ServerSpan {
     this.exchange =
       instruments === undefined || scope.workload === undefined ? undefined : new ServerExchange(scope.workload, facts);
     this.accessLogs = accessLogs;
-    this.sizes = this.exchange === undefined && accessLogs === undefined ? undefined : bodySizesOf(facts);
+    this.grpc = grpcServerCallOf(scope, instruments, facts);
+    const isSized = this.exchange !== undefined || accessLogs !== undefined || this.grpc !== undefined;
+    this.sizes = isSized ? bodySizesOf(facts) : undefined;
     this.method = methodLabel(scope.knownMethods, facts.method);
     const theirs = tracer === undefined && instruments === undefined ? undefined : rpcMetadataOf(context.active());
     this.isTheirs = theirs !== undefined;
@@ -175,6 +181,7 @@ export class ServerSpan {
       this.details = 'downstream_remote_disconnect';
     }
     if (!this.isTheirs) this.measure(outcome, durationMs);
+    this.grpc?.end(isCancelled, durationMs, this.sizes);
     this.exchange?.measure(this.instruments!, { status: outcome.status, flags: this.flags, durationMs, sizes: this.sizes });
     if (this.accessLogs !== undefined) this.log(this.accessLogs, outcome, durationMs);
     if (this.span !== undefined) this.endSpan(this.span, outcome);
@@ -288,10 +295,4 @@ export class ServerSpan {
       chain: this.chain,
     };
   }
-}
-
-/** `error.type` of a server: what its caller did wrong is no error of it. Source: semantic conventions for HTTP spans, "Status". */
-function failureOf({ status, isCancelled }: ServerOutcome): string | undefined {
-  if (isCancelled === true) return 'cancelled';
-  return status !== undefined && status >= 500 ? String(status) : undefined;
 }

@@ -17,17 +17,17 @@ export function runInContext(exchange: Exchange): void {
   const { span } = exchange;
   const context = saysNothing(exchange.context) ? undefined : exchange.context;
   const tracing = span?.context === undefined ? undefined : span;
-  if (context === undefined && tracing === undefined) {
-    exchange.answer(undefined);
-    return;
-  }
-  inContext(context, tracing, () => {
-    // Entering it again costs little; making it anew for each event took more time than all rules together.
-    const within = new AsyncResource('MESHFETCH_REQUEST', { requireManualDestroy: true });
-    bindEvents(exchange.request, within);
-    bindEvents(exchange.response, within);
-    exchange.answer(undefined);
-  });
+  if (context === undefined && tracing === undefined) exchange.answer(undefined);
+  else
+    inContext(context, tracing, () => {
+      // Entering it again costs little; making it anew for each event took more time than all rules together.
+      const within = new AsyncResource('MESHFETCH_REQUEST', { requireManualDestroy: true });
+      bindEvents(exchange.request, within);
+      bindEvents(exchange.response, within);
+      exchange.answer(undefined);
+    });
+  // The handler has said by now whether it knows the method.
+  span?.grpc?.begin();
 }
 
 /**

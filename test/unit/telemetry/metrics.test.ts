@@ -51,7 +51,7 @@ function doEverything(telemetry: Telemetry): void {
   telemetry.publish('config:rejected', () => ({ source: 'file', reason: 'not YAML', problems: [] }));
   telemetry.publish('identity:rotated', () => ({ source: 'file', name: 'default', kind: 'svid', change: 'set', generation: 2 }));
   telemetry.publish('identity:rejected', () => ({ source: 'file', name: 'default', kind: 'svid', reason: 'expired' }));
-  const inbound = telemetry.startServer(someInbound(), 0)!;
+  const inbound = telemetry.startServer(someInbound({ headers: { 'content-type': 'application/grpc' } }), 0)!;
   inbound.shadowed({ kind: 'dry-run', verdict: 'denied', policy: 'writers' });
   inbound.unanswered({ authorizer: 'gate', reason: 'it answered 500', wentOn: true });
   inbound.refused('overload', someRefusal);

@@ -7,10 +7,10 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Server } from '@grpc/grpc-js';
 import { isLongRequest, type LongRequestListener } from '../../../base/long-requests.ts';
 import type { Mesh } from '../../../mesh-interface.ts';
-import type { InboundRequest } from '../../../model/inbound.ts';
+import type { InboundRequest, InboundResponse } from '../../../model/inbound.ts';
 import { createCallContext } from './call-context.ts';
 import { GrpcStream } from './grpc-stream.ts';
-import { streamServer } from './serve-stream.ts';
+import { methodsOf, streamServer } from './serve-stream.ts';
 
 type RequestListener = Parameters<Mesh['listen']>[0];
 
@@ -29,6 +29,7 @@ export function grpcHandler(server: Server, options: GrpcHandlerOptions = {}): R
   if (typeof otherwise !== 'function') throw new TypeError('grpcHandler: "otherwise" must be a function of (request, response)');
   const context = createCallContext();
   const serve = streamServer(server, [context.interceptor]);
+  const hasMethod = methodsOf(server);
   const handler: RequestListener & LongRequestListener = (request, response) => {
     const stream = streamBelow(request);
     if (stream === undefined || !isGrpc(request.headers['content-type'])) return otherwise(request, response);
@@ -36,6 +37,7 @@ export function grpcHandler(server: Server, options: GrpcHandlerOptions = {}): R
     if (request.method !== 'POST') response.writeHead(405, { allow: 'POST' }).end();
     else {
       context.request = request;
+      if (hasMethod(request.url ?? '')) (response as InboundResponse).grpcMethod = request.url!.slice(1);
       serve(new GrpcStream(request, response, stream), headersOf(request));
       context.request = undefined;
     }

@@ -11,6 +11,8 @@ import type { GrpcStream } from './grpc-stream.ts';
 export type ServeStream = (stream: GrpcStream, headers: IncomingHttpHeaders) => void;
 
 interface ServerInternals {
+  /** By path. */
+  readonly handlers?: ReadonlyMap<string, unknown>;
   _setupHandlers(http2Server: object, interceptors: readonly ServerInterceptor[]): void;
 }
 
@@ -31,4 +33,10 @@ export function streamServer(server: Server, interceptors: readonly ServerInterc
     }
     connections.emit('stream', stream, headers);
   };
+}
+
+/** Whether a server has a method at this path, now. */
+export function methodsOf(server: Server): (path: string) => boolean {
+  const { handlers } = server as unknown as Pick<ServerInternals, 'handlers'>;
+  return (path) => handlers?.has(path) === true;
 }
