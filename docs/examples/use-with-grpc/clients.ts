@@ -23,8 +23,8 @@ export function ordersOf(mesh: Mesh, Orders: Orders): OrdersClient {
 /** A call that failed in the mesh has the mesh's own error: what was tried, where, and what to do. */
 export function explain(error: grpc.ServiceError): string {
   const inMesh = meshErrorOf(error);
-  if (inMesh === undefined) return `the server says: ${error.details}`;
-  return `${inMesh.code} after ${inMesh.attempts.length} attempts: ${inMesh.remedy}`;
+  if (inMesh !== undefined) return `${inMesh.code} after ${inMesh.attempts.length} attempts: ${inMesh.remedy}`;
+  return `${grpc.status[error.code]}: ${error.details}`; // what the server said, or the call's own deadline
 }
 //#endregion
 

@@ -44,7 +44,7 @@ describe('the clients of the page about gRPC', () => {
       t.after(() => client.close());
       return explain((await new Promise<ServiceError | null>((resolve) => patiently(client, resolve)))!);
     };
-    assert.equal(await said(ordersOf(mesh, Orders)), 'the server says: no such order');
+    assert.equal(await said(ordersOf(mesh, Orders)), 'NOT_FOUND: no such order');
     const client = new Orders(
       'mesh:///orders',
       withToken(mesh, () => 'secret'),
