@@ -107,6 +107,14 @@ describe('an installed mesh', () => {
     assert.equal(await read(get('http://orders/')), 'older');
   });
 
+  it('tells a request that the time of its own Agent is over', async (t) => {
+    const mesh = await meshAt(t, await startServer(() => {}));
+    installFor(mesh);
+    const sent = get('http://orders/', { agent: new HttpAgent({ timeout: 20 }) });
+    await once(sent, 'timeout');
+    sent.on('error', () => {}).destroy();
+  });
+
   it('keeps out of what is bypassed, although it serves it', async (t) => {
     const [own, other] = [await startServer(answer('own')), await startServer(answer('other'))];
     const mesh = await meshOf({ localhost: { endpoints: [other.address] }, orders: { endpoints: [other.address] } });

@@ -75,6 +75,20 @@ describe('a request that the program secures by itself', async () => {
     assert.match(await read(get('https://orders/', { agent: agentTo(own.address, {}), ...trust, ...web })), /example\.org\/web/);
   });
 
+  it('is told of by one warning, with the host and the option', async (t) => {
+    await start(t);
+    const warnings: string[] = [];
+    const note = ({ code, message }: Error & { code?: string }): void => {
+      if (code === 'MESHFETCH_OWN_TLS') warnings.push(message);
+    };
+    process.on('warning', note);
+    t.after(() => process.off('warning', note));
+    for (const url of ['https://orders:444/', 'https://orders:444/', 'https://elsewhere.invalid/'])
+      await read(get(url, { agent: agentTo(own.address, { ...trust, ...web }) }));
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0]!, /https:\/\/orders:444 with "ca"/);
+  });
+
   it('is refused by the check of the Agent', async (t) => {
     await start(t);
     const checkServerIdentity = (): Error => new Error('not the one that was pinned');

@@ -31,9 +31,11 @@ export function steerAgents(steering: Steering): () => void {
 
   const addRequest: AddRequest = function (request, options, ...legacy) {
     const goOn = (): void => original.call(this, request, options, ...legacy);
-    const origin = isOver || isSecuredByProgram(this, request, options) ? undefined : originOf(request, options);
+    const origin = isOver ? undefined : originOf(request, options);
     const takes = origin === undefined ? false : steering.takes(origin);
-    if (takes === false) {
+    const own = takes === false ? undefined : ownSecurityOf(this, request, options);
+    if (own !== undefined) warnOf(origin!, own, takes);
+    if (takes === false || own !== undefined) {
       goOn();
       return;
     }
@@ -42,6 +44,7 @@ export function steerAgents(steering: Steering): () => void {
       if (mesh === undefined) goOn();
       else {
         takeProxyOff(request, origin!);
+        takeTimeoutOf(this, request);
         const agent = request.protocol === 'https:' ? mesh.httpsAgent : mesh.httpAgent;
         (agent as unknown as RequestTaker).addRequest(request, options);
       }
@@ -73,11 +76,38 @@ function originOf({ protocol }: ClientRequest, { host, port, socketPath }: Agent
   return `${protocol}//${written}:${port ?? (protocol === 'https:' ? 443 : 80)}`;
 }
 
-/** Whether the connection would be proved by what only the program has. */
-function isSecuredByProgram(agent: Agent, { protocol }: ClientRequest, options: AgentRequestOptions): boolean {
-  if (protocol !== 'https:') return false;
-  const { options: ofAgent } = agent as { readonly options?: Readonly<Record<string, unknown>> };
-  return (ownTrustOf(options) ?? ownTrustOf(ofAgent ?? {})) !== undefined;
+/** The first option by which the program says how the connection is proved; undefined = it leaves that to others. */
+function ownSecurityOf(agent: Agent, { protocol }: ClientRequest, options: AgentRequestOptions): string | undefined {
+  return protocol === 'https:' ? (ownTrustOf(options) ?? ownTrustOf(optionsOf(agent))) : undefined;
+}
+
+const warned = new Set<string>();
+/** A mesh that refuses unknown hosts takes any number of them. */
+const maxWarnings = 100;
+
+/** Says once for each host that the mesh serves it, and yet these requests do not go through the mesh. */
+function warnOf(origin: string, option: string, takes: boolean | Promise<boolean>): void {
+  if (warned.has(origin) || warned.size >= maxWarnings) return;
+  if (takes === true) {
+    warned.add(origin);
+    const text = `requests to ${origin} with "${option}" of their own do not go through the mesh: the program secures them itself`;
+    process.emitWarning(text, { code: 'MESHFETCH_OWN_TLS' });
+  } else if (takes !== false)
+    takes.then(
+      (isTaken) => warnOf(origin, option, isTaken),
+      () => {},
+    );
+}
+
+/** What the Agent of the program would have set on its socket; how long the program waits is its own affair. */
+function takeTimeoutOf(agent: Agent, request: ClientRequest): void {
+  const { timeout } = optionsOf(agent);
+  if (typeof timeout === 'number') (request as { timeout?: number }).timeout ??= timeout;
+}
+
+/** What an Agent was made with; its types leave it out. */
+function optionsOf(agent: Agent): Readonly<Record<string, unknown>> {
+  return (agent as { readonly options?: Readonly<Record<string, unknown>> }).options ?? {};
 }
 
 /**
