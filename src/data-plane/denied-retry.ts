@@ -12,7 +12,7 @@ const words: Readonly<Record<RetryDenial, DenialWords>> = {
   method: {
     why: 'it may have been processed, and neither its method nor an Idempotency-Key says that it may be repeated',
     remedy:
-      'Find out whether the request was processed before you repeat it. For a service that recognises repeated requests, send an `Idempotency-Key` header: then the mesh retries.',
+      'Find out whether the request was processed before you repeat it. For a service that recognises repeated requests, send an `Idempotency-Key` header, or set `retry.nonIdempotent: as-configured`: then the mesh retries.',
   },
   body: {
     why: 'its body cannot be sent again',

@@ -84,7 +84,7 @@ describe('the error of a request that was not tried again', () => {
     const error = await failure(mesh, { method: 'POST' });
     assert.equal(error.code, 'MESH_RESET');
     assert.match(error.message, /not retried: it may have been processed.*Idempotency-Key/);
-    assert.match(error.remedy, /`Idempotency-Key`/);
+    assert.match(error.remedy, /`Idempotency-Key`.*`retry.nonIdempotent: as-configured`/);
     assert.equal(error.details['retryDenied'], 'method');
     assert.equal(server.requests.length, 1);
     const repeated = await failure(mesh, { method: 'POST', headers: { 'idempotency-key': '1' } });
