@@ -34,7 +34,11 @@ export function optionsOf(attempt: Attempt, connections: HostConnections, traceH
   const send = takeSendOptions();
   if (plan === undefined) send.load(options, options.path, options.headers);
   else plan.load(send, attempt);
-  if (replay !== undefined) send.body = replay.attempt() as unknown as NonNullable<DispatchOptions['body']>;
+  if (replay !== undefined) {
+    const { hasMoved } = attempt;
+    const isWanted = (): boolean => attempt.hasMoved === hasMoved;
+    send.body = replay.attempt(isWanted) as unknown as NonNullable<DispatchOptions['body']>;
+  }
   // Without a fixed server name undici takes it from the Host header and reconnects whenever that changes.
   if (isHttps) send.servername = connections.serverName;
   if (isLater && isGrpcRequest(call)) tellGrpc(attempt, send);

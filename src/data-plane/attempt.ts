@@ -80,7 +80,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   stream: StreamOwner['stream'] = undefined;
   /** It goes on over another connection. */
   private isMoving = false;
-  private hasMoved = false;
+  hasMoved = false;
   /** Number of the socket that it was begun to be sent on; {@link startedAgain} once it was begun anew. */
   private startedOn = notStarted;
   private isReported = false;
@@ -122,6 +122,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     const { options } = this.call;
     return (
       this.isRequestSent &&
+      this.connection !== undefined &&
       this.status === 0 &&
       !this.isOver &&
       this.cancelReason === undefined &&
@@ -377,7 +378,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
   }
 
   onBodySent(chunk: Buffer): void {
-    if (!this.isHeard) return;
+    if (!this.isHeard || !this.wasSent) return;
     const { plan, span, handler } = this.call;
     plan?.timers?.touch();
     span?.exchange?.requestPart(this.number, chunk);
@@ -387,6 +388,8 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
 
   onRequestSent(): void {
     const { call } = this;
+    // Of the connection that it has left: undici goes on to the end of a body whose stream is gone.
+    if (!this.wasSent) return;
     this.isRequestSent = true;
     if (!this.isHeard) return;
     const idleMs = call.retry?.perTryIdleTimeoutMs;

@@ -1,13 +1,15 @@
 /** Streams of gRPC through the engine: both directions at a time, backpressure, and their end in each phase. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { constants, type ServerHttp2Stream } from 'node:http2';
+import { constants, createServer, type ServerHttp2Stream } from 'node:http2';
+import { createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import type { Mesh } from 'meshfetch';
 import { clusterPlane } from '../support/cluster-plane.ts';
 import { answerTrailersOnly, answerWith, beginAnswer, call, framed, messageStream, startH2c } from '../support/grpc-exchange.ts';
-import { eventually, held } from '../support/mesh-of.ts';
+import { eventually, held, ordersAt } from '../support/mesh-of.ts';
 import { startTcpServer } from '../support/servers.ts';
 
 const { NGHTTP2_CANCEL } = constants;
@@ -263,6 +265,40 @@ describe('a server that says GOAWAY', () => {
     assert.equal(await second.end.promise, '0');
     // What undici has begun to read it cannot send again.
     await assert.rejects(third.end.promise, { code: 'MESH_REFUSED_STREAM', mayHaveBeenProcessed: false });
+    assert.deepEqual(held(mesh), { requests: 0, inFlight: 0 });
+  });
+
+  it('while bodies are sent has their calls wait for another connection, with nothing of the old one', async (t) => {
+    const http2 = createServer();
+    http2.on('stream', (stream) => {
+      stream.on('error', () => {});
+      if (stream.id === 1) answerWith(stream, []);
+      else if (stream.id === 5) stream.once('data', () => stream.session!.goaway(constants.NGHTTP2_NO_ERROR, 1));
+    });
+    const sockets: Socket[] = [];
+    // The second connection is silent: who waits for it gets it with its SETTINGS.
+    const server = createTcpServer((socket) => {
+      if (sockets.push(socket) === 1) http2.emit('connection', socket);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.after(() => {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    });
+    await using mesh = await ordersAt([`127.0.0.1:${(server.address() as AddressInfo).port}`], { protocol: 'http2' });
+    assert.equal(await call(mesh).end.promise, '0');
+    const bodies = [messageStream(), messageStream()];
+    const exchanges = bodies.map((body) => call(mesh, { body }));
+    for (const body of bodies) body.write(framed('first'));
+    await eventually('they go to another connection', () => sockets.length === 2);
+    for (const body of bodies) body.end();
+    await setImmediate(); // undici comes to the end of the bodies that it began to send
+    await setImmediate();
+    const reason = new Error('enough');
+    // The last one has no connection yet.
+    for (const { controller } of exchanges.toReversed()) controller!.abort(reason);
+    for (const { end } of exchanges) await assert.rejects(end.promise, reason);
     assert.deepEqual(held(mesh), { requests: 0, inFlight: 0 });
   });
 

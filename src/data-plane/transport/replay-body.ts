@@ -39,6 +39,10 @@ export function discardBody(body: RequestBody, error?: Error): void {
   else if (typeof source.return === 'function') void Promise.resolve(source.return()).catch(() => {});
 }
 
+function always(): boolean {
+  return true;
+}
+
 /** Records a one-shot body while it is sent. */
 export class ReplayBody {
   private readonly source: AsyncIterator<Uint8Array | string> | Iterator<Uint8Array | string>;
@@ -97,12 +101,12 @@ export class ReplayBody {
 
   /**
    * The whole body from its start, for the next attempt. The iterator of an earlier attempt throws from then on, unless the record is
-   * whole: if it ended, the part that was sent would look like the whole.
+   * whole: if it ended, the part that was sent would look like the whole. It also throws once its own attempt does not want it any more.
    */
-  async *attempt(): AsyncGenerator<Uint8Array | string, void> {
+  async *attempt(isWanted: () => boolean = always): AsyncGenerator<Uint8Array | string, void> {
     const reader = this.isWhole ? this.reader : ++this.reader;
     let position = 0;
-    while (reader === this.reader) {
+    while (reader === this.reader && isWanted()) {
       const index = position - this.base;
       if (index < this.chunks.length) {
         const chunk = this.chunks[index]!;
