@@ -159,7 +159,7 @@ async function replaceIdentity(folder: string, issued: IssuedCertificate, roots:
 
 describe('an identity that is replaced under load', () => {
   for (const protocol of ['http/1.1', 'h2'] as const) {
-    it(`costs no request, is shown by new connections, and the old ones drain: certificate and CA over ${protocol}`, async () => {
+    it(`costs no request, is shown by new connections, and the old ones drain: certificate and CA over ${protocol}`, async (t) => {
       const nextAuthority = await testAuthority('next CA');
       const folder = await temporaryFolder();
       const files = await writeIdentityFiles(folder, 'web', await workloadCertificate(authority, 'web'), authority);
@@ -183,7 +183,10 @@ describe('an identity that is replaced under load', () => {
         } as never,
         drainTimeoutMs: 100,
       });
-      const load = steadyLoad(250, () => get(mesh));
+      // Connections that are replaced at once make a handshake for each request, both ends of it here: what a starved machine still does.
+      const perSecond = 100;
+      const load = steadyLoad(perSecond, () => get(mesh));
+      t.after(() => load.stop());
       const serialsOf = (): Set<string> =>
         new Set(
           servers.flatMap(({ sockets }) =>
@@ -221,7 +224,7 @@ describe('an identity that is replaced under load', () => {
       await eventually('a while later', () => load.sent() > sent + 40);
       const result = await load.stop();
       assert.deepEqual(result.failures, []);
-      assert.ok(result.perSecond > 200, `${result.perSecond} requests a second`);
+      assert.ok(result.perSecond > perSecond * 0.8, `${result.perSecond} requests a second`);
       assert.deepEqual(held(mesh), { requests: 0, inFlight: 0 });
     });
   }
