@@ -196,6 +196,27 @@ describe('a request that is hedged', () => {
       options: { nonIdempotentRetries: 'never' },
       attempts: 1,
     },
+    {
+      name: 'post-as-configured-without-retries',
+      method: 'POST',
+      retry: { ...retries, maxAttempts: 1, nonIdempotent: 'as-configured' },
+      attempts: 2,
+    },
+    {
+      name: 'grpc-as-configured-without-retries',
+      method: 'POST',
+      headers: { 'content-type': 'application/grpc' },
+      retry: { ...retries, maxAttempts: 1, nonIdempotent: 'as-configured' },
+      attempts: 2,
+    },
+    {
+      name: 'grpc-policy-that-forbids-it-without-retries',
+      method: 'POST',
+      headers: { 'content-type': 'application/grpc' },
+      hedge: { delayMs: 20, nonFatalStatuses: ['UNAVAILABLE'] },
+      retry: { ...retries, maxAttempts: 1, nonIdempotent: 'never' },
+      attempts: 1,
+    },
     { name: 'get-in-a-mesh-that-forbids-others', method: 'GET', options: { nonIdempotentRetries: 'never' }, attempts: 2 },
   ];
   for (const { name, method, retry, headers = {}, hedge = soon, options = {}, attempts } of methods) {

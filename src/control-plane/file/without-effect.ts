@@ -56,10 +56,10 @@ function ofService(file: MeshFile, name: string, service: ServiceFile, hashed: H
     );
 }
 
-type Attempts = Pick<DefaultsFile, 'timeoutMs' | 'retry'> & ServiceFile;
+type Attempts = Pick<DefaultsFile, 'timeoutMs' | 'retry'> & ServiceFile & Pick<RouteFile, 'match'>;
 
 function attemptsWithoutEffect(policies: Attempts, report: (reason: string) => void): void {
-  const { timeoutMs, retry, hedge, overrideHeaders } = policies;
+  const { timeoutMs, retry, hedge, overrideHeaders, match } = policies;
   // Envoy ignores a limit of one attempt that is longer than that of all of them; so does this mesh.
   for (const { path, value } of cutTimes(policies, timeoutMs))
     report(`${path.join('.')} (${value}) is longer than timeoutMs (${timeoutMs}), which covers the whole request`);
@@ -67,12 +67,23 @@ function attemptsWithoutEffect(policies: Attempts, report: (reason: string) => v
   const hasTryTimeout = (retry.perTryTimeoutMs ?? retry.perTryIdleTimeoutMs ?? overrideHeaders) !== undefined;
   if (hedge?.onPerTryTimeout === true && !hasTryTimeout)
     report('hedge.onPerTryTimeout: there is no retry.perTryTimeoutMs, so that none passes');
+  else if (hedge?.onPerTryTimeout === true && retry.maxAttempts === 1 && overrideHeaders === undefined)
+    report('hedge.onPerTryTimeout: `retry.maxAttempts` is 1, so that none starts beside the one that takes its time');
+  if (hedge !== undefined && match?.grpc === true && !mayRepeat(hedge, retry))
+    report(
+      'hedge: every gRPC request is a POST; without `hedge.nonFatalStatuses` or `retry.nonIdempotent: as-configured` only those with an `idempotency-key` are sent twice',
+    );
   if (retry.on.includes('per-try-timeout') && !hasTryTimeout)
     report('retry.on: per-try-timeout: there is no retry.perTryTimeoutMs, so that none passes');
   if (hedge?.nonFatalStatuses !== undefined && retry.nonIdempotent === 'never')
     report(
       'hedge.nonFatalStatuses: every gRPC request is a POST, which `retry.nonIdempotent: never` keeps from being sent twice',
     );
+}
+
+/** Whether requests that are not idempotent are hedged (data-plane/resilience/hedge.ts). One that is forbidden has a report of its own. */
+function mayRepeat(hedge: NonNullable<ServiceFile['hedge']>, { nonIdempotent }: Attempts['retry']): boolean {
+  return hedge.nonFatalStatuses !== undefined || nonIdempotent === 'as-configured';
 }
 
 /**

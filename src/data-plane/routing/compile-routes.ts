@@ -63,12 +63,7 @@ function compileRoute(route: RouteConfig, places: PolicyPlaces, compilation: Rou
           .map((to) => compileDestination(to, { action, path: match.path, places, compilation }))
       : [];
   const responseEdit = compileResponseEdit(places);
-  // A policy of one attempt still has its per-try timeout.
-  const retry =
-    policy.retry !== undefined &&
-    (policy.retry.maxAttempts > 1 || policy.retry.perTryTimeoutMs !== undefined || policy.retry.perTryIdleTimeoutMs !== undefined)
-      ? policy.retry
-      : undefined;
+  const retry = hasEffect(policy) ? policy.retry : undefined;
   const compiled = {
     name: route.name,
     config: route,
@@ -90,4 +85,11 @@ function compileRoute(route: RouteConfig, places: PolicyPlaces, compilation: Rou
     responseEdit,
   };
   return { ...compiled, isPlain: isPlainRoute(compiled) };
+}
+
+/** A retry policy of one attempt still has its per-try timeouts, and says to hedges whether a request may be executed twice, and what is not final. */
+function hasEffect({ retry, hedge }: RequestPolicy): boolean {
+  if (retry === undefined) return false;
+  const hasTryTimeout = (retry.perTryTimeoutMs ?? retry.perTryIdleTimeoutMs) !== undefined;
+  return retry.maxAttempts > 1 || hasTryTimeout || hedge !== undefined;
 }
