@@ -102,7 +102,9 @@ function requestEnd(event: RequestEndEvent): string {
   const attempts = event.attempts.length === 1 ? '' : ` (${event.attempts.length} attempts)`;
   // No endpoint was asked, and the details are one of a few words of the mesh: they say which policy it was.
   const isLocal = event.attempts.length === 0 && event.error === undefined && event.details !== 'via_upstream';
-  const what = `${result(event.status, event.error, event.flags)}${isLocal ? ` ${printable(event.details)}, answered by the mesh` : ''}`;
+  const isRefusal = event.error === undefined && event.grpcStatus !== undefined && event.grpcStatus !== 'OK';
+  const flags = isRefusal ? `${event.grpcStatus}${event.flags === '-' ? '' : ` ${event.flags}`}` : event.flags;
+  const what = `${result(event.status, event.error, flags)}${isLocal ? ` ${printable(event.details)}, answered by the mesh` : ''}`;
   return `${way(event)} → ${what} in ${milliseconds(event.durationMs)}${isLocal ? '' : attempts}`;
 }
 

@@ -33,6 +33,8 @@ export const eventTable: { readonly [N in EventName]: { readonly doc: string; re
     doc: 'A request is over: its response body ended, failed or was cancelled, or there was no response.',
     fields: {
       ...requestFields,
+      grpcStatus:
+        'Status of a gRPC call, such as `NOT_FOUND`, as `grpc.client.call.duration` counts it; absent for other requests.',
       flags: 'Envoy response flags, comma separated, or `-`.',
       details: 'Envoy response code details.',
       attempts: 'Every attempt: number, endpoint, startMs, durationMs, status, error, reason.',

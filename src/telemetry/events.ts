@@ -44,6 +44,7 @@ export interface RequestEvent {
 
 /** A request is over, with or without a response: what became of it, all attempts together. */
 export interface RequestEndEvent extends RequestEvent {
+  readonly grpcStatus: string | undefined;
   readonly flags: string;
   readonly details: string;
   readonly attempts: readonly AttemptReport[];

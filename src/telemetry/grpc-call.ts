@@ -37,19 +37,21 @@ export function grpcStatusName(status: unknown, error?: FailureType): string {
 /** What of a request names a call. */
 type GrpcFacts = Pick<RequestFacts, 'path' | 'scheme' | 'host' | 'port'>;
 
-/** The metrics of one gRPC call. Made for gRPC requests alone, and only where an SDK is registered. */
+/** One gRPC call: how it ended, and its metrics where an SDK is registered. Made for gRPC requests alone. */
 export class GrpcCall {
   /** `grpc-status` of the response that its caller gets. */
   status: unknown = undefined;
   readonly scope: MeshScope;
-  readonly instruments: Instruments;
-  /** Of every metric of the call. */
+  readonly instruments: Instruments | undefined;
+  /** Of every metric of the call; none where there are no metrics. */
   readonly labels: Attributes;
 
   /** The path is `/package.Service/Method`; the target is what a channel to the host would be made with. */
-  constructor(scope: MeshScope, instruments: Instruments, { path, scheme, host, port }: GrpcFacts) {
+  constructor(scope: MeshScope, instruments: Instruments | undefined, { path, scheme, host, port }: GrpcFacts) {
     this.scope = scope;
     this.instruments = instruments;
+    this.labels = {};
+    if (instruments === undefined) return;
     const authority = port === (scheme === 'https' ? 443 : 80) ? host : `${host}:${port}`;
     const query = path.indexOf('?');
     const method = scope.grpcMethods.label(path.slice(1, query === -1 ? undefined : query));
@@ -59,15 +61,18 @@ export class GrpcCall {
     };
   }
 
-  startAttempt(cluster: string): GrpcAttempt {
+  /** The metrics of an attempt; undefined where there are none. */
+  startAttempt(cluster: string): GrpcAttempt | undefined {
+    if (this.instruments === undefined) return undefined;
     this.instruments.get('grpc.client.attempt.started').add(1, this.labels);
-    return new GrpcAttempt(this, cluster);
+    return new GrpcAttempt(this, this.instruments, cluster);
   }
 
-  /** The call is over. */
-  end(error: FailureType | undefined, durationMs: number): void {
-    const labels = { ...this.labels, 'grpc.status': grpcStatusName(this.status, error) };
-    this.instruments.get('grpc.client.call.duration').record(durationMs / 1000, labels);
+  /** The call is over. Returns the name of its status. */
+  end(error: FailureType | undefined, durationMs: number): string {
+    const status = grpcStatusName(this.status, error);
+    this.instruments?.get('grpc.client.call.duration').record(durationMs / 1000, { ...this.labels, 'grpc.status': status });
+    return status;
   }
 }
 
@@ -78,23 +83,25 @@ export class GrpcAttempt {
   readonly sent = new GrpcMessages();
   readonly received = new GrpcMessages();
   private readonly call: GrpcCall;
+  private readonly instruments: Instruments;
   private readonly cluster: string;
 
-  constructor(call: GrpcCall, cluster: string) {
+  constructor(call: GrpcCall, instruments: Instruments, cluster: string) {
     this.call = call;
+    this.instruments = instruments;
     this.cluster = cluster;
   }
 
   /** The attempt is over. */
   end(error: FailureType | undefined, durationMs: number): void {
-    const { instruments, labels: own, scope } = this.call;
+    const { labels: own, scope } = this.call;
     const labels = {
       ...own,
       'grpc.status': grpcStatusName(this.status, error),
       'grpc.lb.backend_service': scope.clusters.label(this.cluster),
     };
-    instruments.get('grpc.client.attempt.duration').record(durationMs / 1000, labels);
-    instruments.get('grpc.client.attempt.sent_total_compressed_message_size').record(this.sent.bytes, labels);
-    instruments.get('grpc.client.attempt.rcvd_total_compressed_message_size').record(this.received.bytes, labels);
+    this.instruments.get('grpc.client.attempt.duration').record(durationMs / 1000, labels);
+    this.instruments.get('grpc.client.attempt.sent_total_compressed_message_size').record(this.sent.bytes, labels);
+    this.instruments.get('grpc.client.attempt.rcvd_total_compressed_message_size').record(this.received.bytes, labels);
   }
 }

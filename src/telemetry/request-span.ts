@@ -122,7 +122,6 @@ export class RequestSpan {
   /** The request is gRPC. */
   isGrpc(): void {
     if (this.exchange !== undefined) this.exchange.isGrpc = true;
-    if (this.instruments === undefined) return;
     this.grpc = new GrpcCall(this.scope, this.instruments, {
       path: this.path,
       scheme: this.scheme,
@@ -199,12 +198,13 @@ export class RequestSpan {
     const flags = outcome.flags ?? flagsOf(outcome.error);
     const details = outcome.details ?? detailsOf(outcome.error);
     this.measure(outcome, failure, durationMs);
-    this.grpc?.end(outcome.error, durationMs);
+    const grpcStatus = this.grpc?.end(outcome.error, durationMs);
     this.exchange?.measure(this.instruments!, { status: outcome.status, error: outcome.error, flags, durationMs });
     if (this.span !== undefined) this.endSpan(this.span, outcome, failure, flags, details);
     if (!requestEnd.hasSubscribers) return;
     const event: EventPayloads['request:end'] = {
       ...this.eventFields(outcome.status, outcome.error),
+      grpcStatus,
       flags,
       details,
       attempts: this.attempts,

@@ -57,6 +57,35 @@ describe('the debug lines', () => {
       line: '#1 GET orders:8443/api/42 → route "v2" → cluster orders/v2 → 192.0.2.7:7002 → 200 in 2.3 ms',
     },
     {
+      name: 'grpc-ok',
+      act: (telemetry) => {
+        const request = telemetry.startRequest(someRequest({ method: 'POST', path: '/shop.Orders/Get' }), 0)!;
+        request.isGrpc();
+        request.answered('0');
+        request.end({ status: 200 }, 1);
+      },
+      line: '#1 POST orders/shop.Orders/Get → 200 in 1 ms (0 attempts)',
+    },
+    {
+      name: 'grpc-refused-by-the-service',
+      act: (telemetry) => {
+        const request = telemetry.startRequest(someRequest({ method: 'POST', path: '/shop.Orders/Get' }), 0)!;
+        request.isGrpc();
+        request.answered('14');
+        request.end({ status: 200, flags: 'URX' }, 1);
+      },
+      line: '#1 POST orders/shop.Orders/Get → 200 UNAVAILABLE URX in 1 ms (0 attempts)',
+    },
+    {
+      name: 'grpc-that-the-mesh-failed',
+      act: (telemetry) => {
+        const request = telemetry.startRequest(someRequest({ method: 'POST', path: '/shop.Orders/Get' }), 0)!;
+        request.isGrpc();
+        request.end({ error: 'MESH_TIMEOUT' }, 1);
+      },
+      line: '#1 POST orders/shop.Orders/Get → UT MESH_TIMEOUT in 1 ms (0 attempts)',
+    },
+    {
       name: 'hedge',
       act: (telemetry) => {
         const request = telemetry.startRequest(someRequest(), 0)!;

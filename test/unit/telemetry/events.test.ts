@@ -88,6 +88,7 @@ describe('the events of a request', () => {
         durationMs: 31,
         configVersion: '7',
         traceId: undefined,
+        grpcStatus: undefined,
       },
     ]);
   });
