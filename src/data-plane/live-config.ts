@@ -4,7 +4,6 @@
  * again, and a cluster keeps its connections, latencies, breakers and ejections through every update of its configuration.
  */
 import { LRUCache } from 'lru-cache';
-import { MeshError } from '../base/errors.ts';
 import type { Demand, Problem } from '../model/contracts.ts';
 import type { ClusterLoad } from '../model/cluster-load.ts';
 import type { Snapshot, SourceSnapshot } from '../model/snapshot.ts';
@@ -18,6 +17,7 @@ import { createVirtualHostTable } from './routing/virtual-hosts.ts';
 import { ClusterWaiters } from './cluster-waiters.ts';
 import type { DemandBook } from './demand-book.ts';
 import { findVirtualHost, type RoutedSource } from './find-virtual-host.ts';
+import { OriginWaiters } from './origin-waiters.ts';
 import { parseOrigin, type OriginEntry } from './origin.ts';
 import { isSameRouting, outboundListeners, tableOf } from './source-routing.ts';
 import { unhonouredOf, zonesUnknown } from './unhonoured.ts';
@@ -31,9 +31,6 @@ interface CompiledSource extends RoutedSource {
   readonly slots: ReadonlySet<string>;
 }
 
-/** Looks, and says whether it has what it waits for. */
-type Waiter = () => boolean;
-
 /** Origins that one process talks to; the least recently used are resolved again. */
 const maxOrigins = 2000;
 
@@ -45,7 +42,7 @@ export class LiveConfig {
   private sources: readonly CompiledSource[] = [];
   private readonly liveClusters: LiveClusters;
   private readonly origins = new LRUCache<string, OriginEntry>({ max: maxOrigins });
-  private waiters: Waiter[] = [];
+  private readonly waiters: OriginWaiters;
   private readonly clusterWaiters = new ClusterWaiters();
   version = '';
   /** Buckets outlive the configurations that they come from. */
@@ -55,6 +52,7 @@ export class LiveConfig {
     this.dependencies = dependencies;
     this.liveClusters = new LiveClusters(dependencies);
     this.book = book;
+    this.waiters = new OriginWaiters(dependencies.clock);
     this.words = new SourceWords(book, () => this.sources);
   }
 
@@ -84,47 +82,32 @@ export class LiveConfig {
 
   /** Resolves when every source before the answer has spoken; rejects with MESH_CONFIG_TIMEOUT, or when the signal aborts. */
   whenKnown(origin: string, timeoutMs: number, signal: AbortSignal): Promise<OriginEntry> {
-    return this.whenSaid(origin, () => this.lookup(origin), timeoutMs, signal);
+    return this.whenSaid(origin, 'known', () => this.lookup(origin), timeoutMs, signal);
   }
 
   /** Resolves with what {@link serves} says as soon as it can; rejects as {@link whenKnown} does. */
   whenServed(origin: string, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
-    return this.whenSaid(origin, () => this.serves(origin), timeoutMs, signal);
+    return this.whenSaid(origin, 'served', () => this.serves(origin), timeoutMs, signal);
   }
 
-  private whenSaid<T>(origin: string, look: () => T | undefined, timeoutMs: number, signal: AbortSignal): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const leave = (error: Error): void => {
-        timer.cancel();
-        signal.removeEventListener('abort', onAbort);
-        this.waiters = this.waiters.filter((other) => other !== waiter);
-        reject(error);
-      };
-      const onAbort = (): void => leave(signal.reason as Error);
-      const timer = this.dependencies.clock.setTimer(() => {
-        const what = `no configuration for ${origin} within ${timeoutMs} ms`;
-        const { host, port } = parseOrigin(origin);
-        leave(new MeshError('MESH_CONFIG_TIMEOUT', `${what}; ${this.book.describe({ kind: 'authority', host, port })}`));
-      }, timeoutMs);
-      signal.addEventListener('abort', onAbort);
-      const waiter: Waiter = () => {
-        const said = look();
-        if (said === undefined) return false;
-        timer.cancel();
-        signal.removeEventListener('abort', onAbort);
-        resolve(said);
-        return true;
-      };
-      this.waiters.push(waiter);
-      this.settleWaiters();
-    });
+  private whenSaid<T>(
+    origin: string,
+    question: string,
+    look: () => T | undefined,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<T> {
+    const describe = (): string => {
+      const { host, port } = parseOrigin(origin);
+      return this.book.describe({ kind: 'authority', host, port });
+    };
+    return this.waiters.wait({ origin, question, look, describe }, timeoutMs, signal);
   }
 
   /** Looks again for those who wait; called when a source said that it has nothing. */
   settleWaiters(): void {
     this.clusterWaiters.settle((source, slot) => this.isStillAwaited(source, slot));
-    if (this.waiters.length === 0) return;
-    this.waiters = this.waiters.filter((waiter) => !waiter());
+    this.waiters.settle();
   }
 
   /**
