@@ -5,7 +5,7 @@
  */
 import type { Duplex } from 'node:stream';
 import type { Dispatcher } from 'undici';
-import type { MeshErrorCode } from '../base/errors.ts';
+import { isMeshError, type MeshErrorCode } from '../base/errors.ts';
 import type { Deadline, DeadlineTarget } from '../base/deadlines.ts';
 import type { AttemptSpan } from '../telemetry/attempt-span.ts';
 import type { AttemptOutcomeKind } from '../telemetry/events.ts';
@@ -37,7 +37,7 @@ import { isReplayable } from './transport/replay-body.ts';
 import type { ConnectedPeer } from './transport/connect.ts';
 import type { Connection, ConnectionWaiter, StreamOwner } from './transport/connection.ts';
 import type { HostConnections } from './transport/host-connections.ts';
-import { quietReset } from './transport/quiet-reset.ts';
+import { quietReset, withResetCode } from './transport/quiet-reset.ts';
 
 /** Bytes of an unwanted response that are read so that its connection can be used again. */
 const maxDrainBytes = 65_536;
@@ -536,7 +536,8 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
       return;
     }
     const isWinner = call.winner === this;
-    const failure = classifyError(error, { requestStarted: this.controller !== undefined, responseStarted: isWinner });
+    const cause = this.stream === undefined ? error : withResetCode(this.stream, error);
+    const failure = classifyError(cause, { requestStarted: this.controller !== undefined, responseStarted: isWinner });
     if (!isWinner) {
       this.failed(failure);
       return;
@@ -550,7 +551,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
         failure.code,
         `the response of ${call.entry!.authority} broke off: ${failure.reason} at ${this.host!.address}`,
         {
-          cause: error,
+          cause,
           endpoint: this.host!.address,
           mayHaveBeenProcessed: true,
         },
@@ -614,7 +615,11 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     this.cancelReason = reason;
     this.deadline?.cancel();
     this.silence?.stop();
-    this.report(code === undefined ? 'abandoned' : 'failed', code === undefined ? undefined : { code, reason: reason.message });
+    const named = code ?? (isTimeout(reason) ? 'MESH_TIMEOUT' : undefined);
+    this.report(
+      named === undefined ? 'abandoned' : 'failed',
+      named === undefined ? undefined : { code: named, reason: reason.message },
+    );
     if (this.isWaiting) this.stopWaiting();
     else if (this.controller === undefined && this.connection !== undefined) {
       // The handshake goes on for whoever comes next: thrown away, it would be made again and again by requests that have no time for it.
@@ -700,6 +705,11 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
 }
 
 type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2];
+
+/** The caller gave up since its own time is over, and says so: a deadline of gRPC. */
+function isTimeout(reason: Error): boolean {
+  return isMeshError(reason) && reason.code === 'MESH_TIMEOUT';
+}
 
 /** A load-balancing policy of the program that throws. */
 function brokenPolicy(cause: unknown): Failure {

@@ -1,7 +1,11 @@
 /** gRPC calls by the metrics of gRPC's own libraries (gRFC A66). */
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
+import { type ClientUnaryCall, Metadata } from '@grpc/grpc-js';
+import { meshChannelCredentials } from 'meshfetch/grpc';
+import { EchoService } from '../contract/grpc/echo-service.ts';
 import { answerTrailersOnly, answerWith, call, framed, startH2c } from '../support/grpc-exchange.ts';
+import { eventually } from '../support/mesh-of.ts';
 import { policyMesh } from '../support/policy-mesh.ts';
 import { registerMetrics, unregister } from '../unit/telemetry/open-telemetry.ts';
 
@@ -49,6 +53,28 @@ describe('a gRPC call', () => {
     const [point] = await sdk.points('grpc.client.call.duration');
     assert.equal(point!.attributes['grpc.status'], 'UNAVAILABLE');
     assert.deepEqual(await sdk.points('grpc.client.attempt.started'), []);
+  });
+
+  it('whose deadline has passed is told from one that its caller cancelled', async (t) => {
+    const server = await startH2c(() => {});
+    const { mesh } = await policyMesh(t, [server.address], {}, http2);
+    const client = new EchoService('mesh:///orders', meshChannelCredentials(mesh));
+    t.after(() => client.close());
+    const statusOf = async (deadlineMs: number, cancel: (call: ClientUnaryCall) => void): Promise<unknown> => {
+      const sdk = registerMetrics();
+      const before = server.streams.length;
+      const over = Promise.withResolvers<void>();
+      const made = client.hang(Buffer.from('x'), new Metadata(), { deadline: Date.now() + deadlineMs }, () => over.resolve());
+      await eventually('it arrives', () => server.streams.length > before);
+      cancel(made);
+      await over.promise;
+      const names = ['grpc.client.call.duration', 'grpc.client.attempt.duration'];
+      const points = await Promise.all(names.map((name) => sdk.points(name)));
+      unregister();
+      return points.flat().map(({ attributes }) => attributes['grpc.status']);
+    };
+    assert.deepEqual(await statusOf(200, () => {}), ['DEADLINE_EXCEEDED', 'DEADLINE_EXCEEDED']);
+    assert.deepEqual(await statusOf(60_000, (made) => made.cancel()), ['CANCELLED', 'CANCELLED']);
   });
 
   it('is none where the request is not gRPC', async (t) => {

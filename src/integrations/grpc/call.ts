@@ -14,7 +14,7 @@
  */
 import type { Metadata } from '@grpc/grpc-js';
 import type { Dispatcher } from 'undici';
-import { isMeshError } from '../../base/errors.ts';
+import { isMeshError, MeshError } from '../../base/errors.ts';
 import type { ServedRequest } from '../../model/served-request.ts';
 import { isAwaited, statusOfError, statusOfHttp, statusOfTrailers } from './call-status.ts';
 import type { CallStart, ChannelContext } from './channel-context.ts';
@@ -178,7 +178,7 @@ export class MeshCall implements SubchannelCall, Dispatcher.DispatchHandler {
     this.status = status;
     this.waiting?.cancel();
     // An error takes a stack along: a call that ends well has no need of one.
-    if (this.messages !== undefined || !this.isReadToEnd) this.breakOff(new Error(status.details));
+    if (this.messages !== undefined || !this.isReadToEnd) this.breakOff(reasonOf(status));
     if (this.body === undefined && this.firstWritten !== undefined) process.nextTick(this.firstWritten);
     this.finish();
   }
@@ -271,6 +271,11 @@ export class MeshCall implements SubchannelCall, Dispatcher.DispatchHandler {
     if (!isMeshError(error) || error.mayHaveBeenProcessed || this.http !== 0 || this.messages?.wasRead === true) return false;
     return isAwaited(error);
   }
+}
+
+/** Whom it was sent to hears CANCEL in any case; what watches the mesh tells a deadline that has passed from a caller that left. */
+function reasonOf({ code, details }: CallStatus): Error {
+  return code === 4 ? new MeshError('MESH_TIMEOUT', details) : new Error(details);
 }
 
 function leave(call: MeshCall): void {

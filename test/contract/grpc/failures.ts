@@ -134,13 +134,7 @@ export const failures: readonly Failure[] = [
       drip();
     },
   },
-  {
-    name: 'reset-cancel',
-    code: 1,
-    meshCode: 14,
-    why: 'undici says that the stream was closed, and not with which code; a sidecar of Envoy would say UNAVAILABLE too',
-    ...resetWith(constants.NGHTTP2_CANCEL),
-  },
+  { name: 'reset-cancel', code: 1, ...resetWith(constants.NGHTTP2_CANCEL) },
   { name: 'reset-internal-error', code: 13, ...resetWith(constants.NGHTTP2_INTERNAL_ERROR) },
   { name: 'reset-protocol-error', code: 13, ...resetWith(constants.NGHTTP2_PROTOCOL_ERROR) },
   { name: 'reset-refused-stream', code: 14, ...resetWith(constants.NGHTTP2_REFUSED_STREAM) },
@@ -150,7 +144,7 @@ export const failures: readonly Failure[] = [
     name: 'reset-no-error',
     code: 13,
     meshCode: 14,
-    why: 'the same',
+    why: 'undici says that the stream was closed, and a connection that ends in good order looks the same',
     ...resetWith(constants.NGHTTP2_NO_ERROR),
   },
   { name: 'reset-cancel-after-a-message', code: 1, ...resetAfterMessage(constants.NGHTTP2_CANCEL) },
