@@ -61,11 +61,9 @@ export class GrpcCall {
     };
   }
 
-  /** The metrics of an attempt; undefined where there are none. */
-  startAttempt(cluster: string): GrpcAttempt | undefined {
-    if (this.instruments === undefined) return undefined;
-    this.instruments.get('grpc.client.attempt.started').add(1, this.labels);
-    return new GrpcAttempt(this, this.instruments, cluster);
+  startAttempt(cluster: string): GrpcAttempt {
+    this.instruments?.get('grpc.client.attempt.started').add(1, this.labels);
+    return new GrpcAttempt(this, cluster);
   }
 
   /** The call is over. Returns the name of its status. */
@@ -83,25 +81,24 @@ export class GrpcAttempt {
   readonly sent = new GrpcMessages();
   readonly received = new GrpcMessages();
   private readonly call: GrpcCall;
-  private readonly instruments: Instruments;
   private readonly cluster: string;
 
-  constructor(call: GrpcCall, instruments: Instruments, cluster: string) {
+  constructor(call: GrpcCall, cluster: string) {
     this.call = call;
-    this.instruments = instruments;
     this.cluster = cluster;
   }
 
   /** The attempt is over. */
   end(error: FailureType | undefined, durationMs: number): void {
-    const { labels: own, scope } = this.call;
+    const { instruments, labels: own, scope } = this.call;
+    if (instruments === undefined) return;
     const labels = {
       ...own,
       'grpc.status': grpcStatusName(this.status, error),
       'grpc.lb.backend_service': scope.clusters.label(this.cluster),
     };
-    this.instruments.get('grpc.client.attempt.duration').record(durationMs / 1000, labels);
-    this.instruments.get('grpc.client.attempt.sent_total_compressed_message_size').record(this.sent.bytes, labels);
-    this.instruments.get('grpc.client.attempt.rcvd_total_compressed_message_size').record(this.received.bytes, labels);
+    instruments.get('grpc.client.attempt.duration').record(durationMs / 1000, labels);
+    instruments.get('grpc.client.attempt.sent_total_compressed_message_size').record(this.sent.bytes, labels);
+    instruments.get('grpc.client.attempt.rcvd_total_compressed_message_size').record(this.received.bytes, labels);
   }
 }

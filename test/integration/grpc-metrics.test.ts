@@ -1,5 +1,6 @@
 /** gRPC calls by the metrics of gRPC's own libraries (gRFC A66). */
 import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { afterEach, describe, it } from 'node:test';
 import { type ClientUnaryCall, Metadata } from '@grpc/grpc-js';
 import { meshChannelCredentials } from 'meshfetch/grpc';
@@ -44,6 +45,18 @@ describe('a gRPC call', () => {
       (await sdk.points(name)).map(({ attributes }) => String(attributes['grpc.status'])).toSorted();
     assert.deepEqual(await statuses('grpc.client.attempt.duration'), ['OK', 'UNAVAILABLE']);
     assert.deepEqual(await statuses('grpc.client.call.duration'), ['OK']);
+  });
+
+  it('has its status in the event of its end, where there are no metrics too', async (t) => {
+    const ended: unknown[] = [];
+    const listener = (event: unknown): void => void ended.push((event as { grpcStatus?: string }).grpcStatus);
+    subscribe('meshfetch:request:end', listener);
+    t.after(() => unsubscribe('meshfetch:request:end', listener));
+    const server = await startH2c((stream) => (ended.length === 0 ? answerWith(stream, ['ok']) : answerTrailersOnly(stream, 5)));
+    const { mesh } = await policyMesh(t, [server.address], {}, http2);
+    await call(mesh).end.promise;
+    await call(mesh).end.promise;
+    assert.deepEqual(ended, ['OK', 'NOT_FOUND']);
   });
 
   it('that nobody answers has the status that its error is', async (t) => {
