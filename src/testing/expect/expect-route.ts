@@ -17,6 +17,7 @@ import {
   type ExpectedRequest,
   type ReachExpectation,
 } from './route-differences.ts';
+import { checkKeys, type Keys } from '../known-keys.ts';
 import { errorOf } from './route-error.ts';
 import { nameOf } from './route-shares.ts';
 
@@ -50,6 +51,7 @@ export interface RouteExpectation extends RouteAssertions<void> {
  */
 export function expectRoute(mesh: Pick<Mesh, 'explain'>, request: string | URL | ExpectedRequest): RouteExpectation {
   const asked: ExpectedRequest = typeof request === 'string' || request instanceof URL ? { url: request } : request;
+  checkKeys('a request', asked, requestKeys);
   const { url, method = 'GET', headers = {} } = asked;
   const look = (question: Question): AssertionError | undefined =>
     errorOf(mesh.explain(url, { method, headers }), asked, question);
@@ -65,6 +67,25 @@ export function expectRoute(mesh: Pick<Mesh, 'explain'>, request: string | URL |
   };
 }
 
+const requestKeys: Keys<ExpectedRequest> = { url: true, method: true, headers: true };
+
+const reachKeys: Keys<ReachExpectation> = {
+  subset: true,
+  percent: true,
+  endpoint: true,
+  endpoints: true,
+  path: true,
+  host: true,
+  headers: true,
+  route: true,
+  virtualHost: true,
+  source: true,
+  timeoutMs: true,
+  mirrors: true,
+};
+
+const answerKeys: Keys<AnswerExpectation> = { percent: true, headers: true, body: true };
+
 /** What is asked of an explanation. */
 export interface Question {
   /** `reach orders/v2`. */
@@ -78,6 +99,7 @@ export interface Question {
 function assertions<R>(request: ExpectedRequest, isNegated: boolean, run: (question: Question) => R): RouteAssertions<R> {
   return {
     toReach: function toReach(cluster, expected = {}) {
+      checkKeys('what toReach() expects', expected, reachKeys);
       const words = `reach ${nameOf({ cluster, subset: expected.subset ?? undefined })}`;
       return run({
         words,
@@ -87,6 +109,7 @@ function assertions<R>(request: ExpectedRequest, isNegated: boolean, run: (quest
       });
     },
     toAnswer: function toAnswer(status, expected = {}) {
+      checkKeys('what toAnswer() expects', expected, answerKeys);
       return run({
         words: `be answered with ${status}`,
         isNegated,
@@ -94,7 +117,9 @@ function assertions<R>(request: ExpectedRequest, isNegated: boolean, run: (quest
         differences: (explanation, amount) => differencesToAnswer(explanation, { ...expected, status, amount }),
       });
     },
-    toRedirect: function toRedirect(location, { status: expected } = {}) {
+    toRedirect: function toRedirect(location, wanted = {}) {
+      checkKeys('what toRedirect() expects', wanted, { status: true });
+      const { status: expected } = wanted;
       return run({
         words: `be redirected to ${String(location)}`,
         isNegated,

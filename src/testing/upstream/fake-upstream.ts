@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse, Settings } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { holdingProcess, systemClock, type Clock } from '../../base/runtime.ts';
+import { checkAnswer, checkMatch, checkOptions } from './check-answer.ts';
 import { http1Writer, http2Writer } from './reply-writer.ts';
 import { sendReply } from './send-reply.ts';
 import { UpstreamPort, type UpstreamConnection, type UpstreamProtocol, type UpstreamTls } from './upstream-port.ts';
@@ -73,6 +74,7 @@ export interface FakeUpstream extends AsyncDisposable {
  * ```
  */
 export async function fakeUpstream(options: FakeUpstreamOptions = {}): Promise<FakeUpstream> {
+  checkOptions(options);
   const upstream = new ScriptedUpstream(options);
   await upstream.start();
   return upstream;
@@ -134,16 +136,20 @@ class ScriptedUpstream implements FakeUpstream {
   }
 
   reply(answer: UpstreamAnswer): this {
+    checkAnswer(answer);
     this.#reply = answer;
     return this;
   }
 
   next(...answers: readonly UpstreamAnswer[]): this {
+    for (const answer of answers) checkAnswer(answer);
     this.#next.push(...answers);
     return this;
   }
 
   when(match: UpstreamMatch | ((request: UpstreamRequestHead) => boolean), answer: UpstreamAnswer): this {
+    checkMatch(match);
+    checkAnswer(answer);
     this.#rules.unshift({ fits: typeof match === 'function' ? match : (request) => isMatch(match, request), answer });
     return this;
   }
@@ -243,6 +249,7 @@ class ScriptedUpstream implements FakeUpstream {
 async function replyTo(request: UpstreamRequest, answer: UpstreamAnswer | undefined): Promise<UpstreamReply> {
   try {
     const reply = typeof answer === 'function' ? await answer(request) : answer;
+    if (reply !== undefined) checkAnswer(reply);
     return typeof reply === 'number' ? { status: reply } : (reply ?? {});
   } catch (error) {
     return { status: 500, body: `the reply function of the fake upstream failed: ${String(error)}` };

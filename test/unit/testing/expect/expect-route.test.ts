@@ -291,3 +291,38 @@ describe('what is expected eventually', () => {
     await waiting;
   });
 });
+
+describe('an expectation that nobody could look at', () => {
+  const rows: readonly { name: string; expect: (mesh: Mesh) => unknown; message: RegExp }[] = [
+    {
+      name: 'reach',
+      expect: (mesh) => expectRoute(mesh, beta).toReach('orders', { subst: 'v2' } as never),
+      message: /toReach\(\) expects has no "subst"; known are subset/,
+    },
+    {
+      name: 'reach-denied',
+      expect: (mesh) => expectRoute(mesh, beta).not.toReach('orders', { subst: 'v9' } as never),
+      message: /has no "subst"/,
+    },
+    {
+      name: 'answer',
+      expect: (mesh) => expectRoute(mesh, old).toAnswer(200, { text: '' } as never),
+      message: /toAnswer\(\) expects has no "text"/,
+    },
+    {
+      name: 'redirect',
+      expect: (mesh) => expectRoute(mesh, old).toRedirect('/', { code: 301 } as never),
+      message: /toRedirect\(\) expects has no "code"/,
+    },
+    {
+      name: 'request',
+      expect: (mesh) => expectRoute(mesh, { url: 'http://orders/', header: {} } as never),
+      message: /a request has no "header"/,
+    },
+  ];
+  for (const { name, expect, message } of rows)
+    it(`is a mistake of the test, and no test that passes: ${name}`, async (t) => {
+      const mesh = await meshOf(t);
+      assert.throws(() => expect(mesh), { name: 'TypeError', message });
+    });
+});

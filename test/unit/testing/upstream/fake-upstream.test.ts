@@ -346,3 +346,32 @@ describe('what a reply is for', () => {
     });
   }
 });
+
+describe('a script of a fake upstream that nobody could carry out', () => {
+  const rows: readonly { name: string; give: (upstream: FakeUpstream) => unknown; message: RegExp }[] = [
+    { name: 'status', give: (upstream) => upstream.next(99), message: /200…999, not 99/ },
+    {
+      name: 'fault',
+      give: (upstream) => upstream.next({ fault: 'half-body' as never }),
+      message: /fault is one of hang, .*"half-body"/,
+    },
+    { name: 'key', give: (upstream) => upstream.reply({ statsu: 500 } as never), message: /has no "statsu"; known are status/ },
+    { name: 'nothing', give: (upstream) => upstream.reply(null as never), message: /must be an object, not null/ },
+    { name: 'match', give: (upstream) => upstream.when({ pth: '/a' } as never, 200), message: /has no "pth"/ },
+    { name: 'answer-of-a-match', give: (upstream) => upstream.when({ path: '/a' }, 1000), message: /not 1000/ },
+    { name: 'option', give: () => fakeUpstream({ protcol: 'http1' } as never), message: /has no "protcol"/ },
+    { name: 'protocol', give: () => fakeUpstream({ protocol: 'h3' as never }), message: /http1, http2, both, not "h3"/ },
+  ];
+  for (const { name, give, message } of rows)
+    it(`is refused when it is given: ${name}`, async (t) => {
+      const upstream = await start(t);
+      await assert.rejects(async () => give(upstream), message);
+    });
+
+  it('shows in the response where a function makes it', async (t) => {
+    const upstream = await start(t, { reply: () => ({ fault: 'half-body' }) as never });
+    const { status, body } = await ask('http1', upstream);
+    assert.equal(status, 500);
+    assert.match(body, /not "half-body"/);
+  });
+});
