@@ -35,7 +35,8 @@ export function requestHeadFrom(text: string): RequestHead {
   if (end === -1) end = text.length;
   const line = text.slice(0, end);
   const space = line.indexOf(' ');
-  if (space === -1 || !line.endsWith(protocolAndVersion)) throw invalidRequest(`"${line}" is no request line`);
+  if (space === -1 || !line.endsWith(protocolAndVersion))
+    throw invalidRequest('it does not begin with a request line of HTTP/1.1');
   const headers: string[] = [];
   let length: string | undefined;
   let coding: string | undefined;

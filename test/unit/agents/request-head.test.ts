@@ -86,4 +86,11 @@ describe('the head of a request', () => {
   ];
   for (const { name, text } of broken)
     it(`is refused: ${name}`, () => assert.throws(() => requestHeadFrom(text), { code: 'MESH_REQUEST_INVALID' }));
+
+  it('is refused without a word of its query, where secrets are', () => {
+    assert.throws(
+      () => requestHeadFrom('GET /?token=secret HTTP/1.0'),
+      ({ message }: Error) => !message.includes('secret'),
+    );
+  });
 });
