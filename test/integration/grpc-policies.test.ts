@@ -160,6 +160,51 @@ describe('a status at the end of a gRPC call', () => {
   });
 });
 
+describe('a host whose calls fail in their trailers, after messages', () => {
+  const failing = (stream: ServerHttp2Stream): void => answerWith(stream, ['one', 'two'], 14);
+
+  it('is ejected by outlier detection', async (t) => {
+    const bad = await startH2c(failing);
+    const good = await startH2c(serves);
+    const { mesh } = await policyMesh(
+      t,
+      [bad.address, good.address],
+      {},
+      {
+        cluster: {
+          protocol: 'http2',
+          outlierDetection: { consecutive5xx: 3, baseEjectionMs: 60_000, maxEjectionMs: 60_000, maxEjectionPercent: 100 },
+        },
+      },
+    );
+    const stateOf = (): string | undefined =>
+      mesh.status().clusters[0]!.endpoints.find(({ address }) => address === bad.address)?.state;
+    for (let count = 0; count < 6; count++) assert.ok(['0', '14'].includes((await call(mesh).end.promise)!));
+    await eventually('it is out', () => stateOf() === 'outlier');
+    assert.equal(bad.streams.length, 3);
+    for (let count = 0; count < 4; count++) assert.equal(await call(mesh).end.promise, '0');
+    assert.equal(bad.streams.length, 3);
+  });
+
+  it('has its circuit opened', async (t) => {
+    const bad = await startH2c(failing);
+    const { mesh } = await policyMesh(
+      t,
+      [bad.address],
+      {},
+      {
+        cluster: {
+          protocol: 'http2',
+          circuitBreaker: { scope: 'cluster', errorThresholdPercent: 50, minimumRequests: 4, openMs: 60_000, windowMs: 10_000 },
+        },
+      },
+    );
+    for (let count = 0; count < 4; count++) assert.equal(await call(mesh).end.promise, '14');
+    await assert.rejects(call(mesh).end.promise, { code: 'MESH_CIRCUIT_OPEN' });
+    assert.equal(bad.streams.length, 4);
+  });
+});
+
 describe('a gRPC call that is hedged', () => {
   const hedge: HedgeConfig = { delayMs: 60_000, maxAttempts: 2, nonFatalStatuses: ['UNAVAILABLE'] };
   const rows = [
