@@ -262,6 +262,11 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     });
   }
 
+  onNone(error: Error): void {
+    this.stopWaiting();
+    this.call.guard(() => this.failed(classifyError(error, { requestStarted: false, responseStarted: false })));
+  }
+
   private stopWaiting(): void {
     this.isWaiting = false;
     this.connections!.stopWaiting(this);

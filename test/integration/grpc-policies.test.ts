@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 import { createVirtualClock } from 'meshfetch/testing';
 import type { HedgeConfig, RetryConfig } from '../../src/model/policy.ts';
 import { answerTrailersOnly, answerWith, beginAnswer, call, framed, startH2c, type H2cServer } from '../support/grpc-exchange.ts';
-import { eventually } from '../support/mesh-of.ts';
+import { connectionsOf, eventually, held } from '../support/mesh-of.ts';
 import { policyMesh } from '../support/policy-mesh.ts';
 
 const unavailable: RetryConfig = {
@@ -228,6 +228,40 @@ describe('streams of gRPC under a limit of their server', () => {
     const statuses = await Promise.all(Array.from({ length: 20 }, () => call(mesh).end.promise));
     assert.deepEqual(new Set(statuses), new Set(['0']));
     assert.ok(server.sessions.length <= 2, `${server.sessions.length} connections`);
+  });
+
+  it('of none wait for it over one connection, no longer than one may take to be made', async (t) => {
+    const clock = createVirtualClock();
+    const server = await startH2c(serves, { maxConcurrentStreams: 0 });
+    const cluster = { protocol: 'http2', connectTimeoutMs: 3000 } as const;
+    const { mesh } = await policyMesh(t, [server.address], {}, { cluster, options: { clock } });
+    const failures = Array.from({ length: 20 }, () =>
+      assert.rejects(call(mesh).end.promise, { code: 'MESH_CONNECT_TIMEOUT', mayHaveBeenProcessed: false }),
+    );
+    await eventually(
+      'it has said so',
+      () => server.sessions.length === 1 && server.sessions[0]!.localSettings.maxConcurrentStreams === 0,
+    );
+    await clock.advance(2000);
+    assert.equal(server.sessions.length, 1);
+    await eventually('all have failed', () => (void clock.advance(1000), held(mesh).requests === 0));
+    await Promise.all(failures);
+    assert.equal(server.sessions.length, 1, 'nobody opened another one');
+    assert.equal(connectionsOf(mesh), 0);
+    assert.equal(server.streams.length, 0);
+  });
+
+  it('of none for a while are sent when it allows them', async (t) => {
+    const server = await startH2c(serves, { maxConcurrentStreams: 0 });
+    const { mesh } = await policyMesh(t, [server.address], {}, { cluster: { protocol: 'http2', connectTimeoutMs: 20_000 } });
+    const calls = Array.from({ length: 20 }, () => call(mesh));
+    await eventually(
+      'it has said so',
+      () => server.sessions.length === 1 && server.sessions[0]!.localSettings.maxConcurrentStreams === 0,
+    );
+    server.sessions[0]!.settings({ maxConcurrentStreams: 100 });
+    assert.deepEqual(new Set(await Promise.all(calls.map(({ end }) => end.promise))), new Set(['0']));
+    assert.equal(server.sessions.length, 1);
   });
 
   it('of a hundred get a second connection, which serves while the first is full', async (t) => {

@@ -105,6 +105,7 @@ export function createConnectionFactory(
         // The place may be what a request for another host waits for. Later, since a stack is just being changed.
         if (limits.pending > 0) queueMicrotask(() => wake(cluster));
       },
+      connectTimeoutMs: config.connectTimeoutMs ?? defaultConnectTimeoutMs,
       idleTimeoutMs: config.idleTimeoutMs ?? defaultIdleTimeoutMs,
       maxConnectionAgeMs: config.maxConnectionAgeMs ?? 0,
       maxRequestsPerConnection: config.maxRequestsPerConnection ?? 0,

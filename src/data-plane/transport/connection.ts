@@ -2,7 +2,7 @@ import type { AsyncResource } from 'node:async_hooks';
 import type { ClientHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Client, buildConnector } from 'undici';
-import type { Clock } from '../../base/runtime.ts';
+import type { Clock, Timer } from '../../base/runtime.ts';
 import type { Http2Config } from '../../model/cluster.ts';
 import { peerOf, type ConnectedPeer } from './connect.ts';
 
@@ -17,6 +17,8 @@ export interface HostConnectionsOptions {
   /** Gives the place back. */
   onForgotten(): void;
   readonly idleTimeoutMs: number;
+  /** How long a peer may take until it allows streams. */
+  readonly connectTimeoutMs?: number | undefined;
   /** 0 = no limit. */
   readonly maxConnectionAgeMs: number;
   /** 0 = no limit. */
@@ -33,6 +35,8 @@ export interface HostConnectionsOptions {
 /** Who waits for a connection. */
 export interface ConnectionWaiter {
   onConnection(connection: Connection): void;
+  /** There is none to be had. */
+  onNone(error: Error): void;
 }
 
 /** A request on a connection, as far as the connection is concerned. */
@@ -80,6 +84,8 @@ export class Connection {
   brokeOff: Error | undefined = undefined;
   /** Nobody waits for its handshake any more. */
   isAbandoned = false;
+  /** Runs while its peer allows no streams. */
+  patience: Timer | undefined = undefined;
   /** @internal */ isIdle = false;
   constructor(client: Client, epoch: number, bornMs: number, maxStreams = maxStreamsPerConnection) {
     this.client = client;

@@ -12,6 +12,7 @@
 import type { ClientHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import { Client, type buildConnector } from 'undici';
+import { awaitsStreams } from './await-streams.ts';
 import { beginHttp2 } from './begin-http2.ts';
 import { clientOptionsOf } from './client-options.ts';
 import {
@@ -32,7 +33,7 @@ export class HostConnections {
   private readonly options: HostConnectionsOptions;
   private readonly idle: Connection[] = [];
   private readonly all = new Set<Connection>();
-  private waiters: ConnectionWaiter[] = [];
+  private readonly waiters: ConnectionWaiter[] = [];
   private shared: Connection | undefined = undefined;
   /** On its way, and may turn out to be HTTP/2. */
   private probe: Connection | undefined = undefined;
@@ -228,10 +229,7 @@ export class HostConnections {
       connection.readyMs = clock.now();
       if (connection.isH2 && connected !== null) {
         beginHttp2(connection, connected, this.options, {
-          onStreamLimit: (allowed) => {
-            connection.maxStreams = Math.min(allowed, maxStreams);
-            this.share(connection);
-          },
+          onStreamLimit: (allowed) => this.share(connection, Math.min(allowed, maxStreams)),
           onGoaway: (session, lastStream) => this.leave(connection, session, lastStream),
         });
       } else this.endProbe(connection);
@@ -265,7 +263,9 @@ export class HostConnections {
   }
 
   /** It speaks HTTP/2, and its peer has said how many streams it takes. */
-  private share(connection: Connection): void {
+  private share(connection: Connection, maxStreams: number): void {
+    connection.maxStreams = maxStreams;
+    if (connection === this.probe && awaitsStreams(connection, this.options, this.waiters)) return;
     if (this.isFull && !connection.isLeaving && connection.epoch === this.epoch && this.all.has(connection))
       this.shared = connection;
     if (this.probe === connection) this.endProbe(connection);
