@@ -149,8 +149,15 @@ describe('a hedge by delay', () => {
 
   it('ends with the time of the route, and both hosts answer for it', async (t) => {
     const silent = [await startSilent(), await startSilent()];
-    const { mesh } = await policyMesh(t, addressesOf(silent), { hedge: soon, timeoutMs: 120 });
-    const error = await errorOf(ask(mesh));
+    const clock = createVirtualClock();
+    const { mesh } = await policyMesh(t, addressesOf(silent), { hedge: soon, timeoutMs: 120 }, { options: { clock } });
+    const asked = (): number => silent[0]!.requests.length + silent[1]!.requests.length;
+    const failure = errorOf(ask(mesh));
+    await eventually('one was asked', () => asked() === 1);
+    await clock.advance(40);
+    await eventually('both were asked', () => asked() === 2);
+    await clock.advance(100);
+    const error = await failure;
     assert.equal(error.code, 'MESH_TIMEOUT');
     assert.equal(error.attempts.length, 2);
     await eventually('nothing is held', () => held(mesh).requests === 0);

@@ -219,7 +219,8 @@ describe('a POST is executed once at most', () => {
   ];
   for (const row of rows) {
     const wanted = row.isHttp2 ? wantedFaultsHttp2 : wantedFaults;
-    it(`${row.name}, through ${wanted.toLocaleString('en-US')} faults`, async () => {
+    // Beside three busy processes on two cores it takes seven times the 6 s that it takes alone: most attempts then outlive their 25 ms.
+    it(`${row.name}, through ${wanted.toLocaleString('en-US')} faults`, { timeout: 240_000 }, async () => {
       const service = new BreakingService();
       await service.start(4, row.isHttp2);
       after(() => service.stop());
