@@ -62,6 +62,12 @@ export function isShutTo(call: Call, { breaker }: Cluster): boolean {
   return breaker.isShutTo({ mayProbe: isSafeToLose(call) }, call.context.clock.now());
 }
 
+/** Whether the host could not be connected to, and nothing was sent. What this process lacks itself, another host does not have. */
+function foundNoConnection(outcome: Outcome): boolean {
+  if (outcome.kind !== 'failure' || outcome.ours || outcome.mayHaveBeenProcessed) return false;
+  return outcome.code === 'MESH_CONNECT_FAILED' || outcome.code === 'MESH_CONNECT_TIMEOUT';
+}
+
 /** Of a call that has only hedges. */
 const noRetries: RetryConfig = { maxAttempts: 1, on: [] };
 
@@ -79,6 +85,8 @@ export class CallRetries {
   private held: PriorityLimits | undefined = undefined;
   /** Further attempts that the budget granted and that have not ended. */
   private granted = 0;
+  /** Number of the attempt that took nothing from the budget, since the one before it found no connection. */
+  private sparedNumber: number | undefined = undefined;
   private aborting: AbortController | undefined = undefined;
   /** Settled by the outcome of the attempt that p-retry waits for. */
   private pending: PromiseWithResolvers<void> | undefined = undefined;
@@ -115,11 +123,13 @@ export class CallRetries {
     if (call.deadline !== undefined && now + delayMs >= call.deadline.dueMs) return this.deny('deadline', outcome);
     const hadPlace = this.held !== undefined;
     if (!this.hold(attempt.limits)) return this.deny('limit', outcome);
-    if (!call.budget!.tryRetry(now, attempt.limits.requests, isRetriedCall(call.inherited))) {
+    if (this.sparedNumber === undefined && call.budget!.sparesUnsent === true && foundNoConnection(outcome))
+      this.sparedNumber = call.attempts + 1;
+    else if (call.budget!.tryRetry(now, attempt.limits.requests, isRetriedCall(call.inherited))) this.granted++;
+    else {
       if (!hadPlace) this.giveUpPlace();
       return this.deny('budget', outcome);
     }
-    this.granted++;
     this.delayMs = delayMs;
     this.isWaiting = true;
     if (beside === undefined) call.replay?.hold();
@@ -236,7 +246,7 @@ export class CallRetries {
 
   /** A further attempt has its outcome. */
   attemptEnded(attempt: Attempt): void {
-    if (attempt.number === 1 || this.granted === 0) return;
+    if (attempt.number === 1 || attempt.number === this.sparedNumber || this.granted === 0) return;
     this.granted--;
     this.call.budget!.onRetryEnd?.();
   }

@@ -282,7 +282,7 @@ describe('a request that is sent again', () => {
         maxAttempts: 2,
         on: ['5xx'],
         backoff: { baseMs: 1, maxMs: 1 },
-        budget: { kind: 'token-bucket', ratio: 0, minTokens: 4 },
+        budget: { ratio: 0, minTokens: 4 },
       },
     });
     const left = (): number => mesh.status().clusters.find(({ name }) => name === 'c')!.retryBudgetLeft;
@@ -502,5 +502,48 @@ describe('a thousand requests over connections that break', () => {
       if (method === 'POST' && !unsure.has(id)) assert.equal(times, 1);
     }
     assert.deepEqual(held(mesh), { requests: 0, inFlight: 0 });
+  });
+});
+
+describe('a request that found no connection', () => {
+  const burst = 200;
+  const policy = (budget: object): object => ({
+    loadBalancing: { policy: 'random' },
+    outlierDetection: false,
+    retry: { maxAttempts: 2, on: ['connect-failure'], backoff: { baseMs: 1, maxMs: 2 }, budget },
+  });
+  const failedOf = async (mesh: Mesh): Promise<number> => {
+    const results = await Promise.allSettled(
+      Array.from({ length: burst }, async () => (await mesh.fetch('http://orders/', { method: 'POST', body: 'x' })).text()),
+    );
+    return results.filter(({ status }) => status === 'rejected').length;
+  };
+
+  it('goes to another host once, whatever the budget has left', async () => {
+    const server = await startServer(answer('ok'));
+    await using mesh = await ordersAt([`127.0.0.1:${await closedPort()}`, server.address], policy({ ratio: 0.1, minTokens: 1 }));
+    assert.equal(await failedOf(mesh), 0);
+  });
+
+  it('is not repeated where the budget is nothing', async () => {
+    const server = await startServer(answer('ok'));
+    await using mesh = await ordersAt([`127.0.0.1:${await closedPort()}`, server.address], policy({ ratio: 0, minTokens: 0 }));
+    assert.ok((await failedOf(mesh)) > burst / 4);
+  });
+
+  it('takes from the budget from the second time on', async () => {
+    const dead = [await closedPort(), await closedPort(), await closedPort()].map((port) => `127.0.0.1:${port}`);
+    await using mesh = await ordersAt(dead, {
+      ...policy({ ratio: 0.1, minTokens: 10 }),
+      retry: { maxAttempts: 3, on: ['connect-failure'], backoff: { baseMs: 1, maxMs: 2 } },
+    });
+    let attempts = 0;
+    for (let request = 0; request < burst; request++) {
+      const error = await mesh.fetch('http://orders/').catch((reason: unknown) => (reason as Error).cause);
+      assert.ok(isMeshError(error));
+      attempts += error.attempts.length;
+    }
+    // One free move each, and of the third attempts no more than the budget of 15 % and its reserve.
+    assert.ok(attempts >= 2 * burst && attempts <= 2.15 * burst + 11, `${attempts} attempts`);
   });
 });

@@ -10,6 +10,11 @@ import type { RetryBudgetConfig } from '../../model/policy.ts';
 
 /** The retries that a cluster may still have. Every method is called on the request path and takes constant time. */
 export interface RetryBudget {
+  /**
+   * Whether a call that got no connection may go to another host beside the budget, once: nothing of it was sent, so that no host gets
+   * more requests by it. Source: gRFC A6, transparent retries. The budgets of Envoy and Finagle count them.
+   */
+  readonly sparesUnsent?: boolean;
   /** A first attempt was made at `now` (monotonic milliseconds). `isRetriedCall`: for a call that is itself a retry. */
   onRequest(now: number, isRetriedCall?: boolean): void;
   /** Takes the right to one retry. `active` counts requests in flight and pending, retries included. */
@@ -43,6 +48,7 @@ const mostHalvings = 3;
  * dead host of five, or four, never makes such a second.
  */
 class TokenBucketBudget implements RetryBudget {
+  readonly sparesUnsent: boolean;
   private readonly ratio: number;
   private readonly minTokens: number;
   private tokens = 0.1;
@@ -57,6 +63,8 @@ class TokenBucketBudget implements RetryBudget {
   private lastRetryMs = Number.NEGATIVE_INFINITY;
 
   constructor(ratio: number, minTokens: number) {
+    // A bucket that never holds anything says that nothing is to be repeated.
+    this.sparesUnsent = ratio > 0 || minTokens > 0;
     this.ratio = ratio;
     this.earned = ratio;
     this.minTokens = minTokens;
@@ -206,6 +214,7 @@ class DepositBudget implements RetryBudget {
 
 /** A failure takes a token, a success gives `tokenRatio` back; retries are allowed above half. Source: gRFC A6 `retryThrottling`. */
 class GrpcThrottle implements RetryBudget {
+  readonly sparesUnsent = true;
   private readonly maxTokens: number;
   private readonly tokenRatio: number;
   private tokens = 0.1;

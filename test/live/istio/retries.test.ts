@@ -132,9 +132,9 @@ describe('retries as a real istiod asks for them', { timeout: 120_000 }, () => {
     assert.ok(attempts - requests <= mostRetries, `${attempts} attempts`);
   });
 
-  it('keeps to the budget where an instance takes no connection, too, unless the DestinationRule has a larger one', async () => {
-    const { failed } = await load('refusing');
-    assert.ok(failed > 0 && failed < requests / 3, `${failed} of ${requests} failed`);
+  it('moves what found no connection to another instance beside the default budget; one of the DestinationRule counts it', async () => {
+    // At most one move of a request is free; the second of three instances that it is sent to takes connections.
+    assert.equal((await load('refusing')).failed, 0);
     assert.equal((await load('refusing-budget')).failed, 0);
   });
 
