@@ -60,4 +60,9 @@ async function main(args: readonly string[], io: CommandIo): Promise<number> {
   }
 }
 
-process.exitCode = await main(process.argv.slice(2), process);
+const nodeVersion = Number.parseInt(process.versions.node, 10);
+if (nodeVersion < 24) {
+  // What is loaded later would end with the name of something that this Node does not have.
+  process.stderr.write(`meshfetch needs Node 24 or newer, and this is ${process.versions.node}; see https://nodejs.org\n`);
+  process.exitCode = 1;
+} else process.exitCode = await main(process.argv.slice(2), process);

@@ -282,7 +282,7 @@ describe('a request that is sent again', () => {
         maxAttempts: 2,
         on: ['5xx'],
         backoff: { baseMs: 1, maxMs: 1 },
-        budget: { ratio: 0, minTokens: 4 },
+        budget: { kind: 'token-bucket', ratio: 0, minTokens: 4 },
       },
     });
     const left = (): number => mesh.status().clusters.find(({ name }) => name === 'c')!.retryBudgetLeft;
