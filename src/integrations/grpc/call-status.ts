@@ -4,7 +4,7 @@
  */
 import { constants } from 'node:http2';
 import type { Metadata } from '@grpc/grpc-js';
-import { isMeshError, type MeshError, type MeshErrorCode } from '../../base/errors.ts';
+import { isMeshError, MeshError, type MeshErrorCode } from '../../base/errors.ts';
 import type { CallStatus, Grpc } from './grpc-js.ts';
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
@@ -93,4 +93,9 @@ const awaited: ReadonlySet<MeshErrorCode> = new Set([
 /** Whether a failure lasts as long as nobody can take a call: with `waitForReady` it waits for the end. Source: gRPC, "Wait for Ready". */
 export function isAwaited({ code }: MeshError): boolean {
   return awaited.has(code);
+}
+
+/** Why a call is broken off. Whom it was sent to hears CANCEL in any case; what watches the mesh tells a deadline that has passed from a caller that left. */
+export function reasonOf({ code, details }: CallStatus): Error {
+  return code === 4 ? new MeshError('MESH_TIMEOUT', details) : new Error(details);
 }

@@ -14,13 +14,14 @@
  */
 import type { Metadata } from '@grpc/grpc-js';
 import type { Dispatcher } from 'undici';
-import { isMeshError, MeshError } from '../../base/errors.ts';
+import { isMeshError } from '../../base/errors.ts';
+import { systemClock } from '../../base/runtime.ts';
 import type { ServedRequest } from '../../model/served-request.ts';
-import { isAwaited, statusOfError, statusOfHttp, statusOfTrailers } from './call-status.ts';
+import { isAwaited, reasonOf, statusOfError, statusOfHttp, statusOfTrailers } from './call-status.ts';
 import type { CallStart, ChannelContext } from './channel-context.ts';
 import type { AuthContext, CallListener, CallStatus, MessageContext, SubchannelCall } from './grpc-js.ts';
 import { MessageSplitter } from './messages.ts';
-import { RequestMessages } from './request-messages.ts';
+import { RequestMessages, tellTimeLeft } from './request-messages.ts';
 
 type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2];
 type Controller = Dispatcher.DispatchController & Partial<ServedRequest>;
@@ -45,6 +46,8 @@ export class MeshCall implements SubchannelCall, Dispatcher.DispatchHandler {
   private isHalfClosed = false;
   /** Attempts that found nobody. */
   private failures = 0;
+  /** Monotonic milliseconds of the first one. */
+  private sinceMs = 0.1;
   private waiting: { cancel(): void } | undefined = undefined;
 
   private http = 0;
@@ -132,6 +135,7 @@ export class MeshCall implements SubchannelCall, Dispatcher.DispatchHandler {
     headers['te'] = 'trailers';
     headers['user-agent'] = channel.userAgent;
     if (start.authority !== channel.authority) headers['host'] = start.authority;
+    if (this.failures > 0) tellTimeLeft(headers, systemClock.now() - this.sinceMs);
     const options = {
       origin: channel.origin,
       path: start.method,
@@ -258,7 +262,7 @@ export class MeshCall implements SubchannelCall, Dispatcher.DispatchHandler {
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
     if (this.status !== undefined) return;
     if (this.metadata.getOptions().waitForReady === true && this.mayWait(error)) {
-      this.failures++;
+      if (this.failures++ === 0) this.sinceMs = systemClock.now();
       this.waiting = this.channel.wait(this.failures, () => this.dispatch());
       return;
     }
@@ -271,11 +275,6 @@ export class MeshCall implements SubchannelCall, Dispatcher.DispatchHandler {
     if (!isMeshError(error) || error.mayHaveBeenProcessed || this.http !== 0 || this.messages?.wasRead === true) return false;
     return isAwaited(error);
   }
-}
-
-/** Whom it was sent to hears CANCEL in any case; what watches the mesh tells a deadline that has passed from a caller that left. */
-function reasonOf({ code, details }: CallStatus): Error {
-  return code === 4 ? new MeshError('MESH_TIMEOUT', details) : new Error(details);
 }
 
 function leave(call: MeshCall): void {

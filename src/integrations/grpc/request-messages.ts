@@ -79,3 +79,10 @@ export class RequestMessages implements AsyncIterator<Buffer, undefined> {
 function later(written: Written['written']): void {
   if (written !== undefined) process.nextTick(written);
 }
+
+/** Changes the `grpc-timeout` of a call that has waited so long. grpc-js writes a time below a day in milliseconds; to a longer one it does not matter. */
+export function tellTimeLeft(headers: Record<string, unknown>, waitedMs: number): void {
+  const timeout = headers['grpc-timeout'];
+  if (typeof timeout !== 'string' || !timeout.endsWith('m')) return;
+  headers['grpc-timeout'] = `${Math.max(1, Math.ceil(Number.parseInt(timeout, 10) - waitedMs))}m`;
+}

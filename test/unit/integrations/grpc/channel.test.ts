@@ -186,20 +186,26 @@ describe('a channel on the mesh', () => {
     assert.deepEqual(seen.toSorted(), ['one one', 'three three', 'two two']);
   });
 
-  it('waits with waitForReady until somebody can take the call', async (t) => {
+  it('waits with waitForReady until somebody can take the call, which is told what is left of its time', async (t) => {
     const later = await startEcho();
     const { port } = later;
     later.close();
     await using alone = await meshOf({ echo: { endpoints: [`127.0.0.1:${port}`] } });
     const client = clientOf(t, 'mesh:///echo', meshChannelCredentials(alone), { 'grpc.initial_reconnect_backoff_ms': 20 });
+    let leftMs = Number.POSITIVE_INFINITY;
     const waiting = ask(client, new Metadata({ waitForReady: true }), { deadline: Date.now() + 20_000 });
     const { error } = await ask(client);
     assert.equal(error?.code, status.UNAVAILABLE);
+    // So long does the first one wait too, at least.
+    await ask(client, new Metadata({ waitForReady: true }), { deadline: Date.now() + 200 });
     const again = new grpc.Server();
     t.after(() => again.forceShutdown());
     again.register(
       '/test.Echo/Unary',
-      (_call: unknown, done: (error: null, answer: Buffer) => void) => done(null, Buffer.from('at last')),
+      (made: grpc.ServerUnaryCall<Buffer, Buffer>, done: (error: null, answer: Buffer) => void) => {
+        leftMs = Number(made.getDeadline()) - Date.now();
+        done(null, Buffer.from('at last'));
+      },
       (b) => b,
       (b) => b,
       'unary',
@@ -210,6 +216,7 @@ describe('a channel on the mesh', () => {
       ),
     );
     assert.equal((await waiting).text, 'at last');
+    assert.ok(leftMs <= 20_000 - 150, `${leftMs} ms`); // of 200 ms, some went before its first failure
   });
 
   it('ends a call that waits at its deadline, and holds nothing of it', async (t) => {
