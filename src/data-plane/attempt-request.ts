@@ -27,7 +27,7 @@ export function optionsOf(attempt: Attempt, connections: HostConnections, traceH
   const { peers } = call.context;
   const own = peers === undefined ? undefined : peers.headersFor(attempt.cluster);
   // What the caller wrote about its attempts and its time is true of the first one, unless that had to wait.
-  const isLater = attempt.number > 1 || call.hasWaited;
+  const isLater = isPeer && (attempt.number > 1 || call.hasWaited);
   const isUnchanged =
     hasOwnName && timeoutMs === 0 && plan === undefined && replay === undefined && !handsOn && own === undefined && !isLater;
   if (isUnchanged && !countsAttempts && traceHeaders.length === 0 && !isHttps) return options;

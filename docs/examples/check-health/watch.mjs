@@ -13,7 +13,9 @@ let asked = 0;
 for (;;) {
   const response = await mesh.fetch('http://orders/');
   answers.add(await response.text());
-  // After a change the first answers may be of before.
-  if (++asked % 10 === 0) console.log(`answered by ${[...answers].toSorted((a, b) => a.localeCompare(b)).join(', ')}`);
+  if (++asked % 10 === 0) {
+    console.log(`answered by ${[...answers].toSorted((a, b) => a.localeCompare(b)).join(', ')}`);
+    answers = new Set();
+  }
   await new Promise((resolve) => setTimeout(resolve, 100));
 }

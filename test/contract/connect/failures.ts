@@ -56,7 +56,6 @@ const answers = (status: number): ServerFailure => ({
 type Reset = readonly [code: number, name: string, differs?: ServerFailure['differs']];
 
 const errorFirst = 'connect-node means to give this code, but Node tells it of an error before it tells the code of the reset';
-const hiddenCode = 'Node makes no error of CANCEL, and undici says no more than that the stream was closed';
 const brokenOff =
   'gRPC: a call whose connection broke is UNAVAILABLE; CANCELED is what Node resets the streams of a dead session with';
 
@@ -64,7 +63,7 @@ const resets: readonly Reset[] = [
   [constants.NGHTTP2_PROTOCOL_ERROR, 'protocol-error'],
   [constants.NGHTTP2_INTERNAL_ERROR, 'internal-error'],
   [constants.NGHTTP2_REFUSED_STREAM, 'refused-stream', { plain: 'Internal', mesh: 'Unavailable', because: errorFirst }],
-  [constants.NGHTTP2_CANCEL, 'cancel', { plain: 'Canceled', mesh: 'Unavailable', because: hiddenCode }],
+  [constants.NGHTTP2_CANCEL, 'cancel'],
   [
     constants.NGHTTP2_ENHANCE_YOUR_CALM,
     'enhance-your-calm',
@@ -81,7 +80,7 @@ const resets: readonly Reset[] = [
 export const failures: readonly ServerFailure[] = [
   ...[400, 401, 403, 404, 408, 429, 500, 502, 503, 504].map(answers),
   ...resets.map(reset),
-  ...resets.map(([code, name, differs]) => resetHalfway([code, name, name === 'cancel' ? undefined : differs])),
+  ...resets.map(resetHalfway),
   {
     name: 'breaks-off-the-connection',
     call: 'say',
