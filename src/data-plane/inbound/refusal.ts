@@ -55,11 +55,15 @@ export function writeRefusal(request: InboundRequest, response: InboundResponse,
     const { status, headers, body } = answerOf(request, refused);
     response.statusCode = status;
     for (const name of Object.keys(headers)) response.setHeader(name, headers[name]!);
-    if (headers['grpc-status'] !== undefined) response.grpcStatus = refused.grpcStatus;
-    else response.setHeader('content-length', Buffer.byteLength(body));
-    // An empty body is one to objects of HTTP/2: their head would not be the end, and clients of gRPC find no status in it.
-    if (body === '') response.end();
-    else response.end(body);
+    if (headers['grpc-status'] === undefined) {
+      response.setHeader('content-length', Buffer.byteLength(body));
+      response.end(body);
+    } else {
+      response.grpcStatus = refused.grpcStatus;
+      // An empty body is one to objects of HTTP/2: their head would not be the end, and clients of gRPC find no status in it. Elsewhere
+      // it is given all the same: after a head alone Node does not ask a client to stop that goes on sending.
+      response.end();
+    }
   } catch {
     // The stream is gone; its `close` event tells everybody who has to know.
   }
