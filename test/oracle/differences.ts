@@ -42,6 +42,14 @@ const deliberate: readonly KnownDifference[] = [
       'reads only this header should know too.',
   },
   {
+    where: [
+      'retry-grpc-*#*: header grpc-previous-rpc-attempts of attempt *',
+      'override-grpc-retries#*: header grpc-previous-rpc-attempts of attempt *',
+    ],
+    reason:
+      'Envoy does not tell an endpoint how often a gRPC call was sent before. Clients of gRPC do (gRFC A6), and so does the mesh.',
+  },
+  {
     where: ['priority-panic-with-one-that-drains#0: share *'],
     reason:
       'Envoy sends requests to endpoints that drain in panic. Here they get none: they asked for no more, and panic is for verdicts ' +
