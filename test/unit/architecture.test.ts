@@ -28,7 +28,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   assembly: ['base', 'wire', 'model', 'security', 'telemetry', 'control-plane', 'data-plane', 'fetch', 'agents', 'admin'],
   // Above the assembly; nobody imports them.
   // It runs what both planes decide, without a mesh: the translators, the checks, the routing, who is let in.
-  testing: ['base', 'model', 'security', 'control-plane', 'data-plane', 'admin', 'assembly'],
+  testing: ['base', 'wire', 'model', 'security', 'control-plane', 'data-plane', 'admin', 'assembly'],
   integrations: ['base', 'wire', 'model', 'assembly'],
   cli: ['base', 'model', 'security', 'control-plane', 'admin', 'assembly'],
 };

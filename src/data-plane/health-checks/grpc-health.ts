@@ -2,6 +2,7 @@
  * The two messages of `grpc.health.v1.Health/Check`, framed as gRPC frames them, by hand: one string there, one number back. Source:
  * https://github.com/grpc/grpc/blob/master/doc/health-checking.md, "gRPC over HTTP2" (Length-Prefixed-Message).
  */
+import { framed, unframed } from '../../wire/grpc-frames.ts';
 import { ProtobufReader, textField } from '../../wire/protobuf.ts';
 
 /** What a server says of a service. */
@@ -11,18 +12,14 @@ const statuses: readonly ServingStatus[] = ['UNKNOWN', 'SERVING', 'NOT_SERVING',
 
 /** A frame with a `HealthCheckRequest` for this service; `''` is the whole server. */
 export function healthCheckRequest(service: string): Buffer {
-  const message = service === '' ? Buffer.alloc(0) : textField(1, service);
-  const frame = Buffer.alloc(5 + message.length);
-  frame.writeUInt32BE(message.length, 1);
-  message.copy(frame, 5);
-  return frame;
+  return framed(service === '' ? Buffer.alloc(0) : textField(1, service));
 }
 
 /** The status in a body that is one frame with a `HealthCheckResponse`; undefined for any other body. */
 export function servingStatusFrom(body: Buffer): ServingStatus | undefined {
-  // A set flag means compression, which was not offered.
-  if (body.length < 5 || body[0] !== 0 || body.readUInt32BE(1) !== body.length - 5) return undefined;
-  const reader = new ProtobufReader(body.subarray(5));
+  const message = unframed(body);
+  if (message === undefined) return undefined;
+  const reader = new ProtobufReader(message);
   let status = 0;
   while (reader.next()) if (reader.field === 1) status = reader.varint() ?? status;
   if (reader.isBroken) return undefined;

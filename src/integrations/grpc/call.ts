@@ -20,7 +20,7 @@ import type { ServedRequest } from '../../model/served-request.ts';
 import { isAwaited, reasonOf, statusOfError, statusOfHttp, statusOfTrailers } from './call-status.ts';
 import type { CallStart, ChannelContext } from './channel-context.ts';
 import type { AuthContext, CallListener, CallStatus, MessageContext, SubchannelCall } from './grpc-js.ts';
-import { MessageSplitter } from './messages.ts';
+import { MessageSplitter } from '../../wire/grpc-frames.ts';
 import { RequestMessages, tellTimeLeft } from './request-messages.ts';
 
 type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2];

@@ -1,6 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 import { sleep, type Clock } from '../../base/runtime.ts';
+import { framed } from '../../wire/grpc-frames.ts';
 import type { ReplyWriter } from './reply-writer.ts';
 import type { GrpcReply, UpstreamBody, UpstreamFault, UpstreamReply } from './upstream-reply.ts';
 import type { UpstreamRequest } from './upstream-request.ts';
@@ -99,15 +100,11 @@ function grpcContent({ headers }: UpstreamReply, { status = 0, message, messages
     message === undefined ? undefined : { 'grpc-message': message.replace(/[^\x20-\x24\x26-\x7e]+/g, encodeURIComponent) };
   const trailers = { 'grpc-status': String(status), ...said, ...metadata };
   if (messages === undefined && status !== 0) return { status: 200, headers: { ...contentType, ...headers, ...trailers } };
-  return { status: 200, headers: { ...contentType, ...headers }, parts: framed(messages ?? []), trailers };
+  return { status: 200, headers: { ...contentType, ...headers }, parts: framesOf(messages ?? []), trailers };
 }
 
-async function* framed(messages: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  for await (const message of messages) {
-    const prefix = Buffer.alloc(5);
-    prefix.writeUInt32BE(message.byteLength, 1);
-    yield Buffer.concat([prefix, message]);
-  }
+async function* framesOf(messages: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const message of messages) yield framed(message);
 }
 
 function partsOf(body: UpstreamBody): Parts {

@@ -3,6 +3,7 @@ import type { Dispatcher } from 'undici';
 import type { Clock } from '../../../base/runtime.ts';
 import type { ExternalAuthorizerConfig } from '../../../model/authorization.ts';
 import type { InboundRequest } from '../../../model/inbound.ts';
+import { framed, unframed } from '../../../wire/grpc-frames.ts';
 import { formatGrpcTimeout } from '../../resilience/grpc-timeout.ts';
 import type { AccessRequest } from '../access-request.ts';
 import { refusal } from '../refusal.ts';
@@ -13,8 +14,6 @@ import type { BodyHead } from './read-ahead.ts';
 import { compileNames, isTaken, joinedHeaders } from './sent-headers.ts';
 
 const path = '/envoy.service.auth.v3.Authorization/Check';
-/** A frame of gRPC begins with a flag and a length of four bytes. */
-const frameHeadBytes = 5;
 const maxAnswerBytes = 1_048_576;
 
 /** Makes the check. */
@@ -120,20 +119,6 @@ function answerFrom(answer: CheckAnswer): AuthorizerAnswer {
     queryToSet: answer.queryToSet,
     queryToRemove: answer.queryToRemove,
   };
-}
-
-function framed(message: Uint8Array): Buffer {
-  const frame = Buffer.alloc(frameHeadBytes + message.length);
-  frame.writeUInt32BE(message.length, 1);
-  frame.set(message, frameHeadBytes);
-  return frame;
-}
-
-/** The message of a single frame that is not compressed. */
-function unframed(bytes: Buffer): Uint8Array | undefined {
-  if (bytes.length < frameHeadBytes || bytes[0] !== 0) return undefined;
-  const length = bytes.readUInt32BE(1);
-  return bytes.length === frameHeadBytes + length ? bytes.subarray(frameHeadBytes) : undefined;
 }
 
 async function bytesOf(body: AsyncIterable<Uint8Array>): Promise<Buffer> {

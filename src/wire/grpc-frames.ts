@@ -1,15 +1,30 @@
 /**
- * Cuts what arrives into messages as gRPC frames them: one byte that says whether the message is compressed, four of length, the message
- * (gRPC over HTTP/2, "Length-Prefixed-Message"). A message comes out with its frame, as grpc-js's filters read it.
+ * Messages as gRPC frames them: one byte that says whether the message is compressed, four of length, the message. Source: gRPC over
+ * HTTP/2, "Length-Prefixed-Message".
  */
 
 /** Bytes in front of a message. */
-const prefixBytes = 5;
+export const prefixBytes = 5;
 
 /** Below this a message is copied out of what was read from the socket, 64 KiB at a time: kept by the program, it would keep all of that. */
 const copiedBytes = 16_384;
 
-/** The messages of one response, one after the other. */
+/** A frame with this message, not compressed. */
+export function framed(message: Uint8Array): Buffer {
+  const frame = Buffer.allocUnsafe(prefixBytes + message.length);
+  frame[0] = 0;
+  frame.writeUInt32BE(message.length, 1);
+  frame.set(message, prefixBytes);
+  return frame;
+}
+
+/** The message in bytes that are one frame, not compressed; undefined for any others. */
+export function unframed(bytes: Buffer): Buffer | undefined {
+  const isOne = bytes.length >= prefixBytes && bytes[0] === 0 && bytes.readUInt32BE(1) === bytes.length - prefixBytes;
+  return isOne ? bytes.subarray(prefixBytes) : undefined;
+}
+
+/** Cuts what arrives into messages. Each comes out with its frame, as grpc-js's filters read it. */
 export class MessageSplitter {
   private readonly maxBytes: number;
   /** Parts of a message that has not come whole. */

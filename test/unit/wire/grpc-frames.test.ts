@@ -1,14 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { seededRandom } from '../../../../src/base/runtime.ts';
-import { MessageSplitter } from '../../../../src/integrations/grpc/messages.ts';
-
-function framed(bytes: Buffer, flag = 0): Buffer {
-  const head = Buffer.alloc(5);
-  head[0] = flag;
-  head.writeUInt32BE(bytes.length, 1);
-  return Buffer.concat([head, bytes]);
-}
+import { seededRandom } from '../../../src/base/runtime.ts';
+import { framed, MessageSplitter, unframed } from '../../../src/wire/grpc-frames.ts';
 
 function split(chunks: readonly Buffer[], maxBytes = -1): { messages: Buffer[]; tooLong: number | undefined; isInside: boolean } {
   const splitter = new MessageSplitter(maxBytes);
@@ -30,9 +23,30 @@ function cut(bytes: Buffer, sizes: () => number): Buffer[] {
   return chunks;
 }
 
+describe('a frame', () => {
+  it('has a flag and the length in front of the message', () => {
+    assert.equal(framed(Buffer.from('abc')).toString('hex'), '0000000003616263');
+    assert.equal(framed(Buffer.alloc(0)).toString('hex'), '0000000000');
+    assert.equal(framed(Buffer.alloc(70_000)).subarray(0, 6).toString('hex'), '000001117000');
+  });
+
+  it('is opened where it is whole, alone and not compressed', () => {
+    for (const [hex, message] of [
+      ['0000000003616263', '616263'],
+      ['0000000000', ''],
+      ['0100000003616263', undefined],
+      ['00000000036162', undefined],
+      ['000000000361626300', undefined],
+      ['00000000', undefined],
+    ] as const)
+      assert.equal(unframed(Buffer.from(hex, 'hex'))?.toString('hex'), message, hex);
+  });
+});
+
 describe('messages are cut out of what arrives', () => {
   const texts = ['', 'a', '', 'hello', 'x'.repeat(70_000), '', 'y'.repeat(16_379), 'end'];
-  const whole = texts.map((text, index) => framed(Buffer.from(text), index % 2));
+  const whole = texts.map((text) => framed(Buffer.from(text)));
+  for (const frame of whole.slice(3, 5)) frame[0] = 1;
   const bytes = Buffer.concat(whole);
 
   for (const size of [1, 2, 4, 5, 6, 9, 1000, 16_384, 70_005, bytes.length]) {
