@@ -12,6 +12,8 @@ export type Application = (mesh: Mesh | undefined) => Promise<RequestListener>;
 
 export const path = '/api/items?page=2&order=price';
 const route = 'api/items';
+/** What it is as a service of gRPC: a path that the rules of the mesh have, too. */
+export const grpcMethod = '/api/Items';
 
 /** Also for `node:http2`, whose objects it uses as those of `node:http`. */
 const nodeApp: Application = async (mesh) => {
@@ -66,10 +68,19 @@ const nestApp: Application = async (mesh) => {
   return app.getHttpAdapter().getInstance() as RequestListener;
 };
 
+const grpcApp: Application = async () => {
+  const [{ grpcHandler }, { grpcService }] = await Promise.all([
+    import('../../src/integrations/grpc/index.ts'),
+    import('./grpc-service.ts'),
+  ]);
+  return grpcHandler(grpcService());
+};
+
 export const applications: Readonly<Record<string, Application>> = {
   'node:http': nodeApp,
   'node:http2': nodeApp,
   Express: expressApp,
   Fastify: fastifyApp,
   Nest: nestApp,
+  'grpc-js': grpcApp,
 };

@@ -24,7 +24,8 @@ export async function guardedMesh(tls: IdentityFiles | undefined): Promise<Mesh>
           {
             name: 'web-reads',
             ...(tls && { from: { identities: ['spiffe://example.org/web'] } }),
-            to: { methods: ['GET'], paths: ['/api/*'] },
+            // Calls of gRPC are POSTs.
+            to: { methods: ['GET', 'POST'], paths: ['/api/*'] },
           },
         ],
         rateLimit: { ...rate, perIdentity: rate },

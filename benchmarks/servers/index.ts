@@ -9,6 +9,7 @@ export const serverBenchmarkOf: Readonly<Record<string, string>> = {
   Fastify: 'servers-fastify',
   Nest: 'servers-nest',
   'node:http2': 'servers-http2',
+  'grpc-js': 'servers-grpc',
 };
 
 /** Servers under load, CPU and bytes, beside the same servers behind the way in. */

@@ -1,4 +1,4 @@
-/** The client of the servers that are measured: another process, which sends GETs over connections that it keeps. */
+/** The client of the servers that are measured: another process, which sends GETs or calls over connections that it keeps. */
 import { serveParent } from '../child-process.ts';
 import { startHttp1Load } from './http1-load.ts';
 import { startHttp2Load } from './http2-load.ts';
@@ -6,7 +6,7 @@ import type { IdentityFiles } from '../load/origins.ts';
 
 export interface LoadArguments {
   readonly port: number;
-  readonly protocol: 'http/1.1' | 'h2';
+  readonly protocol: 'http/1.1' | 'h2' | 'grpc';
   /** What it shows where the server speaks TLS. */
   readonly tls?: IdentityFiles;
 }
@@ -20,7 +20,7 @@ export interface LoadQuestion {
 export type SendOne = (turn: number) => Promise<void>;
 
 const load = JSON.parse(process.argv[2]!) as LoadArguments;
-const send = load.protocol === 'h2' ? startHttp2Load(load) : startHttp1Load(load);
+const send = load.protocol === 'http/1.1' ? startHttp1Load(load) : startHttp2Load(load);
 
 serveParent(async ({ requests, concurrency }: LoadQuestion) => {
   let left = requests;

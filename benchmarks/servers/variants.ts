@@ -10,6 +10,7 @@ import type { AddressInfo, Server } from 'node:net';
 import type { IdentityFiles } from '../load/origins.ts';
 import { applications } from './applications.ts';
 import { guardedMesh } from './guarded-mesh.ts';
+import type { LoadArguments } from './load-process.ts';
 
 /** What stands before the application. */
 type Guard = 'none' | 'integration' | 'listen, bridge' | 'listen, native';
@@ -21,7 +22,7 @@ export interface ServerVariant {
   readonly application: string;
   readonly guard: Guard;
   readonly isTls: boolean;
-  readonly protocol: 'http/1.1' | 'h2';
+  readonly protocol: LoadArguments['protocol'];
 }
 
 /** Longer than the other processes of a set ever take for their turns. */
@@ -35,24 +36,31 @@ function variantsOf(application: string, guards: Readonly<Record<string, Guard>>
       application,
       guard,
       isTls: transport !== '',
-      protocol: application === 'node:http2' ? ('h2' as const) : ('http/1.1' as const),
+      protocol: protocols[application] ?? 'http/1.1',
     })),
   );
 }
 
+const protocols: Readonly<Record<string, LoadArguments['protocol']>> = { 'node:http2': 'h2', 'grpc-js': 'grpc' };
+
+const byListen: Readonly<Record<string, Guard>> = {
+  ' by mesh.listen, native': 'listen, native',
+  ' by mesh.listen, bridge': 'listen, bridge',
+};
+/** After the application's name. */
+const guards: Readonly<Record<string, Readonly<Record<string, Guard>>>> = {
+  'node:http2': { '': 'none', ' again': 'none', ' + mesh': 'integration', ...byListen },
+  'grpc-js': { '': 'none', ' again': 'none', ...byListen },
+};
+const ofHttp1: Readonly<Record<string, Guard>> = {
+  '': 'none',
+  ' again': 'none',
+  ' + mesh': 'integration',
+  ' by mesh.listen': 'listen, bridge',
+};
+
 const list: readonly ServerVariant[] = Object.keys(applications).flatMap((application) =>
-  variantsOf(
-    application,
-    application === 'node:http2'
-      ? {
-          '': 'none',
-          ' again': 'none',
-          ' + mesh': 'integration',
-          ' by mesh.listen, native': 'listen, native',
-          ' by mesh.listen, bridge': 'listen, bridge',
-        }
-      : { '': 'none', ' again': 'none', ' + mesh': 'integration', ' by mesh.listen': 'listen, bridge' },
-  ),
+  variantsOf(application, guards[application] ?? ofHttp1),
 );
 
 /** By name. */
@@ -65,6 +73,10 @@ export function variantsFor(application: string): readonly string[] {
 
 /** Serves a variant on 127.0.0.1; resolves with its port. `tls` is what it shows where it speaks TLS. */
 export async function serve({ application, guard, isTls, protocol }: ServerVariant, tls: IdentityFiles): Promise<number> {
+  if (protocol === 'grpc' && guard === 'none') {
+    const { bindGrpc, grpcService } = await import('./grpc-service.ts');
+    return bindGrpc(grpcService(), isTls ? tls : undefined);
+  }
   const mesh = guard === 'none' ? undefined : await guardedMesh(isTls ? tls : undefined);
   const listener = await applications[application]!(guard === 'integration' ? mesh : undefined);
   if (guard === 'listen, bridge' || guard === 'listen, native') {

@@ -82,6 +82,15 @@ describe('the load harness', { concurrency: true }, () => {
     assert.ok(report.figures.find((figure) => figure.key === key)!.value > 0);
   });
 
+  it('compares a server of gRPC behind the way in with the same server alone', async () => {
+    const variants = ['grpc-js', 'grpc-js, mTLS', 'grpc-js by mesh.listen, bridge, mTLS', 'grpc-js by mesh.listen, native'];
+    const report = await serverCpuBenchmark({ name: 'servers-grpc', title: 'tiny', variants }).run(context);
+    assert.deepEqual(
+      report.lines.map(([server]) => server),
+      variants,
+    );
+  });
+
   it('counts the bytes of a request that comes over the bridge of HTTP/2', async () => {
     const variants = ['node:http2 by mesh.listen, bridge'];
     const report = await serverBytesBenchmark({ name: 'servers-bytes', title: 'tiny', variants }).run(context);
