@@ -1,6 +1,7 @@
 import { constants } from 'node:http2';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { isMeshError, type MeshError } from '../../base/errors.ts';
+import { resetCodeOf } from '../http2-reset.ts';
 
 /** Codes of Connect by the names of gRPC, which are the same codes. Source: connectrpc.com/docs/protocol, "Error codes". */
 const codes: Readonly<Record<string, Code>> = {
@@ -43,11 +44,4 @@ export function connectErrorFromFailure(error: Error): Error {
 function codeOf(error: MeshError): Code {
   const reset = resetCodeOf(error);
   return reset === undefined ? (codes[error.grpcStatus] ?? Code.Unknown) : (codesOfReset[reset] ?? Code.Internal);
-}
-
-/** The code of RST_STREAM that the endpoint ended the stream with; undefined where a connection broke, or nothing was sent. */
-function resetCodeOf({ cause }: MeshError): number | undefined {
-  // undici leaves the code there.
-  const { code, http2ErrorCode } = (cause ?? {}) as { readonly code?: string; readonly http2ErrorCode?: number };
-  return code === 'ERR_HTTP2_STREAM_ERROR' ? http2ErrorCode : undefined;
 }

@@ -5,6 +5,7 @@
 import { constants } from 'node:http2';
 import type { Metadata } from '@grpc/grpc-js';
 import { isMeshError, MeshError, type MeshErrorCode } from '../../base/errors.ts';
+import { resetCodeOf } from '../http2-reset.ts';
 import type { CallStatus, Grpc } from './grpc-js.ts';
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
@@ -68,12 +69,6 @@ export function statusOfError(grpc: Grpc, error: Error): CallStatus {
   const reset = resetCodeOf(error);
   const named = grpc.status[error.grpcStatus as keyof typeof grpc.status];
   return { code: reset === undefined ? named : (codeOfReset[reset] ?? 13), details: error.message, metadata };
-}
-
-/** The code of RST_STREAM that the endpoint ended the stream with; undefined where a connection broke, or nothing was sent. */
-function resetCodeOf({ cause }: MeshError): number | undefined {
-  const { http2ErrorCode, code } = (cause ?? {}) as { readonly http2ErrorCode?: number; readonly code?: string };
-  return code === 'ERR_HTTP2_STREAM_ERROR' ? http2ErrorCode : undefined;
 }
 
 const awaited: ReadonlySet<MeshErrorCode> = new Set([
