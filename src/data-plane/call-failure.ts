@@ -1,4 +1,5 @@
 import { isMeshError, MeshError, type MeshErrorCode, type MeshErrorContext } from '../base/errors.ts';
+import { grpcStatusFromHttp, grpcStatusNames } from '../base/grpc-status.ts';
 import type { RequestOutcome } from '../telemetry/request-span.ts';
 import type { Attempt } from './attempt.ts';
 import { denialRemedy, denialText } from './denied-retry.ts';
@@ -98,12 +99,9 @@ function unknownInHeader(call: Call, value: string): MeshError {
   });
 }
 
-/** The statuses that a route may ask for, with what they are to a gRPC client ("HTTP to gRPC Status Code Mapping"). */
-const grpcStatuses = { 404: 'UNIMPLEMENTED', 500: 'UNKNOWN', 503: 'UNAVAILABLE' } as const;
-
 function statusWithoutCluster({ config: { action } }: CompiledRoute): MeshErrorContext {
   const status = 'clusterNotFoundStatus' in action ? action.clusterNotFoundStatus : undefined;
-  return status === undefined ? {} : { status, grpcStatus: grpcStatuses[status] };
+  return status === undefined ? {} : { status, grpcStatus: grpcStatusNames[grpcStatusFromHttp(status)]! };
 }
 
 /** What the end of the call's time says of an attempt that was under way. */

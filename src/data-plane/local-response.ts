@@ -3,9 +3,10 @@
  * caller's handler hears of it as of any other; nothing was sent, and a body that was to be sent is given up.
  */
 import { STATUS_CODES } from 'node:http';
+import { grpcStatusFromHttp } from '../base/grpc-status.ts';
 import type { Call } from './outbound.ts';
 import type { LocalAnswer } from './routing/answer.ts';
-import { grpcMessage, grpcStatusFromHttp, isGrpcRequest } from './routing/grpc-request.ts';
+import { grpcMessage, isGrpcRequest } from './routing/grpc-request.ts';
 import type { RequestView } from './routing/request-view.ts';
 import { discardBody } from './transport/replay-body.ts';
 

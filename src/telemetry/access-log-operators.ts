@@ -4,6 +4,7 @@
  * Source: Envoy, "Access logging", "Command operators".
  */
 import { hostname } from 'node:os';
+import { grpcStatusNames } from '../base/grpc-status.ts';
 import type { AccessLogEntry } from './access-log-entry.ts';
 import { redactQuery } from './redact-url.ts';
 import { protocolVersion } from './server-facts.ts';
@@ -52,25 +53,13 @@ const plain: Readonly<Record<string, Operator>> = {
   UPSTREAM_REQUEST_ATTEMPT_COUNT: absent,
 };
 
-/** Source: gRPC, "Status codes and their use", in the spelling that Envoy has. */
+/** In the spelling that Envoy has: `InvalidArgument`. */
 const grpcNames = [
   'OK',
   'Canceled',
-  'Unknown',
-  'InvalidArgument',
-  'DeadlineExceeded',
-  'NotFound',
-  'AlreadyExists',
-  'PermissionDenied',
-  'ResourceExhausted',
-  'FailedPrecondition',
-  'Aborted',
-  'OutOfRange',
-  'Unimplemented',
-  'Internal',
-  'Unavailable',
-  'DataLoss',
-  'Unauthenticated',
+  ...grpcStatusNames
+    .slice(2)
+    .map((name) => name.replace(/_?([A-Z])([A-Z]+)/g, (_, first: string, rest: string) => first + rest.toLowerCase())),
 ];
 
 /** The operator of a name and its argument; undefined when it is not known. */

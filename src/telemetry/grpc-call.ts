@@ -1,31 +1,11 @@
 import type { Attributes } from '@opentelemetry/api';
 import { errorTable } from '../base/errors.ts';
+import { grpcStatusNames } from '../base/grpc-status.ts';
 import type { FailureType } from './events.ts';
 import { GrpcMessages } from './grpc-messages.ts';
 import type { Instruments } from './instruments.ts';
 import type { MeshScope } from './mesh-scope.ts';
 import type { RequestFacts } from './request-span.ts';
-
-/** Names of gRPC's status codes, by number. */
-export const grpcStatusNames = [
-  'OK',
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
-] as const;
 
 /** The label of a status: a number that gRPC does not know, and a response without one, are UNKNOWN. */
 export function grpcStatusName(status: unknown, error?: FailureType): string {

@@ -3,6 +3,7 @@
  * are those of the bodies of the attempt that was sent last: what headers and framing take is not known above HTTP.
  */
 import { errorTable } from '../base/errors.ts';
+import { grpcStatusNumber } from '../base/grpc-status.ts';
 import type { ControlPlane } from '../model/contracts.ts';
 import { otherName, BoundedNames } from './bounded-names.ts';
 import type { FailureType } from './events.ts';
@@ -126,14 +127,6 @@ function statusOf(status: number | undefined, error: FailureType | undefined): n
   return error === undefined || error === 'cancelled' ? 0 : errorTable[error].status;
 }
 
-/** Numbers of the names in the table of errors. Source: gRPC, "Status codes and their use". */
-const grpcNumbers: Readonly<Record<string, string>> = {
-  DEADLINE_EXCEEDED: '4',
-  UNIMPLEMENTED: '12',
-  INTERNAL: '13',
-  UNAVAILABLE: '14',
-};
-
 function grpcStatusOf(error: FailureType | undefined): string {
-  return error === undefined || error === 'cancelled' ? '' : (grpcNumbers[errorTable[error].grpcStatus] ?? '');
+  return error === undefined || error === 'cancelled' ? '' : String(grpcStatusNumber(errorTable[error].grpcStatus));
 }

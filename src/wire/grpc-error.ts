@@ -1,11 +1,8 @@
-import { status, type Metadata } from '@grpc/grpc-js';
+import type { Metadata } from '@grpc/grpc-js';
+import { grpcStatusNames } from '../base/grpc-status.ts';
 
 /** Longer texts of a server are cut: they end up in statuses and logs. */
 const maxDetailsLength = 1000;
-
-const codeNames = new Map<number, string>(
-  Object.entries(status).flatMap(([name, code]) => (typeof code === 'number' ? [[code, name] as const] : [])),
-);
 
 /** Codes of gRPC that callers decide by. Source: https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
 export const grpcCodes = {
@@ -34,7 +31,7 @@ export class GrpcError extends Error {
   private readonly trailers: Metadata | undefined;
 
   constructor(code: number, details: string, trailers?: Metadata) {
-    const codeName = codeNames.get(code) ?? `code ${code}`;
+    const codeName = grpcStatusNames[code] ?? `code ${code}`;
     const text = readable(details);
     super(text === '' ? codeName : `${codeName}: ${text}`);
     this.code = code;

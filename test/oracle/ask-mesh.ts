@@ -1,11 +1,12 @@
 /** A request through meshfetch, in the words that Envoy's access log has for it. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { createMesh, isMeshError, type Mesh } from 'meshfetch';
+import { grpcStatusNumber } from '../../src/base/grpc-status.ts';
 import type { EventPayloads } from '../../src/telemetry/events.ts';
 import { TestControlPlane } from '../support/cluster-plane.ts';
 import { joined, type OracleRequest } from './ask-envoy.ts';
 import { meshResources } from './mesh-resources.ts';
-import { grpcStatusNumber, sortedFlags, type Observation } from './observation.ts';
+import { sortedFlags, type Observation } from './observation.ts';
 import type { OracleCase } from './oracle-case.ts';
 import { idHeader, type Upstreams } from './upstreams.ts';
 
@@ -100,7 +101,7 @@ export class MeshSide {
         tries: Math.max(meshError?.attempts.length ?? 0, event?.attempts.length ?? 0, 1),
         arrivals: this.upstreams.arrivals(id),
         elapsedMs,
-        grpcStatus: meshError === undefined ? answer.headers?.['grpc-status'] : grpcStatusNumber(meshError.grpcStatus),
+        grpcStatus: meshError === undefined ? answer.headers?.['grpc-status'] : String(grpcStatusNumber(meshError.grpcStatus)),
         details: meshError?.message ?? event?.details ?? (failure === undefined ? '' : String(failure)),
       });
     };

@@ -1,4 +1,3 @@
-import { grpcStatusNames } from '../../src/telemetry/grpc-call.ts';
 import type { Arrival } from './upstreams.ts';
 
 /** What one side did with one request. */
@@ -21,11 +20,6 @@ export interface Observation {
   readonly grpcStatus: string | undefined;
   /** In words of its own, for the reader of a difference. */
   readonly details: string;
-}
-
-/** The number of a gRPC status, as a header has it. */
-export function grpcStatusNumber(name: string): string {
-  return String((grpcStatusNames as readonly string[]).indexOf(name));
 }
 
 /** Flags in an order that does not depend on who wrote them. */

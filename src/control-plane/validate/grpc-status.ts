@@ -1,19 +1,4 @@
+import { grpcStatusNames } from '../../base/grpc-status.ts';
+
 /** Names of the gRPC statuses 1 … 16 as in `retry.on` and Envoy's `x-envoy-retry-grpc-on`: small letters, with hyphens. */
-export const gRpcFailureNames = [
-  'cancelled',
-  'unknown',
-  'invalid-argument',
-  'deadline-exceeded',
-  'not-found',
-  'already-exists',
-  'permission-denied',
-  'resource-exhausted',
-  'failed-precondition',
-  'aborted',
-  'out-of-range',
-  'unimplemented',
-  'internal',
-  'unavailable',
-  'data-loss',
-  'unauthenticated',
-] as const;
+export const gRpcFailureNames = grpcStatusNames.slice(1).map((name) => name.toLowerCase().replaceAll('_', '-'));

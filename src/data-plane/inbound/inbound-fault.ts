@@ -1,9 +1,9 @@
 /** Faults made on purpose on the way in: the request waits, is answered here, or both. Drawn as on the way out. */
+import { grpcStatusFromHttp } from '../../base/grpc-status.ts';
 import type { Random } from '../../base/runtime.ts';
 import type { InboundRefusal } from '../../model/inbound.ts';
 import type { FaultConfig } from '../../model/policy.ts';
 import { faultInjectionOf, type FaultAbort } from '../resilience/fault-injection.ts';
-import { grpcStatusFromHttp } from '../routing/grpc-request.ts';
 import type { RequestView } from '../routing/request-view.ts';
 import { refusal } from './refusal.ts';
 

@@ -3,8 +3,9 @@
  * (gRPC over HTTP/2, "Trailers-Only"), everybody else a short text, as Envoy's local replies do. What the mesh knows beyond that
  * (`details`) is for telemetry: a caller that is refused learns nothing of the policy.
  */
+import { grpcStatusFromHttp } from '../../base/grpc-status.ts';
 import type { InboundAnswer, InboundRefusal, InboundRequest, InboundResponse } from '../../model/inbound.ts';
-import { grpcMessage, grpcStatusFromHttp } from '../routing/grpc-request.ts';
+import { grpcMessage } from '../routing/grpc-request.ts';
 import { firstValue } from './request-headers.ts';
 
 /** What a refusal has beside its status and body. */

@@ -11,6 +11,7 @@
  * not final is dropped while others are under way. When it is the last, it is the call's too, unless the next attempt is granted there
  * and then: time alone is never waited for, since what comes with it may be refused, and nobody would be left to answer.
  */
+import { grpcStatusNumber } from '../../base/grpc-status.ts';
 import type { HedgeConfig, RetryConfig } from '../../model/policy.ts';
 import type { BackupRequests } from './backup.ts';
 import { pushbackMs } from './grpc-pushback.ts';
@@ -28,26 +29,6 @@ export type HedgeVerdict = 'final' | 'wait' | 'next';
 const defaultMaxAttempts = 2;
 /** gRFC A6: larger values count as this. */
 const mostAttempts = 5;
-
-const grpcCodes: Readonly<Record<string, string>> = {
-  __proto__: null as never,
-  CANCELLED: '1',
-  UNKNOWN: '2',
-  INVALID_ARGUMENT: '3',
-  DEADLINE_EXCEEDED: '4',
-  NOT_FOUND: '5',
-  ALREADY_EXISTS: '6',
-  PERMISSION_DENIED: '7',
-  RESOURCE_EXHAUSTED: '8',
-  FAILED_PRECONDITION: '9',
-  ABORTED: '10',
-  OUT_OF_RANGE: '11',
-  UNIMPLEMENTED: '12',
-  INTERNAL: '13',
-  UNAVAILABLE: '14',
-  DATA_LOSS: '15',
-  UNAUTHENTICATED: '16',
-};
 
 /**
  * Whether a request may be in the hands of two hosts at a time: it is idempotent, or the policy says so outright. A list of
@@ -164,7 +145,12 @@ const nonFatalByConfig = new WeakMap<HedgeConfig, ReadonlySet<string>>();
 function nonFatalCodes(config: HedgeConfig): ReadonlySet<string> {
   let codes = nonFatalByConfig.get(config);
   if (codes === undefined) {
-    codes = new Set((config.nonFatalStatuses ?? []).map((name) => grpcCodes[name.toUpperCase().replaceAll('-', '_')] ?? name));
+    codes = new Set(
+      (config.nonFatalStatuses ?? []).map((name) => {
+        const number = grpcStatusNumber(name.toUpperCase().replaceAll('-', '_'));
+        return number > 0 ? String(number) : name;
+      }),
+    );
     nonFatalByConfig.set(config, codes);
   }
   return codes;

@@ -2,10 +2,11 @@
  * Answers that need no endpoint: redirects and responses of a route. Source: Envoy's `DirectResponseEntry`, `newUri` and
  * `sendLocalReply`, as its version 1.40 answers; RFC 9110, section 15.4.
  */
+import { grpcStatusFromHttp } from '../../base/grpc-status.ts';
 import type { PathMatcher } from '../../model/match.ts';
 import type { RedirectAction, RespondAction } from '../../model/route.ts';
 import { editResponseHeaders, type EditableRequest, type ResponseEdit, type ResponseHeaders } from './edit-request.ts';
-import { grpcMessage, grpcStatusFromHttp, isGrpcRequest } from './grpc-request.ts';
+import { grpcMessage, isGrpcRequest } from './grpc-request.ts';
 import { authorityOf, pathOnly, schemeOf } from './request-view.ts';
 import { compilePathEdit, type PathEdit } from './rewrite-path.ts';
 

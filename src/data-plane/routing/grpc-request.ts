@@ -6,14 +6,6 @@ export function isGrpcRequest(request: RequestView): boolean {
   return type !== undefined && (type === 'application/grpc' || type.startsWith('application/grpc+'));
 }
 
-/** Source: gRPC, "HTTP to gRPC Status Code Mapping"; everything else is UNKNOWN. */
-const grpcStatuses: Readonly<Record<number, number>> = { 400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14 };
-
-/** The gRPC status that an HTTP status without one stands for. */
-export function grpcStatusFromHttp(status: number): number {
-  return grpcStatuses[status] ?? 2;
-}
-
 /** A message as the header `grpc-message` has it: what is no printable ASCII, and `%`, is escaped. Source: gRPC over HTTP/2. */
 export function grpcMessage(text: string): string {
   return [...Buffer.from(text)]

@@ -2,10 +2,10 @@
  * The status that a gRPC call ends with: of trailers, of an HTTP answer without any, of a failure of the mesh. Sources: gRPC over HTTP/2
  * ("Responses", "HTTP to gRPC Status Code Mapping", "Errors") and, where it leaves room, what grpc-js 1.14 does (subchannel-call.js).
  */
-import { constants } from 'node:http2';
 import type { Metadata } from '@grpc/grpc-js';
 import { isMeshError, MeshError, type MeshErrorCode } from '../../base/errors.ts';
-import { resetCodeOf } from '../http2-reset.ts';
+import { grpcStatusFromHttp } from '../../base/grpc-status.ts';
+import { resetCodeOf, statusOfReset } from '../http2-reset.ts';
 import type { CallStatus, Grpc } from './grpc-js.ts';
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
@@ -21,12 +21,9 @@ export function meshErrorOf(error: unknown): MeshError | undefined {
   return typeof metadata === 'object' ? errors.get(metadata) : undefined;
 }
 
-/** Source: gRPC, "HTTP to gRPC Status Code Mapping"; everything else is UNKNOWN. */
-const codeOfHttp: Readonly<Record<number, number>> = { 400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14 };
-
 /** Of an answer that says nothing of gRPC. */
 export function statusOfHttp(grpc: Grpc, http: number, metadata = new grpc.Metadata()): CallStatus {
-  return { code: codeOfHttp[http] ?? 2, details: `Received HTTP status code ${http}`, metadata };
+  return { code: grpcStatusFromHttp(http), details: `Received HTTP status code ${http}`, metadata };
 }
 
 /** Of the headers or trailers that a response ends with. */
@@ -51,14 +48,6 @@ function decoded(message: string): string {
   }
 }
 
-/** Source: gRPC over HTTP/2, "Errors"; CANCEL and the rest as grpc-js has them. */
-const codeOfReset: Readonly<Record<number, number>> = {
-  [constants.NGHTTP2_REFUSED_STREAM]: 14,
-  [constants.NGHTTP2_CANCEL]: 1,
-  [constants.NGHTTP2_ENHANCE_YOUR_CALM]: 8,
-  [constants.NGHTTP2_INADEQUATE_SECURITY]: 7,
-};
-
 /** Of a call that failed without an answer, or whose answer broke off. {@link meshErrorOf} finds the error again. */
 export function statusOfError(grpc: Grpc, error: Error): CallStatus {
   const metadata = new grpc.Metadata();
@@ -68,7 +57,7 @@ export function statusOfError(grpc: Grpc, error: Error): CallStatus {
   if (error.details['requiresTls'] === true) return { code: grpc.status.UNAUTHENTICATED, details: error.message, metadata };
   const reset = resetCodeOf(error);
   const named = grpc.status[error.grpcStatus as keyof typeof grpc.status];
-  return { code: reset === undefined ? named : (codeOfReset[reset] ?? 13), details: error.message, metadata };
+  return { code: reset === undefined ? named : statusOfReset(reset), details: error.message, metadata };
 }
 
 const awaited: ReadonlySet<MeshErrorCode> = new Set([
