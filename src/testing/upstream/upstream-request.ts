@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
 import type { UpstreamMatch } from './upstream-reply.ts';
@@ -25,6 +26,8 @@ export interface UpstreamRequestHead {
 /** The body of a request. Each method waits for all of it, and rejects when the client breaks off before. */
 export interface UpstreamRequestBody {
   bytes(): Promise<Buffer>;
+  /** It does not wait: the body in parts, as they come; for replies with `isEarly`. */
+  parts(): AsyncIterable<Buffer>;
   text(): Promise<string>;
   json(): Promise<unknown>;
   /** The messages of a request of gRPC. */
@@ -52,11 +55,15 @@ export function headFrom(
 
 /** The body of Node's request. It is read at once, so that the client is never held up; but not where a handler reads it. */
 export function bodyFrom(request: IncomingMessage | Http2ServerRequest, isHandled: boolean): UpstreamRequestBody {
-  const bytes = isHandled ? Promise.reject<Buffer>(new Error('the handler of the upstream reads the body')) : wholeOf(request);
+  const chunks: Buffer[] = [];
+  const bytes = isHandled
+    ? Promise.reject<Buffer>(new Error('the handler of the upstream reads the body'))
+    : wholeOf(request, chunks);
   bytes.catch(() => {});
   const text = async (): Promise<string> => (await bytes).toString();
   return {
     bytes: () => bytes,
+    parts: () => asTheyCome(request, chunks, bytes),
     text,
     json: async () => JSON.parse(await text()) as unknown,
     messages: async () => messagesFrom(await bytes),
@@ -80,14 +87,25 @@ export function isMatch({ method, path, headers = {} }: UpstreamMatch, request: 
   });
 }
 
-function wholeOf(request: IncomingMessage | Http2ServerRequest): Promise<Buffer> {
+function wholeOf(request: IncomingMessage | Http2ServerRequest, chunks: Buffer[]): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
     const brokenOff = (): void => reject(new Error('the client broke off before the end of its request'));
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => resolve(Buffer.concat(chunks)));
     request.on('aborted', brokenOff).on('error', brokenOff).on('close', brokenOff);
   });
+}
+
+/** Chunks that have come, then each that comes until the body is whole. */
+async function* asTheyCome(
+  request: IncomingMessage | Http2ServerRequest,
+  chunks: readonly Buffer[],
+  bytes: Promise<Buffer>,
+): AsyncGenerator<Buffer> {
+  for (let at = 0, isWhole = false; !isWhole || at < chunks.length;) {
+    if (at < chunks.length) yield chunks[at++]!;
+    else isWhole = await Promise.race([bytes.then(() => true), once(request, 'data').then(() => false)]);
+  }
 }
 
 /** A byte of flags and four of length stand before each. Source: gRPC over HTTP2, "Length-Prefixed-Message". */

@@ -1,8 +1,10 @@
 import { STATUS_CODES, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
-import type { ActFor, Note } from './answer-http.ts';
+import type { TLSSocket } from 'node:tls';
 import type { Headers } from './client.ts';
+import { headersOf as headersFrom } from './outcome.ts';
+import type { ActFor, Note } from './upstream.ts';
 
 const accepting = new WebSocketServer({ noServer: true });
 /** What a handshake that is accepted says beside. */
@@ -24,7 +26,10 @@ export async function answerWebSocket(
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   promise.catch(() => {});
-  const seen = note(request, promise);
+  const { method = '', url: path = '' } = request;
+  const headers = headersFrom(Object.entries(request.headers));
+  const peer = (socket as Partial<TLSSocket>).getPeerX509Certificate?.()?.subjectAltName;
+  const seen = note({ method, path, headers, host: headers['host']!, peer, body: promise });
   const leave = (): void => void (seen.isGivenUp = true);
   socket.on('close', leave);
   socket.on('error', () => {});

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ControlPlane, IdentitySink, Mesh } from 'meshfetch';
 import type { CertificateAuthority } from '../../../../src/security/certificate-authority.ts';
-import { serverKeyPair, svidOf, testAuthority, workloadCertificate } from '../../../support/certificates.ts';
+import { svidOf, testAuthority, workloadCertificate } from '../../../support/certificates.ts';
 import type { Subject } from '../behaviour.ts';
 import { answered } from '../outcome.ts';
 import { ordersAt, type Setting } from '../setting.ts';
@@ -21,7 +21,7 @@ function testAuthorities(): NonNullable<typeof authorities> {
 /** A server named so, which asks for certificates of our CA. */
 async function serverNamed(name: string, by: 'ours' | 'theirs' = 'ours'): Promise<UpstreamTls> {
   const all = await testAuthorities();
-  return { ...serverKeyPair(await workloadCertificate(all[by], name)), clients: all.ours.certificate };
+  return { ...(await workloadCertificate(all[by], name)), clients: all.ours.certificate };
 }
 
 /** A mesh that is `web`, over mutual TLS to whoever is `peers`; gives the way to be somebody else. */

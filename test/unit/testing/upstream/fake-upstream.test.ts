@@ -134,6 +134,26 @@ describe('a fake upstream', () => {
         assert.match(body, /reply function of the fake upstream failed: Error: oh/);
       });
 
+      it('gives the parts of a request as they come, to a reply that is sent meanwhile', async (t) => {
+        const upstream = await start(t);
+        upstream.reply((request) => ({ isEarly: true, body: request.parts() }));
+        const session = way === 'http2' ? connectHttp2(upstream.url) : undefined;
+        t.after(() => session?.destroy());
+        const stream = session?.request({ ':method': 'POST' });
+        const request = stream ?? http1Request({ port: upstream.port, host: '127.0.0.1', method: 'POST', agent: false });
+        request.write('first');
+        const [head] = (await once(request, 'response')) as [IncomingMessage];
+        const heard: string[] = [];
+        for await (const part of stream ?? head) {
+          heard.push(String(part));
+          if (heard.length === 1) request.end('second');
+        }
+        assert.deepEqual(heard, ['first', 'second']);
+        const all: Buffer[] = [];
+        for await (const part of upstream.requests[0]!.parts()) all.push(part);
+        assert.deepEqual(all.map(String), ['first', 'second']);
+      });
+
       it('sends no body where there is none: HEAD, 204 and 304', async (t) => {
         const upstream = await start(t, { name: 'orders' });
         const head = await ask(way, upstream, { method: 'HEAD' });
