@@ -1,4 +1,4 @@
-import { cappedGrpcTimeoutMs } from './resilience/grpc-timeout.ts';
+import { cappedGrpcTimeoutMs } from '../base/grpc-timeout.ts';
 import { overridden, type OverridablePolicy } from './resilience/request-overrides.ts';
 import type { CompiledDestination, CompiledRoute } from './routing/compiled-route.ts';
 import { isGrpcRequest } from './routing/grpc-request.ts';

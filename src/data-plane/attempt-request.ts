@@ -1,7 +1,7 @@
+import { formatGrpcTimeout, parseGrpcTimeout } from '../base/grpc-timeout.ts';
 import type { Attempt } from './attempt.ts';
 import { expectedMs } from './attempt-time.ts';
 import { attemptHeader, expectedTimeoutHeader, handOn } from './inherit.ts';
-import { formatGrpcTimeout, parseGrpcTimeout } from './resilience/grpc-timeout.ts';
 import { isGrpcRequest } from './routing/grpc-request.ts';
 import { takeSendOptions, type DispatchOptions, type SendOptions } from './send-options.ts';
 import type { HostConnections } from './transport/host-connections.ts';

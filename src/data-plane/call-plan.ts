@@ -3,6 +3,7 @@
  * request under none of these policies has no plan, and pays one comparison for all of them. Its methods stand in the order in
  * which outbound.ts calls them.
  */
+import { formatGrpcTimeout } from '../base/grpc-timeout.ts';
 import type { RetryConfig } from '../model/policy.ts';
 import type { RequestPolicy } from '../model/route.ts';
 import { flagsOf } from '../telemetry/failure.ts';
@@ -18,7 +19,6 @@ import { localAnswer, type LocalReason } from './local-response.ts';
 import { copyTo } from './mirror.ts';
 import type { Call } from './outbound.ts';
 import { faultInjectionOf, type FaultPlan } from './resilience/fault-injection.ts';
-import { formatGrpcTimeout } from './resilience/grpc-timeout.ts';
 import { pacedHandler } from './resilience/paced-response.ts';
 import { overrideHeaders } from './resilience/request-overrides.ts';
 import { retriesSuccess } from './resilience/retry.ts';

@@ -3,6 +3,7 @@
  * since it only shortens the sender's own request; how much a request matters is believed from trusted peers only, or every client
  * would call itself critical.
  */
+import { formatGrpcTimeout, parseGrpcTimeout } from '../base/grpc-timeout.ts';
 import {
   currentRequest,
   runWithRequest,
@@ -11,7 +12,6 @@ import {
   type RequestContext,
 } from '../base/request-context.ts';
 import { systemClock } from '../base/runtime.ts';
-import { formatGrpcTimeout, parseGrpcTimeout } from './resilience/grpc-timeout.ts';
 
 /** Header with the criticality of a request; one of the four words of {@link Criticality}. */
 export const criticalityHeader = 'x-request-criticality';

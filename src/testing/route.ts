@@ -1,6 +1,6 @@
 /** Where a request goes under compiled routes of Envoy, decided by the code that requests themselves go through. */
+import { cappedGrpcTimeoutMs } from '../base/grpc-timeout.ts';
 import type { Random } from '../base/runtime.ts';
-import { cappedGrpcTimeoutMs } from '../data-plane/resilience/grpc-timeout.ts';
 import { overridden, overrideHeaders } from '../data-plane/resilience/request-overrides.ts';
 import type { CompiledMirror, CompiledRoute, CompiledVirtualHost } from '../data-plane/routing/compiled-route.ts';
 import { decideRoute, type Draw, type RouteDecision } from '../data-plane/routing/decide-route.ts';

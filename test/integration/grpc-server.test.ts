@@ -225,6 +225,22 @@ describe('the time that a caller waits', () => {
     }
   });
 
+  it('of days has more digits in milliseconds than a timeout of gRPC may have, and is not cut', async (t) => {
+    let leftMs = 0;
+    const server = grpcServerOf({
+      '/t.T/Left': [
+        'unary',
+        (call: Unary, done: Done) => {
+          leftMs = Number(call.getDeadline()) - Date.now();
+          done(null, Buffer.alloc(0));
+        },
+      ],
+    });
+    const { client } = await grpcPort(t, server);
+    await unary(client, '/t.T/Left', '', { timeoutMs: 172_800_000 }); // two days
+    assert.ok(leftMs > 172_700_000 && leftMs <= 172_800_000, String(leftMs));
+  });
+
   it('is what the way in has left of it, and ends the call with DEADLINE_EXCEEDED', async (t) => {
     const deadlines: number[] = [];
     const cancelled = Promise.withResolvers<void>();

@@ -1,3 +1,4 @@
+import { formatGrpcTimeout } from '../../base/grpc-timeout.ts';
 import { isError } from '../../base/is-error.ts';
 import { CheckConnection, type CheckResponse, type CheckSurroundings } from './check-connection.ts';
 import type { CheckTarget } from './check-target.ts';
@@ -19,7 +20,7 @@ export function createGrpcProbe(target: CheckTarget, surroundings: CheckSurround
       ...lowerCased(check.headers),
       'content-type': 'application/grpc',
       te: 'trailers',
-      'grpc-timeout': `${Math.min(Math.ceil(check.timeoutMs), 99_999_999)}m`,
+      'grpc-timeout': formatGrpcTimeout(Math.ceil(check.timeoutMs)),
     },
     body: healthCheckRequest(service),
   };

@@ -1,10 +1,10 @@
 /** A check over gRPC: one unary call of `envoy.service.auth.v3.Authorization`, over the HTTP/2 of the authorizer's own cluster. */
 import type { Dispatcher } from 'undici';
+import { formatGrpcTimeout } from '../../../base/grpc-timeout.ts';
 import type { Clock } from '../../../base/runtime.ts';
 import type { ExternalAuthorizerConfig } from '../../../model/authorization.ts';
 import type { InboundRequest } from '../../../model/inbound.ts';
 import { framed, unframed } from '../../../wire/grpc-frames.ts';
-import { formatGrpcTimeout } from '../../resilience/grpc-timeout.ts';
 import type { AccessRequest } from '../access-request.ts';
 import { refusal } from '../refusal.ts';
 import { checkAnswerFrom, checkRequestBytes, type CheckAnswer, type CheckedRequest } from './check-message.ts';

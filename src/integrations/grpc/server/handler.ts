@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Server } from '@grpc/grpc-js';
+import { formatGrpcTimeout } from '../../../base/grpc-timeout.ts';
 import { isLongRequest, type LongRequestListener } from '../../../base/long-requests.ts';
 import type { Mesh } from '../../../mesh-interface.ts';
 import type { InboundRequest, InboundResponse } from '../../../model/inbound.ts';
@@ -74,7 +75,7 @@ function headersOf(request: IncomingMessage): IncomingHttpHeaders {
   all[':path'] = request.url;
   all[':authority'] ??= headers.host;
   const leftMs = (request as InboundRequest).mesh?.remainingMs();
-  if (leftMs !== undefined) all['grpc-timeout'] = leftMs > maxTimeoutMs ? undefined : `${Math.max(1, Math.ceil(leftMs))}m`;
+  if (leftMs !== undefined) all['grpc-timeout'] = leftMs > maxTimeoutMs ? undefined : formatGrpcTimeout(Math.ceil(leftMs));
   return all;
 }
 

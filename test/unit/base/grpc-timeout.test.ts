@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { cappedGrpcTimeoutMs, formatGrpcTimeout, parseGrpcTimeout } from '../../../../src/data-plane/resilience/grpc-timeout.ts';
+import { cappedGrpcTimeoutMs, formatGrpcTimeout, parseGrpcTimeout } from '../../../src/base/grpc-timeout.ts';
 
 describe('grpc-timeout', () => {
   const read: { name: string; value: string | undefined; expected: number | undefined }[] = [
