@@ -1,8 +1,9 @@
 import { formatGrpcTimeout } from '../../base/grpc-timeout.ts';
 import { isError } from '../../base/is-error.ts';
+import { framed, unframed } from '../../wire/grpc-frames.ts';
+import { decodeHealthStatus, encodeHealthRequest } from '../../wire/grpc-health.ts';
 import { CheckConnection, type CheckResponse, type CheckSurroundings } from './check-connection.ts';
 import type { CheckTarget } from './check-target.ts';
-import { healthCheckRequest, servingStatusFrom } from './grpc-health.ts';
 import { answered, failedOnTheWay, type CheckVerdict, type HealthProbe } from './health-probe.ts';
 import { checkUserAgent, lowerCased } from './http-probe.ts';
 
@@ -22,7 +23,7 @@ export function createGrpcProbe(target: CheckTarget, surroundings: CheckSurround
       te: 'trailers',
       'grpc-timeout': formatGrpcTimeout(Math.ceil(check.timeoutMs)),
     },
-    body: healthCheckRequest(service),
+    body: framed(encodeHealthRequest({ service })),
   };
   return {
     begin: (onVerdict) =>
@@ -49,7 +50,8 @@ function verdictOf({ status, headers, body, trailers }: CheckResponse, service: 
       grpcStatus === '5' ? ` (the server has no service "${service}")` : grpcStatus === '12' ? ' (no health service)' : '';
     return answered(`answered grpc-status ${String(grpcStatus)}${hint}`);
   }
-  const serving = servingStatusFrom(body);
+  const message = unframed(body);
+  const serving = message && decodeHealthStatus(message);
   if (serving === 'SERVING') return { kind: 'passed', isDegraded: false };
   return answered(serving === undefined ? 'answered something other than a HealthCheckResponse' : `says it is ${serving}`);
 }

@@ -4,7 +4,6 @@
  * UNAVAILABLE, since a watch that goes on would hold up the drain; who watches anew is told the same.
  */
 import type { sendUnaryData, Server, ServerUnaryCall, ServerWritableStream } from '@grpc/grpc-js';
-import { meshRequest } from './call-context.ts';
 import {
   decodeHealthRequest,
   encodeHealthList,
@@ -12,7 +11,8 @@ import {
   encodeHealthStatus,
   type HealthRequest,
   type HealthStatus,
-} from './health-messages.ts';
+} from '../../../wire/grpc-health.ts';
+import { meshRequest } from './call-context.ts';
 import { goingAway, onDraining } from './on-draining.ts';
 
 /** What a service can say of itself. */

@@ -1,12 +1,13 @@
-/** Messages of `grpc.health.v1`. Source: grpc/health/v1/health.proto. */
-import { ProtobufReader, ProtobufWriter } from '../../../wire/protobuf.ts';
+/** Messages of `grpc.health.v1`, for who asks and who answers. Source: grpc/health/v1/health.proto, gRPC "Health Checking Protocol". */
+import { ProtobufReader, ProtobufWriter } from './protobuf.ts';
+
+/** By their numbers. */
+const statuses = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'] as const;
 
 /** What is said of a service. SERVICE_UNKNOWN is for watchers alone. */
-export type HealthStatus = 'UNKNOWN' | 'SERVING' | 'NOT_SERVING' | 'SERVICE_UNKNOWN';
+export type HealthStatus = (typeof statuses)[number];
 
-const numbers: Readonly<Record<HealthStatus, number>> = { UNKNOWN: 0, SERVING: 1, NOT_SERVING: 2, SERVICE_UNKNOWN: 3 };
-
-/** `HealthCheckRequest`. An object: what is falsy grpc-js takes for no request. */
+/** `HealthCheckRequest`; the empty name is the whole server. An object: what is falsy grpc-js takes for no request. */
 export interface HealthRequest {
   readonly service: string;
 }
@@ -28,6 +29,14 @@ export function encodeHealthRequest({ service }: HealthRequest): Buffer {
   return Buffer.from(service === '' ? '' : new ProtobufWriter().text(1, service).finish());
 }
 
+/** What a `HealthCheckResponse` says; undefined for bytes that are none. */
+export function decodeHealthStatus(message: Uint8Array): HealthStatus | undefined {
+  const reader = new ProtobufReader(message);
+  let status = 0;
+  while (reader.next()) if (reader.field === 1) status = reader.varint() ?? status;
+  return reader.isBroken ? undefined : (statuses[status] ?? 'UNKNOWN');
+}
+
 /** A `HealthCheckResponse`. */
 export function encodeHealthStatus(status: HealthStatus): Buffer {
   return Buffer.from(statusMessage(status).finish());
@@ -42,5 +51,5 @@ export function encodeHealthList(statuses: Iterable<readonly [service: string, s
 }
 
 function statusMessage(status: HealthStatus): ProtobufWriter {
-  return new ProtobufWriter().varint(1, numbers[status]);
+  return new ProtobufWriter().varint(1, statuses.indexOf(status));
 }
