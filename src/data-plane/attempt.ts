@@ -20,6 +20,7 @@ import type { Cluster } from './cluster/cluster.ts';
 import type { Host } from './cluster/host.ts';
 import { pickHost } from './cluster/pick-host.ts';
 import { recordEnd, recordOutcome } from './cluster/record-outcome.ts';
+import { ofFirstContact } from './first-contact.ts';
 import { rawHeadersOf } from './local-response.ts';
 import { destinationIn } from './member-destination.ts';
 import type { Call } from './outbound.ts';
@@ -544,7 +545,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     const cause = this.stream === undefined ? error : withResetCode(this.stream, error);
     const failure = classifyError(cause, { requestStarted: this.controller !== undefined, responseStarted: isWinner });
     if (!isWinner) {
-      this.failed(failure);
+      this.failed(connection === undefined ? failure : ofFirstContact(failure, connection, this.host!, this.cluster));
       return;
     }
     this.report('failed', failure);

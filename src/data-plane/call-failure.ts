@@ -30,7 +30,7 @@ export function failureOf(call: Call, attempt: Attempt, outcome: Outcome): MeshE
   if (outcome.kind === 'response') return errorOf(call, 'MESH_PROTOCOL_ERROR', `${who}: status ${outcome.status}${where}`);
   const denied = call.retries?.denied;
   const after = attempts > 1 ? `, after ${countOf(attempts, 'attempt')}` : '';
-  const remedy = denialRemedy(denied) ?? outcome.remedy ?? perTryRemedy(call, outcome);
+  const remedy = outcome.remedy ?? denialRemedy(denied) ?? perTryRemedy(call, outcome);
   return errorOf(call, outcome.code, `${who}: ${outcome.reason}${where}${after}${denialText(denied)}`, {
     cause: outcome.cause,
     ...(attempt.host === undefined ? {} : { endpoint: attempt.host.address }),

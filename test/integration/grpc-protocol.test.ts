@@ -10,7 +10,7 @@ import { clusterPlane } from '../support/cluster-plane.ts';
 import { answerWith, beginAnswer, call, startH2c, type GrpcExchange } from '../support/grpc-exchange.ts';
 import { eventually } from '../support/mesh-of.ts';
 import { startHttp2, temporaryFolder } from '../support/secured.ts';
-import { startServer } from '../support/servers.ts';
+import { startServer, startTcpServer } from '../support/servers.ts';
 
 const authority = await testAuthority();
 const issued = await workloadCertificate(authority, 'orders');
@@ -35,6 +35,31 @@ describe('a gRPC request', () => {
       assert.deepEqual(exchange.events, ['head 200', 'data 7', 'end 0']);
       assert.equal(server.sessions.length, 1);
     });
+
+  for (const { name, start, says } of [
+    {
+      name: 'http1',
+      start: () => startServer((_incoming, response) => response.end('hi')),
+      says: /answered with something else than HTTP\/2/,
+    },
+    { name: 'tls', start: () => startHttp2(issued, () => {}), says: /ended the connection before a frame of HTTP\/2/ },
+    { name: 'closed-at-once', start: () => startTcpServer((socket) => socket.destroy()), says: /before a frame of HTTP\/2/ },
+  ])
+    it(`says of an endpoint that speaks another protocol what it may want: ${name}`, async () => {
+      const server = await start();
+      await using mesh = await clusterPlane([server.address], {});
+      const { message, remedy } = await failureOf(call(mesh));
+      assert.match(message, says);
+      assert.match(message, new RegExp(server.address));
+      assert.match(remedy, /Check the port.*set `tls` for "orders".*no gRPC/);
+    });
+
+  it('says of an endpoint of HTTP/2 whose stream broke that it broke, and nothing of protocols', async () => {
+    const server = await startH2c((stream) => stream.session!.destroy());
+    await using mesh = await clusterPlane([server.address], {});
+    const { message, remedy } = await failureOf(call(mesh));
+    assert.doesNotMatch(`${message} ${remedy}`, /plaintext|TLS/);
+  });
 
   it('gets HTTP/2 over TLS from a server that would rather speak HTTP/1.1, beside requests that do', async () => {
     const versions: string[] = [];

@@ -8,6 +8,8 @@ import { requestContextFrom, withRequestContext } from '../../src/data-plane/inh
 import { startH2cServer } from '../support/grpc-exchange.ts';
 import type { ServiceInput } from '../support/mesh-of.ts';
 import { eventually, ordersAt } from '../support/mesh-of.ts';
+import { testAuthority, workloadCertificate } from '../support/certificates.ts';
+import { startHttps } from '../support/secured.ts';
 import { answer, startServer, type TestServer } from '../support/servers.ts';
 import type { EventPayloads } from '../../src/telemetry/events.ts';
 import { debugLine } from '../../src/telemetry/debug-lines.ts';
@@ -203,6 +205,26 @@ describe('the error of a request whose time is over', () => {
     } finally {
       unsubscribe('meshfetch:request:end', listen);
     }
+  });
+});
+
+describe('the error of a connection that broke before a response', () => {
+  it('asks for TLS where the endpoint has never answered in plaintext', async () => {
+    const server = await startHttps(await workloadCertificate(await testAuthority(), 'orders'), answer('real'));
+    await using mesh = await ordersAt([server.address]);
+    const error = await failure(mesh);
+    assert.equal(error.code, 'MESH_RESET');
+    assert.match(error.message, /never answered in plaintext \(does it want TLS\?\)/);
+  });
+
+  it('does not where it has', async () => {
+    const server = await startServer((incoming, response) => {
+      if (incoming.url === '/breaks') incoming.socket.destroy();
+      else response.end('real');
+    });
+    await using mesh = await ordersAt([server.address]);
+    await (await mesh.fetch('http://orders/')).text();
+    assert.doesNotMatch((await failure(mesh, { path: '/breaks' })).message, /plaintext|TLS/);
   });
 });
 

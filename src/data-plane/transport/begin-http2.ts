@@ -26,5 +26,8 @@ export function beginHttp2(
   watchGoaway(socket, events.onGoaway);
   for (const session of sessionsOf(socket))
     keepAlive(session, socket, http2?.keepAlive ?? defaultKeepAlive, clock, () => connection.streams > 0);
-  watchStreamLimit(socket, events.onStreamLimit);
+  watchStreamLimit(socket, (maxStreams) => {
+    connection.hasSpoken = true;
+    events.onStreamLimit(maxStreams);
+  });
 }

@@ -69,6 +69,8 @@ export class Connection {
   /** Nothing was heard on it when something should have been: no further request until a response comes whole. */
   isDistrusted = false;
   isH2 = false;
+  /** A frame of HTTP/2 has come: its SETTINGS are the first. */
+  hasSpoken = false;
   /** The peer takes no further streams (GOAWAY): those that are open end by themselves. */
   isLeaving = false;
   /** Requests that undici has begun on it, where it speaks HTTP/2. */
@@ -97,6 +99,7 @@ export class Connection {
   /** The connector has answered: with a socket, or null where there is none. */
   onSocket(socket: Socket | null): void {
     this.brokeOff = undefined;
+    this.hasSpoken = false;
     this.peer = socket === null ? undefined : peerOf(socket);
     this.notAfterMs = this.peer?.notAfterMs ?? Number.POSITIVE_INFINITY;
     if (socket === null) return;
