@@ -43,9 +43,9 @@ export function encodeHealthStatus(status: HealthStatus): Buffer {
 }
 
 /** A `HealthListResponse`. */
-export function encodeHealthList(statuses: Iterable<readonly [service: string, status: HealthStatus]>): Buffer {
+export function encodeHealthList(services: Iterable<readonly [service: string, status: HealthStatus]>): Buffer {
   const writer = new ProtobufWriter();
-  for (const [service, status] of statuses)
+  for (const [service, status] of services)
     writer.message(1, new ProtobufWriter().text(1, service).message(2, statusMessage(status)));
   return Buffer.from(writer.finish());
 }

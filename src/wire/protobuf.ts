@@ -194,8 +194,3 @@ export class ProtobufWriter {
     this.room = larger;
   }
 }
-
-/** A field that is a text. */
-export function textField(field: number, text: string): Buffer {
-  return Buffer.from(new ProtobufWriter().text(field, text).finish());
-}
