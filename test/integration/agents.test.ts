@@ -4,14 +4,14 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import http, { type IncomingMessage } from 'node:http';
-import { constants, createServer, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import { constants, createServer, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import https from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { pipeline } from 'node:stream/promises';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { WebSocket } from 'ws';
 import { createMesh, isMeshError, type Mesh } from 'meshfetch';
+import { listenHttp2 } from '../support/listen-http2.ts';
 import { connectionsOf, eventually, held, meshOf, ordersAt } from '../support/mesh-of.ts';
 import { startHttp2, startHttps, temporaryFolder } from '../support/secured.ts';
 import { testAuthority, workloadCertificate, writeIdentityFiles } from '../support/certificates.ts';
@@ -41,19 +41,11 @@ async function read(request: http.ClientRequest): Promise<Answer> {
 /** Serves HTTP/2 without TLS; returns its address. */
 async function startPlainHttp2(onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void): Promise<string> {
   const server = createServer({ settings: { enableConnectProtocol: true } });
-  const sessions = new Set<ServerHttp2Session>();
-  server.on('session', (session) => sessions.add(session));
   server.on('stream', (stream, headers) => {
     stream.on('error', () => {});
     onStream(stream, headers);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  after(() => {
-    server.close();
-    for (const session of sessions) session.destroy();
-  });
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return (await listenHttp2(server)).address;
 }
 
 const failureOf = (request: http.ClientRequest): Promise<unknown> => once(request, 'error').then(([error]) => error as unknown);

@@ -1,9 +1,7 @@
 /** An identity that is replaced while streams of gRPC are open. */
 import assert from 'node:assert/strict';
 import { rename, writeFile } from 'node:fs/promises';
-import { createSecureServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import { createSecureServer, type ServerHttp2Stream } from 'node:http2';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { describe, it, type TestContext } from 'node:test';
@@ -11,6 +9,7 @@ import { createMesh, type Mesh } from 'meshfetch';
 import type { IssuedCertificate } from '../../src/security/certificate-authority.ts';
 import { serverKeyPair, testAuthority, workloadCertificate, writeIdentityFiles } from '../support/certificates.ts';
 import { answerWith, beginAnswer, call, framed, messageStream } from '../support/grpc-exchange.ts';
+import { listenHttp2 } from '../support/listen-http2.ts';
 import { eventually, held } from '../support/mesh-of.ts';
 import { temporaryFolder } from '../support/secured.ts';
 
@@ -26,16 +25,14 @@ interface Seen {
 }
 
 /** Echoes `/shop.Orders/Chat` message by message, keeps streams of reports open, and answers everything else. */
-async function secureServer(t: TestContext) {
+async function secureServer() {
   const seen: Seen[] = [];
-  const sessions: ServerHttp2Session[] = [];
   const server = createSecureServer({
     ...serverKeyPair(serverCertificate),
     ca: authority.certificate,
     requestCert: true,
     rejectUnauthorized: true,
   });
-  server.on('session', (session) => sessions.push(session.on('error', () => {})));
   server.on('stream', (stream: ServerHttp2Stream, headers) => {
     const path = headers[':path']!;
     const { serialNumber } = (stream.session!.socket as TLSSocket).getPeerX509Certificate()!;
@@ -48,19 +45,13 @@ async function secureServer(t: TestContext) {
     } else if (path === orcaPath) beginAnswer(stream);
     else answerWith(stream, ['ok']);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.close();
-    for (const session of sessions) session.destroy();
-  });
-  return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, seen, sessions };
+  return { ...(await listenHttp2(server)), seen };
 }
 
-async function meshTo(t: TestContext, address: string, folder: string): Promise<Mesh> {
-  const mesh = await createMesh({
+function meshTo(address: string, identity: object): Promise<Mesh> {
+  return createMesh({
     controlPlane: {
-      identity: await writeIdentityFiles(folder, 'web', await workloadCertificate(authority, 'web'), authority),
+      identity,
       services: {
         orders: {
           endpoints: [address],
@@ -73,8 +64,20 @@ async function meshTo(t: TestContext, address: string, folder: string): Promise<
     } as never,
     drainTimeoutMs: 100,
   });
+}
+
+/** A mesh that is `web`, and a stream of it under way. */
+async function underWay(t: TestContext) {
+  const server = await secureServer();
+  const folder = await temporaryFolder();
+  const identity = await writeIdentityFiles(folder, 'web', await workloadCertificate(authority, 'web'), authority);
+  const mesh = await meshTo(server.address, identity);
   t.after(() => mesh.close());
-  return mesh;
+  const body = messageStream();
+  const chat = call(mesh, { path: '/shop.Orders/Chat', body });
+  body.write(framed('one'));
+  await chat.received(8);
+  return { server, mesh, body, chat, rotate: async () => replaceIdentity(folder, await workloadCertificate(authority, 'web')) };
 }
 
 /** As a rotation does: each file is replaced by a rename, the key first. */
@@ -90,16 +93,10 @@ async function replaceIdentity(folder: string, issued: IssuedCertificate): Promi
 
 describe('an identity that is replaced while a stream is open', () => {
   it('is that of new calls and of the stream of load reports; the old stream goes on, and its connection closes after it', async (t) => {
-    const server = await secureServer(t);
-    const folder = await temporaryFolder();
-    const mesh = await meshTo(t, server.address, folder);
-    const body = messageStream();
-    const chat = call(mesh, { path: '/shop.Orders/Chat', body });
-    body.write(framed('one'));
-    await chat.received(8);
+    const { server, mesh, body, chat, rotate } = await underWay(t);
     const [first] = server.seen;
     await eventually('reports are asked for', () => server.seen.some(({ path }) => path === orcaPath));
-    await replaceIdentity(folder, await workloadCertificate(authority, 'web'));
+    await rotate();
 
     const latest = (path: string): Seen => server.seen.findLast((each) => each.path === path)!;
     await eventually('new calls have the new certificate', () => {
@@ -124,14 +121,8 @@ describe('an identity that is replaced while a stream is open', () => {
   });
 
   it('leaves the old stream until the mesh is closed, and no longer than its drain', async (t) => {
-    const server = await secureServer(t);
-    const folder = await temporaryFolder();
-    const mesh = await meshTo(t, server.address, folder);
-    const body = messageStream();
-    const chat = call(mesh, { path: '/shop.Orders/Chat', body });
-    body.write(framed('one'));
-    await chat.received(8);
-    await replaceIdentity(folder, await workloadCertificate(authority, 'web'));
+    const { server, mesh, chat, rotate } = await underWay(t);
+    await rotate();
     await eventually('the new one is in force', () => {
       void call(mesh).end.promise.catch(() => {});
       return server.seen.some(({ serial }) => serial !== server.seen[0]!.serial);

@@ -11,6 +11,7 @@ import { clusterPlane } from '../support/cluster-plane.ts';
 import { answerTrailersOnly, answerWith, beginAnswer, call, framed, messageStream, startH2c } from '../support/grpc-exchange.ts';
 import { eventually, held, ordersAt } from '../support/mesh-of.ts';
 import { startTcpServer } from '../support/servers.ts';
+import { standsStill } from '../support/stands-still.ts';
 
 const { NGHTTP2_CANCEL } = constants;
 
@@ -73,12 +74,7 @@ describe('a stream in both directions', () => {
     const exchange = call(mesh);
     exchange.onData = () => exchange.controller!.pause();
     await exchange.received(1);
-    let before = -1;
-    // Until a round of the sockets brings no more.
-    for (let rounds = 0; rounds < 200 && (before !== sent.bytes || rounds < 20); rounds++) {
-      before = sent.bytes;
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
+    await standsStill(() => sent.bytes);
     assert.ok(sent.bytes < 2 * 1024 * 1024, `${sent.bytes} bytes were sent`);
     exchange.onData = undefined;
     exchange.controller!.resume();
@@ -103,11 +99,7 @@ describe('a stream in both directions', () => {
     });
     const exchange = call(mesh, { body });
     await exchange.head.promise;
-    let before = -1;
-    for (let rounds = 0; rounds < 200 && (before !== read || rounds < 20); rounds++) {
-      before = read;
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
+    await standsStill(() => read);
     assert.ok(read < 2 * 1024 * 1024, `${read} bytes were read`);
     stream!.resume();
     stream!.on('end', () => stream!.end());
@@ -220,11 +212,7 @@ describe('a response that breaks off', () => {
 
 describe('a server that says GOAWAY', () => {
   it('gracefully lets its streams end, and new calls go over a new connection', async () => {
-    const open: ServerHttp2Stream[] = [];
-    const server = await startH2c((stream) => {
-      beginAnswer(stream);
-      open.push(stream);
-    });
+    const server = await startH2c((stream) => beginAnswer(stream));
     await using mesh = await meshTo(server.address);
     const first = call(mesh);
     await first.head.promise;
@@ -234,21 +222,18 @@ describe('a server that says GOAWAY', () => {
     const second = call(mesh);
     await second.head.promise;
     assert.equal(server.sessions.length, 2);
-    open[0]!.write(framed('late'));
+    const [one, two] = server.streams.map(({ stream }) => stream);
+    one!.write(framed('late'));
     await first.received(9);
-    open[0]!.end();
+    one!.end();
     assert.equal(await first.end.promise, '0');
-    open[1]!.end();
+    two!.end();
     assert.equal(await second.end.promise, '0');
     assert.deepEqual(held(mesh), { requests: 0, inFlight: 0 });
   });
 
   it('while a call is on its way to it, has that call on another connection, since it was not processed', async () => {
-    const open: ServerHttp2Stream[] = [];
-    const server = await startH2c((stream) => {
-      beginAnswer(stream);
-      open.push(stream);
-    });
+    const server = await startH2c((stream) => beginAnswer(stream));
     await using mesh = await meshTo(server.address);
     const first = call(mesh);
     await first.head.promise;
@@ -260,7 +245,7 @@ describe('a server that says GOAWAY', () => {
     await third.head.promise.catch(() => {});
     assert.equal(server.sessions.length, 2);
     assert.ok(server.streams.every(({ stream }, index) => index === 0 || stream.session === server.sessions[1]));
-    for (const stream of open) stream.end();
+    for (const { stream } of server.streams) stream.end();
     assert.equal(await first.end.promise, '0');
     assert.equal(await second.end.promise, '0');
     // What undici has begun to read it cannot send again.

@@ -1,7 +1,7 @@
 /** HTTP/2 to the endpoints: by ALPN and with prior knowledge, on real sockets. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { constants, createServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import { constants, createServer, type ServerHttp2Stream } from 'node:http2';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
@@ -9,6 +9,7 @@ import { after, describe, it } from 'node:test';
 import { getGlobalDispatcher, request, setGlobalDispatcher } from 'undici';
 import { createMesh, type Mesh } from 'meshfetch';
 import { testAuthority, workloadCertificate, writeIdentityFiles } from '../support/certificates.ts';
+import { listenHttp2 } from '../support/listen-http2.ts';
 import { connectionsOf, eventually, held } from '../support/mesh-of.ts';
 import { startHttp2, startHttps, temporaryFolder } from '../support/secured.ts';
 import { startTcpServer } from '../support/servers.ts';
@@ -399,16 +400,7 @@ describe('HTTP/2 endpoints', () => {
   });
 
   it('without TLS are spoken to with prior knowledge where the protocol says so', async () => {
-    const sessions: ServerHttp2Session[] = [];
-    const server = createServer((_request, response) => response.end('h2c'));
-    server.on('session', (session) => sessions.push(session));
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    after(() => {
-      for (const session of sessions) session.destroy();
-      server.close();
-    });
-    const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { address, sessions } = await listenHttp2(createServer((_request, response) => response.end('h2c')));
     await using mesh = await createMesh({
       controlPlane: { services: { orders: { endpoints: [address], protocol: 'http2' } } },
     });

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer as createHttp2Server, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
-import type { AddressInfo } from 'node:net';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { request } from 'undici';
 import { isMeshError, type Mesh } from 'meshfetch';
+import { listenHttp2 } from '../support/listen-http2.ts';
 import { eventually, ordersAt, type ServiceInput } from '../support/mesh-of.ts';
 import { startServer, type TestServer } from '../support/servers.ts';
 import { steadyLoad } from '../support/steady-load.ts';
@@ -151,14 +151,7 @@ describe('a host that takes requests and answers none', () => {
         const server = createHttp2Server((_incoming: Http2ServerRequest, response: Http2ServerResponse) => {
           if (index !== silent) setTimeout(() => response.end('ok'), 3);
         });
-        const sessions = new Set<{ destroy(): void }>();
-        server.on('session', (session) => sessions.add(session));
-        await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-        after(() => {
-          for (const session of sessions) session.destroy();
-          server.close();
-        });
-        return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+        return (await listenHttp2(server)).address;
       }),
     );
     await using mesh = await ordersAt(addresses, { protocol: 'http2' });

@@ -6,12 +6,10 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
-import { once } from 'node:events';
 import type { RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { PassThrough, type Readable } from 'node:stream';
-import { after } from 'node:test';
 import type { Dispatcher } from 'undici';
+import { listenHttp2 } from './listen-http2.ts';
 
 /** A message as it travels: no compression, its length, its bytes. Source: gRPC over HTTP/2, Length-Prefixed-Message. */
 export function framed(text: string): Buffer {
@@ -38,24 +36,13 @@ export async function startH2c(
   settings: { readonly maxConcurrentStreams?: number } = {},
 ): Promise<H2cServer> {
   const server = createServer({ settings });
-  const sessions: ServerHttp2Session[] = [];
   const streams: H2cServer['streams'] = [];
-  server.on('session', (session) => {
-    sessions.push(session);
-    session.on('error', () => {});
-  });
   server.on('stream', (stream: ServerHttp2Stream, headers) => {
     streams.push({ stream, headers });
     stream.on('error', () => {});
     script(stream, headers);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  after(() => {
-    server.close();
-    for (const session of sessions) session.destroy();
-  });
-  return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, server, sessions, streams };
+  return { ...(await listenHttp2(server)), server, streams };
 }
 
 /** A plaintext HTTP/2 server with a handler like that of an HTTP/1.1 one. */
@@ -67,18 +54,8 @@ export async function startH2cServer(
     requests.push({ headers: incoming.headers });
     handler(incoming as never, response as never);
   });
-  const sessions: ServerHttp2Session[] = [];
-  server.on('session', (session) => {
-    sessions.push(session);
-    session.on('error', () => {});
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  after(() => {
-    server.close();
-    for (const session of sessions) session.destroy();
-  });
-  return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, requests };
+  const { address } = await listenHttp2(server);
+  return { address, requests };
 }
 
 const answerHead = { ':status': 200, 'content-type': 'application/grpc' };

@@ -2,6 +2,7 @@
 import { Code, ConnectError, type Client } from '@connectrpc/connect';
 import { StringValueSchema } from '@bufbuild/protobuf/wkt';
 import type { Talk } from '../../support/connect-service.ts';
+import { standsStill } from '../../support/stands-still.ts';
 import type { Notes } from './server.ts';
 
 /** A call; it returns what was seen of it. */
@@ -84,16 +85,6 @@ class Requests implements AsyncIterable<{ value: string }> {
     } finally {
       this.isStopped = true;
     }
-  }
-}
-
-/** Resolves once a count has not risen for so many turns of the event loop that whatever was on its way has arrived. */
-async function standsStill(count: () => number): Promise<void> {
-  let before = count();
-  for (let turns = 0; turns < 500; turns++) {
-    await new Promise((resolve) => setImmediate(resolve));
-    if (count() !== before) turns = 0;
-    before = count();
   }
 }
 
@@ -338,8 +329,7 @@ export const calls: readonly Call[] = [
       const messages = client.down({ value: 'flood:1000:100000' }, { signal: controller.signal })[Symbol.asyncIterator]();
       await messages.next();
       await notes.until('flood');
-      await standsStill(() => notes.count('flood'));
-      const flood = notes.count('flood');
+      const flood = await standsStill(() => notes.count('flood'));
       controller.abort();
       await messages.next().catch(() => {});
       return { isHeldBack: flood < 10 };
@@ -356,8 +346,7 @@ export const calls: readonly Call[] = [
         })(),
       );
       await notes.until('up slow');
-      await standsStill(() => taken);
-      const isHeldBack = taken < 10;
+      const isHeldBack = (await standsStill(() => taken)) < 10;
       notes.add('go on');
       const { value } = await call;
       return { isHeldBack, taken, characters: value.length };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { setTimeout as wait } from 'node:timers/promises';
 import { eventually } from '../../../support/mesh-of.ts';
+import { standsStill } from '../../../support/stands-still.ts';
 import type { Script } from '../act.ts';
 import type { Subject } from '../behaviour.ts';
 import { answered, outcomeOf } from '../outcome.ts';
@@ -19,17 +19,6 @@ function bytesOf(length: number): Buffer {
 /** Answers when the request is there; a WebSocket is accepted first, and closed then. */
 function afterTheRequest({ client }: Setting): Script {
   return (request) => (client.family === 'websocket' ? {} : { after: request.body });
-}
-
-/** Waits until a number stands still. */
-async function settled(read: () => number): Promise<number> {
-  for (let [last, same] = [-1, 0]; ;) {
-    await wait(10);
-    const now = read();
-    if (now === last) same++;
-    else [last, same] = [now, 0];
-    if (same === 8 && now > 0) return now;
-  }
 }
 
 /** What goes through, whole, in parts and at what pace. */
@@ -137,7 +126,7 @@ export const bodies: Subject = {
         const exchange = await setting.open();
         const messages = exchange.messages[Symbol.asyncIterator]();
         await messages.next();
-        const sent = await settled(() => upstream.requests[0]!.sent);
+        const sent = await standsStill(() => upstream.requests[0]!.sent);
         assert.ok(sent < total / 2, `${sent} bytes were sent to somebody who does not read`);
         exchange.cancel();
         await eventually('it was given up', () => upstream.requests[0]!.isGivenUp);
