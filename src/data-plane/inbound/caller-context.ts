@@ -9,6 +9,7 @@
  *
  * Nearly all requests say nothing of the kind, and share one object.
  */
+import { connectionHeaders } from '../../base/connection-headers.ts';
 import type { RequestContext } from '../../base/request-context.ts';
 import type { InboundRequest } from '../../model/inbound.ts';
 import type { FilterChainConfig } from '../../model/listener.ts';
@@ -28,20 +29,16 @@ const traceHeaders: readonly string[] = ['traceparent', 'tracestate', 'baggage']
 
 /** They belong to one connection or one message, and mean nothing on another (RFC 9110, section 7.6.1). */
 const ofOneMessage: ReadonlySet<string> = new Set([
-  'connection',
+  ...connectionHeaders,
   'content-encoding',
   'content-length',
   'content-type',
   'expect',
   'host',
-  'keep-alive',
   'proxy-authenticate',
   'proxy-authorization',
-  'proxy-connection',
   'te',
   'trailer',
-  'transfer-encoding',
-  'upgrade',
 ]);
 
 /** What the caller of a request says of it. */

@@ -8,6 +8,7 @@
  */
 import { OutgoingMessage, ServerResponse, validateHeaderName, validateHeaderValue, type IncomingMessage } from 'node:http';
 import { constants, type OutgoingHttpHeaders, type ServerStreamResponseOptions } from 'node:http2';
+import { connectionHeaders } from '../../base/connection-headers.ts';
 import { hasEndedWell, type StreamSocket } from './stream-socket.ts';
 
 type Callback = (error?: Error | null) => void;
@@ -41,9 +42,6 @@ const needsDrain = Object.getOwnPropertySymbols(new OutgoingMessage()).find((sym
   | undefined;
 
 const { end: vanillaEnd } = ServerResponse.prototype as unknown as { readonly end: typeof end };
-
-/** Headers of one connection, which HTTP/2 forbids (RFC 9113, section 8.2.2). */
-const connectionHeaders = ['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'http2-settings'];
 
 /** The response to `request`, sent over the stream that is its socket. */
 export function bridgedResponse(request: IncomingMessage, socket: StreamSocket): ServerResponse {

@@ -13,6 +13,7 @@ import type { IncomingHttpHeaders, IncomingHttpStatusHeader, OutgoingHttpHeaders
 import { constants } from 'node:http2';
 import { Duplex } from 'node:stream';
 import type { Dispatcher } from 'undici';
+import { connectionHeaders } from '../../base/connection-headers.ts';
 import { afterReading, systemClock, type Timer } from '../../base/runtime.ts';
 import { connectErrorFromFailure } from './connect-error.ts';
 import { RequestBody, type WriteDone } from './request-body.ts';
@@ -22,9 +23,6 @@ const maxKeptBytes = 65_536;
 
 /** Bodies of one message in the Connect protocol. Source: connectrpc.com/docs/protocol, "Unary-Content-Type". */
 const unaryType = /^application\/(?:proto|json)\b/;
-
-/** Of the connection to the endpoint, over HTTP/1.1; a stream of HTTP/2 has none of these (RFC 9113, section 8.2.2). */
-const connectionHeaders = ['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade'] as const;
 
 /** With what the mesh's dispatcher reads beside. */
 type DispatchOptions = Dispatcher.DispatchOptions & { prefersHttp2: boolean };

@@ -5,6 +5,7 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Http2ServerResponse, ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
+import { connectionHeaders } from '../../base/connection-headers.ts';
 
 /** Writes one reply. After the client has gone nothing is written, and nothing fails. */
 export interface ReplyWriter {
@@ -57,16 +58,13 @@ export function http1Writer(response: ServerResponse, socket: Socket): ReplyWrit
   };
 }
 
-/** Headers of one connection, which HTTP/2 does not have (RFC 9113, section 8.2.2). */
-const connectionHeaders = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']);
-
 /** Writes by HTTP/2; `socket` is the one that it runs over. Trailers go by the response, which waits for them by itself. */
 export function http2Writer(response: Http2ServerResponse, socket: Socket): ReplyWriter {
   const { stream } = response;
   return {
     interim: (status, headers) => stream.additionalHeaders({ ':status': status, ...headers }),
     head(status, headers, { isEnd, hasTrailers }) {
-      const own = Object.entries(headers).filter(([name]) => !connectionHeaders.has(name.toLowerCase()));
+      const own = Object.entries(headers).filter(([name]) => !connectionHeaders.includes(name.toLowerCase()));
       stream.respond({ ':status': status, ...Object.fromEntries(own) }, { endStream: isEnd, waitForTrailers: hasTrailers });
     },
     write: (part) => written(stream, part),

@@ -3,6 +3,7 @@
  * anything else = the refusal, which the caller gets as it is. Source: Envoy `ExtAuthz.http_service`.
  */
 import type { Dispatcher } from 'undici';
+import { connectionHeaders } from '../../../base/connection-headers.ts';
 import type { ExternalAuthorizerConfig } from '../../../model/authorization.ts';
 import type { InboundRequest } from '../../../model/inbound.ts';
 import type { AccessRequest } from '../access-request.ts';
@@ -17,16 +18,11 @@ const maxAnswerBytes = 65_536;
 
 /** Headers of the answer that belong to the connection it came over. */
 const ofConnection = new Set([
-  'connection',
-  'keep-alive',
-  'transfer-encoding',
+  ...connectionHeaders,
   'content-length',
   'date',
   'te',
   'trailer',
-  'upgrade',
-  'proxy-connection',
-  'http2-settings',
   // It asks this server to go on, before the body.
   'expect',
 ]);
