@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import { Client, type Dispatcher } from 'undici';
 import type { Clock } from '../../base/runtime.ts';
 import type { IdentityStore } from '../../security/identity-store.ts';
+import { clientOptionsOf } from '../transport/client-options.ts';
 import { createConnector, peerOf, type Connector } from '../transport/connect.ts';
 import { isAuthority, type CheckTarget } from './check-target.ts';
 import { maxAnswerBytes } from './ordered-bytes.ts';
@@ -98,6 +99,8 @@ export class CheckConnection {
   private open(): Client {
     const { epoch } = this;
     const client: Client = new Client(this.origin, {
+      // The check has a timeout of its own, by the mesh's clock.
+      ...clientOptionsOf({ allowH2: this.target.h2 !== 'never', idleTimeoutMs: keptIdleMs }, 1),
       connect: (options, callback) => {
         this.connector(options, (...result) => {
           const socket: Socket | null = result[1];
@@ -108,13 +111,6 @@ export class CheckConnection {
           callback(...result);
         });
       },
-      allowH2: this.target.h2 !== 'never',
-      pipelining: 1,
-      // The check has a timeout of its own, by the mesh's clock.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      keepAliveTimeout: keptIdleMs,
-      keepAliveMaxTimeout: keptIdleMs,
     });
     client.on('connect', () => {
       if (epoch === this.epoch) this.isConnected = true;
@@ -150,7 +146,7 @@ export function createCheckConnector(target: CheckTarget, { clock, identities }:
 }
 
 /** What undici takes for the origin: nothing of it is sent or verified. A name of a cluster need not be one that a URL can have. */
-function originOf({ authority, tls }: CheckTarget): string {
+export function originOf({ authority, tls }: Pick<CheckTarget, 'authority' | 'tls'>): string {
   return `${tls === undefined ? 'http' : 'https'}://${isAuthority(authority) ? authority : 'endpoint.invalid'}`;
 }
 

@@ -13,6 +13,7 @@ import type { Clock, Random, Timer } from '../../base/runtime.ts';
 import type { ClusterConfig } from '../../model/cluster.ts';
 import type { IdentityStore } from '../../security/identity-store.ts';
 import type { Host } from '../cluster/host.ts';
+import { originOf } from '../health-checks/check-connection.ts';
 import { isAuthority, serverNameOf } from '../health-checks/check-target.ts';
 import { clientOptionsOf } from '../transport/client-options.ts';
 import { createConnector, type Connector } from '../transport/connect.ts';
@@ -99,7 +100,7 @@ export class ReportStream {
     if (tls?.peers.length === 0 && name === undefined)
       throw new TypeError('nothing says whom its certificate must name: set `sni` or `peers` of its TLS');
     const authority = host.hostname ?? name ?? cluster.name;
-    const origin = `${tls === undefined ? 'http' : 'https'}://${isAuthority(authority) ? authority : 'endpoint.invalid'}`;
+    const origin = originOf({ authority, tls });
     const client = this.open(origin, name ?? '');
     this.client = client;
     const handler = new ReportCall({
