@@ -240,7 +240,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     this.isWaiting = true;
     const { pendingTimeoutMs } = limits;
     if (pendingTimeoutMs !== Number.POSITIVE_INFINITY)
-      this.silence = new Silence(call.context.clock, pendingTimeoutMs, () => {
+      this.silence = new Silence(call.context, pendingTimeoutMs, () => {
         const failure = overflowOf(limits.pendingTimeoutRefusal(this.host!.address));
         this.stopWaiting();
         call.guard(() => this.failed(failure));
@@ -400,7 +400,7 @@ export class Attempt implements Dispatcher.DispatchHandler, DeadlineTarget, Conn
     if (!this.isHeard) return;
     const idleMs = call.retry?.perTryIdleTimeoutMs;
     if (idleMs !== undefined && !this.isOver && this.cancelReason === undefined)
-      this.silence = new Silence(call.context.clock, idleMs, () => call.guard(() => this.stoodStill(idleMs)));
+      this.silence = new Silence(call.context, idleMs, () => call.guard(() => this.stoodStill(idleMs)));
     call.plan?.timers?.requestSent();
     call.handler.onRequestSent?.();
   }

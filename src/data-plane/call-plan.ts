@@ -86,10 +86,8 @@ export class CallPlan {
     const { maxStreamDurationMs = 0, responseTimeoutMs = 0 } = this.asked;
     const { idleTimeoutMs = 0 } = policy;
     if (maxStreamDurationMs === 0 && responseTimeoutMs === 0 && idleTimeoutMs === 0) return;
-    this.timers = new StreamTimers(
-      call.context.clock,
-      { maxStreamDurationMs, responseTimeoutMs, idleTimeoutMs },
-      (code, reason) => call.guard(() => call.expire(code, reason)),
+    this.timers = new StreamTimers(call.context, { maxStreamDurationMs, responseTimeoutMs, idleTimeoutMs }, (code, reason) =>
+      call.guard(() => call.expire(code, reason)),
     );
   }
 

@@ -1,53 +1,49 @@
 /**
- * The timeouts of a request that few policies have: the whole stream, the time from the end of the request to the end of the
- * response, and silence. Each is a timer of its own, made only where the policy asks for it; the usual two (the route's and that of
- * one attempt) share timers with all other requests (base/deadlines.ts).
+ * The timeouts of a request beside the route's and that of one attempt: the whole stream, the time from the end of the request to the end
+ * of the response, and silence. Silence shares timers with all other requests (base/deadlines.ts), since Envoy's default gives every request
+ * of an xDS server one; the other two are timers of their own, made only where the policy asks for them.
  */
+import type { Deadline, Deadlines, DeadlineTarget } from '../base/deadlines.ts';
 import type { MeshErrorCode } from '../base/errors.ts';
-import { toleratedLateMs } from '../base/loop-watch.ts';
-import { afterReading, type Clock, type Timer } from '../base/runtime.ts';
+import type { Clock, Timer } from '../base/runtime.ts';
+
+/** Time, and what wakes for it. */
+interface Timekeepers {
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+}
 
 /** Calls back when nothing has happened for so long. To say that something happened costs a look at the clock. */
-export class Silence {
-  private readonly clock: Clock;
+export class Silence implements DeadlineTarget {
+  private readonly time: Timekeepers;
   private readonly limitMs: number;
   private readonly onSilence: () => void;
   private lastMs = 0.1;
-  private timer: Timer | undefined = undefined;
+  private deadline: Deadline;
 
-  constructor(clock: Clock, limitMs: number, onSilence: () => void) {
-    this.clock = clock;
+  constructor(time: Timekeepers, limitMs: number, onSilence: () => void) {
+    this.time = time;
     this.limitMs = limitMs;
     this.onSilence = onSilence;
-    this.touch();
-    this.watch(limitMs);
+    this.lastMs = time.clock.now();
+    this.deadline = time.deadlines.arm(this, limitMs, this.lastMs);
   }
 
   /** Something happened. */
   touch(): void {
-    this.lastMs = this.clock.now();
+    this.lastMs = this.time.clock.now();
   }
 
   stop(): void {
-    this.timer?.cancel();
-    this.timer = undefined;
+    this.deadline.cancel();
   }
 
-  private watch(delayMs: number): void {
-    const expectedMs = this.clock.now() + delayMs;
-    this.timer = this.clock.setTimer(() => {
-      // The event loop stood still, and timers come before sockets: what has happened meanwhile is read first.
-      if (this.clock.now() - expectedMs > toleratedLateMs) this.timer = afterReading(this.clock, this.look);
-      else this.look();
-    }, delayMs);
-  }
-
-  private readonly look = (): void => {
-    const leftMs = this.lastMs + this.limitMs - this.clock.now();
+  onDeadline(): void {
+    const { clock, deadlines } = this.time;
     // Timers may fire a fraction early.
-    if (leftMs > 0.5) this.watch(Math.ceil(leftMs));
+    if (this.lastMs + this.limitMs - clock.now() > 0.5) this.deadline = deadlines.arm(this, this.limitMs, this.lastMs);
     else this.onSilence();
-  };
+  }
 }
 
 /** Which of them a policy has; 0 = none. */
@@ -66,7 +62,8 @@ export class StreamTimers {
   private response: Timer | undefined = undefined;
   private silence: Silence | undefined = undefined;
 
-  constructor(clock: Clock, limits: StreamLimits, expired: (code: MeshErrorCode, reason: string) => void) {
+  constructor(time: Timekeepers, limits: StreamLimits, expired: (code: MeshErrorCode, reason: string) => void) {
+    const { clock } = time;
     this.clock = clock;
     this.limits = limits;
     this.expired = expired;
@@ -77,7 +74,7 @@ export class StreamTimers {
         maxStreamDurationMs,
       );
     if (idleTimeoutMs > 0)
-      this.silence = new Silence(clock, idleTimeoutMs, () =>
+      this.silence = new Silence(time, idleTimeoutMs, () =>
         expired('MESH_IDLE_TIMEOUT', `nothing was sent or received for ${idleTimeoutMs} ms`),
       );
   }

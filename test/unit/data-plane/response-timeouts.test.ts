@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { Deadlines } from '../../../src/base/deadlines.ts';
 import { Silence, StreamTimers } from '../../../src/data-plane/response-timeouts.ts';
 import { createVirtualClock } from '../../../src/testing/virtual-clock.ts';
 
@@ -7,7 +8,7 @@ describe('silence', () => {
   it('is told so long after the last touch', async () => {
     const clock = createVirtualClock();
     let told = 0;
-    const silence = new Silence(clock, 100, () => told++);
+    const silence = new Silence({ clock, deadlines: new Deadlines(clock) }, 100, () => told++);
     await clock.advance(99);
     silence.touch();
     await clock.advance(99);
@@ -21,7 +22,7 @@ describe('silence', () => {
   it('is not told once it was stopped', async () => {
     const clock = createVirtualClock();
     let told = 0;
-    new Silence(clock, 100, () => told++).stop();
+    new Silence({ clock, deadlines: new Deadlines(clock) }, 100, () => told++).stop();
     await clock.advance(1000);
     assert.equal(told, 0);
   });
@@ -50,7 +51,9 @@ describe('the timers of a stream', () => {
     it(`expire in their time: ${name}`, async () => {
       const clock = createVirtualClock();
       const expired: { code: string; atMs: number }[] = [];
-      const timers = new StreamTimers(clock, limits, (what) => expired.push({ code: what, atMs: clock.now() }));
+      const timers = new StreamTimers({ clock, deadlines: new Deadlines(clock) }, limits, (what) =>
+        expired.push({ code: what, atMs: clock.now() }),
+      );
       for (let now = 10; now <= 600 && expired.length === 0; now += 10) {
         await clock.advance(10);
         if (now === 50) timers.requestSent();
@@ -66,7 +69,9 @@ describe('the timers of a stream', () => {
   it('of the response begin anew with another attempt', async () => {
     const clock = createVirtualClock();
     const expired: number[] = [];
-    const timers = new StreamTimers(clock, { ...none, responseTimeoutMs: 100 }, () => expired.push(clock.now()));
+    const timers = new StreamTimers({ clock, deadlines: new Deadlines(clock) }, { ...none, responseTimeoutMs: 100 }, () =>
+      expired.push(clock.now()),
+    );
     timers.requestSent();
     await clock.advance(80);
     timers.requestSent();
