@@ -32,15 +32,20 @@ export type Random = () => number;
 const maxTimerMs = 2 ** 31 - 1;
 
 class SystemTimer implements Timer {
+  private readonly isHeld: boolean;
   private handle: NodeJS.Timeout;
-  constructor(callback: () => void, delayMs: number) {
+  constructor(callback: () => void, delayMs: number, isHeld: boolean) {
+    this.isHeld = isHeld;
     this.handle = this.start(callback, delayMs);
   }
   private start(callback: () => void, delayMs: number): NodeJS.Timeout {
-    if (!(delayMs > maxTimerMs)) return setTimeout(callback, delayMs).unref();
-    return setTimeout(() => {
-      this.handle = this.start(callback, delayMs - maxTimerMs);
-    }, maxTimerMs).unref();
+    const handle =
+      delayMs > maxTimerMs
+        ? setTimeout(() => {
+            this.handle = this.start(callback, delayMs - maxTimerMs);
+          }, maxTimerMs)
+        : setTimeout(callback, delayMs);
+    return this.isHeld ? handle : handle.unref();
   }
   cancel(): void {
     clearTimeout(this.handle);
@@ -51,12 +56,17 @@ class SystemTimer implements Timer {
 export const systemClock: Clock = {
   now: () => performance.now(),
   wallNow: () => Date.now(),
-  setTimer: (callback, delayMs) => new SystemTimer(callback, delayMs),
+  setTimer: (callback, delayMs) => new SystemTimer(callback, delayMs, false),
   afterReading: (callback) => {
     const handle = setImmediate(callback);
     return { cancel: () => clearImmediate(handle) };
   },
 };
+
+/** A timer of the running process that keeps it alive until it is over or cancelled: for what a caller waits for. */
+export function heldTimer(callback: () => void, delayMs: number): Timer {
+  return new SystemTimer(callback, delayMs, true);
+}
 
 /** Turns that the event loop of this thread has made: once in each, sockets are read. Not for the request path: about 1 µs. */
 export const loopTurns = (): number => performance.nodeTiming.uvMetricsInfo.loopCount;

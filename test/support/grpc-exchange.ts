@@ -19,6 +19,13 @@ export function framed(text: string): Buffer {
   return Buffer.concat([head, bytes]);
 }
 
+/** A message that says of itself that it is compressed. */
+export function framedAsCompressed(bytes: Buffer): Buffer {
+  const head = Buffer.from([1, 0, 0, 0, 0]);
+  head.writeUInt32BE(bytes.length, 1);
+  return Buffer.concat([head, bytes]);
+}
+
 /** What a scripted server does with each stream. */
 export type StreamScript = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 
@@ -74,8 +81,8 @@ export function answerWith(
 }
 
 /** Sends the response head and keeps the stream open. */
-export function beginAnswer(stream: ServerHttp2Stream, status = 0): void {
-  stream.respond(answerHead, { waitForTrailers: true });
+export function beginAnswer(stream: ServerHttp2Stream, status = 0, more: Record<string, string> = {}): void {
+  stream.respond({ ...answerHead, ...more }, { waitForTrailers: true });
   stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': String(status) }));
 }
 

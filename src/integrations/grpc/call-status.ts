@@ -29,18 +29,20 @@ export function statusOfHttp(grpc: Grpc, http: number, metadata = new grpc.Metad
 /** Of the headers or trailers that a response ends with. */
 export function statusOfTrailers(grpc: Grpc, trailers: Headers, http: number): CallStatus {
   const metadata = grpc.Metadata.fromHttp2Headers(trailers);
-  const [code] = metadata.get('grpc-status');
+  const code = trailers['grpc-status'];
   if (typeof code !== 'string') {
     if (Object.keys(trailers).length > 0 || http !== 200) return statusOfHttp(grpc, http, metadata);
     return { code: 13, details: 'Received RST_STREAM with code 0 (Call ended without gRPC status)', metadata };
   }
   metadata.remove('grpc-status');
-  const [message] = metadata.get('grpc-message');
+  const message = trailers['grpc-message'];
+  if (message === undefined) return { code: Number(code), details: '', metadata };
   metadata.remove('grpc-message');
-  return { code: Number(code), details: typeof message === 'string' ? decoded(message) : '', metadata };
+  return { code: Number(code), details: decoded(String(message)), metadata };
 }
 
 function decoded(message: string): string {
+  if (!message.includes('%')) return message;
   try {
     return decodeURI(message);
   } catch {

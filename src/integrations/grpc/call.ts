@@ -21,7 +21,10 @@ import { isAwaited, reasonOf, statusOfError, statusOfHttp, statusOfTrailers } fr
 import type { CallStart, ChannelContext } from './channel-context.ts';
 import type { AuthContext, CallListener, CallStatus, MessageContext, SubchannelCall } from './grpc-js.ts';
 import { MessageSplitter } from '../../wire/grpc-frames.ts';
-import { RequestMessages, tellTimeLeft } from './request-messages.ts';
+import { RequestMessages, withTimeLeft } from './request-messages.ts';
+
+/** Of a request. */
+export type CallHeaders = Record<string, string | string[]>;
 
 type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2];
 type Controller = Dispatcher.DispatchController & Partial<ServedRequest>;
@@ -32,7 +35,7 @@ const maxUnreadBytes = 65_535;
 /** One call. */
 export class MeshCall implements SubchannelCall, Dispatcher.DispatchHandler {
   private readonly channel: ChannelContext;
-  private readonly metadata: Metadata;
+  private readonly headers: CallHeaders;
   private readonly listener: CallListener;
   private readonly start: CallStart;
   private readonly splitter: MessageSplitter;
@@ -62,9 +65,10 @@ export class MeshCall implements SubchannelCall, Dispatcher.DispatchHandler {
   private status: CallStatus | undefined = undefined;
   private isOver = false;
 
-  constructor(channel: ChannelContext, metadata: Metadata, listener: CallListener, start: CallStart) {
+  /** `headers`: of the metadata, without those of the protocol; the call's own from now on. */
+  constructor(channel: ChannelContext, headers: CallHeaders, listener: CallListener, start: CallStart) {
     this.channel = channel;
-    this.metadata = metadata;
+    this.headers = headers;
     this.listener = listener;
     this.start = start;
     this.splitter = new MessageSplitter(channel.maxReceiveBytes);
@@ -128,14 +132,13 @@ export class MeshCall implements SubchannelCall, Dispatcher.DispatchHandler {
 
   private dispatch(): void {
     const { channel, start } = this;
-    const headers = this.metadata.toHttp2Headers() as Record<string, string | string[]>;
+    const headers = this.failures === 0 ? this.headers : withTimeLeft(this.headers, systemClock.now() - this.sinceMs);
     headers['content-type'] = 'application/grpc';
     // Handed on with the metadata of a call that came in, it would be the length of another message.
     delete headers['content-length'];
     headers['te'] = 'trailers';
     headers['user-agent'] = channel.userAgent;
     if (start.authority !== channel.authority) headers['host'] = start.authority;
-    if (this.failures > 0) tellTimeLeft(headers, systemClock.now() - this.sinceMs);
     const options = {
       origin: channel.origin,
       path: start.method,
@@ -261,7 +264,7 @@ export class MeshCall implements SubchannelCall, Dispatcher.DispatchHandler {
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
     if (this.status !== undefined) return;
-    if (this.metadata.getOptions().waitForReady === true && this.mayWait(error)) {
+    if (this.start.waitsForReady && this.mayWait(error)) {
       if (this.failures++ === 0) this.sinceMs = systemClock.now();
       this.waiting = this.channel.wait(this.failures, () => this.dispatch());
       return;

@@ -23,5 +23,8 @@ export interface ChannelContext {
 export interface CallStart extends CallNote {
   readonly authority: string;
   readonly method: string;
+  /** Of grpc-js's log. */
   readonly number: number;
+  /** It waits until somebody can take it. Source: gRPC, "Wait for Ready". */
+  readonly waitsForReady: boolean;
 }

@@ -9,10 +9,11 @@
 import type { ChannelOptions } from '@grpc/grpc-js';
 import type { Dispatcher } from 'undici';
 import { reconnectBackoff } from '../../base/backoff.ts';
-import { holdingProcess, sleep, systemClock, systemRandom } from '../../base/runtime.ts';
+import { heldTimer, systemRandom } from '../../base/runtime.ts';
 import type { Mesh } from '../../mesh-interface.ts';
-import { MeshCall } from './call.ts';
+import { MeshCall, type CallHeaders } from './call.ts';
 import type { ChannelContext } from './channel-context.ts';
+import { directCalls } from './direct-call.ts';
 import { versionOf } from './grpc-copies.ts';
 import {
   callConfig,
@@ -21,6 +22,7 @@ import {
   resolve,
   securityOf,
   subchannelOf,
+  takeCalls,
   type ChannelControlHelper,
   type ChannelSecurity,
   type ConfigSelector,
@@ -87,6 +89,7 @@ class MeshPolicy implements Policy {
   private readonly grpc: Grpc;
   private readonly helper: ChannelControlHelper;
   private readonly findMesh: FindMesh;
+  private giveBack: (() => void) | undefined = undefined;
 
   constructor(grpc: Grpc, helper: ChannelControlHelper, findMesh: FindMesh) {
     this.grpc = grpc;
@@ -96,6 +99,7 @@ class MeshPolicy implements Policy {
 
   update(options: ChannelOptions): void {
     const { grpc, helper } = this;
+    this.close();
     const target = options[targetKey] as MeshTarget;
     if (target.isAwaited === true) {
       helper.updateState(grpc.connectivityState.CONNECTING, queueingPicker(grpc), null);
@@ -113,13 +117,24 @@ class MeshPolicy implements Policy {
       return;
     }
     const context = contextOf(grpc, target, mesh.dispatcher, security, options);
-    const createCall: CreateCall = (metadata, authority, method, listener, number) =>
-      new MeshCall(context, metadata, listener, { authority, method, number, ...noteOf(metadata) });
+    const makeCall = directCalls(context, security.callCredentials, options);
+    if (makeCall !== undefined) this.giveBack = takeCalls(helper, makeCall);
+    // By way of the pick come those that were queued before the channel was ready.
+    const createCall: CreateCall = (metadata, authority, method, listener, number) => {
+      // The channel has failed the call by then, and would leave the request open for ever.
+      if (metadata.get('authorization').length > 1) throw new TypeError('"authorization" has more than one value');
+      const waitsForReady = metadata.getOptions().waitForReady === true;
+      const start = { authority, method, number, waitsForReady, ...noteOf(metadata) };
+      return new MeshCall(context, metadata.toHttp2Headers() as CallHeaders, listener, start);
+    };
     const pick = pickOf(grpc, subchannelOf(createCall, security.callCredentials, target.authority));
     helper.updateState(grpc.connectivityState.READY, pickerOf(grpc, pick), null);
   }
 
-  close(): void {}
+  close(): void {
+    this.giveBack?.();
+    this.giveBack = undefined;
+  }
 }
 
 function contextOf(
@@ -143,13 +158,6 @@ function contextOf(
     userAgent: [primary, `grpc-node-js/${versionOf(grpc) ?? 'bundled'}`, secondary].filter(Boolean).join(' '),
     maxReceiveBytes: options['grpc.max_receive_message_length'] ?? grpcDefaultReceiveBytes,
     allowsPlaintextCredentials: security.isInsecure,
-    wait: (failures, again) => waitFor(reconnectBackoff(failures, systemRandom, initialMs, maxMs), again),
+    wait: (failures, again) => heldTimer(again, reconnectBackoff(failures, systemRandom, initialMs, maxMs)),
   };
-}
-
-/** The mesh's timers never keep a process alive, and a call that waits must. */
-function waitFor(delayMs: number, again: () => void): { cancel(): void } {
-  const waiting = new AbortController();
-  holdingProcess(sleep(systemClock, delayMs, waiting.signal)).then(again, () => {});
-  return { cancel: () => waiting.abort() };
 }

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { Grpc } from './grpc-js.ts';
 
 /** What the mesh is written against and tested with. */
-export const testedMinor = '1.14';
+const testedMinor = '1.14';
 
 /** Throws where `grpc` is no copy of a version that was tested. `version` where the caller knows it. */
 export function checkCopy(grpc: Grpc, version = versionOf(grpc)): void {

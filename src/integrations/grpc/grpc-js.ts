@@ -6,7 +6,8 @@
  * Of the inside:
  * - a load-balancing policy may pick a subchannel of its own making; of it the channel asks `getRealSubchannel().createCall(…)`, the state
  *   and the call credentials (load-balancing-call.js);
- * - the secure connector of a subchannel that the channel makes says which credentials the channel has (subchannel.js).
+ * - the secure connector of a subchannel that the channel makes says which credentials the channel has (subchannel.js);
+ * - the wrapper of that subchannel knows its channel, which makes every call by `createResolvingCall` (internal-channel.js).
  *
  * Several copies of grpc-js may be loaded: each has tables and classes of its own, so that everything here takes the copy as an argument.
  */
@@ -67,6 +68,83 @@ export interface SubchannelCall {
   getCallNumber(): number;
   getDeadlineInfo(): string[];
   getAuthContext(): AuthContext | null;
+}
+
+/** One call of a channel, as the clients of grpc-js make it (channel.js, client-interceptors.js). */
+export interface ChannelCall {
+  start(metadata: grpcJs.Metadata, listener: CallListener): void;
+  sendMessageWithContext(context: MessageContext, message: Buffer): void;
+  startRead(): void;
+  halfClose(): void;
+  cancelWithStatus(status: number, details: string): void;
+  getPeer(): string;
+  getCallNumber(): number;
+  getAuthContext(): AuthContext | null;
+  setCredentials(credentials: grpcJs.CallCredentials): void;
+}
+
+/** What a call is made with: path, deadline (milliseconds since 1970, or Infinity), `:authority`, and the call that it is a part of. */
+export type CallArguments = readonly [
+  method: string,
+  deadline: Date | number,
+  host?: string | null,
+  parent?: object | null,
+  propagateFlags?: number | null,
+];
+
+/** Turns the metadata and messages of a response that is compressed into plain ones. */
+export interface ResponseFilter {
+  receiveMetadata(metadata: grpcJs.Metadata): grpcJs.Metadata;
+  /** With its frame; without it. Rejects with a status. */
+  receiveMessage(message: Buffer): Promise<Buffer>;
+}
+
+/** Makes the calls of a channel instead of grpc-js. */
+export type MakeCall = (channel: TakenChannel, args: CallArguments) => ChannelCall;
+
+/** The inside of a channel. */
+interface InnerChannel {
+  createResolvingCall: (...args: CallArguments) => ChannelCall;
+  readonly defaultAuthority: string;
+  readonly filterStackFactory: { clone(): { createFilter(): ResponseFilter } };
+  getTarget(): string;
+  onCallStart(): void;
+  onCallEnd(status: CallStatus): void;
+}
+
+/** A channel whose calls somebody else makes. */
+export interface TakenChannel {
+  readonly authority: string;
+  readonly target: string;
+  /** A call by the layers of grpc-js. */
+  createLayeredCall(...args: CallArguments): ChannelCall;
+  createResponseFilter(): ResponseFilter;
+  /** Counted for channelz, and so that the channel does not go idle meanwhile. */
+  onCallStart(): void;
+  onCallEnd(status: CallStatus): void;
+}
+
+/**
+ * Has `makeCall` make the calls of the channel of a policy, until what is returned is called. undefined where the channel is not to be
+ * found: then its calls come by way of the pick.
+ */
+export function takeCalls(helper: ChannelControlHelper, makeCall: MakeCall): (() => void) | undefined {
+  const { channel } = anySubchannel(helper) as unknown as { readonly channel?: InnerChannel };
+  if (typeof channel?.createResolvingCall !== 'function') return undefined;
+  const createLayeredCall = (Object.getPrototypeOf(channel) as InnerChannel).createResolvingCall;
+  const taken: TakenChannel = {
+    authority: channel.defaultAuthority,
+    target: channel.getTarget(),
+    createLayeredCall: (...args) => createLayeredCall.apply(channel, args),
+    createResponseFilter: () => channel.filterStackFactory.clone().createFilter(),
+    onCallStart: () => channel.onCallStart(),
+    onCallEnd: (status) => channel.onCallEnd(status),
+  };
+  const own = (...args: CallArguments): ChannelCall => makeCall(taken, args);
+  channel.createResolvingCall = own;
+  return () => {
+    if (channel.createResolvingCall === own) channel.createResolvingCall = createLayeredCall;
+  };
 }
 
 /** Starts a call: `host` is its `:authority`, `method` its `:path`. What it throws ends the call with INTERNAL. */
@@ -196,9 +274,14 @@ export interface ChannelSecurity {
   readonly callCredentials: grpcJs.CallCredentials;
 }
 
+/** One that the channel makes for its policy. */
+function anySubchannel(helper: ChannelControlHelper): ReturnType<ChannelControlHelper['createSubchannel']> {
+  return helper.createSubchannel({ host: 'mesh', port: 1 }, {});
+}
+
 /** Which credentials a channel has: of a subchannel that is made, asked and left alone, since nothing else knows them. */
 export function securityOf(grpc: Grpc, helper: ChannelControlHelper): ChannelSecurity {
-  const subchannel = helper.createSubchannel({ host: 'mesh', port: 1 }, {});
+  const subchannel = anySubchannel(helper);
   const { secureConnector } = subchannel.getRealSubchannel() as unknown as { readonly secureConnector: object };
   return {
     mark: (secureConnector as Partial<MarkedConnector>)[markKey],

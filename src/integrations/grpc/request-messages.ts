@@ -80,9 +80,9 @@ function later(written: Written['written']): void {
   if (written !== undefined) process.nextTick(written);
 }
 
-/** Changes the `grpc-timeout` of a call that has waited so long. grpc-js writes a time below a day in milliseconds; to a longer one it does not matter. */
-export function tellTimeLeft(headers: Record<string, unknown>, waitedMs: number): void {
+/** The headers of a call that has waited so long. grpc-js writes a time below a day in milliseconds; to a longer one it does not matter. */
+export function withTimeLeft<Headers extends Readonly<Record<string, unknown>>>(headers: Headers, waitedMs: number): Headers {
   const timeout = headers['grpc-timeout'];
-  if (typeof timeout !== 'string' || !timeout.endsWith('m')) return;
-  headers['grpc-timeout'] = `${Math.max(1, Math.ceil(Number.parseInt(timeout, 10) - waitedMs))}m`;
+  if (typeof timeout !== 'string' || !timeout.endsWith('m')) return { ...headers };
+  return { ...headers, 'grpc-timeout': `${Math.max(1, Math.ceil(Number.parseInt(timeout, 10) - waitedMs))}m` };
 }

@@ -494,6 +494,75 @@ export const scenarios: readonly CallScenario[] = [
     expected: 10_000,
   },
   {
+    name: 'two-authorizations',
+    async run({ client }) {
+      const metadata = metadataOf([
+        ['authorization', 'one'],
+        ['authorization', 'two'],
+      ]);
+      const { error } = await unary((done) => client.unary(text('x'), metadata, {}, done));
+      return error;
+    },
+  },
+  {
+    name: 'metadata-that-changes-after-the-call-was-made',
+    async run({ client }) {
+      const metadata = metadataOf([['x-by', 'before']]);
+      const call = client.chat(metadata);
+      const { over } = watch(call);
+      metadata.set('x-by', 'after');
+      call.end();
+      return (await over).metadata;
+    },
+  },
+  {
+    name: 'too-long-to-send-in-a-stream',
+    options: { 'grpc.max_send_message_length': 1000 },
+    async run({ client }) {
+      const call = client.chat();
+      const { over } = watch(call);
+      call.write(Buffer.alloc(10));
+      await once(call, 'data');
+      call.write(Buffer.alloc(1001));
+      const { error } = await over;
+      return error;
+    },
+  },
+  {
+    name: 'an-interceptor-that-cancels',
+    async run({ client }) {
+      const options: CallOptions = {
+        interceptors: [
+          (given, next) => {
+            const call = next(given);
+            return new InterceptingCall(call, {
+              start(metadata, listener, start) {
+                call.cancelWithStatus(status.ABORTED, 'not now');
+                start(metadata, listener);
+              },
+            });
+          },
+        ],
+      };
+      const { error } = await unary((done) => client.unary(text('x'), new Metadata(), options, done));
+      return error;
+    },
+  },
+  {
+    name: 'a-date-for-a-deadline',
+    async run({ client, seen }) {
+      const options = { deadline: new Date(Date.now() + 100) };
+      const { error } = await unary((done) => client.hang(text('x'), new Metadata(), options, done));
+      await seen('hang cancelled');
+      return (error as { code: number }).code;
+    },
+    expected: status.DEADLINE_EXCEEDED,
+  },
+  {
+    name: 'a-deadline-that-never-comes',
+    run: ({ client }) => unary((done) => client.unary(text('x'), new Metadata(), { deadline: Number.POSITIVE_INFINITY }, done)),
+  },
+  {
     name: 'interceptors',
     async run({ client }) {
       const said: string[] = [];

@@ -1,14 +1,15 @@
 /** Servers that answer as no server of gRPC should, or break off: scripts over HTTP/2, and what a program sees of each. */
 import type { ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
-import { answerTrailersOnly, answerWith, beginAnswer, framed } from '../../support/grpc-exchange.ts';
+import { deflateSync, gzipSync } from 'node:zlib';
+import { answerTrailersOnly, answerWith, beginAnswer, framed, framedAsCompressed } from '../../support/grpc-exchange.ts';
 
 /** What one stream gets, and the code that the call ends with. */
 export interface Failure {
   readonly name: string;
   readonly answer: (stream: ServerHttp2Stream) => void;
-  /** grpc-js alone and through the mesh. */
-  readonly code: number;
+  /** grpc-js alone and through the mesh; undefined where grpc-js gives none. */
+  readonly code: number | undefined;
   /** Through the mesh, where another one is right. */
   readonly meshCode?: number;
   /** Why it is another one. */
@@ -41,7 +42,43 @@ function resetAfterMessage(code: number): Pick<Failure, 'answer' | 'messages'> {
   };
 }
 
+/** Messages in an encoding, of which the frames say that they are compressed. */
+function compressedAs(encoding: string | undefined, ...messages: readonly Buffer[]): Pick<Failure, 'answer'> {
+  return {
+    answer: (stream) => {
+      beginAnswer(stream, 0, encoding === undefined ? {} : { 'grpc-encoding': encoding, 'grpc-accept-encoding': encoding });
+      for (const message of messages) stream.write(framedAsCompressed(message));
+      stream.end();
+    },
+  };
+}
+
 export const failures: readonly Failure[] = [
+  { name: 'compressed-with-gzip', code: 0, sameWords: true, messages: 2, ...compressedAs('gzip', gzipSync('a'), gzipSync('b')) },
+  { name: 'compressed-with-deflate', code: 0, sameWords: true, messages: 1, ...compressedAs('deflate', deflateSync('a')) },
+  {
+    name: 'encoding-that-its-messages-do-not-use',
+    code: 0,
+    sameWords: true,
+    messages: 1,
+    answer: (stream) => {
+      beginAnswer(stream, 0, { 'grpc-encoding': 'gzip' });
+      stream.end(framed('plain'));
+    },
+  },
+  {
+    name: 'encoding-identity',
+    code: 0,
+    sameWords: true,
+    messages: 1,
+    answer: (stream) => {
+      beginAnswer(stream, 0, { 'grpc-encoding': 'identity', 'grpc-accept-encoding': 'identity,gzip' });
+      stream.end(framed('plain'));
+    },
+  },
+  { name: 'compressed-without-an-encoding', code: undefined, sameWords: true, ...compressedAs(undefined, gzipSync('a')) },
+  { name: 'compressed-with-something-unknown', code: undefined, sameWords: true, ...compressedAs('br', gzipSync('a')) },
+  { name: 'compressed-badly', code: 13, sameWords: true, ...compressedAs('gzip', Buffer.from('no gzip at all')) },
   {
     name: 'trailers-only',
     code: 7,
