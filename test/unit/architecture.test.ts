@@ -94,6 +94,7 @@ const longFiles: Readonly<Record<string, string>> = {
   'control-plane/xds/wire/message-table.ts': 'generated: a line for each message of Envoy',
   'base/errors.ts': 'one table of everything that can go wrong, with a remedy each',
   'data-plane/outbound.ts': 'the way out, which is read from top to bottom',
+  'integrations/grpc/grpc-js.ts': 'whatever is experimental or inside of grpc-js, in one place on purpose',
   'data-plane/attempt.ts': 'one attempt from pick to outcome, whose callbacks share their state',
 };
 
