@@ -1,6 +1,6 @@
 /** A client: a process that sends GETs at a steady pace, through Envoy or through its own mesh, and says what became of them. */
 import { Agent, type Dispatcher } from 'undici';
-import { translateBootstrap } from '../../src/control-plane/xds/translate/resources.ts';
+import { translateResources } from '../../src/control-plane/xds/translate/resources.ts';
 import { createMesh, isMeshError, type ControlPlane } from '../../src/index.ts';
 import { serveParent } from '../child-process.ts';
 import { answerBody } from './endpoints.ts';
@@ -64,7 +64,7 @@ async function openDoor({ variant, service, ports, envoyPort }: OpenQuestion): P
 
 /** Serves resources of Envoy, once. */
 function envoyPlane(bootstrap: object): ControlPlane {
-  const { resources, problems } = translateBootstrap(bootstrap);
+  const { resources, problems } = translateResources([bootstrap]);
   if (problems.length > 0) throw new TypeError(problems.map(({ path, reason }) => `${path} ${reason}`).join('\n'));
   return {
     name: 'envoy',

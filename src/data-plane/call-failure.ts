@@ -153,6 +153,6 @@ export function telemetryOutcome(error: Error, status: number | undefined): Requ
 }
 
 /** `1 attempt`, `2 attempts`. */
-export function countOf(count: number, noun: string): string {
+function countOf(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

@@ -82,11 +82,6 @@ export function isRetriedCall(context: RequestContext | undefined): boolean {
   return context?.attempt !== undefined && context.attempt > 1;
 }
 
-/** Milliseconds until the caller stops waiting; 0 = it has stopped, undefined = it said nothing. */
-export function remainingMs(context: RequestContext | undefined, now: number): number | undefined {
-  return context?.deadlineMs === undefined ? undefined : Math.max(0, context.deadlineMs - now);
-}
-
 /** What changes the headers of a request that is sent. */
 export interface SentHeaders {
   header(name: string): unknown;

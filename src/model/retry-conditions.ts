@@ -21,7 +21,7 @@ export const httpRetryConditions = [
  * Those of meshfetch: one attempt took too long, and no endpoint of the drawn cluster could be used or its queue was full (Linkerd:
  * fail-fast).
  */
-export const ownRetryConditions = ['per-try-timeout', 'no-endpoint'] as const;
+const ownRetryConditions = ['per-try-timeout', 'no-endpoint'] as const;
 
 /** Statuses of gRPC. Source: Envoy router filter, `x-envoy-retry-grpc-on`. */
 export const grpcRetryConditions = ['cancelled', 'deadline-exceeded', 'internal', 'resource-exhausted', 'unavailable'] as const;

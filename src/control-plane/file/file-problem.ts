@@ -64,7 +64,7 @@ export function configInvalid(source: string, problems: readonly ReportedProblem
 }
 
 /** `services.orders.timeoutMs (mesh.yaml:4:16): found -1; expected …`. */
-export function problemText(source: string, { path, reason, line, column }: ReportedProblem): string {
+function problemText(source: string, { path, reason, line, column }: ReportedProblem): string {
   const place = line === undefined ? '' : `${source}:${line}:${column}`;
   if (path === '') return place === '' ? reason : `${place}: ${reason}`;
   return place === '' ? `${path}: ${reason}` : `${path} (${place}): ${reason}`;

@@ -56,7 +56,7 @@ import { dictionary, domain, filePath, hostAndPort, list, mapping, oneOf, oneOrL
 const { timeoutMs: requestTimeoutMs, retry: requestRetry, ...otherRequestPolicies } = requestPolicies;
 
 /** `services.<name>`. */
-export const service = v.pipe(
+const service = v.pipe(
   mapping({
     endpoints: v.pipe(
       v.exactOptional(list(v.union([hostAndPort(), endpoint], 'host:port, or a mapping with `address`'))),
@@ -108,7 +108,7 @@ export const service = v.pipe(
 );
 
 /** `defaults`. */
-export const defaults = v.pipe(
+const defaults = v.pipe(
   mapping({
     loadBalancing: v.optional(loadBalancing, { ...safeLoadBalancing }),
     localities: v.optional(defaultLocalities, {}),
@@ -131,7 +131,7 @@ export const defaults = v.pipe(
 );
 
 /** `identity`. */
-export const identity = v.pipe(
+const identity = v.pipe(
   mapping({
     certificate: v.pipe(v.exactOptional(filePath()), v.description('Our certificate chain, leaf first.')),
     privateKey: v.pipe(v.exactOptional(filePath()), v.description('Its private key.')),

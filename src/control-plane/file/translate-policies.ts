@@ -35,7 +35,7 @@ export function policyFromFile(file: Policies): RequestPolicy {
 }
 
 /** A retry policy of the file in the words of the model. */
-export function retryFromFile({ budget, retriableHeaders, requestHeaders, resetHeaders, ...retry }: RetryFile): RetryConfig {
+function retryFromFile({ budget, retriableHeaders, requestHeaders, resetHeaders, ...retry }: RetryFile): RetryConfig {
   const { baseMs, maxMs = Math.min(baseMs * 10, maxDurationMs) } = retry.backoff;
   return {
     ...retry,

@@ -254,7 +254,7 @@ function tokenWords(token: string | undefined, tokenFile: string): string {
 }
 
 /** What a pod without injection has to have, in the words of its manifest. */
-export const podRemedy =
+const podRemedy =
   'give the container the volumes' +
   ' {name: istio-token, projected: {sources: [{serviceAccountToken: {path: istio-token, audience: istio-ca, expirationSeconds: 43200}}]}}' +
   ' at /var/run/secrets/tokens and {name: istiod-ca-cert, configMap: {name: istio-ca-root-cert}} at /var/run/secrets/istio,' +

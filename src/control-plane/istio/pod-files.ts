@@ -45,7 +45,7 @@ export async function textOf(path: string): Promise<string | undefined> {
 }
 
 /** Reads lines of `key="value"`, the value quoted as Go does (`%q`): labels or annotations of a downward API volume. */
-export function parseDownwardMap(text: string): Record<string, string> {
+function parseDownwardMap(text: string): Record<string, string> {
   const map: Record<string, string> = {};
   for (const line of text.split('\n')) {
     const at = line.indexOf('=');

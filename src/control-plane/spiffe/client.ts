@@ -79,7 +79,7 @@ export class WorkloadApiError extends MeshError {
 }
 
 /** What the end of a call means, and what to do. */
-export function failureOf(error: GrpcError, method: string, { text }: WorkloadEndpoint): WorkloadApiError {
+function failureOf(error: GrpcError, method: string, { text }: WorkloadEndpoint): WorkloadApiError {
   const said = `the SPIFFE Workload API at ${text} answered ${method} with ${error.message}`;
   switch (error.code) {
     case grpcCodes.invalidArgument:

@@ -222,7 +222,7 @@ export class Check {
 }
 
 /** Why this is no host name, or undefined when it is one. */
-export function hostnameFault(value: unknown): string | undefined {
+function hostnameFault(value: unknown): string | undefined {
   if (typeof value !== 'string' || value === '') return 'must be a host name, and it is empty or no text';
   if (value.startsWith('[')) return `${printed(value)}: write IPv6 addresses without brackets`;
   const labels = (value.endsWith('.') ? value.slice(0, -1) : value).split('.');

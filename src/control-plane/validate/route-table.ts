@@ -17,7 +17,7 @@ import { checkFault, checkHashPolicy, checkRequestPolicy } from './policies.ts';
 import { checkHostRewrite, checkPathRewrite, checkRedirect } from './rewrites.ts';
 
 /** Largest number of routes of one table. */
-export const maxRoutesPerTable = 10_000;
+const maxRoutesPerTable = 10_000;
 const routesPerSlice = 16;
 
 /** Checks a table. */

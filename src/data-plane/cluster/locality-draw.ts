@@ -13,7 +13,7 @@ export interface WeightedLocality {
  * The weight of a locality by what is left of it: with 140 % overprovisioning it keeps its share until fewer than 5 of 7 hosts are
  * available. Source: Envoy, "Locality weighted load balancing".
  */
-export function effectiveLocalityWeight({ weight, total, available }: WeightedLocality, overprovisioningPercent: number): number {
+function effectiveLocalityWeight({ weight, total, available }: WeightedLocality, overprovisioningPercent: number): number {
   if (total === 0) return 0;
   return weight * Math.min(1, (overprovisioningPercent / 100) * (available.hosts.length / total));
 }

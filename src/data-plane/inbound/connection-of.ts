@@ -91,7 +91,7 @@ function knownOf(request: InboundRequest): KnownConnection {
 }
 
 /** What can be seen of a connection that somebody else accepted. A certificate counts when that server has verified it. */
-export function connectionOf(request: InboundRequest): InboundConnection {
+function connectionOf(request: InboundRequest): InboundConnection {
   const session = request.httpVersionMajor < 2 ? undefined : (request as OverHttp2).stream?.session;
   // A session that is over has no socket to ask.
   const socket = ((session?.destroyed === true ? undefined : session?.socket) ?? request.socket) as Seen;

@@ -13,7 +13,7 @@ const once = 'the program is asked once, in this process';
 const sdk = { reason: 'is not taken over: what is traced and told goes to the OpenTelemetry SDK of the process' } as const;
 
 /** Fields of `InboundLimitsConfig`. */
-export const inboundLimitsFields: FieldTable<InboundLimitsConfig> = {
+const inboundLimitsFields: FieldTable<InboundLimitsConfig> = {
   maxConnections: 'honoured',
   maxConnectionAgeMs: 'honoured',
   maxHeaderBytes: 'honoured',
@@ -26,7 +26,7 @@ export const inboundLimitsFields: FieldTable<InboundLimitsConfig> = {
 };
 
 /** Fields of the TLS of a chain. */
-export const inboundTlsFields: FieldTable<NonNullable<FilterChainConfig['tls']>> = {
+const inboundTlsFields: FieldTable<NonNullable<FilterChainConfig['tls']>> = {
   identity: 'honoured',
   trust: 'honoured',
   requireClientCertificate: 'honoured',
@@ -38,7 +38,7 @@ export const inboundTlsFields: FieldTable<NonNullable<FilterChainConfig['tls']>>
 };
 
 /** Fields of `JwtProviderConfig`. */
-export const jwtProviderFields: FieldTable<JwtProviderConfig> = {
+const jwtProviderFields: FieldTable<JwtProviderConfig> = {
   name: 'honoured',
   issuer: 'honoured',
   audiences: 'honoured',
@@ -59,7 +59,7 @@ export const jwtProviderFields: FieldTable<JwtProviderConfig> = {
 };
 
 /** Fields of `ExternalAuthorizerConfig`. */
-export const externalAuthorizerFields: FieldTable<ExternalAuthorizerConfig> = {
+const externalAuthorizerFields: FieldTable<ExternalAuthorizerConfig> = {
   name: 'honoured',
   protocol: 'honoured',
   cluster: 'honoured',
@@ -78,7 +78,7 @@ export const externalAuthorizerFields: FieldTable<ExternalAuthorizerConfig> = {
 };
 
 /** Fields of `LocalRateLimitConfig`. */
-export const inboundRateLimitFields: FieldTable<LocalRateLimitConfig> = {
+const inboundRateLimitFields: FieldTable<LocalRateLimitConfig> = {
   maxTokens: 'honoured',
   tokensPerFill: 'honoured',
   fillIntervalMs: 'honoured',
@@ -102,7 +102,7 @@ export const inboundFaultFields: FieldTable<FaultConfig> = {
 };
 
 /** Fields of `AdmissionConfig`. */
-export const admissionFields: FieldTable<AdmissionConfig> = {
+const admissionFields: FieldTable<AdmissionConfig> = {
   maxRequests: 'honoured',
   adaptive: 'honoured',
   maxLoopDelayMs: 'honoured',
@@ -111,7 +111,7 @@ export const admissionFields: FieldTable<AdmissionConfig> = {
 };
 
 /** Fields of `CorsConfig`. */
-export const corsFields: FieldTable<CorsConfig> = {
+const corsFields: FieldTable<CorsConfig> = {
   allowOrigins: 'honoured',
   allowMethods: 'honoured',
   allowHeaders: 'honoured',

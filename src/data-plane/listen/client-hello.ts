@@ -20,7 +20,7 @@ export interface ClientHello {
 export type ClientHelloResult = ClientHello | string | undefined;
 
 /** Of the message itself. Source: BoringSSL takes no longer one, nor does Envoy's inspector. */
-export const maxClientHelloBytes = 16_384;
+const maxClientHelloBytes = 16_384;
 /** Records with one byte each blow it up six times; empty ones are no part of a handshake. */
 const maxRecordBytes = 16_384;
 const headerBytes = 5;

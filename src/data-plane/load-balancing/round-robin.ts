@@ -18,7 +18,7 @@ export const roundRobin: LoadBalancingPolicy<undefined> = {
 };
 
 /** A picker that ignores weights. */
-export function buildPlain(hosts: HostSet, random: Random, previous: Picker | undefined): Picker {
+function buildPlain(hosts: HostSet, random: Random, previous: Picker | undefined): Picker {
   const picker = new RoundRobinPicker(hosts);
   const last = previous instanceof RoundRobinPicker ? previous.last : undefined;
   const position = last === undefined ? -1 : hosts.indexOf(last);

@@ -8,7 +8,7 @@
  */
 
 /** The slow window: long enough to know a rate of 1 % at ten requests a second. */
-export const slowMs = 60_000;
+const slowMs = 60_000;
 /** The fast one: an outage of all shows in it within a second. */
 export const fastMs = 4000;
 

@@ -24,7 +24,7 @@ const priorUpMs = 3.5 * 86_400_000;
 const priorReturns = 0.5;
 const priorDownMs = 2500;
 /** What `losses` speak of: the next hour. */
-export const forecastWindowMs = 3_600_000;
+const forecastWindowMs = 3_600_000;
 /** How often the reserve may be too small. */
 const shortfall = 0.001;
 /** Losses 0 … 4 and more. */

@@ -59,16 +59,6 @@ export function overridden(request: RequestView, policy: OverridablePolicy, kind
   return kind === 'envoy' ? envoyOverrides(values, policy) : linkerdOverrides(values, policy);
 }
 
-/**
- * Longest time of one attempt that has an effect: a per-try timeout that is not below the whole timeout is none. Source: Envoy
- * router filter, `x-envoy-upstream-rq-per-try-timeout-ms`.
- */
-export function perTryTimeoutWithin(timeoutMs: number, perTryTimeoutMs: number | undefined): number | undefined {
-  return perTryTimeoutMs === undefined || perTryTimeoutMs === 0 || (timeoutMs > 0 && perTryTimeoutMs >= timeoutMs)
-    ? undefined
-    : perTryTimeoutMs;
-}
-
 function envoyOverrides(values: OverrideValues, policy: OverridablePolicy): OverridablePolicy {
   const hedgeOnTimeout = values.get('x-envoy-hedge-on-per-try-timeout');
   const streamDurationMs = wholeNumber(values.get('x-envoy-upstream-stream-duration-ms'));

@@ -8,7 +8,7 @@ import { parseStrictObject, type JsonObject } from './strict-json.ts';
 import type { TokenProblem } from './token-problem.ts';
 
 /** Longer ones are refused unread: no header of a request is longer by default. */
-export const maxTokenBytes = 16_384;
+const maxTokenBytes = 16_384;
 
 /** A token in its three sections. */
 export interface CompactToken {

@@ -7,7 +7,7 @@ import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { createMesh } from 'meshfetch';
-import { translateBootstrap } from '../../../src/control-plane/xds/translate/resources.ts';
+import { translateResources } from '../../../src/control-plane/xds/translate/resources.ts';
 import { TestControlPlane } from '../../support/cluster-plane.ts';
 import { startEnvoy, type EnvoyProcess } from './envoy-process.ts';
 
@@ -160,7 +160,7 @@ describe('zone-aware routing, by Envoy and by meshfetch', { skip }, () => {
       const plane = new TestControlPlane('envoy');
       const mesh = await createMesh({ controlPlane: plane, unknownHosts: 'refuse', locality: { zone: 'x' } });
       try {
-        const translated = translateBootstrap(resources);
+        const translated = translateResources([resources]);
         assert.deepEqual(translated.problems, []);
         await plane.deliver(translated.resources);
         const ofEnvoy = await shares(askEnvoy(envoy));

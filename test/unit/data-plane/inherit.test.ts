@@ -3,7 +3,6 @@ import { describe, it } from 'node:test';
 import { currentRequest, type RequestContext } from '../../../src/base/request-context.ts';
 import {
   criticalityFrom,
-  remainingMs,
   requestContextFrom,
   withoutRequestContext,
   withRequestContext,
@@ -70,18 +69,6 @@ describe('requestContextFrom', () => {
 
   it('reads a header that is called get', () => {
     assert.deepEqual(requestContextFrom({ get: 'me', 'x-envoy-attempt-count': '2' }), { isTrusted: false, attempt: 2 });
-  });
-});
-
-describe('remainingMs', () => {
-  it('subtracts the time that has passed, and is never below 0', () => {
-    const context = requestContextFrom({ 'grpc-timeout': '100m' }, { now: 1000 });
-    assert.deepEqual(
-      [1000, 1030, 1100, 5000].map((now) => remainingMs(context, now)),
-      [100, 70, 0, 0],
-    );
-    assert.equal(remainingMs(undefined, 0), undefined);
-    assert.equal(remainingMs({ isTrusted: true }, 0), undefined);
   });
 });
 

@@ -51,7 +51,7 @@ export function bootstrapFromEnvironment(environment: Environment): Bootstrap {
 }
 
 /** The bootstrap in a file. */
-export function bootstrapFromFile(file: string): Bootstrap {
+function bootstrapFromFile(file: string): Bootstrap {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');

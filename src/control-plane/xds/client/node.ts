@@ -19,7 +19,7 @@ export interface NodeConfig {
 }
 
 /** What every server is told that this client can do: resources wrapped in `envoy.service.discovery.v3.Resource`. Source: Envoy, "Client features". */
-export const clientFeatures = ['xds.config.resource-in-sotw'] as const;
+const clientFeatures = ['xds.config.resource-in-sotw'] as const;
 
 /** The bytes of a node. */
 export function nodeMessage(node: NodeConfig): Uint8Array {

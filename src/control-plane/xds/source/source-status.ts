@@ -107,6 +107,6 @@ function listOf(problems: readonly Problem[]): string {
 }
 
 /** A problem as a sentence. */
-export function wordsOf({ key, path, reason }: Problem): string {
+function wordsOf({ key, path, reason }: Problem): string {
   return `${key.kind} ${JSON.stringify(key.name)}${path === '' ? '' : ` ${path}`}: ${reason}`;
 }

@@ -2,7 +2,7 @@ import { typeUrls, type AdsClient, type TypeUrl } from '../client/contract.ts';
 import type { KeptKind } from './kept-resources.ts';
 
 /** Type URL of each kind. */
-export const typeUrlOf: Readonly<Record<KeptKind, TypeUrl>> = {
+const typeUrlOf: Readonly<Record<KeptKind, TypeUrl>> = {
   listener: typeUrls.listener,
   'route-table': typeUrls.routeConfiguration,
   cluster: typeUrls.cluster,

@@ -42,11 +42,6 @@ export interface ResourceReading {
   readonly unhonoured: readonly Finding[];
 }
 
-/** Translates the `static_resources` of a bootstrap, or a bootstrap with them. */
-export function translateBootstrap(bootstrap: unknown, options: ListenerOptions = {}): TranslatedResources {
-  return translateResources([bootstrap], options);
-}
-
 /** Translates resources of any kind. */
 export function translateResources(list: readonly unknown[], options: ListenerOptions = {}): TranslatedResources {
   const translation = new Translation(options);

@@ -98,7 +98,7 @@ function peersOf(message: Message, sni: string | undefined, validation: Validati
 }
 
 /** Name of a secret of SDS. */
-export function secretName(config: Message | undefined, secrets: TlsSecrets): SecretRef | undefined {
+function secretName(config: Message | undefined, secrets: TlsSecrets): SecretRef | undefined {
   config?.skip('sds_config');
   const name = config?.name('name');
   if (config !== undefined && name === undefined) config.problem('name', 'must be the name of a secret');

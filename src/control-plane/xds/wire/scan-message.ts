@@ -90,7 +90,7 @@ function scanRange(bytes: Buffer, end: number, field: FieldType, cells: Cells): 
 }
 
 /** The next number, in the form that JSON has for it, but enums by number; undefined where there is none. */
-export function readNumber(bytes: Buffer, end: number, code: string): number | string | boolean | undefined {
+function readNumber(bytes: Buffer, end: number, code: string): number | string | boolean | undefined {
   if (code === 'd') {
     if (end - cursor.at < 8) return undefined;
     cursor.at += 8;

@@ -37,7 +37,7 @@ const inValue: ReadonlyMap<string, FieldType> = new Map(
 );
 
 /** The text in bytes; a symbol where they are no UTF-8. */
-export function textAt(bytes: Buffer, start: number, end: number): string | symbol {
+function textAt(bytes: Buffer, start: number, end: number): string | symbol {
   const text = bytes.toString('utf8', start, end);
   // The sign for what could not be decoded may stand in a text too.
   return text.includes('\uFFFD') && !isUtf8(bytes.subarray(start, end)) ? noText : text;

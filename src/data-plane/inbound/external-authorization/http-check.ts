@@ -120,7 +120,7 @@ export function grouped(pairs: Pairs): Record<string, string | string[]> {
 }
 
 /** The body up to a length; what is beyond is dropped. */
-export async function textOf(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<string> {
+async function textOf(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<string> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of body) {

@@ -1,12 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { RetryConfig } from '../../../../src/model/policy.ts';
-import {
-  overridden,
-  overrideHeaders,
-  perTryTimeoutWithin,
-  type OverridablePolicy,
-} from '../../../../src/data-plane/resilience/request-overrides.ts';
+import { overridden, overrideHeaders, type OverridablePolicy } from '../../../../src/data-plane/resilience/request-overrides.ts';
 import type { RequestView } from '../../../../src/data-plane/routing/request-view.ts';
 
 const retry: RetryConfig = { maxAttempts: 3, on: ['5xx'], statusCodes: [418] };
@@ -158,19 +153,6 @@ describe('l5d-* headers', () => {
     assert.equal(linkerd({ 'l5d-retry-limit': '4' }, bare).retry?.maxAttempts, 5);
     assert.equal(linkerd({ 'l5d-retry-limit': 'x' }, bare).retry, undefined);
   });
-});
-
-describe('perTryTimeoutWithin', () => {
-  const table: { name: string; timeoutMs: number; perTryMs: number | undefined; expected: number | undefined }[] = [
-    { name: 'below', timeoutMs: 300, perTryMs: 100, expected: 100 },
-    { name: 'equal', timeoutMs: 300, perTryMs: 300, expected: undefined },
-    { name: 'above', timeoutMs: 300, perTryMs: 400, expected: undefined },
-    { name: 'no-whole', timeoutMs: 0, perTryMs: 400, expected: 400 },
-    { name: 'zero', timeoutMs: 300, perTryMs: 0, expected: undefined },
-    { name: 'none', timeoutMs: 300, perTryMs: undefined, expected: undefined },
-  ];
-  for (const { name, timeoutMs, perTryMs, expected } of table)
-    it(`is what has an effect: ${name}`, () => assert.equal(perTryTimeoutWithin(timeoutMs, perTryMs), expected));
 });
 
 describe('overrideHeaders', () => {
