@@ -216,6 +216,15 @@ describe('a start', { concurrency: 2 }, () => {
     assert.equal(run.errors.match(/MESHFETCH_NO_CONFIG/g)?.length, 1);
   });
 
+  it('names the variable that was meant where one is misspelt', async () => {
+    const { code, errors } = await runRegistered(['loopback.mjs', orders.address], {
+      config,
+      env: { MESHFETCH_BYPAS: 'orders' },
+    });
+    assert.equal(code, 0, errors);
+    assert.match(errors, /MESHFETCH_MISSPELT.*nobody reads the variable MESHFETCH_BYPAS; did you mean MESHFETCH_BYPASS\?/);
+  });
+
   it('does not wait for a control plane that is away', async () => {
     const run = { config: `consul://127.0.0.1:${await closedPort()}` };
     const { code, output, errors } = await runRegistered(['loopback.mjs', orders.address], run);

@@ -1,6 +1,7 @@
 import * as peer from '@grpc/grpc-js';
 import type { ChannelCredentials } from '@grpc/grpc-js';
 import type { Mesh } from '../../mesh-interface.ts';
+import { checkMesh } from '../check-mesh.ts';
 import { isSameCopy, loadedCopies, versionOf } from './grpc-copies.ts';
 import { markedCredentials, type Grpc } from './grpc-js.ts';
 import { prepareGrpc } from './install.ts';
@@ -14,9 +15,11 @@ export interface MeshCredentialsOptions {
 /**
  * Credentials for channels on a mesh: `new Greeter('mesh:///greeter', meshChannelCredentials(mesh))`. The mesh finds the endpoints and
  * secures the connections by its own identities and policy. Call credentials may be composed with them, and travel over TLS alone.
- * Throws a RangeError for a version of grpc-js that was not tested, and a TypeError where it is not clear which copy is meant.
+ * Throws a RangeError for a version of grpc-js that was not tested, and a TypeError where it is not clear which copy is meant, or
+ * for what is no mesh.
  */
 export function meshChannelCredentials(mesh: Mesh, options: MeshCredentialsOptions = {}): ChannelCredentials {
+  checkMesh('meshChannelCredentials', mesh);
   const grpc = options.grpc ?? onlyCopy();
   prepareGrpc(grpc);
   return markedCredentials(grpc, mesh);

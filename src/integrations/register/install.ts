@@ -1,4 +1,5 @@
 import type { Mesh } from '../../mesh-interface.ts';
+import { checkMesh } from '../check-mesh.ts';
 import { createBypass } from './bypass.ts';
 import { steerGrpc } from './grpc.ts';
 import { steerAgents } from './node-http.ts';
@@ -20,9 +21,11 @@ export interface Installed {
 /**
  * Puts a mesh in front of the clients of this process: the global dispatcher of every undici (and so built-in fetch, WebSocket and
  * EventSource), the Agents of node:http and node:https, and grpc-js. They go through the mesh to the hosts that it serves, and are
- * untouched for all others. The mesh that was installed last is in force. Throws MESH_CONFIG_INVALID for a wrong `bypass`.
+ * untouched for all others. The mesh that was installed last is in force. Throws MESH_CONFIG_INVALID for a wrong `bypass`,
+ * and a TypeError for what is no mesh.
  */
 export function install(mesh: Mesh, options: InstallOptions = {}): Installed {
+  checkMesh('install', mesh);
   const installation = { mesh, bypasses: createBypass(options.bypass) };
   const everywhere = steering();
   everywhere.installations.push(installation);

@@ -32,7 +32,11 @@ describe('meshSessionManager', () => {
   it('refuses a base that is no URL of http or https', () => {
     const mesh = { dispatcher: new MockAgent() };
     for (const wrong of ['talk', 'talk:8080', 'mesh:///talk', 'unix:/run/talk.sock', ''])
-      assert.throws(() => meshSessionManager(mesh, wrong), TypeError, wrong);
+      assert.throws(
+        () => meshSessionManager(mesh, wrong),
+        (error) => error instanceof TypeError && error.message.startsWith(`"${wrong}" is no URL of http: or https:; give`),
+        wrong,
+      );
   });
   for (const [protocol, transportOf] of Object.entries(transports)) {
     it(`carries every kind of call over ${protocol}`, async () => {
