@@ -6,6 +6,8 @@ import { once } from 'node:events';
 import http, { type IncomingMessage } from 'node:http';
 import { constants, createServer, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import https from 'node:https';
+import type { Duplex } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
@@ -164,6 +166,38 @@ describe('the policies of a mesh', () => {
     const [message] = (await once(socket, 'message')) as [Buffer];
     assert.equal(message.toString(), 'hi');
     socket.terminate();
+  });
+
+  it('open a tunnel with CONNECT to an endpoint of theirs, and see it to its end', async () => {
+    const server = await startServer(answer('never asked'));
+    server.server.on('connect', ({ url }, socket) => {
+      socket.write('HTTP/1.1 200 Connection Established\r\nx-to: yes\r\n\r\n');
+      socket.once('data', (bytes) => socket.end(`${url} heard ${bytes.toString()}`));
+    });
+    await using mesh = await ordersAt([server.address]);
+    const request = http.request({ host: 'orders', method: 'CONNECT', path: 'example.org:443', agent: mesh.httpAgent }).end();
+    const [{ statusCode, headers }, tunnel] = (await once(request, 'connect')) as [IncomingMessage, Duplex];
+    assert.deepEqual([statusCode, headers['x-to']], [200, 'yes']);
+    assert.deepEqual(held(mesh), { requests: 1, inFlight: 1 });
+    tunnel.write('ping');
+    assert.equal(await text(tunnel), 'example.org:443 heard ping');
+    await eventually('nothing is held', () => held(mesh).requests === 0 && held(mesh).inFlight === 0);
+  });
+
+  it('hear of failures that a program on an agent has met: their host gets nothing more', async () => {
+    const failing = await startServer((_request, response) => response.writeHead(500).end());
+    const good = await startServer(answer('good'));
+    await using mesh = await ordersAt([failing.address, good.address], {
+      loadBalancing: { policy: 'round-robin' },
+      retry: { maxAttempts: 1 },
+      outlierDetection: { consecutive5xx: 3 },
+    });
+    for (let count = 0; failing.requests.length < 3; count++) {
+      assert.ok(count < 20, 'both are asked');
+      await ask(mesh);
+    }
+    for (let count = 0; count < 4; count++) assert.equal((await ask(mesh)).body, 'good');
+    assert.equal(failing.requests.length, 3);
   });
 
   it('serve https: by the agent for it', async () => {

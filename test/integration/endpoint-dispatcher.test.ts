@@ -1,7 +1,7 @@
 /** `endpointDispatcher`: endpoints that the program reaches by a dispatcher of its own, while the mesh goes on choosing, retrying and counting. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, get } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -20,6 +20,21 @@ function mocked(): MockAgent {
 }
 
 describe('an endpoint with a dispatcher of its own', () => {
+  it('that says more than it sends leaves no program on node:http waiting', async () => {
+    const mock = mocked();
+    mock
+      .get(`http://${first}`)
+      .intercept({ path: '/' })
+      .reply(200, 'half', { headers: { 'content-length': '8' } });
+    await using mesh = await meshOf({ orders: { endpoints: [first] } }, { endpointDispatcher: () => mock });
+    const error = await new Promise<unknown>((resolve) => {
+      get('http://orders/', { agent: mesh.httpAgent }, (response) => response.on('error', resolve).resume()).on('error', resolve);
+    });
+    assert.ok(isMeshError(error));
+    assert.equal(error.code, 'MESH_BODY_ABORTED');
+    assert.match(error.message, /4 bytes before its content-length/);
+  });
+
   it('is asked for once, and told what it is', async () => {
     const asked: EndpointToReach[] = [];
     const mock = mocked();
