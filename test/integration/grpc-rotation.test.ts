@@ -1,5 +1,6 @@
 /** An identity that is replaced while streams of gRPC are open. */
 import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { rename, writeFile } from 'node:fs/promises';
 import { createSecureServer, type ServerHttp2Stream } from 'node:http2';
 import { join } from 'node:path';
@@ -118,6 +119,24 @@ describe('an identity that is replaced while a stream is open', () => {
     assert.equal(await chat.end.promise, '0');
     await eventually('the old connection is closed', () => session!.destroyed || session!.closed);
     assert.deepEqual(held(mesh), { requests: 0, inFlight: 0 });
+  });
+
+  it('is that of the very next call', async (t) => {
+    const { server, mesh, body, chat, rotate } = await underWay(t);
+    assert.equal(await call(mesh).end.promise, '0');
+    const rotated = Promise.withResolvers<void>();
+    const listen = (): void => rotated.resolve();
+    subscribe('meshfetch:identity:rotated', listen);
+    t.after(() => unsubscribe('meshfetch:identity:rotated', listen));
+    await rotate();
+    await rotated.promise;
+    assert.equal(await call(mesh).end.promise, '0');
+    const [chatting] = server.seen;
+    const [before, after] = server.seen.filter(({ path }) => path === '/shop.Orders/Get');
+    assert.equal(before!.serial, chatting!.serial, 'it shares the connection of the stream');
+    assert.notEqual(after!.serial, chatting!.serial);
+    body.end();
+    assert.equal(await chat.end.promise, '0');
   });
 
   it('leaves the old stream until the mesh is closed, and no longer than its drain', async (t) => {
