@@ -184,6 +184,25 @@ describe('the policies of a mesh', () => {
     await eventually('nothing is held', () => held(mesh).requests === 0 && held(mesh).inFlight === 0);
   });
 
+  for (const options of [{ method: 'CONNECT', path: 'a:1' }, { headers: { connection: 'Upgrade', upgrade: 'chat' } }])
+    it(`never ask twice for what may have been opened: ${options.method ?? 'upgrade'}`, async () => {
+      let asked = 0;
+      const server = await startTcpServer((socket) => {
+        socket.once('data', () => {
+          asked++;
+          socket.destroy();
+        });
+      });
+      await using mesh = await ordersAt([server.address], {
+        retry: { maxAttempts: 3, on: ['reset', '5xx'], nonIdempotent: 'as-configured' },
+      });
+      const error = await failureOf(http.request({ host: 'orders', agent: mesh.httpAgent, ...options }).end());
+      assert.ok(isMeshError(error));
+      assert.deepEqual([error.code, asked], ['MESH_RESET', 1]);
+      await failureOf(http.get('http://orders/', { agent: mesh.httpAgent }));
+      assert.equal(asked, 4, 'the same policy tries what is no tunnel three times');
+    });
+
   it('hear of failures that a program on an agent has met: their host gets nothing more', async () => {
     const failing = await startServer((_request, response) => response.writeHead(500).end());
     const good = await startServer(answer('good'));
