@@ -141,7 +141,7 @@ export class CallRetries {
       budgetLeft: call.budget!.remaining(now),
       ...resultOf(outcome),
     });
-    if (attempt.host !== undefined) this.hosts.add(attempt.host);
+    if (attempt.host !== undefined) this.hosts.add(attempt.host, foundNoConnection(outcome));
     return true;
   }
 

@@ -101,6 +101,11 @@ export class HostDetection implements ClusterCounts {
     return this.outages.probes;
   }
 
+  /** See {@link HostOutages.lastResort}. */
+  lastResort(hosts: { has(host: Host): boolean }, tried: readonly Host[]): Host | undefined {
+    return this.outages.lastResort(hosts, tried);
+  }
+
   /** Hosts that outlier detection has out. */
   get ejected(): number {
     return this.outages.ejected;

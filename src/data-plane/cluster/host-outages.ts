@@ -87,6 +87,21 @@ export class HostOutages {
     host.outUntilMs = breaker.openUntilMs;
   }
 
+  /**
+   * An ejected host among `hosts`, for a request that all others have failed before it was sent: nothing is lost by asking one. Its probe
+   * comes soon, too. None where an ejection ends by time alone, as in Envoy.
+   */
+  lastResort(hosts: { has(host: Host): boolean }, tried: readonly Host[]): Host | undefined {
+    if (this.ejected === 0 || !this.policy.returnsOnProbe) return undefined;
+    for (const host of this.down.hosts) {
+      if (host.openedBy !== 'outlier' || host.isWithdrawn || host.isFailedByCheck) continue;
+      if (tried.includes(host) || !hosts.has(host)) continue;
+      this.hasten(host.record!);
+      return host;
+    }
+    return undefined;
+  }
+
   /** The request that was to decide whether the host returns is over. */
   settleProbe(record: HostRecord | undefined, probe: Probe, outcome: Outcome, isFailure: boolean): void {
     if (outcome.kind === 'failure' && outcome.ours) probe.abandoned();

@@ -85,6 +85,12 @@ export function pickHost(
   // All that may be used have failed this very request: one whose time out is over is the better place.
   const hasFailedIt = host !== undefined && tried.length > 0 && tried.includes(host);
   if (hasFailedIt && probes.isWaiting && probes.take(seeker, group, tried, true)) return undefined;
+  // Where nobody listens now, one that was ejected may be back: in a rolling restart it is.
+  const ejected = hasFailedIt && retry?.wasUnreachable === true ? cluster.detection.lastResort(group, tried) : undefined;
+  if (ejected !== undefined) {
+    seeker.host = ejected;
+    return undefined;
+  }
   if (host !== undefined) {
     seeker.host = host.isReduced && !group.isHashing ? drawReduced(host, group, retry) : host;
     return undefined;

@@ -27,6 +27,8 @@ export class RetryHosts<H extends RetryCandidate> {
   readonly tried: readonly H[];
   private readonly attempted: H[] = [];
   private readonly retry: RetryConfig;
+  /** The last of them could not be connected to. */
+  wasUnreachable = false;
   /** Priorities that no attempt should go to (Envoy `previous_priorities`). */
   readonly avoidedPriorities: Set<number> | undefined;
 
@@ -41,9 +43,10 @@ export class RetryHosts<H extends RetryCandidate> {
     return this.attempted.length > 0;
   }
 
-  /** An attempt at this host failed. */
-  add(host: H): void {
+  /** An attempt at this host failed. `isUnreachable`: it could not be connected to, and nothing was sent. */
+  add(host: H, isUnreachable = false): void {
     this.attempted.push(host);
+    this.wasUnreachable = isUnreachable;
     const { priorityUpdateFrequency } = this.retry;
     // Priorities are left together, each time so many attempts have failed.
     if (priorityUpdateFrequency === undefined || this.attempted.length % priorityUpdateFrequency !== 0) return;
