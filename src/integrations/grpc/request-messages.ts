@@ -4,6 +4,8 @@
  * one when its stream has room.
  */
 
+import { formatGrpcTimeout, parseGrpcTimeout } from '../../base/grpc-timeout.ts';
+
 /** A message on its way, and whom to tell when it is. */
 interface Written {
   readonly message: Buffer;
@@ -80,9 +82,8 @@ function later(written: Written['written']): void {
   if (written !== undefined) process.nextTick(written);
 }
 
-/** The headers of a call that has waited so long. grpc-js writes a time below a day in milliseconds; to a longer one it does not matter. */
+/** The headers of a call that has waited so long. */
 export function withTimeLeft<Headers extends Readonly<Record<string, unknown>>>(headers: Headers, waitedMs: number): Headers {
-  const timeout = headers['grpc-timeout'];
-  if (typeof timeout !== 'string' || !timeout.endsWith('m')) return { ...headers };
-  return { ...headers, 'grpc-timeout': `${Math.max(1, Math.ceil(Number.parseInt(timeout, 10) - waitedMs))}m` };
+  const timeoutMs = parseGrpcTimeout(headers['grpc-timeout'] as string | undefined);
+  return timeoutMs === undefined ? { ...headers } : { ...headers, 'grpc-timeout': formatGrpcTimeout(timeoutMs - waitedMs) };
 }
