@@ -6,11 +6,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { after, describe, it } from 'node:test';
-import { getGlobalDispatcher, request, setGlobalDispatcher } from 'undici';
+import { type Dispatcher, getGlobalDispatcher, request, setGlobalDispatcher } from 'undici';
 import { createMesh, type Mesh } from 'meshfetch';
 import { testAuthority, workloadCertificate, writeIdentityFiles } from '../support/certificates.ts';
 import { listenHttp2 } from '../support/listen-http2.ts';
-import { connectionsOf, eventually, held } from '../support/mesh-of.ts';
+import { connectionsOf, eventually, held, meshOf } from '../support/mesh-of.ts';
 import { startHttp2, startHttps, temporaryFolder } from '../support/secured.ts';
 import { startTcpServer } from '../support/servers.ts';
 
@@ -119,6 +119,43 @@ describe('HTTP/2 endpoints', () => {
     const response = await request('http://orders/', { dispatcher: mesh.dispatcher });
     assert.equal(await response.body.text(), 'body');
     assert.equal(response.trailers['x-sum'], '42');
+  });
+
+  it('are read to the end by a reader that paused while trailers came', async () => {
+    const body = Buffer.alloc(60_000, 'x');
+    const heard = Promise.withResolvers<void>();
+    const server = createServer().on('stream', (stream: ServerHttp2Stream) => {
+      stream.respond({ ':status': 200 }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => {
+        stream.sendTrailers({ 'x-checksum': 'whole' });
+        stream.session!.ping(() => heard.resolve());
+      });
+      stream.end(body);
+    });
+    const { address } = await listenHttp2(server);
+    await using mesh = await meshOf({ orders: { endpoints: [address], protocol: 'http2' } });
+    let bytes = 0;
+    const trailers = await new Promise<Record<string, unknown>>((resolve, reject) => {
+      const read = async (controller: Dispatcher.DispatchController): Promise<void> => {
+        await heard.promise;
+        controller.resume();
+      };
+      mesh.dispatcher.dispatch(
+        { origin: 'http://orders', path: '/', method: 'GET' },
+        {
+          onRequestStart() {},
+          onResponseStart(controller) {
+            controller.pause();
+            void read(controller);
+          },
+          onResponseData: (_controller, chunk) => (bytes += chunk.length),
+          onResponseEnd: (_controller, last) => resolve(last),
+          onResponseError: (_controller, error) => reject(error),
+        },
+      );
+    });
+    assert.equal(bytes, body.length);
+    assert.equal(trailers['x-checksum'], 'whole');
   });
 
   it('see the authority of the request', async () => {

@@ -8,6 +8,9 @@
  * (`writeStream`) destroys it on that end, before any RST_STREAM leaves: the peer then never hears of the cancellation. Destroyed with the
  * AbortError that Node itself destroys it with for an `AbortSignal`, it sends RST_STREAM(CANCEL) alone (RFC 9113 section 8.7), always.
  *
+ * It stops reading a response when its trailers come (`onTrailers`): what a paused reader has not read by then would be lost without a word,
+ * and the response look whole. Its listener for data therefore stays until the end.
+ *
  * And undici queues in itself, unseen by the mesh's limits, the streams that the peer's SETTINGS do not allow.
  */
 import { constants, type ClientHttp2Session, type ClientHttp2Stream, type OutgoingHttpHeaders } from 'node:http2';
@@ -50,25 +53,34 @@ function isSession(value: unknown): value is ClientHttp2Session {
 function wrapRequests(session: ClientHttp2Session, onStream: (stream: ClientHttp2Stream) => void): void {
   const request = session.request.bind(session);
   session.request = (...args): ClientHttp2Stream => {
-    withoutLengthOfGrpc(args[0]);
+    const fields = args[0] as OutgoingHttpHeaders | undefined;
+    withoutLengthOfGrpc(fields);
     const stream = request(...args);
-    const close = stream.close.bind(stream);
-    stream.close = (code, callback) => {
-      // undici has a listener for the error wherever it closes; who has none, the owner of an upgraded stream, must not get one.
-      if (code !== undefined || stream.listenerCount('error') === 0) close(code ?? constants.NGHTTP2_CANCEL, callback);
-      else stream.destroy(abortError());
-    };
+    stream.close = closeOrCancel;
+    // A tunnel's stream is its owner's to listen to.
+    if (fields?.[':method'] !== 'CONNECT') stream.off = offUnlessData;
     onStream(stream);
     return stream;
   };
+}
+
+function closeOrCancel(this: ClientHttp2Stream, code?: number, callback?: () => void): void {
+  const { close } = Object.getPrototypeOf(this) as ClientHttp2Stream;
+  // undici has a listener for the error wherever it closes; who has none, the owner of an upgraded stream, must not get one.
+  if (code !== undefined || this.listenerCount('error') === 0) close.call(this, code ?? constants.NGHTTP2_CANCEL, callback);
+  else this.destroy(abortError());
+}
+
+/** undici's listener for data asks for itself whether anybody still wants it. */
+function offUnlessData(this: ClientHttp2Stream, event: string | symbol, listener: () => void): ClientHttp2Stream {
+  return event === 'data' ? this : this.removeListener(event, listener);
 }
 
 /**
  * Takes the length off that undici gives a body which is there whole. gRPC has no such header (gRPC over HTTP/2, "Requests"): a server
  * shows it to its program as metadata, and a program that hands its metadata on would send the length of another message.
  */
-function withoutLengthOfGrpc(headers: OutgoingHttpHeaders | readonly string[] | undefined): void {
-  const fields = headers as OutgoingHttpHeaders | undefined;
+function withoutLengthOfGrpc(fields: OutgoingHttpHeaders | undefined): void {
   const type = fields?.['content-type'];
   if (typeof type === 'string' && (type === 'application/grpc' || type.startsWith('application/grpc+')))
     fields!['content-length'] = undefined;
