@@ -23,10 +23,10 @@ const identity = new Set(identityHeaders);
 /** Node’s fetch over `dispatcher`. Requests and forms made by undici’s own classes go to undici’s fetch: Node’s would misread them. */
 export function fetchOverNode(dispatcher: Dispatcher, input: unknown, init: unknown): Promise<Response> {
   try {
-    if (input instanceof UndiciRequest || (isObject(init) && init['body'] instanceof UndiciFormData)) {
-      return undiciFetch(input as string, withDispatcher(init, dispatcher) as object) as Promise<unknown> as Promise<Response>;
-    }
-    return nodeFetch(input as string, withDispatcher(init, dispatcher) as RequestInit);
+    const given = withDispatcher(init, dispatcher, input);
+    if (input instanceof UndiciRequest || (isObject(init) && init['body'] instanceof UndiciFormData))
+      return undiciFetch(input as string, given as object) as Promise<unknown> as Promise<Response>;
+    return nodeFetch(input as string, given as RequestInit);
   } catch (error) {
     // Only reading `init` can throw; fetch answers by a rejection.
     return Promise.reject(error);
@@ -38,12 +38,12 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /** `init` with the dispatcher in it. A dispatcher that the caller chose stays; undici's newer ones are made to work with Node's fetch. */
-function withDispatcher(init: unknown, dispatcher: Dispatcher): unknown {
-  if (init === undefined || init === null) return { dispatcher: new CallDispatcher(dispatcher) };
+function withDispatcher(init: unknown, dispatcher: Dispatcher, input: unknown): unknown {
+  if (init === undefined || init === null) return { dispatcher: new CallDispatcher(dispatcher, input) };
   if (!isObject(init)) return init;
   const chosen = init['dispatcher'];
   if (chosen !== undefined && !(chosen instanceof Dispatcher)) return init;
-  const over = new CallDispatcher(chosen ?? dispatcher);
+  const over = new CallDispatcher(chosen ?? dispatcher, input);
   if (isPlainObject(init)) return { ...init, dispatcher: over };
   // An object of a class, such as a Request, has its members on the prototype, and some insist on the true `this`.
   return new Proxy(init, {
@@ -57,11 +57,17 @@ function withDispatcher(init: unknown, dispatcher: Dispatcher): unknown {
  */
 class CallDispatcher {
   private readonly dispatcher: Dispatcher;
+  /**
+   * What fetch was called with, kept as long as the call: a `Request` that is collected takes the way of its signal along, and the body
+   * could not be aborted any more (so it is with Node's own fetch).
+   */
+  readonly input: unknown;
   private origin: string | undefined = undefined;
   private crossOrigin = false;
 
-  constructor(dispatcher: Dispatcher) {
+  constructor(dispatcher: Dispatcher, input: unknown) {
     this.dispatcher = dispatcher;
+    this.input = input;
   }
 
   /** Read by fetch: a MockAgent wants the body unserialised. */
