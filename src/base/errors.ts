@@ -207,7 +207,7 @@ export const errorTable = {
     status: 400,
     grpcStatus: 'INTERNAL',
     meaning: 'The request cannot be sent as it is; no endpoint was asked.',
-    remedy: 'Correct the argument that `cause` names.',
+    remedy: 'Correct the argument that the message, or its `cause`, names.',
   },
   MESH_CLOSED: {
     flag: '-',

@@ -4,6 +4,7 @@
  */
 import type { ChannelOptions } from '@grpc/grpc-js';
 import type { Mesh } from '../../mesh-interface.ts';
+import { checkMesh } from '../check-mesh.ts';
 import { MeshResolver, registerMeshPolicy, type MeshTarget } from './channel.ts';
 import { checkCopy } from './grpc-copies.ts';
 import {
@@ -51,9 +52,10 @@ export function prepareGrpc(grpc: Grpc, version?: string): Prepared {
 
 /**
  * Puts a mesh into a copy of grpc-js: channels of the copy reach it as `mesh://<its name>/service` whatever their credentials are, and as
- * `mesh:///service` while it is the only one. Throws a RangeError for a version that was not tested.
+ * `mesh:///service` while it is the only one. Throws a RangeError for a version that was not tested, and a TypeError for what is no mesh.
  */
 export function installGrpc(grpc: Grpc, mesh: Mesh, options: InstallOptions = {}): { uninstall(): void } {
+  checkMesh('installGrpc', mesh);
   const { meshes } = prepareGrpc(grpc, options.version);
   meshes.set(mesh, options);
   return { uninstall: () => void meshes.delete(mesh) };

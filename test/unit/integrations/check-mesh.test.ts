@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import * as grpc from '@grpc/grpc-js';
 import { createMesh, type Mesh } from 'meshfetch';
 import { meshSessionManager } from 'meshfetch/connect';
-import { meshChannelCredentials } from 'meshfetch/grpc';
+import { installGrpc, meshChannelCredentials } from 'meshfetch/grpc';
 import { install } from '../../../src/integrations/register/install.ts';
 
 const takers: readonly { readonly name: string; readonly give: (mesh: Mesh) => unknown }[] = [
   { name: 'meshChannelCredentials', give: (mesh) => meshChannelCredentials(mesh) },
   { name: 'meshSessionManager', give: (mesh) => meshSessionManager(mesh, 'http://orders') },
+  { name: 'installGrpc', give: (mesh) => installGrpc(grpc, mesh) },
   { name: 'install', give: (mesh) => install(mesh) },
 ];
 
