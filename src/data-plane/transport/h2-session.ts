@@ -65,9 +65,10 @@ function wrapRequests(session: ClientHttp2Session, onStream: (stream: ClientHttp
 }
 
 function closeOrCancel(this: ClientHttp2Stream, code?: number, callback?: () => void): void {
-  const { close } = Object.getPrototypeOf(this) as ClientHttp2Stream;
+  const prototype = Object.getPrototypeOf(this) as ClientHttp2Stream;
   // undici has a listener for the error wherever it closes; who has none, the owner of an upgraded stream, must not get one.
-  if (code !== undefined || this.listenerCount('error') === 0) close.call(this, code ?? constants.NGHTTP2_CANCEL, callback);
+  if (code !== undefined || this.listenerCount('error') === 0)
+    prototype.close.call(this, code ?? constants.NGHTTP2_CANCEL, callback);
   else this.destroy(abortError());
 }
 

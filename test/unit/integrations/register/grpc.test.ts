@@ -12,7 +12,7 @@ it('a target of which no control plane says in time whose it is does not go out 
   await using served = await meshOf({}, { unknownHosts: 'refuse' });
   const mesh = { ...served, dispatcher: served.dispatcher, serves: () => Promise.reject(new Error('nobody has said')) };
   const steering = new Steering();
-  const installation: Installation = { mesh: mesh as never, bypasses: () => false };
+  const installation: Installation = { mesh, bypasses: () => false };
   steering.installations.push(installation);
   const stop = steerGrpc(steering, installation);
   t.after(stop);
