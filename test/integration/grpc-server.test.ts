@@ -10,6 +10,7 @@ import {
   credentials,
   status,
   type ServerDuplexStream,
+  type ServerReadableStream,
   type ServerUnaryCall,
   type ServerWritableStream,
   type sendUnaryData,
@@ -25,6 +26,7 @@ import { policyOf } from '../support/inbound.ts';
 import { eventually } from '../support/mesh-of.ts';
 import { temporaryFolder } from '../support/secured.ts';
 import { startServer } from '../support/servers.ts';
+import { standsStill } from '../support/stands-still.ts';
 import { ecKey, signToken } from '../support/token-issuer.ts';
 
 type Unary = ServerUnaryCall<Buffer, Buffer>;
@@ -336,6 +338,49 @@ describe('a stream', () => {
     call.write(Buffer.from('b'));
     assert.equal(String((await once(call, 'data'))[0]), 'b');
     call.cancel();
+  });
+});
+
+describe('a service that reads slowly', () => {
+  it('stops the caller, over bridge objects and native ones, and gets the rest when it goes on', async (t) => {
+    for (const objects of ['bridge', 'native'] as const) {
+      const reading = Promise.withResolvers<ServerReadableStream<Buffer, Buffer>>();
+      const server = grpcServerOf({
+        '/t.T/Up': [
+          'clientStream',
+          (call: ServerReadableStream<Buffer, Buffer>, done: Done) => {
+            let bytes = 0;
+            call.on('end', () => done(null, Buffer.from(String(bytes))));
+            call.on('data', (message: Buffer) => (bytes += message.length));
+            call.pause();
+            reading.resolve(call);
+          },
+        ],
+      });
+      const { client } = await grpcPort(t, server, { listen: { http2: objects } });
+      const total = 16 * 1024 * 1024;
+      const message = Buffer.alloc(65_536);
+      let written = 0;
+      const answer = await new Promise<Buffer | undefined>((resolve, reject) => {
+        const call = client.makeClientStreamRequest('/t.T/Up', sameBytes, sameBytes, (error, reply) =>
+          error === null ? resolve(reply) : reject(error),
+        );
+        const write = (): void => {
+          for (; written < total;) {
+            written += message.length;
+            if (!call.write(message)) return void call.once('drain', write);
+          }
+          call.end();
+        };
+        write();
+        void reading.promise.then(async (served) => {
+          const stopped = await standsStill(() => written);
+          assert.ok(stopped < total / 2, `${stopped} bytes were written for a service that does not read`);
+          served.resume();
+        }, reject);
+      });
+      assert.equal(Number(answer), total);
+    }
   });
 });
 
