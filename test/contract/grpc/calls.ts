@@ -65,6 +65,16 @@ async function writeAll(call: Pick<Writable, 'write' | 'end' | 'once'>, messages
   call.end();
 }
 
+/** Of a stream whose second message is longer than 1000 bytes. */
+async function tooLongAfterOne(client: EchoClient): Promise<Heard> {
+  const call = client.chat();
+  const { over } = watch(call);
+  call.write(Buffer.alloc(10));
+  await once(call, 'data');
+  call.write(Buffer.alloc(1001));
+  return over;
+}
+
 export const scenarios: readonly CallScenario[] = [
   {
     name: 'unary',
@@ -475,12 +485,7 @@ export const scenarios: readonly CallScenario[] = [
     name: 'too-long-in-the-middle-of-a-stream',
     options: { 'grpc.max_receive_message_length': 1000 },
     async run({ client }) {
-      const call = client.chat();
-      const { over } = watch(call);
-      call.write(Buffer.alloc(10));
-      await once(call, 'data');
-      call.write(Buffer.alloc(1001));
-      const { events, error } = await over;
+      const { events, error } = await tooLongAfterOne(client);
       return { events: events.filter((event) => event !== 'end'), error };
     },
   },
@@ -518,15 +523,7 @@ export const scenarios: readonly CallScenario[] = [
   {
     name: 'too-long-to-send-in-a-stream',
     options: { 'grpc.max_send_message_length': 1000 },
-    async run({ client }) {
-      const call = client.chat();
-      const { over } = watch(call);
-      call.write(Buffer.alloc(10));
-      await once(call, 'data');
-      call.write(Buffer.alloc(1001));
-      const { error } = await over;
-      return error;
-    },
+    run: async ({ client }) => (await tooLongAfterOne(client)).error,
   },
   {
     name: 'an-interceptor-that-cancels',
