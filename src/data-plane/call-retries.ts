@@ -123,7 +123,8 @@ export class CallRetries {
     if (call.deadline !== undefined && now + delayMs >= call.deadline.dueMs) return this.deny('deadline', outcome);
     const hadPlace = this.held !== undefined;
     if (!this.hold(attempt.limits)) return this.deny('limit', outcome);
-    if (this.sparedNumber === undefined && call.budget!.sparesUnsent === true && foundNoConnection(outcome))
+    const isUnreachable = foundNoConnection(outcome);
+    if (isUnreachable && this.sparedNumber === undefined && call.budget!.sparesUnsent === true)
       this.sparedNumber = call.attempts + 1;
     else if (call.budget!.tryRetry(now, attempt.limits.requests, isRetriedCall(call.inherited))) this.granted++;
     else {
@@ -141,7 +142,7 @@ export class CallRetries {
       budgetLeft: call.budget!.remaining(now),
       ...resultOf(outcome),
     });
-    if (attempt.host !== undefined) this.hosts.add(attempt.host, foundNoConnection(outcome));
+    if (attempt.host !== undefined) this.hosts.add(attempt.host, isUnreachable);
     return true;
   }
 

@@ -17,10 +17,10 @@ import type { Dispatcher } from 'undici';
 import { isMeshError } from '../../base/errors.ts';
 import { systemClock } from '../../base/runtime.ts';
 import type { ServedRequest } from '../../model/served-request.ts';
+import { MessageSplitter } from '../../wire/grpc-frames.ts';
 import { isAwaited, reasonOf, statusOfError, statusOfHttp, statusOfTrailers } from './call-status.ts';
 import type { CallStart, ChannelContext } from './channel-context.ts';
 import type { AuthContext, CallListener, CallStatus, MessageContext, SubchannelCall } from './grpc-js.ts';
-import { MessageSplitter } from '../../wire/grpc-frames.ts';
 import { RequestMessages, withTimeLeft } from './request-messages.ts';
 
 /** Of a request. */

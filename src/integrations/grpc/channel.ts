@@ -17,6 +17,7 @@ import { directCalls } from './direct-call.ts';
 import { versionOf } from './grpc-copies.ts';
 import {
   callConfig,
+  ownSubchannel,
   pickOf,
   registerPolicy,
   resolve,
@@ -105,7 +106,8 @@ class MeshPolicy implements Policy {
       helper.updateState(grpc.connectivityState.CONNECTING, queueingPicker(grpc), null);
       return;
     }
-    const security = securityOf(grpc, helper);
+    const own = ownSubchannel(helper);
+    const security = securityOf(grpc, own);
     let mesh: Mesh;
     try {
       mesh = this.findMesh(target, security);
@@ -118,7 +120,7 @@ class MeshPolicy implements Policy {
     }
     const context = contextOf(grpc, target, mesh.dispatcher, security, options);
     const makeCall = directCalls(context, security.callCredentials, options);
-    if (makeCall !== undefined) this.giveBack = takeCalls(helper, makeCall);
+    if (makeCall !== undefined) this.giveBack = takeCalls(own, makeCall);
     // By way of the pick come those that were queued before the channel was ready.
     const createCall: CreateCall = (metadata, authority, method, listener, number) => {
       // The channel has failed the call by then, and would leave the request open for ever.

@@ -125,11 +125,11 @@ export interface TakenChannel {
 }
 
 /**
- * Has `makeCall` make the calls of the channel of a policy, until what is returned is called. undefined where the channel is not to be
- * found: then its calls come by way of the pick.
+ * Has `makeCall` make the calls of the channel of a subchannel, until what is returned is called. undefined where the channel is not to
+ * be found: then its calls come by way of the pick.
  */
-export function takeCalls(helper: ChannelControlHelper, makeCall: MakeCall): (() => void) | undefined {
-  const { channel } = anySubchannel(helper) as unknown as { readonly channel?: InnerChannel };
+export function takeCalls(subchannel: OwnSubchannel, makeCall: MakeCall): (() => void) | undefined {
+  const { channel } = subchannel as unknown as { readonly channel?: InnerChannel };
   if (typeof channel?.createResolvingCall !== 'function') return undefined;
   const createLayeredCall = (Object.getPrototypeOf(channel) as InnerChannel).createResolvingCall;
   const taken: TakenChannel = {
@@ -274,14 +274,16 @@ export interface ChannelSecurity {
   readonly callCredentials: grpcJs.CallCredentials;
 }
 
-/** One that the channel makes for its policy. */
-function anySubchannel(helper: ChannelControlHelper): ReturnType<ChannelControlHelper['createSubchannel']> {
+/** A subchannel of grpc-js's own. */
+export type OwnSubchannel = ReturnType<ChannelControlHelper['createSubchannel']>;
+
+/** One that the channel makes for its policy, to be asked and left alone: nothing else shows a policy its channel. */
+export function ownSubchannel(helper: ChannelControlHelper): OwnSubchannel {
   return helper.createSubchannel({ host: 'mesh', port: 1 }, {});
 }
 
-/** Which credentials a channel has: of a subchannel that is made, asked and left alone, since nothing else knows them. */
-export function securityOf(grpc: Grpc, helper: ChannelControlHelper): ChannelSecurity {
-  const subchannel = anySubchannel(helper);
+/** Which credentials the channel of a subchannel has. */
+export function securityOf(grpc: Grpc, subchannel: OwnSubchannel): ChannelSecurity {
   const { secureConnector } = subchannel.getRealSubchannel() as unknown as { readonly secureConnector: object };
   return {
     mark: (secureConnector as Partial<MarkedConnector>)[markKey],
